@@ -1,0 +1,17 @@
+/**
+ * The cache port: guarded reads by key. What is promised: no read that starts after `forget` resolved returns what was filled
+ * from before it; while Redis is cut off, at most `ttl` old. A plain cacher breaks that: a reader that missed before a write
+ * fills after the writer's clean. Here a fill needs the lease its miss took, and `forget` takes every lease away.
+ */
+export interface Cache {
+  /**
+   * The value under this key, from the cache or else from `fill`.
+   * @param key  e.g. `profile:<id>`; never a key that decides about access
+   */
+  read<T>(key: string, fill: () => Promise<T>): Promise<{ value: T; source: "cache" | "database" }>;
+  /** Drops the values and all leases under way. Call it after the commit and before the answer. Never throws. */
+  forget(keys: readonly string[]): Promise<void>;
+  health(): { ok: boolean; detail?: string };
+}
+
+export const ttlSeconds = 60;

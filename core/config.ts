@@ -1,0 +1,205 @@
+/**
+ * The environment, read in one place: every variable with its type, default and meaning. A bad one stops the start with a clear
+ * line each. The README's table is made from `variables` (`npm run docs:config`), and nothing else reads `process.env`.
+ */
+import { resolve } from "node:path";
+
+interface Variable<T> {
+  readonly meaning: string;
+  /** As the table shows it. */
+  readonly default: string;
+  /** Reads the text, or throws what is wrong with it. `undefined` is an unset or empty variable. */
+  readonly read: (text: string | undefined) => T;
+}
+
+const wrong = (expected: string): never => {
+  throw new Error(`must be ${expected}`);
+};
+
+function variable<T>(meaning: string, fallback: string, read: (text: string | undefined) => T): Variable<T> {
+  return { meaning, default: fallback, read };
+}
+const optional =
+  <T>(read: (text: string) => T) =>
+  (text: string | undefined): T | undefined =>
+    text === undefined ? undefined : read(text);
+const integer =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    return /^\d+$/.test(text) && value >= min && value <= max ? value : wrong(`a whole number from ${min} to ${max}`);
+  };
+const or =
+  <T>(fallback: T, read: (text: string) => T) =>
+  (text: string | undefined): T =>
+    text === undefined ? fallback : read(text);
+const oneOf =
+  <const T extends string>(...values: readonly T[]) =>
+  (text: string): T =>
+    values.find((value) => value === text) ?? wrong(`one of ${values.join(", ")}`);
+const list = (text: string): readonly string[] =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+const url =
+  (...schemes: readonly string[]) =>
+  (text: string): string => {
+    const parsed = URL.parse(text);
+    return parsed !== null && schemes.includes(parsed.protocol)
+      ? text
+      : wrong(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
+  };
+const origin = (text: string): string => {
+  const parsed = URL.parse(text);
+  return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text.replace(/\/$/, "")
+    ? parsed.origin
+    : wrong("an origin like https://chat.example.org");
+};
+const secret = (text: string): string => (text.length >= 32 ? text : wrong("at least 32 characters long"));
+const trustProxy = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? integer(0, 32)(text) : list(text));
+
+export const serviceNames = ["admin", "auth", "chat", "gateway", "profile", "request"] as const;
+export type ServiceName = (typeof serviceNames)[number];
+const services = (text: string): readonly ServiceName[] =>
+  list(text).map(
+    (name) => serviceNames.find((known) => known === name) ?? wrong(`a list of ${serviceNames.join(", ")}; there is no service "${name}"`),
+  );
+
+export const variables = {
+  PORT: variable("Port of the gateway (0: a free one)", "3000", or(3000, integer(0, 65_535))),
+  HOST: variable("Address the gateway listens on", "0.0.0.0", or("0.0.0.0", String)),
+  DATA_DIR: variable(
+    "Folder of the embedded store and its secrets",
+    "./data",
+    or(resolve("data"), (text) => resolve(text)),
+  ),
+  SERVICES: variable("Services this node runs, separated by commas", "all", or(serviceNames as readonly ServiceName[], services)),
+  AMQP_URL: variable("RabbitMQ; set all three URLs to run as a mesh", "", optional(url("amqp:", "amqps:"))),
+  REDIS_URL: variable("Redis", "", optional(url("redis:", "rediss:"))),
+  MONGO_URI: variable("MongoDB replica set", "", optional(url("mongodb:", "mongodb+srv:"))),
+  MESH: variable(
+    "Name of the mesh: prefix of its queues, keys and databases",
+    "parley",
+    or("parley", (text) => (/^[a-z0-9-]{1,24}$/.test(text) ? text : wrong("1-24 of a-z, 0-9 and -"))),
+  ),
+  JWT_SECRET: variable("Signs access tokens, at least 32 characters; required in a mesh, else made once in DATA_DIR", "", optional(secret)),
+  JWT_OLD_SECRETS: variable(
+    "Earlier secrets still accepted, separated by commas",
+    "",
+    or([] as readonly string[], (text) => list(text).map(secret)),
+  ),
+  PUBLIC_URL: variable("Origin that browsers see; https makes cookies Secure", "the request's own Host", optional(origin)),
+  CORS_ORIGINS: variable(
+    "Other origins whose pages may call, separated by commas",
+    "",
+    or([] as readonly string[], (text) => list(text).map(origin)),
+  ),
+  CONTACTS: variable(
+    "`required`: chat with accepted contacts only; `open`: with anyone",
+    "required",
+    or("required" as const, oneOf("required", "open")),
+  ),
+  GROUP_LIMIT: variable("Members a group may have", "1000", or(1000, integer(3, 10_000))),
+  LIMITS: variable(
+    "`off` switches rate limits off, for load tests; refused with NODE_ENV=production",
+    "on",
+    or("on" as const, oneOf("on", "off")),
+  ),
+  TRUST_PROXY: variable("Proxies before the gateway: a hop count, or a list of addresses and CIDR ranges", "0", or(0, trustProxy)),
+  ADMIN_PORT: variable("Port of a mesh node's admin server (/health, /ready, /metrics)", "a free one", or(0, integer(0, 65_535))),
+  ADMIN_HOST: variable("Address of the admin server", "127.0.0.1", or("127.0.0.1", String)),
+  EVENT_RETRY_MS: variable(
+    "First retry of a failed durable event, milliseconds; doubled each time, at most a minute",
+    "1000",
+    or(1000, integer(1, 60_000)),
+  ),
+  EVENT_ATTEMPTS: variable("Attempts until a durable event is a dead letter", "10", or(10, integer(1, 100))),
+  DRAIN_MS: variable(
+    "After SIGTERM in a mesh: milliseconds of being not ready before connections close",
+    "2000",
+    or(2000, integer(0, 8000)),
+  ),
+  ROUTING: variable(
+    "`off`: calls about one chat go to any chat node (correct too, but slower; for tests)",
+    "on",
+    or("on" as const, oneOf("on", "off")),
+  ),
+  FAULTS: variable(
+    "Fault points of the fault tests, e.g. `outbox.publish=kill`; refused with NODE_ENV=production",
+    "",
+    or([] as readonly string[], list),
+  ),
+  LOG_LEVEL: variable("Least level logged", "info", or("info" as const, oneOf("fatal", "error", "warn", "info", "debug", "trace"))),
+  NODE_ENV: variable("`production` refuses LIMITS=off and FAULTS", "", optional(String)),
+} as const;
+
+type Variables = typeof variables;
+type Values = { readonly [K in keyof Variables]: ReturnType<Variables[K]["read"]> };
+
+export interface Mesh {
+  readonly name: string;
+  readonly amqpUrl: string;
+  readonly redisUrl: string;
+  readonly mongoUri: string;
+}
+
+export interface Config extends Values {
+  /** Set when this node is part of a mesh; undefined in embedded mode. */
+  readonly mesh: Mesh | undefined;
+}
+
+/** What is wrong with the environment, a line each. */
+export class ConfigError extends Error {
+  readonly lines: readonly string[];
+  constructor(lines: readonly string[]) {
+    super(lines.join("\n"));
+    this.lines = lines;
+  }
+}
+
+/**
+ * Reads and checks the whole environment.
+ * @throws ConfigError  naming every bad variable
+ */
+export function readConfig(env: { readonly [name: string]: string | undefined }): Config {
+  const lines: string[] = [];
+  const values = Object.fromEntries(
+    Object.entries(variables).map(([name, { read }]) => {
+      const text = env[name]?.trim();
+      try {
+        return [name, read(text === "" ? undefined : text)];
+      } catch (error) {
+        lines.push(`${name} ${(error as Error).message}`);
+        return [name, undefined];
+      }
+    }),
+  ) as unknown as Values;
+  if (lines.length === 0) lines.push(...contradictions(values));
+  if (lines.length > 0) throw new ConfigError(lines);
+  return { ...values, mesh: meshOf(values) };
+}
+
+const urls = ["AMQP_URL", "REDIS_URL", "MONGO_URI"] as const;
+
+function contradictions(values: Values): string[] {
+  const lines: string[] = [];
+  const missing = urls.filter((name) => values[name] === undefined);
+  if (missing.length === 1 || missing.length === 2) {
+    lines.push(`${missing.join(" and ")} not set: a mesh needs all of ${urls.join(", ")}; embedded mode needs none`);
+  }
+  if (missing.length === 0 && values.JWT_SECRET === undefined) lines.push("JWT_SECRET not set: a mesh needs the same secret on every node");
+  if (missing.length === urls.length && values.SERVICES.length < serviceNames.length) {
+    lines.push(`SERVICES can only be set in a mesh: embedded mode runs all services (set ${urls.join(", ")})`);
+  }
+  if (values.NODE_ENV === "production") {
+    if (values.LIMITS === "off") lines.push("LIMITS=off is refused with NODE_ENV=production");
+    if (values.FAULTS.length > 0) lines.push("FAULTS is refused with NODE_ENV=production");
+  }
+  return lines;
+}
+
+function meshOf({ AMQP_URL, REDIS_URL, MONGO_URI, MESH }: Values): Mesh | undefined {
+  if (AMQP_URL === undefined || REDIS_URL === undefined || MONGO_URI === undefined) return undefined;
+  return { name: MESH, amqpUrl: AMQP_URL, redisUrl: REDIS_URL, mongoUri: MONGO_URI };
+}

@@ -1,0 +1,78 @@
+/**
+ * Contracts: what a service offers, as data. A contract is the single source for an action's name, params, result, access and
+ * policy, and for an event's name and payload; types, run-time validation and documents all come from it.
+ */
+import type { Rules } from "./schema.ts";
+
+declare const shape: unique symbol;
+
+/** Names a type without a value at run time. */
+export interface Returns<T> {
+  readonly [shape]?: T;
+}
+export const returns = <T>(): Returns<T> => ({});
+
+/**
+ * Who may call an action. `public`: anyone; `user`: a caller whom the gateway verified (`ctx.meta.user`);
+ * `service`: other services only, never named by a route or socket event.
+ */
+export type Access = "public" | "user" | "service";
+
+/** How a call behaves when things go wrong; what is left out comes from `core/policy.ts`. */
+export interface CallPolicy {
+  /** Milliseconds until the caller gives up. */
+  readonly timeoutMs?: number;
+  /** Repeated by the caller after a transient failure; only for actions that may run twice. */
+  readonly retries?: number;
+  /** Calls that may run at once on a node, and how many more may wait. */
+  readonly bulkhead?: { readonly concurrency: number; readonly maxQueueSize: number };
+}
+
+export interface ActionSpec {
+  readonly summary: string;
+  readonly access: Access;
+  readonly params: Rules;
+  readonly result: Returns<any>;
+  /** The param that picks the node (rendezvous hashing); a hint that avoids conflicts, never needed for correctness. */
+  readonly routeBy?: string;
+  readonly policy?: CallPolicy;
+}
+
+/** A callable reference to an action: `call(ctx, chat.send, {...})`. */
+export interface ActionRef<P = any, R = any> extends Omit<ActionSpec, "params" | "result"> {
+  readonly name: string;
+  readonly params: P;
+  readonly result: Returns<R>;
+}
+
+interface Specs {
+  readonly [action: string]: ActionSpec;
+}
+type ResultOf<S> = S extends { result: Returns<infer R> } ? R : never;
+export type Contract<S extends Specs> = { readonly [K in keyof S]: ActionRef<S[K]["params"], ResultOf<S[K]>> };
+
+/** Declares a service's actions. Each becomes a typed reference named `<service>.<action>`. */
+export function contract<const S extends Specs>(
+  service: string,
+  specs: S & { readonly [K in keyof S]: { readonly routeBy?: keyof S[K]["params"] } },
+): Contract<S> {
+  return Object.fromEntries(
+    Object.entries(specs).map(([action, spec]) => [action, { ...spec, name: `${service}.${action}` }]),
+  ) as unknown as Contract<S>;
+}
+
+/** A durable event: its topic and the state it carries. Consumers keep the highest `rev` a `key`, so order and repeats don't matter. */
+export interface EventRef<T = any> {
+  readonly topic: string;
+  readonly payload: Returns<T>;
+}
+
+/** Declares a service's durable events. Each becomes a typed reference to the topic `<service>.<event>`. */
+export function events<const E extends { readonly [event: string]: Returns<any> }>(
+  service: string,
+  payloads: E,
+): { readonly [K in keyof E]: EventRef<E[K] extends Returns<infer T> ? T : never> } {
+  return Object.fromEntries(
+    Object.entries(payloads).map(([event, payload]) => [event, { topic: `${service}.${event}`, payload }]),
+  ) as never;
+}

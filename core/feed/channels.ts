@@ -1,0 +1,10 @@
+/** Feed channels that no single service owns. */
+
+/** What goes to all sockets of one person. */
+export interface UserNote {
+  readonly event: string;
+  readonly data: unknown;
+  /** The person became a member of this chat: from now on their subscribed sockets hear it. */
+  readonly joined?: { readonly chatId: string; readonly joinedN: number; readonly joinedSeq: number };
+}
+export const userChannel = (userId: string): string => `user:${userId}`;

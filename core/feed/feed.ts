@@ -1,0 +1,19 @@
+/**
+ * The feed port: the fast way from whoever committed a change to the gateways whose sockets hear of it. It may lose messages
+ * (Redis pub/sub does); whoever listens repairs from the store. Adapters: `local.ts` (in process), `redis.ts`.
+ */
+export interface Feed {
+  /** Sends to all who listen on this channel now; never waits, never throws. `message` is plain JSON and must not be changed afterwards. */
+  publish(channel: string, message: object): void;
+  /** Listens. When the promise resolves, whatever is published from then on is heard, in each publisher's order. */
+  listen(channels: readonly string[], hear: (message: any, channel: string) => void): Promise<Subscription>;
+  /** Calls back whenever messages may have been missed (the connection was lost and is back). */
+  onInterruption(noticed: () => void): () => void;
+  health(): { ok: boolean; detail?: string };
+  close(): Promise<void>;
+}
+
+export interface Subscription {
+  /** Stops listening; nothing is heard after the call. */
+  stop(): void;
+}

@@ -1,0 +1,18 @@
+/** Ids: 24 hex digits, made by us, so that both stores and all four client contracts agree on their form. */
+import { randomBytes } from "node:crypto";
+
+const pattern = /^[0-9a-f]{24}$/;
+const processPart = randomBytes(5).toString("hex");
+let counter = randomBytes(3).readUIntBE(0, 3);
+
+/** A new id: 4 bytes of seconds, 5 random bytes of this process, 3 of a counter, as MongoDB's ObjectId has them. */
+export function newId(): string {
+  counter = (counter + 1) & 0xffffff;
+  const seconds = Math.floor(Date.now() / 1000);
+  return seconds.toString(16).padStart(8, "0") + processPart + counter.toString(16).padStart(6, "0");
+}
+
+export const isId = (value: unknown): value is string => typeof value === "string" && pattern.test(value);
+
+/** One key for two people, whichever comes first. */
+export const pairKey = (a: string, b: string): string => (a < b ? `${a}:${b}` : `${b}:${a}`);

@@ -1,0 +1,22 @@
+/**
+ * The limits port: how often something may happen per key. Counted in Redis, so that a person has one allowance on all gateways;
+ * in memory while Redis is away, and in embedded mode.
+ */
+export interface Allowance {
+  /** Part of the counter's name: `http`, `login`. */
+  readonly name: string;
+  /** How many in a window. */
+  readonly points: number;
+  readonly windowMs: number;
+  /** Extra points for short bursts, refilled over ten windows. */
+  readonly burst?: number;
+}
+
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly retryAfterMs: number };
+
+export interface Limits {
+  /** Counts one and says whether it is within the allowance. Never throws; when nothing can count, it allows. */
+  take(allowance: Allowance, key: string): Promise<Verdict>;
+  health(): { ok: boolean; detail?: string };
+  close(): Promise<void>;
+}

@@ -1,0 +1,25 @@
+/** Validation rules that more than one contract uses. */
+import type { CustomCheck } from "./schema.ts";
+
+/** A 24-hex id. Upper case is refused, so that one thing has one name. */
+export const id = { type: "string", pattern: /^[0-9a-f]{24}$/, messages: { stringPattern: "must be a 24-digit hex id" } } as const;
+
+export const emailAddress = { type: "email", normalize: true, max: 254 } as const;
+
+/** 1-10,000 characters, kept as sent, not only white space. */
+export const messageText = {
+  type: "string",
+  min: 1,
+  max: 10_000,
+  pattern: /\S/,
+  messages: { stringPattern: "must not be blank" },
+} as const;
+
+/** At most 72 bytes in UTF-8: bcrypt ignores what comes after. */
+export const atMost72Bytes: CustomCheck = (value, errors) => {
+  if (typeof value === "string" && Buffer.byteLength(value) > 72)
+    errors.push({ type: "passwordBytes", message: "must be at most 72 bytes" });
+  return value;
+};
+
+export const pageLimit = { type: "number", integer: true, min: 1, max: 200, default: 50, convert: true } as const;

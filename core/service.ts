@@ -1,0 +1,57 @@
+/**
+ * Wires a contract to its handlers: all of them and no others, checked by the compiler. The contract's access, policy and
+ * routing become action metadata that the broker's middlewares act on.
+ */
+import type { ActionSchema, Service, ServiceSchema } from "moleculer";
+import { rendezvous } from "./broker/routing.ts";
+import type { Ctx } from "./call.ts";
+import type { ActionRef } from "./contract.ts";
+import { defaultPolicy, retryPauseMs } from "./policy.ts";
+import type { Infer } from "./schema.ts";
+
+type Handlers<C> = { [K in keyof C]: C[K] extends ActionRef<infer P, infer R> ? (ctx: Ctx<Infer<P>>) => Promise<R> | R : never };
+
+declare const adds: unique symbol;
+/** A mixin that says what it puts on `this`. */
+export type Mixin<T extends object = object> = Partial<ServiceSchema> & { readonly [adds]?: (_: T) => void };
+
+// An intersection of what all the mixins add: T sits in a parameter, so infer joins with &.
+type Adds<X extends readonly Mixin<any>[]> = [X[number]] extends [never]
+  ? unknown
+  : X[number] extends { readonly [adds]?: (_: infer T) => void }
+    ? T
+    : unknown;
+
+type Schema<C, M, X> = Omit<ServiceSchema, "name" | "actions" | "methods" | "mixins"> & {
+  mixins?: X;
+  actions: Handlers<C>;
+  methods?: M;
+};
+
+/** A service's schema from its contract; `this` is the service with its methods and what its mixins add. */
+export function service<C extends Record<keyof C, ActionRef>, M extends object = object, const X extends readonly Mixin<any>[] = []>(
+  spec: C,
+  schema: Schema<C, M, X> & ThisType<Service & M & Adds<X>>,
+): ServiceSchema {
+  const refs = Object.entries(spec) as [string, ActionRef][];
+  const name = refs[0]![1].name.split(".")[0]!;
+  const handlers = schema.actions as unknown as Record<string, ActionSchema["handler"]>;
+  const actions = Object.fromEntries(refs.map(([key, ref]) => [key, actionSchema(ref, handlers[key])]));
+  return { ...schema, name, actions } as unknown as ServiceSchema;
+}
+
+function actionSchema(ref: ActionRef, handler: ActionSchema["handler"]): ActionSchema {
+  const { timeoutMs, retries, bulkhead } = { ...defaultPolicy, ...ref.policy };
+  return {
+    // Nodes of this release and the last work together: between them unknown keys are dropped. The gateway refuses them.
+    params: { $$strict: "remove", ...ref.params },
+    // "protected" can't be called from another node.
+    visibility: ref.access === "service" ? "public" : "published",
+    access: ref.access,
+    timeout: timeoutMs,
+    retryPolicy: { enabled: retries > 0, retries, delay: retryPauseMs.first, maxDelay: retryPauseMs.longest },
+    bulkhead: { enabled: true, ...bulkhead },
+    ...(ref.routeBy === undefined ? {} : { strategy: rendezvous, strategyOptions: { key: ref.routeBy } }),
+    handler,
+  } as ActionSchema;
+}

@@ -1,0 +1,66 @@
+/** Typed lint rules, and the arrows of docs/architecture.md: who may import whom. */
+import eslint from "@eslint/js";
+import tseslint from "typescript-eslint";
+
+/** Forbids imports whose path matches one of the patterns, with the reason. */
+const forbid = (files, patterns, message, ignores = []) => ({
+  files,
+  ignores,
+  rules: { "no-restricted-imports": ["error", { patterns: [{ regex: patterns.join("|"), message }] }] },
+});
+const toServices = String.raw`/services/`;
+const toMixins = String.raw`/mixins/`;
+const intoAnotherService = String.raw`^\.\./(?:\.\./)*(?!core/|mixins/|\.\.)[a-z]+/(?!contract\.ts$)`;
+const toAdapters = String.raw`/core/(?:store/(?!store\.ts)|feed/(?!feed\.ts|channels\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts))`;
+
+export default tseslint.config(
+  { ignores: ["node_modules/", "data/", "coverage/"] },
+  eslint.configs.recommended,
+  ...tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ["*.js", "scripts/*.cjs"] }, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      "no-console": "error",
+      "no-restricted-properties": ["error", { object: "process", property: "env", message: "core/config.ts reads the environment" }],
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector:
+            "CallExpression[callee.property.name=/^(call|emit|broadcast)$/][callee.object.name=/^(ctx|broker)$/] > Literal.arguments:first-child",
+          message: "name an action by its contract: call(ctx, chat.send, {...})",
+        },
+      ],
+      "@typescript-eslint/no-explicit-any": "off",
+      "@typescript-eslint/no-unsafe-argument": "off",
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-call": "off",
+      "@typescript-eslint/no-unsafe-member-access": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/no-unnecessary-type-parameters": "off",
+      "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { arguments: false, properties: false } }],
+      "@typescript-eslint/prefer-promise-reject-errors": "off",
+      "@typescript-eslint/only-throw-error": "off",
+    },
+  },
+  {
+    files: ["core/config.ts", "moleculer.config.ts", "test/**", "scripts/**"],
+    rules: { "no-restricted-properties": "off", "no-console": "off" },
+  },
+  { files: ["**/*.js", "**/*.cjs"], ...tseslint.configs.disableTypeChecked },
+  {
+    files: ["**/*.js", "**/*.cjs"],
+    languageOptions: { globals: { process: "readonly", console: "readonly", require: "readonly", module: "readonly" } },
+  },
+  forbid(["core/**"], [toServices, toMixins], "core imports nothing of ours"),
+  forbid(["mixins/**"], [toServices, toAdapters], "mixins import core's ports, not services or adapters"),
+  forbid(
+    ["services/*/**"],
+    [intoAnotherService, toAdapters],
+    "a service imports core's ports, mixins, its own folder and others' contract.ts",
+  ),
+);

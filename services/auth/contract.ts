@@ -1,0 +1,134 @@
+/** What auth offers: accounts, passwords, sessions, and who may still use a token. */
+import { contract, events, returns } from "../../core/contract.ts";
+import { atMost72Bytes, emailAddress, id } from "../../core/rules.ts";
+
+const name = { type: "string", trim: true, min: 2, max: 60 } as const;
+/** At least 8 characters with a lower and an upper case letter, a digit and a symbol; at most 72 bytes. */
+const newPassword = {
+  type: "string",
+  min: 8,
+  max: 72,
+  pattern: /^(?=.*\p{Ll})(?=.*\p{Lu})(?=.*\d)(?=.*[^\p{L}\d\s]).*$/su,
+  messages: { stringPattern: "must have a lower and an upper case letter, a digit and a symbol" },
+  custom: atMost72Bytes,
+} as const;
+const presentedPassword = { type: "string", min: 1, max: 72, custom: atMost72Bytes } as const;
+
+/** A person as auth knows them, between services. */
+export interface Account {
+  readonly userId: string;
+  readonly emailId: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+}
+
+/** One's own account as it leaves the server. */
+export interface OwnAccount {
+  readonly _id: string;
+  readonly emailId: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly emailVerified: boolean;
+  readonly hasPassword: boolean;
+  /** ISO-8601. */
+  readonly createdAt: string;
+}
+
+/** A fresh session. `token` is the access JWT; `expiresAt` epoch milliseconds. */
+export interface LogIn {
+  readonly account: Account;
+  readonly sessionId: string;
+  readonly token: string;
+  readonly expiresAt: number;
+}
+
+/** A session that ended before its token did. Times are epoch milliseconds. */
+export interface Revocation {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly reason: RevocationReason;
+  readonly revokedAt: number;
+  readonly expiresAt: number;
+}
+export type RevocationReason = "loggedOut" | "passwordChanged" | "revoked" | "accountDeleted";
+
+/** The feed channel on which auth announces `Revocation`s to every gateway. */
+export const revocationsChannel = "revocations";
+
+export const auth = contract("auth", {
+  signUp: {
+    summary: "Create an account and a session",
+    access: "public",
+    params: { firstName: name, lastName: name, emailId: emailAddress, password: newPassword },
+    result: returns<LogIn>(),
+    policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
+  },
+  logIn: {
+    summary: "Start a session with a password",
+    access: "public",
+    params: { emailId: emailAddress, password: presentedPassword },
+    result: returns<LogIn>(),
+    policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
+  },
+  logOut: {
+    summary: "End the session and cut its sockets on every gateway",
+    access: "user",
+    params: {},
+    result: returns<null>(),
+  },
+  changePassword: {
+    summary: "Change the password; every other session ends",
+    access: "user",
+    params: { oldPassword: presentedPassword, newPassword },
+    result: returns<null>(),
+    policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
+  },
+  userByEmail: {
+    summary: "The id of the person with this address",
+    access: "user",
+    params: { emailId: emailAddress },
+    result: returns<{ userId: string }>(),
+    policy: { retries: 2 },
+  },
+  me: {
+    summary: "One's own account",
+    access: "user",
+    params: {},
+    result: returns<OwnAccount>(),
+    policy: { retries: 2 },
+  },
+  accounts: {
+    summary: "Accounts by id; unknown ids are left out",
+    access: "service",
+    params: { userIds: { type: "array", items: id, max: 1000 } },
+    result: returns<Account[]>(),
+    policy: { retries: 2 },
+  },
+  accountByEmail: {
+    summary: "The account with this address, or null",
+    access: "service",
+    params: { emailId: emailAddress },
+    result: returns<Account | null>(),
+    policy: { retries: 2 },
+  },
+  revocations: {
+    summary: "Sessions revoked after a moment whose tokens have not expired, oldest first, with the store time to ask from next",
+    access: "service",
+    params: {
+      since: { type: "number" },
+      after: { type: "string", optional: true },
+      limit: { type: "number", integer: true, min: 1, max: 1000, default: 1000 },
+    },
+    result: returns<{ revocations: Revocation[]; at: number; more: boolean }>(),
+    policy: { retries: 1 },
+  },
+});
+
+/** The account's state after a change; `rev` counts its changes. */
+export const authEvents = events("auth", {
+  "user.created": returns<Account>(),
+  "user.changed": returns<Account>(),
+  "user.deleted": returns<{ readonly userId: string }>(),
+});
