@@ -1,0 +1,81 @@
+/** The data folder: one process holds it, and its data is never opened by a release older than the one that wrote it. */
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { StartError } from "../../errors.ts";
+
+/** Raised whenever what is stored changes its form, an index of a collection included: an older release would not keep it up. */
+export const formatVersion = 1;
+
+export interface HeldFolder {
+  /** The database's file. */
+  readonly file: string;
+  /** The main thread's connection, for reading and for making tables. */
+  readonly connection: DatabaseSync;
+  release(): void;
+}
+
+const sqliteBusy = 5;
+
+/** @throws StartError  unwritable, held by another process, or written by a newer release */
+export function holdFolder(folder: string): HeldFolder {
+  const lock = oneLine(`DATA_DIR ${folder} can't be written`, () => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return takeLock(folder);
+  });
+  try {
+    const file = join(folder, "parley.db");
+    const connection = oneLine(`The store ${file} can't be opened`, () => openFile(file));
+    return {
+      file,
+      connection,
+      release() {
+        connection.close();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/** An exclusive transaction that is never ended: the system frees its file lock with the process, however that dies. */
+function takeLock(folder: string): DatabaseSync {
+  const lock = new DatabaseSync(join(folder, "lock.db"));
+  try {
+    lock.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
+    return lock;
+  } catch (error) {
+    lock.close();
+    if ((error as { errcode?: number }).errcode === sqliteBusy) throw new StartError(`DATA_DIR ${folder} is in use by another process`);
+    throw error;
+  }
+}
+
+function openFile(file: string): DatabaseSync {
+  const connection = new DatabaseSync(file);
+  try {
+    // Cut off at any byte, a write-ahead log still holds all whole commits before the cut.
+    connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000");
+    const version = (connection.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
+    if (version > formatVersion) {
+      throw new StartError(`${file} was written by a newer release (format ${version}, this one knows ${formatVersion}): use that release`);
+    }
+    connection.exec(`PRAGMA user_version = ${formatVersion}`);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function oneLine<T>(what: string, attempt: () => T): T {
+  try {
+    return attempt();
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(`${what}: ${(error as Error).message}`);
+  }
+}

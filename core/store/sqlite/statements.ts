@@ -1,0 +1,137 @@
+/**
+ * A commit's operations as prepared statements and their values. One statement is made for each shape (operation and fields) and
+ * known to the writer thread by its number, so that a commit travels as numbers and values and its SQL is parsed once.
+ */
+import { newId } from "../../ids.ts";
+import { checkOperation, checkName, conditions, uniqueKey, writtenFields, type Scalar } from "../shapes.ts";
+import { storeTime, type Operation } from "../store.ts";
+import type { Table, Tables } from "./tables.ts";
+
+/** `must` is what makes the commit a conflict when it doesn't happen. */
+export interface Statement {
+  readonly sql: string;
+  readonly must?: "write" | "find";
+}
+export type Value = string | number | null;
+export type Step = readonly [statement: number, values: readonly Value[]];
+
+/** All statements in use; their number is their place. */
+export interface Statements {
+  readonly list: readonly Statement[];
+  /** @throws Error, Invalid  an operation that is not well formed */
+  compile(tables: Tables, operations: readonly Operation[], at: number): Step[];
+}
+
+type Row = Record<string, unknown>;
+
+export function statementCache(): Statements {
+  const list: Statement[] = [];
+  const numbers = new Map<string, number>();
+  const numberOf = (shape: string, make: () => Statement): number => {
+    let number = numbers.get(shape);
+    if (number === undefined) {
+      number = list.push(make()) - 1;
+      numbers.set(shape, number);
+    }
+    return number;
+  };
+  return {
+    list,
+    compile: (tables, operations, at) =>
+      operations.map((operation) => {
+        checkOperation(operation);
+        const table = tables.get(operation.in.name);
+        if (table === undefined) throw new Error(`${operation.in.name} is not a collection of this service`);
+        return compile(table, operation, at, numberOf);
+      }),
+  };
+}
+
+function compile(table: Table, operation: Operation, at: number, numberOf: (shape: string, make: () => Statement) => number): Step {
+  const shape = (...fields: readonly string[][]) => `${operation.op} ${table.name} ${fields.join(" ")}`;
+  switch (operation.op) {
+    case "insert": {
+      const row = timed(operation.doc, at);
+      return [numberOf(shape(), () => insertInto(table)), rowValues(table, row)];
+    }
+    case "update":
+    case "updateAll": {
+      const where = conditions(operation.in, operation.where);
+      const set = writtenFields(operation.set);
+      const number = numberOf(shape(set, fieldsOf(where)), () => ({
+        sql: `UPDATE "${table.name}" SET ${assignments(table, set, 1)} WHERE ${matching(table, fieldsOf(where))}`,
+        ...(operation.op === "update" ? { must: "write" } : {}),
+      }));
+      return [number, [...setValues(table, set, timed(operation.set, at)), ...where.map(boundValue)]];
+    }
+    case "upsert": {
+      const key = uniqueKey(operation.in, operation.key);
+      const set = writtenFields(operation.set);
+      const row = timed({ _id: newId(), ...operation.key, ...operation.set, ...operation.insert }, at);
+      const number = numberOf(shape([...key], set), () => {
+        const target = key.map((field) => `"${field}"`).join(", ");
+        const change = set.length === 0 ? "NOTHING" : `UPDATE SET ${assignments(table, set, table.columns.length + 3)}`;
+        return { sql: `${insertInto(table).sql} ON CONFLICT (${target}) DO ${change}` };
+      });
+      return [number, [...rowValues(table, row), ...(set.length === 0 ? [] : setValues(table, set, timed(operation.set, at)))]];
+    }
+    case "remove": {
+      const where = conditions(operation.in, operation.where);
+      const make = () => ({ sql: `DELETE FROM "${table.name}" WHERE ${matching(table, fieldsOf(where))}` });
+      return [numberOf(shape(fieldsOf(where)), make), where.map(boundValue)];
+    }
+    case "expect": {
+      const where = conditions(operation.in, operation.where);
+      const make = () => ({ sql: `SELECT 1 FROM "${table.name}" WHERE ${matching(table, fieldsOf(where))}`, must: "find" }) as const;
+      return [numberOf(shape(fieldsOf(where)), make), where.map(boundValue)];
+    }
+  }
+}
+
+const fieldsOf = (where: readonly [string, Scalar][]): string[] => where.map(([field]) => field);
+
+/** SQLite has no booleans, neither in columns nor in what it reads out of JSON. */
+export const bound = (value: unknown): Value => (typeof value === "boolean" ? Number(value) : ((value ?? null) as Value));
+const boundValue = ([, value]: readonly [string, Scalar]): Value => bound(value);
+
+/** `IS` and not `=`: null is a value here. */
+export const matching = (table: Table, fields: readonly string[]): string =>
+  fields.map((field) => `${expression(table, field)} IS ?`).join(" AND ");
+const expression = (table: Table, field: string): string =>
+  field === "_id" || table.columns.includes(field) ? `"${field}"` : `doc ->> '$.${field}'`;
+
+function insertInto({ name, columns }: Table): Statement {
+  const all = ["_id", ...columns, "doc"];
+  return { sql: `INSERT INTO "${name}" (${all.map((column) => `"${column}"`).join(", ")}) VALUES (${all.map(() => "?").join(", ")})` };
+}
+const rowValues = ({ columns }: Table, row: Row): Value[] => [
+  row["_id"] as string,
+  ...columns.map((column) => bound(row[column])),
+  JSON.stringify(row),
+];
+
+/**
+ * What a statement sets: columns take their values one by one, the document takes them all from one JSON parameter.
+ * @param first  the number of the first parameter
+ */
+function assignments(table: Table, set: readonly string[], first: number): string {
+  if (set.length === 0) return "doc = doc";
+  for (const field of set) checkName(table.collection, field);
+  const columns = set.filter((field) => table.columns.includes(field)).map((field, i) => `"${field}" = ?${first + i}`);
+  const json = `?${first + columns.length}`;
+  return [
+    ...columns,
+    `doc = json_set("${table.name}".doc, ${set.map((field) => `'$.${field}', ${json} -> '$.${field}'`).join(", ")})`,
+  ].join(", ");
+}
+const setValues = (table: Table, set: readonly string[], values: Row): Value[] =>
+  set.length === 0
+    ? []
+    : [...set.filter((field) => table.columns.includes(field)).map((field) => bound(values[field])), JSON.stringify(values)];
+
+/** The document with the commit's time wherever it asks for it. */
+function timed(doc: object, at: number): Row {
+  const row = { ...doc } as Row;
+  for (const field in row) if (row[field] === storeTime) row[field] = at;
+  return row;
+}

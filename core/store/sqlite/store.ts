@@ -1,0 +1,31 @@
+/**
+ * The embedded store: all services' collections as tables of one SQLite file. Commits are made durable by a writer thread, in
+ * groups; reads run on a connection of the main thread, and each returns no more than its page.
+ */
+import type { Logger } from "moleculer";
+import type { Collection, Database, Store } from "../store.ts";
+import { openDatabase } from "./database.ts";
+import { holdFolder } from "./folder.ts";
+import { makeTables } from "./tables.ts";
+import { startWriter } from "./writer.ts";
+
+/**
+ * Opens the store in this folder, made if it is missing.
+ * @throws StartError  the folder can't be written, is held by another process, or its data is from a newer release
+ */
+export async function openSqliteStore(folder: string, { log }: { log: Logger }): Promise<Store> {
+  const held = holdFolder(folder);
+  const writer = await startWriter(held.file, log);
+  return {
+    open(service: string, collections: readonly Collection[]): Promise<Database> {
+      const tables = makeTables(held.connection, service, collections);
+      return Promise.resolve(openDatabase(held.connection, writer, tables));
+    },
+    time: () => Promise.resolve(Date.now()),
+    health: () => Promise.resolve(writer.health()),
+    async close() {
+      await writer.close();
+      held.release();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * The writer thread: makes each group of commits one durable transaction, each commit in a savepoint of its own, so that an unmet
+ * expectation fails alone. It answers after COMMIT, when the write-ahead log is on disk.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Failure, Group, Outcome } from "./messages.ts";
+import type { Statement, Step } from "./statements.ts";
+
+const db = new DatabaseSync((workerData as { file: string }).file);
+// synchronous = FULL is per connection: without it a commit would be answered before it is on disk.
+db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000");
+
+const prepared: { readonly statement: StatementSync; readonly must: Statement["must"] }[] = [];
+const begin = db.prepare("BEGIN IMMEDIATE");
+const commit = db.prepare("COMMIT");
+const savepoint = db.prepare("SAVEPOINT one");
+const release = db.prepare("RELEASE one");
+const rollbackTo = db.prepare("ROLLBACK TO one");
+
+parentPort!.on("message", (group: Group | "close") => {
+  if (group === "close") {
+    db.close();
+    parentPort!.close();
+  } else {
+    parentPort!.postMessage(write(group));
+  }
+});
+parentPort!.postMessage("ready");
+
+function write({ statements, commits }: Group): Outcome {
+  try {
+    for (const { sql, must } of statements) prepared.push({ statement: db.prepare(sql), must });
+    begin.run();
+    const failures = commits.map(tryAlone);
+    commit.run();
+    return failures.some((failure) => failure !== undefined) ? failures : undefined;
+  } catch (error) {
+    // Full or broken disk: SQLite may have rolled back by itself.
+    if (db.isTransaction) db.exec("ROLLBACK");
+    const failure = { kind: "unavailable", detail: (error as Error).message } as const;
+    return commits.map(() => failure);
+  }
+}
+
+/** @throws what is wrong with the disk, not with this commit */
+function tryAlone(steps: readonly Step[]): Failure | undefined {
+  savepoint.run();
+  const failure = run(steps);
+  if (failure !== undefined) rollbackTo.run();
+  release.run();
+  return failure;
+}
+
+function run(steps: readonly Step[]): Failure | undefined {
+  try {
+    for (const [number, values] of steps) {
+      const { statement, must } = prepared[number]!;
+      const met = must === "find" ? statement.get(...values) !== undefined : statement.run(...values).changes !== 0 || must === undefined;
+      if (!met) return { kind: "conflict" };
+    }
+    return undefined;
+  } catch (error) {
+    return ownFailure(error as Error & { errcode?: number });
+  }
+}
+
+const constraintUnique = 2067;
+const constraintPrimaryKey = 1555;
+/** Primary result codes that are the statement's own fault: ERROR, TOOBIG, CONSTRAINT, MISMATCH. */
+const ownCodes = [1, 18, 19, 20];
+
+function ownFailure(error: Error & { errcode?: number }): Failure {
+  const { errcode, message } = error;
+  if (errcode === constraintUnique || errcode === constraintPrimaryKey) {
+    return { kind: "duplicate", constraint: message.slice(message.indexOf(": ") + 2) };
+  }
+  if (errcode !== undefined && !ownCodes.includes(errcode & 0xff)) throw error;
+  return { kind: "error", detail: message };
+}
