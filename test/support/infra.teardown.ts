@@ -1,0 +1,2 @@
+/** Jest's globalTeardown: ends what `infra.setup.ts` started. */
+export { tearDownInfra as default } from "./infra.setup.ts";

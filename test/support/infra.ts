@@ -1,0 +1,40 @@
+/**
+ * The infrastructure that tests run against: RabbitMQ, Redis and MongoDB, found or started once a Jest run by `infra.setup.ts`.
+ * What is not there is said with its reason, and the tests that need it are skipped; with REQUIRE_INFRA=1 the run fails instead.
+ */
+export type Part = "amqp" | "redis" | "mongo";
+
+export const titles: Readonly<Record<Part, string>> = { amqp: "RabbitMQ", redis: "Redis", mongo: "MongoDB" };
+
+/** Where a part is, or why it isn't there. */
+export type Found = { readonly url: string } | { readonly missing: string };
+
+/** How the setup tells the processes that run the tests. */
+export const variable = "PARLEY_TEST_INFRA";
+
+function found(part: Part): Found {
+  const text = process.env[variable];
+  const all = text === undefined ? undefined : (JSON.parse(text) as Record<Part, Found>);
+  return all?.[part] ?? { missing: "Jest's globalSetup did not look for it" };
+}
+
+function urlOf(part: Part): string {
+  const answer = found(part);
+  if ("url" in answer) return answer.url;
+  throw new Error(`this needs ${titles[part]}: ${answer.missing}`);
+}
+
+/** URLs of the parts. Throw when it is missing: ask `skipReason` first. */
+export const amqpUrl = (): string => urlOf("amqp");
+export const redisUrl = (): string => urlOf("redis");
+/** A replica set of one member, which gives up a transaction after 3 s. */
+export const mongoUri = (): string => urlOf("mongo");
+
+/** Why tests that need these parts can't run; undefined when they can. */
+export function skipReason(...parts: readonly Part[]): string | undefined {
+  const reasons = parts.flatMap((part) => {
+    const answer = found(part);
+    return "missing" in answer ? [`${titles[part]}: ${answer.missing}`] : [];
+  });
+  return reasons.length === 0 ? undefined : `skipped, it needs ${reasons.join("; ")}`;
+}
