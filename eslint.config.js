@@ -10,7 +10,8 @@ const forbid = (files, patterns, message, ignores = []) => ({
 });
 const toServices = String.raw`/services/`;
 const toMixins = String.raw`/mixins/`;
-const intoAnotherService = String.raw`^\.\./(?:\.\./)*(?!core/|mixins/|\.\.)[a-z]+/(?!contract\.ts$)`;
+const anotherService = String.raw`(?!\.\./)[a-z]+/(?!contract\.ts$)`;
+const serviceArrows = "a service imports core's ports, mixins, its own folder and others' contract.ts";
 const toAdapters = String.raw`/core/(?:store/(?!store\.ts)|feed/(?!feed\.ts|channels\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts))`;
 
 export default tseslint.config(
@@ -58,9 +59,6 @@ export default tseslint.config(
   },
   forbid(["core/**"], [toServices, toMixins], "core imports nothing of ours"),
   forbid(["mixins/**"], [toServices, toAdapters], "mixins import core's ports, not services or adapters"),
-  forbid(
-    ["services/*/**"],
-    [intoAnotherService, toAdapters],
-    "a service imports core's ports, mixins, its own folder and others' contract.ts",
-  ),
+  forbid(["services/*/*.ts"], [String.raw`^\.\./${anotherService}`, toAdapters], serviceArrows),
+  forbid(["services/*/*/**"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
 );

@@ -100,7 +100,7 @@ export const variables = {
     "required",
     or("required" as const, oneOf("required", "open")),
   ),
-  GROUP_LIMIT: variable("Members a group may have", "1000", or(1000, integer(3, 10_000))),
+  GROUP_LIMIT: variable("Members a group may have", "1000", or(1000, integer(3, 1000))),
   LIMITS: variable(
     "`off` switches rate limits off, for load tests; refused with NODE_ENV=production",
     "on",

@@ -1,15 +1,18 @@
 /**
  * The ports of one node, opened before its services start and closed after they stopped. Here, and only here, is decided which
- * adapters are in use: embedded or mesh.
+ * adapters are in use: embedded or mesh. Adapters are imported when they are needed, so that neither mode loads the other's.
  */
-import type { ServiceBroker } from "moleculer";
+import type { Logger, ServiceBroker } from "moleculer";
 import type { Cache } from "./cache/cache.ts";
-import type { Clock } from "./clock.ts";
-import type { Config } from "./config.ts";
+import { followClock, type Clock } from "./clock.ts";
+import type { Config, Mesh } from "./config.ts";
 import type { Feed } from "./feed/feed.ts";
 import type { Limits } from "./limits/limits.ts";
-import type { Queue } from "./queue/queue.ts";
+import type { Groups, Queue, RetryPolicy } from "./queue/queue.ts";
 import type { Store } from "./store/store.ts";
+
+/** Signs access tokens with the first, accepts any. */
+export type JwtSecrets = readonly [string, ...string[]];
 
 export interface Ports {
   readonly config: Config;
@@ -19,15 +22,93 @@ export interface Ports {
   readonly queue: Queue;
   readonly cache: Cache;
   readonly limits: Limits;
-  /** Signs access tokens with the first, accepts any. */
-  readonly jwtSecrets: readonly [string, ...string[]];
+  readonly jwtSecrets: JwtSecrets;
 }
 
 const opened = new WeakMap<ServiceBroker, Ports>();
 
-/** The ports of this broker's node. Call it from `started` on. */
+/** Whether the ports are open: from the start of the services to their end. */
+export const arePortsOpen = (broker: ServiceBroker): boolean => opened.has(broker);
+
+/** The ports of this broker's node. Call it from a service's `started` on. */
 export function portsOf(broker: ServiceBroker): Ports {
   const ports = opened.get(broker);
   if (ports === undefined) throw new Error("the ports are opened when the broker starts");
   return ports;
+}
+
+interface Opening {
+  readonly broker: ServiceBroker;
+  readonly config: Config;
+  readonly groups: Groups;
+  readonly retry: RetryPolicy;
+  readonly log: Logger;
+}
+
+/**
+ * Opens all ports, waiting with back-off for what can't be reached yet.
+ * @throws StartError  what waiting can't mend: wrong credentials, a data folder in use
+ */
+export async function openPorts(broker: ServiceBroker, config: Config, groups: Groups, log: Logger): Promise<void> {
+  const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
+  const opening = { broker, config, groups, retry, log };
+  opened.set(broker, config.mesh === undefined ? await openEmbedded(opening) : await openMesh(opening, config.mesh));
+}
+
+async function openEmbedded({ broker, config, groups, retry, log }: Opening): Promise<Ports> {
+  const { openSqliteStore } = await import("./store/sqlite/store.ts");
+  const { openLocalFeed } = await import("./feed/local.ts");
+  const { openLocalQueue } = await import("./queue/local.ts");
+  const { openMemoryCache } = await import("./cache/memory.ts");
+  const { openMemoryLimits, unlimited } = await import("./limits/memory.ts");
+  const { ownSecret } = await import("./secrets.ts");
+
+  const store = await openSqliteStore(config.DATA_DIR, { log });
+  const clock = await followClock(() => store.time());
+  return {
+    config,
+    clock,
+    store,
+    feed: openLocalFeed(),
+    queue: await openLocalQueue({ store, groups, retry, clock, log }),
+    cache: openMemoryCache(broker.cacher),
+    limits: config.LIMITS === "off" ? unlimited : openMemoryLimits(),
+    jwtSecrets: [config.JWT_SECRET ?? ownSecret(config.DATA_DIR), ...config.JWT_OLD_SECRETS],
+  };
+}
+
+async function openMesh({ broker, config, groups, retry, log }: Opening, mesh: Mesh): Promise<Ports> {
+  const { openMongoStore } = await import("./store/mongo/store.ts");
+  const { openRedisFeed } = await import("./feed/redis.ts");
+  const { openRabbitQueue } = await import("./queue/rabbit.ts");
+  const { openRedisCache } = await import("./cache/redis.ts");
+  const { openRedisLimits } = await import("./limits/redis.ts");
+  const { unlimited } = await import("./limits/memory.ts");
+
+  const redis = { url: mesh.redisUrl, prefix: `${mesh.name}:`, log };
+  const [store, feed, queue] = await Promise.all([
+    openMongoStore(mesh.mongoUri, mesh.name, { log }),
+    openRedisFeed(redis),
+    openRabbitQueue({ url: mesh.amqpUrl, name: mesh.name, groups, retry, log }),
+  ]);
+  return {
+    config,
+    clock: await followClock(() => store.time()),
+    store,
+    feed,
+    queue,
+    cache: openRedisCache(broker.cacher, { log }),
+    limits: config.LIMITS === "off" ? unlimited : openRedisLimits(redis),
+    jwtSecrets: [config.JWT_SECRET!, ...config.JWT_OLD_SECRETS],
+  };
+}
+
+/** Closes what was opened, the store last. */
+export async function closePorts(broker: ServiceBroker): Promise<void> {
+  const ports = opened.get(broker);
+  if (ports === undefined) return;
+  opened.delete(broker);
+  ports.clock.stop();
+  await Promise.allSettled([ports.queue.close(), ports.feed.close(), ports.limits.close()]);
+  await ports.store.close();
 }

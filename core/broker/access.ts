@@ -1,0 +1,18 @@
+/**
+ * Refuses a call that its action's contract does not allow. It stands innermost, in front of the handler itself, so that no
+ * cache, validator or REPL gets around it.
+ */
+import type { ActionSchema, Middleware } from "moleculer";
+import type { Meta } from "../call.ts";
+import type { Access } from "../contract.ts";
+import { Unauthenticated } from "../errors.ts";
+
+export const access: Middleware = {
+  name: "Access",
+  localAction(next, action: ActionSchema & { access?: Access }) {
+    if (action.access !== "user") return next;
+    return function (ctx) {
+      return (ctx.meta as Meta).user === undefined ? Promise.reject(new Unauthenticated()) : next.call(this, ctx);
+    };
+  },
+};

@@ -1,0 +1,43 @@
+/**
+ * Remote calls carry their deadline, and a node that is reached after it refuses. Moleculer's queues never expire a request: a
+ * node frozen for a minute would carry out calls whose callers gave up long ago. It only saves work; correctness rests on
+ * expectations and client ids.
+ */
+import type { Context, Middleware } from "moleculer";
+import { Unavailable } from "../errors.ts";
+import { portsOf } from "../ports.ts";
+
+interface Headers {
+  deadline?: number;
+}
+const deadlineOf = (ctx: Context | null | undefined): number | undefined =>
+  (ctx as { headers?: Headers } | null | undefined)?.headers?.deadline;
+
+export function deadline(): Middleware {
+  let clock: () => number;
+  return {
+    name: "Deadline",
+    created(broker) {
+      clock = () => portsOf(broker).clock.now();
+    },
+    remoteAction(next) {
+      return function (ctx) {
+        const timeoutMs = ctx.options.timeout ?? 0;
+        if (timeoutMs > 0) {
+          const own = clock() + timeoutMs;
+          const callers = deadlineOf((ctx.options as { parentCtx?: Context }).parentCtx) ?? own;
+          // Headers are this call's alone; meta would flow back into the caller's context.
+          Object.assign(ctx, { headers: { deadline: Math.min(own, callers) } });
+        }
+        return next.call(this, ctx);
+      };
+    },
+    localAction(next) {
+      return function (ctx) {
+        const until = deadlineOf(ctx);
+        if (until !== undefined && clock() > until) return Promise.reject(new Unavailable("Reached after its deadline"));
+        return next.call(this, ctx);
+      };
+    },
+  };
+}

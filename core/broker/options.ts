@@ -1,0 +1,75 @@
+/** The broker's options, made from the configuration. */
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { ServiceBroker, type BrokerOptions } from "moleculer";
+import { cacherOptions } from "../cache/cacher.ts";
+import type { Config, Mesh } from "../config.ts";
+import { codeOf } from "../errors.ts";
+import { breaker, defaultPolicy } from "../policy.ts";
+import type { Groups } from "../queue/queue.ts";
+import { access } from "./access.ts";
+import { deadline } from "./deadline.ts";
+import { lifecycle } from "./lifecycle.ts";
+import { logger } from "./logger.ts";
+import { TextReporter } from "./metrics.ts";
+
+export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
+  const { mesh } = config;
+  return {
+    namespace: mesh?.name ?? "",
+    // Never a fixed one: it would inherit the queued requests of the dead process that had it before.
+    nodeID: `${hostname()}-${randomBytes(4).toString("hex")}`,
+    logger: logger(config),
+    ...(mesh === undefined ? {} : { transporter: amqp(mesh) }),
+    cacher: cacherOptions(mesh),
+    serializer: "JSONExt",
+    requestTimeout: defaultPolicy.timeoutMs,
+    // A dead node is noticed after 5 s; less would take a busy machine for a dead one.
+    heartbeatInterval: 1,
+    heartbeatTimeout: 5,
+    // In-flight calls are finished at the end, not rejected.
+    tracking: { enabled: true, shutdownTimeout: 8000 },
+    // Without this a node that offers an action itself would never follow the routing.
+    registry: { preferLocal: false },
+    circuitBreaker: {
+      enabled: true,
+      threshold: breaker.threshold,
+      minRequestCount: breaker.minRequestCount,
+      windowTime: breaker.windowSeconds,
+      halfOpenTime: breaker.halfOpenMs,
+      // What a service says itself, even "unavailable", is an answer: one stuck chat must not close a node for all.
+      check: (error) => codeOf(error) === undefined && (error as { code?: number }).code! >= 500,
+    },
+    // The types name only the built-in reporters.
+    metrics: { enabled: true, reporter: new TextReporter() as never },
+    metadata: { routing: config.ROUTING },
+    middlewares: [access, deadline(), lifecycle(config, groups)],
+    skipProcessEventRegistration: true,
+    internalServices: true,
+  };
+}
+
+// The defaults make 23 calls a second; a prefetch of 1 also deadlocks a call that comes back to its own node.
+function amqp({ amqpUrl }: Mesh): NonNullable<BrokerOptions["transporter"]> {
+  const url = new URL(amqpUrl);
+  url.searchParams.set("heartbeat", "10");
+  return {
+    type: "AMQP",
+    options: { url: url.href, prefetch: 100, socketOptions: { noDelay: true, timeout: 10_000, keepAlive: true } },
+  } as NonNullable<BrokerOptions["transporter"]>;
+}
+
+/**
+ * Environment variables that moleculer-runner would overwrite broker options with, behind the configuration's back: every
+ * option's upper-cased path, and all that begin with MOL_.
+ */
+export function overwrites(options: BrokerOptions, env: NodeJS.ProcessEnv): string[] {
+  const paths = (value: object, prefix: string): string[] =>
+    Object.entries(value).flatMap(([key, inner]) => {
+      const path = `${prefix}${key}`.toUpperCase();
+      const isPlain = typeof inner === "object" && inner !== null && Object.getPrototypeOf(inner) === Object.prototype;
+      return [path, ...(isPlain ? paths(inner as object, `${path}_`) : [])];
+    });
+  const names = new Set([...paths(ServiceBroker.defaultOptions, ""), ...paths(options, "")]);
+  return Object.keys(env).filter((name) => Boolean(env[name]) && (names.has(name) || name.startsWith("MOL_")));
+}

@@ -1,0 +1,55 @@
+/**
+ * Whether this node can serve: its ports answer, its clock is near the store's, its services run, and what its services need of
+ * others is there. `/ready` says which part is away.
+ */
+import type { ServiceBroker } from "moleculer";
+import { arePortsOpen, portsOf } from "../ports.ts";
+
+/** Says what is wrong, or undefined. */
+type Check = () => string | undefined;
+
+const checks = new WeakMap<ServiceBroker, Map<string, Check>>();
+const farthestClockMs = 60_000;
+
+/** Adds a part to this node's readiness, e.g. the gateway's revoked sessions. */
+export function addCheck(broker: ServiceBroker, part: string, check: Check): void {
+  const known = checks.get(broker) ?? new Map<string, Check>();
+  checks.set(broker, known.set(part, check));
+}
+
+/** A check that some node offers each of these services. */
+export const needs =
+  (broker: ServiceBroker, services: readonly string[]): Check =>
+  () => {
+    const offered = new Set(broker.registry.getServiceList({ onlyAvailable: true }).map(({ name }) => name));
+    const away = services.filter((service) => !offered.has(service));
+    return away.length > 0 ? `away: ${away.join(", ")}` : undefined;
+  };
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Every part with `ok` or what is wrong with it. */
+  readonly parts: Readonly<Record<string, string>>;
+}
+
+export async function readiness(broker: ServiceBroker): Promise<Readiness> {
+  if (!arePortsOpen(broker)) return { ready: false, parts: { services: "starting" } };
+  const { store, feed, queue, cache, limits, clock } = portsOf(broker);
+  const parts: Record<string, string> = {};
+  const note = (part: string, wrong: string | undefined) => (parts[part] = wrong ?? "ok");
+  const health = ({ ok, detail }: { ok: boolean; detail?: string }) => (ok ? undefined : (detail ?? "away"));
+
+  note("services", broker.started ? undefined : "starting or draining");
+  note("store", health(await store.health()));
+  note("feed", health(feed.health()));
+  note("queue", health(queue.health()));
+  const offset = Math.abs(clock.offsetMs() ?? Infinity);
+  note("clock", offset > farthestClockMs ? `${Math.round(offset / 1000)} s off the store's` : undefined);
+  for (const [part, check] of checks.get(broker) ?? []) note(part, check());
+  const ready = Object.values(parts).every((state) => state === "ok");
+
+  // Without these a node serves on, slower: the cache reads the store, limits count in memory.
+  note("cache", health(cache.health()));
+  note("limits", health(limits.health()));
+  return { ready, parts };
+}
