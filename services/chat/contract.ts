@@ -24,6 +24,8 @@ export interface Message {
   readonly updatedAt: string;
   readonly editedAt: string | null;
   readonly deletedAt: string | null;
+  /** Part of the documents that PingTalk's clients know. */
+  readonly __v: 0;
 }
 export interface SystemNote {
   readonly event: "created" | "added" | "removed" | "left" | "renamed" | "picture" | "adminAdded" | "adminRemoved";
@@ -61,6 +63,7 @@ export interface SharedChat {
   readonly lastSeq: number;
   readonly createdAt: string;
   readonly updatedAt: string;
+  readonly __v: 0;
 }
 /** A chat as one member sees it. */
 export interface Chat extends SharedChat {
@@ -95,6 +98,13 @@ export interface Membership {
   readonly joinedN: number;
   readonly joinedSeq: number;
   readonly leftSeq: number | null;
+}
+
+/** Where an answer leaves a client in a chat that it has whole: what comes after is live. */
+export interface Position {
+  readonly membership: Membership;
+  readonly seq: number;
+  readonly n: number;
 }
 
 /** A run of changes of one chat, as it goes over the feed and as it is fetched to repair a gap. */
@@ -140,7 +150,7 @@ export const chat = contract("chat", {
   createGroup: {
     summary: "A group of contacts, its creator the admin",
     access: "user",
-    params: { name: { type: "string", trim: true, min: 1, max: 100 }, participants: { type: "array", items: id, min: 2, max: 10_000 } },
+    params: { name: { type: "string", trim: true, min: 1, max: 100 }, participants: { type: "array", items: id, min: 2, max: 2000 } },
     result: returns<Chat>(),
     policy: { timeoutMs: 10_000 },
   },
@@ -152,10 +162,10 @@ export const chat = contract("chat", {
     policy: { retries: 2 },
   },
   view: {
-    summary: "One chat as one sees it",
+    summary: "One chat as one sees it, and one's membership",
     access: "user",
     params: { chatId: id },
-    result: returns<Chat>(),
+    result: returns<{ chat: Chat; membership: Membership }>(),
     policy: { retries: 2 },
   },
   history: {
@@ -183,7 +193,7 @@ export const chat = contract("chat", {
     summary: "What changed after the given seq in all own chats",
     access: "user",
     params: { since: { type: "record", key: id, value: { type: "number", integer: true, min: 0 }, default: {} } },
-    result: returns<SyncAnswer>(),
+    result: returns<{ answer: SyncAnswer; positions: Position[] }>(),
     policy: { retries: 2 },
   },
   memberships: {

@@ -1,0 +1,235 @@
+/**
+ * A chat's one sequence. Changes queue here on the node that handles them; while one commit is on its way the next gathers, and
+ * each is judged on the very head its commit expects. So a change becomes visible in `seq` order or not at all, whoever else
+ * writes; a stale writer meets `Conflict`, reads again and judges again.
+ */
+import type { Logger } from "moleculer";
+import type { Clock } from "../../core/clock.ts";
+import { codeOf, Conflict, Forbidden, Unavailable } from "../../core/errors.ts";
+import type { Feed } from "../../core/feed/feed.ts";
+import { Duplicate, type Database } from "../../core/store/store.ts";
+import type { Repository } from "./chat.repository.ts";
+import { messages, type ChatRow, type MemberRow, type MessageRow } from "./collections.ts";
+import { chatChannel } from "./contract.ts";
+import { Draft } from "./draft.ts";
+import { notAMember } from "./policy.ts";
+
+/** One change, as data and a decision. */
+export interface Change<R> {
+  /** Whose member rows the decision needs. */
+  readonly people: readonly string[];
+  /** About how many bytes it writes. */
+  readonly size: number;
+  /** Decides on this head and writes to the draft. A refusal is thrown, before anything is written. */
+  readonly apply: (draft: Draft, member: (userId: string) => MemberRow | undefined) => R;
+  /** A send's key: a repeat is answered with the first one's message. */
+  readonly once?: Once<R>;
+}
+export interface Once<R> {
+  readonly senderId: string;
+  readonly clientId: string;
+  readonly bodyHash: string;
+  readonly found: (row: MessageRow) => R;
+}
+
+export interface TimelineParts {
+  readonly db: Database;
+  readonly repository: Repository;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Changes a chat's queue holds at most; beyond it senders are told to come back. */
+const maxQueued = 5000;
+/** What one commit takes at most. */
+const maxBatch = { changes: 500, bytes: 512 * 1024 };
+/** How long a batch is tried again after conflicts. */
+const patienceMs = 8000;
+/** A change that waited longer is refused: its caller gave up. */
+const expiryMs = 10_000;
+
+interface Entry {
+  readonly change: Change<any>;
+  readonly expiresAt: number;
+  readonly resolve: (result: any) => void;
+  readonly reject: (reason: unknown) => void;
+}
+type Outcome = { readonly result: unknown } | { readonly refusal: unknown };
+
+/** What is known of the chat: right until a commit says otherwise. `null` for someone who never was a member. */
+interface State {
+  chat: ChatRow;
+  readonly people: Map<string, MemberRow | null>;
+}
+
+export class Timeline {
+  private readonly chatId: string;
+  private readonly parts: TimelineParts;
+  private queue: Entry[] = [];
+  private running = false;
+  private state: State | undefined;
+
+  constructor(chatId: string, parts: TimelineParts) {
+    this.chatId = chatId;
+    this.parts = parts;
+  }
+
+  get isIdle(): boolean {
+    return !this.running;
+  }
+
+  /**
+   * Queues a change.
+   * @returns what `apply` returned, once it is stored
+   * @throws Unavailable  the queue is full, or the store did not answer: the change may be repeated
+   */
+  append<R>(change: Change<R>): Promise<R> {
+    if (this.queue.length >= maxQueued) return Promise.reject(new Unavailable("This chat is too busy, try again"));
+    return new Promise<R>((resolve, reject) => {
+      this.queue.push({ change, expiresAt: this.parts.clock.now() + expiryMs, resolve, reject });
+      if (!this.running) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    // What arrives in the same turn of the event loop goes into the first commit too.
+    await Promise.resolve();
+    while (this.queue.length > 0) {
+      const batch = this.take();
+      try {
+        await this.carryOut(batch);
+      } catch (error) {
+        this.fail(batch, error);
+      }
+    }
+    this.running = false;
+  }
+
+  private take(): Entry[] {
+    let bytes = 0;
+    const end = this.queue.findIndex(({ change }, index) => (bytes += change.size) > maxBatch.bytes && index > 0);
+    return this.queue.splice(0, Math.min(end < 0 ? this.queue.length : end, maxBatch.changes));
+  }
+
+  /** What is queued behind a failure fails with it, or a sender's later message would overtake the earlier one. */
+  private fail(batch: readonly Entry[], error: unknown): void {
+    this.state = undefined;
+    if (codeOf(error) === undefined) this.parts.log.error(error);
+    const failure = codeOf(error) === undefined ? new Unavailable() : error;
+    for (const { reject } of [...batch, ...this.queue.splice(0)]) reject(failure);
+  }
+
+  private async carryOut(batch: readonly Entry[]): Promise<void> {
+    const giveUpAt = this.parts.clock.now() + patienceMs;
+    let open = batch;
+    for (let attempt = 1; open.length > 0; attempt++) {
+      if (this.parts.clock.now() > giveUpAt) throw new Unavailable("This chat is too busy, try again");
+      const isFresh = await this.load(open);
+      const draft = this.state === undefined ? undefined : new Draft(this.state.chat, this.parts.clock.now());
+      const outcomes = open.map((entry) => this.judge(entry, draft));
+      // A refusal rests on nothing that a commit checks: it counts only on a state read just now.
+      if (!isFresh && outcomes.some((outcome) => "refusal" in outcome)) {
+        this.state = undefined;
+        continue;
+      }
+      const stored = await this.store(draft);
+      if (stored === "conflict") {
+        this.state = undefined;
+        await pause(attempt);
+      } else if (stored === "repeated") {
+        open = await this.answerStored(open);
+      } else {
+        await this.settle(open, outcomes);
+        return;
+      }
+    }
+  }
+
+  /** Sees to it that the state has the head and all people that these changes ask for. @returns whether the head was read just now */
+  private async load(entries: readonly Entry[]): Promise<boolean> {
+    const { repository } = this.parts;
+    const isFresh = this.state === undefined;
+    if (this.state === undefined) {
+      const chat = await repository.chat(this.chatId);
+      if (chat === undefined) return true;
+      this.state = { chat, people: new Map() };
+    }
+    const { people } = this.state;
+    const missing = [...new Set(entries.flatMap(({ change }) => change.people))].filter((userId) => !people.has(userId));
+    if (missing.length > 0) {
+      for (const userId of missing) people.set(userId, null);
+      for (const row of await repository.members(this.chatId, missing)) people.set(row.userId, row);
+    }
+    return isFresh;
+  }
+
+  private judge({ change, expiresAt }: Entry, draft: Draft | undefined): Outcome {
+    try {
+      if (draft === undefined) throw new Forbidden(notAMember);
+      if (this.parts.clock.now() > expiresAt) throw new Unavailable("Reached after its deadline");
+      const { once } = change;
+      const first = once === undefined ? undefined : draft.sentBefore(once.senderId, once.clientId);
+      if (once !== undefined && first !== undefined) return { result: answerRepeat(once, first) };
+      return { result: change.apply(draft, (userId) => this.state?.people.get(userId) ?? undefined) };
+    } catch (refusal) {
+      return { refusal };
+    }
+  }
+
+  private async store(draft: Draft | undefined): Promise<"stored" | "conflict" | "repeated"> {
+    if (draft === undefined || draft.isEmpty) return "stored";
+    try {
+      await this.parts.db.commit(draft.operations());
+    } catch (error) {
+      if (error instanceof Duplicate) return error.collection === messages.name && error.index === "byClientId" ? "repeated" : "conflict";
+      if (codeOf(error) === "CONFLICT") return "conflict";
+      throw error;
+    }
+    this.state!.chat = draft.chat;
+    this.parts.feed.publish(chatChannel(this.chatId), draft.batch());
+    return "stored";
+  }
+
+  /** Answers those whose message is stored already. @returns the others */
+  private async answerStored(entries: readonly Entry[]): Promise<Entry[]> {
+    const sends = entries.flatMap(({ change: { once } }) => (once === undefined ? [] : [once]));
+    const keys = sends.map(({ senderId, clientId }) => ({ chatId: this.chatId, senderId, clientId }));
+    const rows = keys.length === 0 ? [] : await this.parts.repository.messagesByClientId(keys);
+    return entries.filter(({ change: { once }, resolve, reject }) => {
+      const row = rows.find(({ senderId, clientId }) => senderId === once?.senderId && clientId === once.clientId);
+      if (once === undefined || row === undefined) return true;
+      try {
+        resolve(answerRepeat(once, row));
+      } catch (error) {
+        reject(error);
+      }
+      return false;
+    });
+  }
+
+  private async settle(entries: readonly Entry[], outcomes: readonly Outcome[]): Promise<void> {
+    const refused: Entry[] = [];
+    const refusals = new Map<Entry, unknown>();
+    entries.forEach((entry, index) => {
+      const outcome = outcomes[index]!;
+      if ("result" in outcome) entry.resolve(outcome.result);
+      else {
+        refused.push(entry);
+        refusals.set(entry, outcome.refusal);
+      }
+    });
+    if (refused.length === 0) return;
+    // Stored before its sender lost the right: a repeat is still answered with the message.
+    for (const entry of await this.answerStored(refused)) entry.reject(refusals.get(entry));
+  }
+}
+
+/** @throws Conflict  the same clientId with another body */
+function answerRepeat<R>(once: Once<R>, row: MessageRow): R {
+  if (row.bodyHash !== once.bodyHash) throw new Conflict("This clientId was used for another message");
+  return once.found(row);
+}
+
+const pause = (attempt: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(100, 5 * attempt)));
