@@ -1,0 +1,56 @@
+/**
+ * What happens to an event of the table: limit, validate, answer. Whatever a client sends, it gets an acknowledgement, or the
+ * event `error` when it asked for none.
+ */
+import type { Logger } from "moleculer";
+import { Invalid, NotFound } from "../../../core/errors.ts";
+import { socketError } from "../http/errors.ts";
+import { spend, type EventRow, type EventSurroundings } from "./events.ts";
+import type { PersonSocket } from "./person.ts";
+
+type Acknowledge = (answer: object) => void;
+
+/** The acknowledgement callback is always the last argument. */
+function split(args: readonly unknown[]): { payload: unknown; acknowledge: Acknowledge | undefined } {
+  const last = args.at(-1);
+  return typeof last === "function"
+    ? { payload: args.length > 1 ? args[0] : undefined, acknowledge: last as Acknowledge }
+    : { payload: args[0], acknowledge: undefined };
+}
+
+function isPlain(payload: unknown): payload is Record<string, unknown> {
+  return typeof payload === "object" && payload !== null && Object.getPrototypeOf(payload) === Object.prototype;
+}
+
+/** Answers one event of a socket. Never rejects. */
+export async function dispatch(
+  row: EventRow,
+  around: EventSurroundings,
+  log: Logger,
+  socket: PersonSocket,
+  args: readonly unknown[],
+): Promise<void> {
+  const { payload, acknowledge } = split(args);
+  try {
+    spend(around, row, socket.data.session.user.id);
+    if (!isPlain(payload)) throw new Invalid("The payload must be an object");
+    row.check(payload);
+    const { data, afterwards } = await row.answer(around, socket, payload);
+    acknowledge?.({ ok: true, data });
+    afterwards?.();
+  } catch (error) {
+    refuse(error, log, socket, acknowledge);
+  }
+}
+
+/** Answers an event that is not in the table. */
+export function refuseUnknown(log: Logger, socket: PersonSocket, args: readonly unknown[]): void {
+  refuse(new NotFound("No such event"), log, socket, split(args).acknowledge);
+}
+
+function refuse(error: unknown, log: Logger, socket: PersonSocket, acknowledge: Acknowledge | undefined): void {
+  const told = socketError(error);
+  if (told.code === "INTERNAL") log.error({ err: error, userId: socket.data.session.user.id }, "An event failed");
+  if (acknowledge === undefined) socket.emit("error", told.message);
+  else acknowledge({ ok: false, error: told });
+}

@@ -1,0 +1,96 @@
+/** What clients may send over a socket, as a table: one row an event. */
+import type { ServiceBroker } from "moleculer";
+import { call } from "../../../core/call.ts";
+import { TooMany } from "../../../core/errors.ts";
+import type { Infer, Rules } from "../../../core/schema.ts";
+import { chat } from "../../chat/contract.ts";
+import { draftRules, stored, toStore } from "../draft.ts";
+import { strictCheck, type Check } from "../strict.ts";
+import type { Allowance } from "./allowance.ts";
+import type { Answer, Live } from "./live.ts";
+import { metaOf, type PersonSocket } from "./person.ts";
+import { Sends } from "./sends.ts";
+
+export interface EventSurroundings {
+  readonly broker: ServiceBroker;
+  readonly live: Live;
+  /** Messages a person may send; counted apart from other events. */
+  readonly messages: Allowance;
+  readonly others: Allowance;
+}
+
+export interface EventRow<P extends Rules = any> {
+  readonly event: string;
+  readonly summary: string;
+  readonly rules: P;
+  readonly check: Check;
+  /** Which allowance it is counted in. */
+  readonly counts: "messages" | "others";
+  readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>) => Promise<Answer<unknown>>;
+}
+
+const row = <const P extends Rules>(spec: Omit<EventRow<P>, "check">): EventRow =>
+  ({ ...spec, check: strictCheck(spec.rules) }) as unknown as EventRow;
+
+const { chatId } = chat.send.params;
+const { since } = chat.sync.params;
+
+export const events: readonly EventRow[] = [
+  row({
+    event: "joinChat",
+    summary: "Hear one chat",
+    rules: { chatId },
+    counts: "others",
+    answer: ({ live }, socket, params) => live.join(socket, params.chatId),
+  }),
+  row({
+    event: "leaveChat",
+    summary: "Hear one chat no more",
+    rules: { chatId },
+    counts: "others",
+    answer: ({ live }, socket, params) => live.leave(socket, params.chatId),
+  }),
+  row({
+    event: "subscribe",
+    summary: "What changed since, and from now on all own chats, present and future",
+    rules: { since },
+    counts: "others",
+    answer: ({ live }, socket, params) => live.subscribe(socket, params.since),
+  }),
+  row({
+    event: "sync",
+    summary: "What changed since in all own chats",
+    rules: { since },
+    counts: "others",
+    answer: ({ live }, socket, params) => live.sync(socket, params.since),
+  }),
+  row({
+    event: "sendMessage",
+    summary: "Store a message and deliver it; acknowledged when it is stored",
+    rules: draftRules,
+    counts: "messages",
+    async answer({ broker }, socket, params) {
+      const sent = await sendsOf(broker, socket, params.chatId).send(toStore(params));
+      return { data: stored(sent).message };
+    },
+  }),
+];
+
+/** @throws TooMany */
+export function spend({ messages, others }: EventSurroundings, { counts }: EventRow, userId: string): void {
+  const waitMs = (counts === "messages" ? messages : others).take(userId);
+  if (waitMs > 0) throw new TooMany(waitMs);
+}
+
+/** Queues that a socket keeps; idle ones make room for others. */
+const queuesKept = 100;
+
+function sendsOf(broker: ServiceBroker, socket: PersonSocket, chatId: string): Sends {
+  const { sends } = socket.data;
+  const known = sends.get(chatId);
+  if (known !== undefined) return known;
+  if (sends.size >= queuesKept) for (const [id, queue] of sends) if (queue.isIdle) sends.delete(id);
+  const made = new Sends((messages) => call(broker, chat.send, { chatId, messages: [...messages] }, metaOf(socket)));
+  sends.set(chatId, made);
+  return made;
+}

@@ -1,0 +1,106 @@
+/** The socket half of the gateway: moleculer-io's server on the gateway's HTTP server, the table of events, live delivery. */
+import type { IncomingMessage, Server as HttpServer } from "node:http";
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Server } from "socket.io";
+import { portsOf } from "../../../core/ports.ts";
+import type { Surroundings } from "../http/pipeline.ts";
+import { allowance, unlimited } from "./allowance.ts";
+import { dispatch, refuseUnknown } from "./dispatch.ts";
+import { events, type EventSurroundings } from "./events.ts";
+import { Live } from "./live.ts";
+import { startLooking } from "./look.ts";
+import type { PersonSocket } from "./person.ts";
+import { endSession, keepUp, sendAway } from "./upkeep.ts";
+
+/** The gateway service, as far as its sockets know it. */
+interface Gateway {
+  readonly broker: ServiceBroker;
+  readonly logger: Logger;
+  readonly server: HttpServer;
+  readonly io: Server;
+  readonly around: Surroundings;
+}
+export interface Sockets extends EventSurroundings {
+  /** Sends all sockets away, to come back elsewhere. */
+  close(): Promise<void>;
+}
+
+/** Larger frames cut the socket. */
+const maxFrameBytes = 1_000_000;
+/** Sockets are sent away over this time when a mesh node stops. */
+const jitterMs = 1000;
+
+const known = new Set(events.map(({ event }) => event));
+
+/** moleculer-io's settings: one namespace, the handshake's check, a handler for each event of the table. */
+export const socketSettings = {
+  options: { path: "/socket.io/", maxHttpBufferSize: maxFrameBytes, serveClient: false, connectTimeout: 10_000 },
+  namespaces: {
+    "/": {
+      authorization: true,
+      events: Object.fromEntries(
+        events.map((row) => [
+          row.event,
+          function (this: PersonSocket & { $service: { sockets: Sockets; logger: Logger } }, ...args: unknown[]) {
+            void dispatch(row, this.$service.sockets, this.$service.logger, this, args);
+          },
+        ]),
+      ),
+    },
+  },
+};
+
+/** Opens the gateway to sockets; call it before the HTTP server listens. */
+export function openSockets({ broker, logger: log, server, io, around }: Gateway): Sockets {
+  const { config, clock, feed } = portsOf(broker);
+  const isLimited = config.LIMITS === "on";
+  const live = new Live(broker, io, feed);
+  const namespace = io.of("/");
+
+  openSecondPath(server);
+  namespace.on("connection", (socket) => welcome(around, live, log, socket as unknown as PersonSocket));
+  around.sessions.onRevoked(({ sessionId, reason }) => {
+    for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
+      if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);
+    }
+  });
+  const stopUpkeep = keepUp(namespace, () => clock.now());
+  const look = config.mesh === undefined ? undefined : startLooking(broker, live, log);
+  const stopHearingInterruptions = feed.onInterruption(() => look?.compareAll());
+  return {
+    broker,
+    live,
+    messages: isLimited ? allowance(10, 30) : unlimited,
+    others: isLimited ? allowance(10, 20) : unlimited,
+    async close() {
+      look?.stop();
+      stopHearingInterruptions();
+      stopUpkeep();
+      await sendAway(namespace, config.mesh === undefined ? 0 : jitterMs);
+    },
+  };
+}
+
+/** Two paths lead to one server: a second Engine.IO server on the same HTTP server would break the first. */
+function openSecondPath(server: HttpServer): void {
+  const rewrite = (request: IncomingMessage) => {
+    if (request.url?.startsWith("/chat/socket.io/") === true) request.url = request.url.slice("/chat".length);
+  };
+  server.prependListener("request", rewrite);
+  server.prependListener("upgrade", rewrite);
+}
+
+function welcome(around: Surroundings, live: Live, log: Logger, socket: PersonSocket): void {
+  // A client may name an event `error`, and an emitter without a listener for that would throw.
+  socket.on("error", () => undefined);
+  socket.onAny((event: unknown, ...args: unknown[]) => {
+    if (!known.has(event as string)) refuseUnknown(log, socket, args);
+  });
+  // Revoked between the handshake and here: nobody would cut it any more.
+  if (around.sessions.isRevoked(socket.data.session.user.sessionId)) {
+    endSession(socket, "revoked");
+    return;
+  }
+  socket.on("disconnecting", () => live.remove(socket));
+  live.add(socket);
+}
