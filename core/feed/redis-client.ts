@@ -1,0 +1,66 @@
+/**
+ * Connecting to Redis for the feed: for ever, with back-off, and without ever holding a command back. What is under way when a
+ * connection breaks fails at once, so a Redis that is away costs neither time nor memory.
+ */
+import { Redis } from "ioredis";
+import type { Logger } from "moleculer";
+import { StartError } from "../errors.ts";
+
+const heartbeatMs = 5000;
+const longestPauseMs = 2000;
+const refused = /WRONGPASS|NOAUTH|NOPERM|invalid password/i;
+
+/** @param name  of the connection, in the log and in Redis' CLIENT LIST */
+export function redisClient(url: string, name: string, log: Logger): Redis {
+  const client = new Redis(url, {
+    lazyConnect: true,
+    connectionName: name,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    enableAutoPipelining: true,
+    connectTimeout: 5000,
+    retryStrategy: (tries) => Math.min(100 * 2 ** tries, longestPauseMs),
+  });
+  let reason = "the connection was closed";
+  client.on("error", (error: NodeJS.ErrnoException) => (reason = error.message || (error.code ?? reason)));
+  client.on("close", () => log.warn(`Redis is away (${name}): ${reason}; trying again`));
+  const heartbeat = setInterval(() => void beat(client), heartbeatMs).unref();
+  client.on("end", () => clearInterval(heartbeat));
+  return client;
+}
+
+/** A peer that was cut off or froze says nothing: ask it, and connect anew when it doesn't answer. */
+async function beat(client: Redis): Promise<void> {
+  if (client.status !== "ready") return;
+  const late = setTimeout(() => client.disconnect(true), heartbeatMs);
+  await client.ping().catch(() => undefined);
+  clearTimeout(late);
+}
+
+/**
+ * Waits until the client is connected, however long that takes.
+ * @throws StartError  Redis refuses the credentials
+ */
+export async function connected(client: Redis): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  const failed = (error: Error): void => {
+    if (refused.test(error.message)) reject(new StartError(`REDIS_URL: Redis refused the credentials: ${error.message}`));
+  };
+  const ready = (): void => resolve(undefined);
+  client.once("ready", ready);
+  client.on("error", failed);
+  client.connect().catch(() => undefined); // It goes on trying by itself.
+  try {
+    await promise;
+  } finally {
+    client.off("ready", ready).off("error", failed);
+  }
+}
+
+/** Ends the connection for good; nothing is logged about it. */
+export function disconnect(client: Redis): void {
+  client.removeAllListeners("close");
+  client.disconnect();
+}

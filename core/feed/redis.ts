@@ -1,0 +1,54 @@
+/**
+ * The feed of a mesh: Redis pub/sub, one connection to publish and one to listen. It never waits for Redis: what can't be sent
+ * now is dropped, as the port allows.
+ */
+import type { Logger } from "moleculer";
+import type { Feed } from "./feed.ts";
+import { connected, disconnect, redisClient } from "./redis-client.ts";
+import { listening } from "./redis-listening.ts";
+
+/** Beyond this much that Redis has not answered yet, messages are dropped: a slow Redis must not fill our memory. */
+const maxUnansweredChars = 16 * 1024 * 1024;
+
+/**
+ * @param prefix  of every channel: several meshes may share a Redis
+ * @throws StartError  wrong credentials; while Redis can't be reached it waits
+ */
+export async function openRedisFeed({ url, prefix, log }: { url: string; prefix: string; log: Logger }): Promise<Feed> {
+  const publisher = redisClient(url, `${prefix}feed-publishing`, log);
+  const subscriber = redisClient(url, `${prefix}feed-listening`, log);
+  const clients = [publisher, subscriber];
+  const channelPrefix = `${prefix}feed:`;
+  let unansweredChars = 0;
+
+  try {
+    await Promise.all(clients.map(connected));
+  } catch (error) {
+    clients.forEach(disconnect);
+    throw error;
+  }
+  const { listen, onInterruption, stop } = listening(subscriber, channelPrefix, log);
+
+  return {
+    publish(channel, message) {
+      if (publisher.status !== "ready" || unansweredChars > maxUnansweredChars) return;
+      const json = JSON.stringify(message);
+      unansweredChars += json.length;
+      const answered = (): void => {
+        unansweredChars -= json.length;
+      };
+      publisher.publish(channelPrefix + channel, json).then(answered, answered);
+    },
+    listen,
+    onInterruption,
+    health() {
+      const ok = clients.every(({ status }) => status === "ready");
+      return ok ? { ok } : { ok, detail: "Redis can't be reached" };
+    },
+    close() {
+      clients.forEach(disconnect);
+      stop();
+      return Promise.resolve();
+    },
+  };
+}

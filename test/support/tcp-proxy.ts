@@ -1,0 +1,70 @@
+/** A TCP proxy between a test and a real server: it can be cut (connections break, new ones are refused) or frozen (nothing passes). */
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+
+export interface Proxy {
+  /** The server's URL, by way of the proxy. */
+  readonly url: string;
+  /** Pieces of data that came from clients so far: about one a write. */
+  readonly writes: () => number;
+  readonly cut: () => Promise<void>;
+  readonly freeze: () => void;
+  /** Ends a cut or a freeze, for connections made from then on. */
+  readonly mend: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** @param server  URL with host and port */
+export async function openProxy(server: string): Promise<Proxy> {
+  const target = new URL(server);
+  const sockets = new Set<Socket>();
+  let writes = 0;
+  let isFrozen = false;
+
+  const proxy = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        if (!isFrozen) other.destroy();
+      });
+      socket.on("data", (data) => {
+        if (socket === client) writes += 1;
+        if (!isFrozen) other.write(data);
+      });
+    }
+  });
+  const listen = async (port: number): Promise<void> => {
+    proxy.listen(port, "127.0.0.1");
+    await once(proxy, "listening");
+  };
+  await listen(0);
+  const { port } = proxy.address() as AddressInfo;
+  const url = Object.assign(new URL(server), { hostname: "127.0.0.1", port: String(port) });
+
+  async function cut(): Promise<void> {
+    const closed = proxy.listening ? once(proxy, "close") : undefined;
+    proxy.close();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  }
+
+  return {
+    url: url.href,
+    writes: () => writes,
+    cut,
+    freeze() {
+      isFrozen = true;
+    },
+    async mend() {
+      isFrozen = false;
+      if (!proxy.listening) await listen(port);
+    },
+    close: cut,
+  };
+}
