@@ -2,15 +2,24 @@
 const common = {
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2024", parser: { syntax: "typescript" } }, module: { type: "es6" } }] },
   extensionsToTreatAsEsm: [".ts"],
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/support/environment.js",
 };
+/** RabbitMQ, Redis and MongoDB, for the projects that use them. */
+const infra = { globalSetup: "<rootDir>/test/support/infra.setup.ts" };
+/** One mesh for all stories, when there are stories to run on it; it begins with `infra`. */
+const sharedMesh = { globalSetup: "<rootDir>/test/support/mesh.setup.ts", globalTeardown: "<rootDir>/test/support/mesh.teardown.ts" };
+const stories = { ...common, testMatch: ["<rootDir>/test/stories/**/*.test.ts"] };
 
 export default {
   projects: [
     { ...common, displayName: "unit", testMatch: ["<rootDir>/test/unit/**/*.test.ts"] },
-    { ...common, displayName: "integration", testMatch: ["<rootDir>/test/integration/**/*.test.ts"] },
-    { ...common, displayName: "stories", testMatch: ["<rootDir>/test/stories/**/*.test.ts"] },
-    { ...common, displayName: "mesh", testMatch: ["<rootDir>/test/mesh/**/*.test.ts"] },
+    { ...common, ...infra, displayName: "integration", testMatch: ["<rootDir>/test/integration/**/*.test.ts"] },
+    { ...stories, displayName: "stories", globals: { parleyWorld: "embedded" } },
+    { ...stories, ...sharedMesh, displayName: "stories on the mesh", globals: { parleyWorld: "mesh" } },
+    { ...common, ...infra, displayName: "mesh", testMatch: ["<rootDir>/test/mesh/**/*.test.ts"] },
   ],
+  // Of all, not of a project: Jest runs it after the projects' own, so that what used the infrastructure has ended.
+  globalTeardown: "<rootDir>/test/support/infra.teardown.ts",
+  reporters: ["default", "<rootDir>/test/support/skipped-reporter.js"],
   testTimeout: 60_000,
 };

@@ -1,0 +1,41 @@
+/** The demo's steps: each is printed with its time as it passes, and the first that fails ends the walk. */
+
+/** A step's result is undefined when it, or one before it, failed. */
+export class Steps {
+  private readonly print: (line: string) => void;
+  private readonly began = performance.now();
+  private taken = 0;
+  private failed = false;
+
+  constructor(print: (line: string) => void) {
+    this.print = print;
+  }
+
+  async take<T>(title: string, step: () => Promise<T>): Promise<T | undefined> {
+    if (this.failed) return undefined;
+    const began = performance.now();
+    try {
+      const result = await step();
+      this.taken++;
+      this.print(`${elapsed(began)}  ${title}`);
+      return result;
+    } catch (error) {
+      this.failed = true;
+      this.print(`${elapsed(began)}  ${title}: FAILED\n\n${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Prints the last line. @returns true, as a walk that came here has succeeded */
+  summary(where: string): true {
+    this.print(`\n${this.taken} steps in ${Math.round(performance.now() - this.began)} ms: two people can chat ${where}.`);
+    return true;
+  }
+}
+
+const elapsed = (began: number): string => `${Math.round(performance.now() - began)} ms`.padStart(9);
+
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause === undefined ? message : `${message}\n  because: ${reasonOf(cause)}`;
+}

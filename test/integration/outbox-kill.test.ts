@@ -1,0 +1,45 @@
+/** Embedded: a process killed between the commit of a change and the publishing of its event has lost neither. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, test } from "@jest/globals";
+import { eventually } from "../support/eventually.ts";
+import { factory } from "../support/factory.ts";
+import { startEmbedded, temporaryFolder } from "../support/server.ts";
+
+/** What chat knows of how people stand to each other: only the event tells it, unless someone opens a chat. */
+function relationsIn(dataDir: string): string[] {
+  const file = new DatabaseSync(join(dataDir, "parley.db"), { readOnly: true });
+  try {
+    return file
+      .prepare("SELECT doc ->> '$.state' AS state FROM chat_relations")
+      .all()
+      .map(({ state }) => String(state));
+  } finally {
+    file.close();
+  }
+}
+
+test("an accepted contact whose event was not published yet reaches chat after the restart", async () => {
+  const dataDir = await temporaryFolder();
+  const first = await startEmbedded({ dataDir });
+  const made = factory(() => [first.url]);
+  const [a, b] = await made.people(2);
+  const { _id } = (await a.post("/request/invite/send", { toEmail: b.emailId })).body.data;
+  await first.stop();
+
+  const doomed = await startEmbedded({ dataDir, env: { FAULTS: "outbox.publish=kill" } });
+  await b
+    .at(doomed.url)
+    .patch(`/request/respond/${_id}`, { status: "accepted" })
+    .catch(() => undefined);
+  expect(await doomed.exited).toEqual({ code: null, signal: "SIGKILL" });
+  expect(relationsIn(dataDir)).toEqual([]);
+
+  const third = await startEmbedded({ dataDir });
+  await eventually("chat knows of the contact", () => relationsIn(dataDir).length > 0);
+  expect(relationsIn(dataDir)).toEqual(["accepted"]);
+  expect((await b.at(third.url).get("/request/invites/received")).body.data).toMatchObject([{ _id, status: "accepted" }]);
+  await third.stop();
+  await rm(dataDir, { recursive: true });
+});

@@ -1,0 +1,133 @@
+/** Starting and stopping the embedded server: quick and clean when all is well, one clear line and exit code 1 when not. */
+import { createHash } from "node:crypto";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterEach, expect, test } from "@jest/globals";
+import { factory } from "../support/factory.ts";
+import { ask } from "../support/person.ts";
+import { within } from "../support/eventually.ts";
+import { freePort, startEmbedded, startNode, temporaryFolder, type Env } from "../support/server.ts";
+
+const cleanUps: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp();
+});
+
+async function folder(): Promise<string> {
+  const path = await temporaryFolder();
+  cleanUps.push(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+async function running(options: Parameters<typeof startEmbedded>[0] = {}) {
+  const server = await startEmbedded(options);
+  cleanUps.push(() => server.stop());
+  return server;
+}
+/** Starts what must not start. @returns what it printed */
+async function refusal(env: Env): Promise<string> {
+  const port = await freePort();
+  const node = startNode("refused", { PORT: String(port), ...env }, port);
+  const { code } = await within(15_000, "ended by itself", node.exited).catch(async (error: unknown) => {
+    await node.stop();
+    throw error;
+  });
+  expect(code).toBe(1);
+  return node.log();
+}
+const linesOf = (printed: string) => printed.split("\n").filter((line) => line.includes("Parley can't start"));
+
+async function fingerprint(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const name of (await readdir(path, { recursive: true })).sort()) {
+    const file = join(path, name);
+    if ((await stat(file)).isFile()) hash.update(name).update(await readFile(file));
+  }
+  return hash.digest("hex");
+}
+
+test("it is ready within 3 s, says where it listens in one line, and ends within 2 s on Ctrl-C", async () => {
+  const began = Date.now();
+  const server = await running();
+  const readyMs = Date.now() - began;
+  expect(readyMs).toBeLessThan(3000);
+  const port = new URL(server.url).port;
+  expect(
+    server
+      .log()
+      .split("\n")
+      .filter((line) => line.includes(port)),
+  ).toHaveLength(1);
+  const stopping = Date.now();
+  server.signal("SIGINT");
+  expect(await within(5000, "ended", server.exited)).toEqual({ code: 0, signal: null });
+  const stoppedMs = Date.now() - stopping;
+  process.stderr.write(`ready after ${readyMs} ms, ended after ${stoppedMs} ms\n`);
+  expect(stoppedMs).toBeLessThan(2000);
+});
+
+test("what was stored is there after a clean end and after a SIGKILL", async () => {
+  const dataDir = await folder();
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    const server = await running({ dataDir });
+    const made = factory(() => [server.url]);
+    const { a, b, chatId } = await made.pair();
+    const { body } = await a.post("/chat/messages", { chatId, text: "Remember me" });
+    server.signal(signal);
+    await server.exited;
+    const again = await running({ dataDir });
+    expect((await b.at(again.url).get(`/chat/messages/${chatId}`)).body).toEqual([body]);
+    await again.stop();
+  }
+});
+
+test("a taken port", async () => {
+  const blocker = createServer();
+  await new Promise<void>((resolve) => blocker.listen(0, "127.0.0.1", resolve));
+  cleanUps.push(() => new Promise((resolve) => blocker.close(resolve)));
+  const { port } = blocker.address() as AddressInfo;
+  const printed = await refusal({ DATA_DIR: await folder(), HOST: "127.0.0.1", PORT: String(port) });
+  expect(linesOf(printed)).toEqual([expect.stringContaining(String(port))]);
+});
+
+test("a data folder that can't be written", async () => {
+  const path = join(await folder(), "file");
+  await writeFile(path, "I am no folder");
+  const printed = await refusal({ DATA_DIR: join(path, "data") });
+  expect(linesOf(printed)).toEqual([expect.stringContaining(path)]);
+  expect(await readFile(path, "utf8")).toBe("I am no folder");
+});
+
+test("a second process on the same data folder is refused and leaves the data and the first alone", async () => {
+  const dataDir = await folder();
+  const first = await running({ dataDir });
+  const before = await fingerprint(dataDir);
+  const printed = await refusal({ DATA_DIR: dataDir });
+  expect(linesOf(printed)).toEqual([expect.stringContaining(dataDir)]);
+  expect(await fingerprint(dataDir)).toBe(before);
+  expect((await ask(first.url, "GET", "/ready")).status).toBe(200);
+});
+
+test.each([
+  ["a port in words", { PORT: "eighty" }, ["PORT"]],
+  ["several bad variables", { PORT: "70000", CONTACTS: "none", CORS_ORIGINS: "example.org" }, ["PORT", "CORS_ORIGINS", "CONTACTS"]],
+  ["a short secret", { JWT_SECRET: "short" }, ["JWT_SECRET"]],
+  ["one of the three URLs", { REDIS_URL: "redis://127.0.0.1" }, ["AMQP_URL and MONGO_URI"]],
+  ["two of the three URLs", { REDIS_URL: "redis://127.0.0.1", AMQP_URL: "amqp://127.0.0.1" }, ["MONGO_URI"]],
+  [
+    "a mesh without a secret",
+    { REDIS_URL: "redis://127.0.0.1", AMQP_URL: "amqp://127.0.0.1", MONGO_URI: "mongodb://127.0.0.1" },
+    ["JWT_SECRET"],
+  ],
+  ["an unknown service", { SERVICES: "gateway,chess" }, ["SERVICES"]],
+  ["services without a mesh", { SERVICES: "gateway" }, ["SERVICES"]],
+  ["limits off in production", { NODE_ENV: "production", LIMITS: "off" }, ["LIMITS"]],
+  ["faults in production", { NODE_ENV: "production", FAULTS: "store.commit=kill" }, ["FAULTS"]],
+  ["an unknown fault", { FAULTS: "nothing=kill" }, ["FAULTS"]],
+  ["a variable that moleculer-runner would act on", { TRANSPORTER: "TCP" }, ["TRANSPORTER"]],
+])("%s: a line each, and no data folder is made", async (_what, env: Env, names) => {
+  const path = join(await folder(), "data");
+  const lines = linesOf(await refusal({ DATA_DIR: path, ...env }));
+  expect(lines).toEqual(names.map((name) => expect.stringContaining(name)));
+  await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+});

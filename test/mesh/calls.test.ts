@@ -1,0 +1,75 @@
+/** Calls between nodes: who may make them, what a warm cache gives away, and how a breaker spares a node that does not answer. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { ServiceBroker } from "moleculer";
+import { call } from "../../core/call.ts";
+import { profile } from "../../services/profile/contract.ts";
+import { request } from "../../services/request/contract.ts";
+import { eventually } from "../support/eventually.ts";
+import { factory, type Factory } from "../support/factory.ts";
+import { describeMesh } from "../support/infra-describe.ts";
+import { joinMesh } from "../support/joined.ts";
+import { startMesh, type Mesh } from "../support/mesh.ts";
+
+describeMesh("Calls in a mesh", () => {
+  let mesh: Mesh;
+  let made: Factory;
+  let operator: ServiceBroker;
+
+  beforeAll(async () => {
+    mesh = await startMesh();
+    made = factory(() => mesh.gateways);
+    operator = await joinMesh(mesh, ["profile", "request"]);
+  }, 120_000);
+  afterAll(async () => {
+    made.leave();
+    await operator.stop();
+    await mesh.stop();
+  }, 60_000);
+
+  test("a warm cache answers nobody without a user", async () => {
+    const { id, url } = await made.person();
+    const meta = { user: { id, sessionId: "of an operator" } };
+    await call(operator, profile.mine, {}, { meta });
+    expect((await call(operator, profile.mine, {}, { meta })).source).toBe("cache");
+    await call(operator, request.sent, {}, { meta });
+    expect((await call(operator, request.sent, {}, { meta })).source).toBe("cache");
+    await expect(call(operator, profile.mine, {})).rejects.toMatchObject({ type: "UNAUTHENTICATED", code: 401 });
+    await expect(call(operator, request.sent, {})).rejects.toMatchObject({ type: "UNAUTHENTICATED", code: 401 });
+    for (const path of ["/profile/getProfile", "/request/invites/sent"]) expect((await fetch(url + path)).status).toBe(401);
+  });
+
+  test("a read raced against a write a thousand times is never older than the answered write", async () => {
+    const writer = await made.person();
+    const reader = writer.at(mesh.gateways[1]);
+    let stale = 0;
+    for (let i = 1; i <= 1000; i++) {
+      const racing = reader.get("/profile/getProfile");
+      await writer.put("/profile/patchProfile", { age: i % 150 });
+      const seen = (await reader.get("/profile/getProfile")).body.data.age;
+      if (seen !== i % 150) stale++;
+      await racing;
+    }
+    process.stderr.write(`1,000 reads raced against writes: ${stale} stale\n`);
+    expect(stale).toBe(0);
+  }, 120_000);
+
+  test("a breaker opens before a node that does not answer, and closes when it does again", async () => {
+    const { id } = await made.person();
+    const ask = (timeout: number) => call(operator, profile.summaries, { userIds: [id] }, { timeout, retries: 0 });
+    const seen: string[] = [];
+    for (const state of ["opened", "half-opened", "closed"]) operator.localBus.on(`$circuit-breaker.${state}`, () => seen.push(state));
+    expect(await ask(5000)).toHaveLength(1);
+    mesh.freeze("profile");
+    try {
+      await Promise.allSettled(Array.from({ length: 30 }, () => ask(500)));
+      expect(seen).toEqual(["opened"]);
+      const began = Date.now();
+      await expect(ask(5000)).rejects.toThrow();
+      expect(Date.now() - began).toBeLessThan(100);
+    } finally {
+      mesh.thaw("profile");
+    }
+    await eventually("the node is asked again", async () => (await ask(1000)).length === 1, 15_000);
+    expect(seen).toEqual(["opened", "half-opened", "closed"]);
+  }, 60_000);
+});

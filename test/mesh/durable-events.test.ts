@@ -1,0 +1,66 @@
+/** Durable events between real processes: none is lost with its publisher, and what can't be handled ends where an operator sees it. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { ServiceBroker } from "moleculer";
+import { call } from "../../core/call.ts";
+import { newId } from "../../core/ids.ts";
+import { admin } from "../../services/admin/contract.ts";
+import { authEvents } from "../../services/auth/contract.ts";
+import { relations } from "../../services/chat/collections.ts";
+import { eventually } from "../support/eventually.ts";
+import { factory, type Factory } from "../support/factory.ts";
+import { describeMesh } from "../support/infra-describe.ts";
+import { joinMesh } from "../support/joined.ts";
+import { startMesh, usualNodes, type Mesh } from "../support/mesh.ts";
+import { meshQueue, meshRows } from "../support/mesh-ports.ts";
+
+describeMesh("Durable events in a mesh", () => {
+  let mesh: Mesh;
+  let made: Factory;
+  let operator: ServiceBroker;
+
+  beforeAll(async () => {
+    mesh = await startMesh({ env: { EVENT_RETRY_MS: "50", EVENT_ATTEMPTS: "3" } });
+    made = factory(() => mesh.gateways);
+    operator = await joinMesh(mesh, ["admin"]);
+  }, 120_000);
+  afterAll(async () => {
+    made.leave();
+    await operator.stop();
+    await mesh.stop();
+  }, 60_000);
+
+  test("an event whose publisher was killed between commit and publish arrives after its restart", async () => {
+    const [a, b] = await made.people(2);
+    const { _id } = (await a.post("/request/invite/send", { toEmail: b.emailId })).body.data;
+    await mesh.node("request").stop();
+    const doomed = await mesh.start("request", usualNodes.request, { FAULTS: "outbox.publish=kill" });
+    const pair = [a.id, b.id].sort().join(":");
+    await b.patch(`/request/respond/${_id}`, { status: "accepted" });
+    expect(await doomed.exited).toMatchObject({ signal: "SIGKILL" });
+    const arrived = () => meshRows(mesh, "chat", relations, { pair });
+    expect(await arrived()).toEqual([]);
+    await mesh.start("request", usualNodes.request);
+    await eventually("chat knows of the contact", async () => (await arrived()).length === 1, 20_000);
+    expect(await arrived()).toMatchObject([{ pair, state: "accepted" }]);
+  }, 90_000);
+
+  test("an event that always fails becomes a dead letter, holds nobody up, and is replayed", async () => {
+    const queue = await meshQueue(mesh);
+    const id = newId();
+    const poison = { id, topic: authEvents["user.created"].topic, key: "nobody", rev: 1, payload: null };
+    await queue.publish(poison);
+    const newcomer = await made.person();
+    const dead = () => call(operator, admin.deadLetters, { group: "profile" });
+    const [letter] = await eventually("the event is a dead letter", async () => {
+      const found = (await dead()).filter(({ event }) => event.id === id);
+      return found.length > 0 && found;
+    });
+    expect(letter).toMatchObject({ group: "profile", attempts: 3, event: { id, topic: poison.topic }, reason: expect.stringMatching(/./) });
+    expect((await newcomer.get("/profile/getProfile")).body.data.firstName).toBe(newcomer.firstName);
+    expect(await call(operator, admin.replay, { group: "profile", eventId: id })).toBe(1);
+    await eventually("it died once more", async () =>
+      (await dead()).some(({ event, diedAt }) => event.id === id && diedAt > letter!.diedAt),
+    );
+    await queue.close();
+  }, 60_000);
+});

@@ -1,0 +1,31 @@
+/** `npm run repl` joined to a running mesh: an operator sees its nodes and services, and calls an action as a user. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { factory } from "../support/factory.ts";
+import { describeMesh } from "../support/infra-describe.ts";
+import { startMesh, usualNodes, type Mesh } from "../support/mesh.ts";
+import { startRepl, type Repl } from "../support/repl.ts";
+
+describeMesh("The REPL in a mesh", () => {
+  let mesh: Mesh;
+  let repl: Repl;
+
+  beforeAll(async () => {
+    mesh = await startMesh();
+    repl = await startRepl(mesh.env);
+  }, 120_000);
+  afterAll(async () => {
+    await repl.stop();
+    await mesh.stop();
+  }, 60_000);
+
+  test("nodes, services, and an action called as a user", async () => {
+    const { a, chatId } = await factory(() => mesh.gateways).pair();
+    const nodes = Object.keys(usualNodes).length + 1;
+    await repl.type("nodes", new RegExp(`(ONLINE[\\s\\S]*){${nodes}}`));
+    await repl.type("services", /gateway[\s\S]*profile/);
+    await repl.type(`call chat.myChats '{}' '{"user":{"id":"${a.id}","sessionId":"repl"}}'`, new RegExp(chatId));
+    await repl.type("call chat.myChats", /Log in first/);
+    await repl.type(`call admin.deadLetters '{"group":"chat"}'`, /\[\]/);
+    expect(mesh.nodes.size).toBe(Object.keys(usualNodes).length);
+  });
+});

@@ -1,0 +1,112 @@
+/**
+ * Two chat nodes write one chat at once, with the routing that would avoid it switched off: nothing is lost, doubled or out of
+ * order, also when one of the two is frozen in the middle and comes back.
+ */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { eventually } from "../support/eventually.ts";
+import { factory, type Factory } from "../support/factory.ts";
+import { describeMesh } from "../support/infra-describe.ts";
+import { startMesh, type Mesh } from "../support/mesh.ts";
+import type { Line, Person } from "../support/person.ts";
+import { sendInOrder } from "../support/sending.ts";
+
+const senderCount = 20;
+const perSender = 100;
+const total = senderCount * perSender;
+const readerCount = 10;
+const frozenMs = 20_000;
+
+interface Heard {
+  readonly n: number;
+  readonly seq: number;
+  readonly text: string;
+  readonly senderId: string;
+}
+
+/** What a reader's socket, or history, got wrong of what was sent. */
+function faults(heard: readonly Heard[], expected: ReadonlySet<string>) {
+  const texts = heard.map(({ text }) => text);
+  const distinct = new Set(texts);
+  return {
+    lost: [...expected].filter((text) => !distinct.has(text)).length,
+    doubled: texts.length - distinct.size,
+    outOfOrder: heard.filter(({ seq }, i) => i > 0 && seq <= heard[i - 1]!.seq).length,
+  };
+}
+
+async function readAll(reader: Person, chatId: string): Promise<Heard[]> {
+  const messages: Heard[] = [];
+  for (let since = 0, more = true; more;) {
+    const { body } = await reader.post("/chat/sync", { since: { [chatId]: since } });
+    messages.push(...(body.messages[chatId] ?? []));
+    since = body.seq[chatId];
+    more = body.more.includes(chatId);
+  }
+  return messages.filter(({ text }) => text.startsWith("from "));
+}
+
+describeMesh("Two writers in one chat", () => {
+  let mesh: Mesh;
+  let made: Factory;
+
+  beforeAll(async () => {
+    mesh = await startMesh({ env: { ROUTING: "off" } });
+    made = factory(() => mesh.gateways);
+  }, 120_000);
+  afterAll(async () => {
+    made.leave();
+    await mesh.stop();
+  }, 60_000);
+
+  async function storm(name: string, meanwhile: (heardSoFar: () => number) => Promise<void>): Promise<void> {
+    const { members, chatId } = await made.group(senderCount + readerCount);
+    const senders = members.slice(0, senderCount);
+    const readers = members.slice(senderCount);
+    const readerLines = await Promise.all(readers.flatMap((reader) => mesh.gateways.map((url) => reader.at(url).listen())));
+    const textsOf = (sender: number) => Array.from({ length: perSender }, (_, i) => `from ${sender}: ${i}`);
+    const heardBy = (line: Line) => (line.all("receiveMessage") as Heard[]).filter(({ text }) => text.startsWith("from "));
+
+    const began = Date.now();
+    const sending = senders.map(async (sender, i) => sendInOrder(await sender.connect({ reconnection: true }), chatId, textsOf(i)));
+    await Promise.all([...sending, meanwhile(() => heardBy(readerLines[0]!).length)]);
+    const storedMs = Date.now() - began;
+    const expected = new Set(senders.flatMap((_, i) => textsOf(i)));
+    await eventually(
+      "every reader heard every message",
+      () => readerLines.every((line) => new Set(heardBy(line).map(({ text }) => text)).size === total),
+      40_000,
+    ).catch(() => undefined);
+
+    const perLine = readerLines.map((line) => faults(heardBy(line), expected));
+    const sum = (key: "lost" | "doubled" | "outOfOrder") => perLine.reduce((all, one) => all + one[key], 0);
+    const counts = { lost: sum("lost"), doubled: sum("doubled"), outOfOrder: sum("outOfOrder") };
+    process.stderr.write(
+      `${name}: ${total} messages stored in ${storedMs} ms; ${readerLines.length} readers' sockets: ${JSON.stringify(counts)}\n`,
+    );
+    expect(counts).toEqual({ lost: 0, doubled: 0, outOfOrder: 0 });
+
+    const stored = await readAll(readers[0]!, chatId);
+    expect(faults(stored, expected)).toEqual({ lost: 0, doubled: 0, outOfOrder: 0 });
+    const first = stored[0]!.n;
+    expect(stored.map(({ n }) => n)).toEqual(Array.from({ length: total }, (_, i) => first + i));
+    senders.forEach(({ id }, i) => expect(stored.filter(({ senderId }) => senderId === id).map(({ text }) => text)).toEqual(textsOf(i)));
+    for (const line of readerLines) {
+      expect(heardBy(line).map(({ text }) => text)).toEqual(stored.map(({ text }) => text));
+      line.close();
+    }
+  }
+
+  test("2,000 messages from 20 senders are stored once, in one order, for everybody", async () => {
+    await storm("two writers", () => Promise.resolve());
+  }, 120_000);
+
+  test("the same with one of the nodes frozen for 20 s in the middle", async () => {
+    await storm("two writers, one frozen", async (heardSoFar) => {
+      await eventually("the storm is under way", () => heardSoFar() > total / 10, 30_000);
+      mesh.freeze("chatA");
+      await new Promise((resolve) => setTimeout(resolve, frozenMs));
+      mesh.thaw("chatA");
+      await mesh.node("chatA").ready();
+    });
+  }, 180_000);
+});

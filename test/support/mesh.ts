@@ -1,0 +1,100 @@
+/** A mesh of real processes for tests: two gateways, two chat nodes, and one node for each of the rest, on the infrastructure's URLs. */
+import { randomBytes } from "node:crypto";
+import { cleanUpMesh } from "./mesh-cleanup.ts";
+import { amqpUrl, mongoUri, redisUrl } from "./infra.ts";
+import { freePort, startNode, type Env, type Node } from "./server.ts";
+
+/** Which services run on which node; seven processes. */
+export const usualNodes = {
+  gatewayA: "gateway",
+  gatewayB: "gateway",
+  chatA: "chat",
+  chatB: "chat",
+  auth: "auth",
+  profile: "profile",
+  request: "request,admin",
+} as const satisfies Readonly<Record<string, string>>;
+export type Role = keyof typeof usualNodes;
+
+export interface Mesh {
+  /** What all nodes share; a process with it joins the mesh. */
+  readonly env: Env;
+  readonly gateways: readonly [string, string];
+  readonly nodes: ReadonlyMap<string, Node>;
+  node(role: string): Node;
+  /** Starts a node, also one in the place of another that ended, and waits until it is ready. */
+  start(role: string, services: string, env?: Env): Promise<Node>;
+  /** SIGKILL, and waits for the end. */
+  kill(role: string): Promise<void>;
+  freeze(role: string): void;
+  thaw(role: string): void;
+  /** Stops every node and removes what the mesh made in RabbitMQ, Redis and MongoDB. */
+  stop(): Promise<void>;
+}
+
+interface Options {
+  /** For every node. */
+  readonly env?: Env;
+  /** For single nodes, besides. */
+  readonly nodeEnv?: Readonly<Record<string, Env>>;
+  readonly without?: readonly Role[];
+}
+
+/** Starts all nodes at once, in no order, and waits until every one is ready. */
+export async function startMesh({ env = {}, nodeEnv = {}, without = [] }: Options = {}): Promise<Mesh> {
+  const shared: Env = {
+    MESH: `test-${randomBytes(5).toString("hex")}`,
+    AMQP_URL: amqpUrl(),
+    REDIS_URL: redisUrl(),
+    MONGO_URI: mongoUri(),
+    JWT_SECRET: randomBytes(32).toString("hex"),
+    HOST: "127.0.0.1",
+    LIMITS: "off",
+    DRAIN_MS: "0",
+    ...env,
+  };
+  const nodes = new Map<string, Node>();
+  const ports = { gatewayA: await freePort(), gatewayB: await freePort() };
+
+  async function launch(role: string, services: string, own: Env = {}): Promise<Node> {
+    const statusPort = await freePort();
+    const port = role in ports ? { PORT: String(ports[role as keyof typeof ports]) } : {};
+    const node = startNode(
+      role,
+      { ...shared, SERVICES: services, ADMIN_PORT: String(statusPort), ...port, ...nodeEnv[role], ...own },
+      statusPort,
+    );
+    nodes.set(role, node);
+    return node;
+  }
+  const mesh: Mesh = {
+    env: shared,
+    gateways: [`http://127.0.0.1:${ports.gatewayA}`, `http://127.0.0.1:${ports.gatewayB}`],
+    nodes,
+    node: (role) => nodes.get(role)!,
+    async start(role, services, own) {
+      const node = await launch(role, services, own);
+      await node.ready();
+      return node;
+    },
+    async kill(role) {
+      mesh.node(role).signal("SIGKILL");
+      await mesh.node(role).exited;
+    },
+    freeze: (role) => mesh.node(role).signal("SIGSTOP"),
+    thaw: (role) => mesh.node(role).signal("SIGCONT"),
+    async stop() {
+      await Promise.all([...nodes.values()].map((node) => node.stop()));
+      await cleanUpMesh(shared);
+    },
+  };
+  const wanted = Object.entries(usualNodes).filter(([role]) => !without.includes(role as Role));
+  await Promise.all(wanted.map(([role, services]) => launch(role, services)));
+  try {
+    await Promise.all([...nodes.values()].map((node) => node.ready(60_000)));
+  } catch (error) {
+    await mesh.stop();
+    throw error;
+  }
+  return mesh;
+}

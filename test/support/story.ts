@@ -1,0 +1,73 @@
+/**
+ * A story: a user's walk through Parley by HTTP and sockets alone, so that the same file runs against the embedded server (one a
+ * file) and against the mesh (one for all files, started by `mesh.setup.ts`). Which one is said by the Jest project.
+ */
+import { afterAll, beforeAll, describe } from "@jest/globals";
+import { factory, type Factory } from "./factory.ts";
+import { startEmbedded } from "./server.ts";
+import { sharedLog, sharedMesh, whyNoMesh } from "./shared-mesh.ts";
+
+/** What a story knows of the system it walks through. */
+export interface World extends Factory {
+  /** Two ways in; embedded it is the same one twice. */
+  gateways(): readonly [string, string];
+  /** The processes that must survive whatever a client sends. */
+  processes(): readonly { readonly pid: number; readonly statusUrl: string }[];
+}
+
+interface System {
+  readonly gateways: readonly [string, string];
+  readonly processes: readonly { readonly pid: number; readonly statusUrl: string }[];
+}
+interface Running extends System {
+  readonly log: () => string;
+  readonly stop: () => Promise<unknown>;
+}
+
+declare global {
+  /** Set by the Jest project. */
+  var parleyWorld: "embedded" | "mesh";
+  /** Set by `environment.js`. */
+  var aTestFailed: boolean | undefined;
+}
+
+/** Declares a story's tests; the system is up before the first and gone after the last. */
+export function story(title: string, tell: (world: World) => void): void {
+  const onMesh = globalThis.parleyWorld === "mesh";
+  const whyNot = onMesh ? whyNoMesh() : undefined;
+  if (whyNot !== undefined) {
+    describe.skip(`${title} (${whyNot})`, () => tell(worldOf(() => fail(whyNot))));
+    return;
+  }
+  describe(title, () => {
+    let running: Running | undefined;
+    const world = worldOf(() => running ?? fail("the system starts before the first test; ask for it inside one"));
+    beforeAll(async () => {
+      running = onMesh ? joined() : await embedded();
+    });
+    afterAll(async () => {
+      world.leave();
+      if (globalThis.aTestFailed === true) process.stderr.write(`\n--- what the servers printed last ---\n${running?.log() ?? ""}\n`);
+      await running?.stop();
+    });
+    tell(world);
+  });
+}
+
+function worldOf(system: () => System): World {
+  return { ...factory(() => system().gateways), gateways: () => system().gateways, processes: () => system().processes };
+}
+
+async function embedded(): Promise<Running> {
+  const server = await startEmbedded();
+  return { gateways: [server.url, server.url], processes: [server], log: () => server.log().slice(-20_000), stop: server.stop };
+}
+
+function joined(): Running {
+  const mesh = sharedMesh();
+  return { ...mesh, log: () => sharedLog(mesh, 5000), stop: () => Promise.resolve() };
+}
+
+function fail(reason: string): never {
+  throw new Error(reason);
+}
