@@ -1,0 +1,28 @@
+/** A message as a client sends it, over HTTP or a socket, and as chat takes it: as one of a list, with a clientId. */
+import { DomainError, statusOf, type ErrorCode } from "../../core/errors.ts";
+import { newId } from "../../core/ids.ts";
+import type { Infer } from "../../core/schema.ts";
+import { chat, type Sent } from "../chat/contract.ts";
+
+const { text, clientId, replyTo } = chat.send.params.messages.items.props;
+
+export const draftRules = { chatId: chat.send.params.chatId, text, clientId: { ...clientId, optional: true }, replyTo } as const;
+export type Draft = Infer<typeof draftRules>;
+
+/** Without a clientId we make one up, so that a repeat inside the mesh can't store the message twice. */
+export const toStore = ({ text, clientId, replyTo }: Draft) => ({
+  text,
+  clientId: clientId ?? newId(),
+  ...(replyTo === undefined ? {} : { replyTo }),
+});
+
+/**
+ * What became of a message, if it was stored.
+ * @throws DomainError  why it was not
+ */
+export function stored(sent: Sent | undefined): Extract<Sent, { ok: true }> {
+  if (sent?.ok === true) return sent;
+  const { code = "UNAVAILABLE", message = "Not stored, try again", retryAfterMs } = sent?.error ?? {};
+  const known = Object.hasOwn(statusOf, code) ? (code as ErrorCode) : "INTERNAL";
+  throw new DomainError(known, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+}

@@ -1,0 +1,140 @@
+/**
+ * The gateway's wiring: moleculer-web finds a request's route, and the row's pipeline answers it. The HTTP server is made here,
+ * before the service starts, so that sockets can attach to it, and listens only when all it needs is there.
+ */
+import type { Server, ServerResponse } from "node:http";
+import { relative } from "node:path";
+import type { Service, ServiceSchema } from "moleculer";
+import SocketIO from "moleculer-io";
+import ApiGateway from "moleculer-web";
+import type { Server as SocketServer } from "socket.io";
+import { endStart } from "../../core/broker/lifecycle.ts";
+import { addCheck, needs } from "../../core/broker/readiness.ts";
+import type { Config } from "../../core/config.ts";
+import { NotFound, StartError } from "../../core/errors.ts";
+import { portsOf } from "../../core/ports.ts";
+import { addressing } from "./http/address.ts";
+import { answerError, type HttpRequest, type PathParams } from "./http/answer.ts";
+import { enter } from "./http/entry.ts";
+import { answerOperator, operatorPaths } from "./http/operators.ts";
+import { origins } from "./http/origins.ts";
+import { pipeline, type Surroundings } from "./http/pipeline.ts";
+import { routes } from "./http/routes.ts";
+import { close, listen, makeServer } from "./http/server.ts";
+import { followSessions } from "./sessions.ts";
+import { identify } from "./socket/handshake.ts";
+import type { PersonSocket } from "./socket/person.ts";
+import { openSockets, socketSettings, type Sockets } from "./socket/sockets.ts";
+
+/** What the service keeps on `this`. */
+interface Gateway extends Service {
+  server: Server;
+  around: Surroundings;
+  /** moleculer-io's, and what we make of it. */
+  io: SocketServer;
+  sockets: Sockets;
+  httpHandler(request: HttpRequest, response: ServerResponse): Promise<void>;
+  route(request: HttpRequest, response: ServerResponse): Promise<void>;
+  /** moleculer-web's: its table of routes. */
+  addRoute(route: object): void;
+  resolveAlias(path: string, method: string): { readonly alias: { readonly handler: Handler }; readonly params: PathParams } | false;
+}
+type Handler = (this: Gateway, request: HttpRequest, response: ServerResponse) => Promise<void>;
+
+/** What requests in flight get at the end: of the 2 s a terminal waits, or the 10 s a node has. */
+const finishWithinMs = { embedded: 1500, mesh: 5000 } as const;
+
+const tableAliases = routes.map((row): [string, Handler] => {
+  const run = pipeline(row);
+  return [
+    `${row.method} ${row.path}`,
+    function (request, response) {
+      return run(this.around, request, response);
+    },
+  ];
+});
+const operatorAliases = operatorPaths.map((path): [string, Handler] => [
+  `GET ${path}`,
+  function (request, response) {
+    return answerOperator(this.broker, request, response);
+  },
+]);
+
+const gateway: ServiceSchema<object, object, object, Gateway> = {
+  name: "gateway",
+  mixins: [ApiGateway, SocketIO as Partial<ServiceSchema>],
+  settings: {
+    // The server is ours: its port is known only when the ports are open, and its errors end the start in one line.
+    server: false,
+    routes: null,
+    logRouteRegistration: null,
+    io: socketSettings,
+  },
+  // Its own are not offered: `rest` runs a request as an action of its own, which doubled what a cached read costs.
+  actions: { rest: false, listAliases: false, addRoute: false, removeRoute: false, call: false, broadcast: false, getClients: false },
+  methods: {
+    /** moleculer-io asks this of every handshake. */
+    async socketAuthorize(socket: PersonSocket) {
+      Object.assign(socket.data, await identify(this.around, socket));
+    },
+    /** In place of moleculer-web's, which would reveal inner texts and run the request as an action. */
+    async httpHandler(request: HttpRequest, response: ServerResponse) {
+      try {
+        if (enter(this.around, request, response)) await this.route(request, response);
+      } catch (error) {
+        answerError(this.logger, request, response, error);
+      }
+    },
+    route(request: HttpRequest, response: ServerResponse): Promise<void> {
+      const found = this.resolveAlias(request.path, request.method ?? "");
+      if (found === false) throw new NotFound("No such route");
+      request.pathParams = found.params;
+      return found.alias.handler.call(this, request, response);
+    },
+  },
+  created() {
+    this.server = makeServer((request, response) => void this.httpHandler(request as HttpRequest, response));
+    this.addRoute({
+      path: "/",
+      bodyParsers: false,
+      pathToRegexpOptions: { sensitive: true },
+      aliases: Object.fromEntries([...tableAliases, ...operatorAliases]),
+    });
+  },
+  async started() {
+    const { config, feed, clock, limits, jwtSecrets } = portsOf(this.broker);
+    const { broker, logger: log } = this;
+    addCheck(broker, "services called", needs(broker, ["auth", "profile", "request", "chat"]));
+    try {
+      this.around = {
+        limits,
+        broker,
+        log,
+        sessions: await followSessions({ broker, feed, clock, jwtSecrets, log }),
+        origins: origins(config),
+        addressOf: addressing(config.TRUST_PROXY),
+        isSecure: config.PUBLIC_URL?.startsWith("https:") ?? false,
+      };
+      this.sockets = openSockets(this);
+      const port = await listen(this.server, config.PORT, config.HOST);
+      log.info(listening(config, port));
+    } catch (error) {
+      if (error instanceof StartError) endStart(error.message);
+      throw error;
+    }
+  },
+  async stopped() {
+    const { config } = portsOf(this.broker);
+    await this.sockets.close();
+    await close(this.server, config.mesh === undefined ? finishWithinMs.embedded : finishWithinMs.mesh);
+    this.around.sessions.stop();
+  },
+};
+export default gateway;
+
+function listening({ HOST, DATA_DIR, mesh }: Config, port: number): string {
+  const host = HOST === "0.0.0.0" || HOST === "::" ? "localhost" : HOST;
+  const folder = relative(process.cwd(), DATA_DIR);
+  const data = folder.startsWith("..") ? DATA_DIR : `./${folder}`;
+  return `Parley listens on http://${host}:${port} (${mesh === undefined ? `embedded, data in ${data}` : `mesh ${mesh.name}`})`;
+}

@@ -1,0 +1,78 @@
+/**
+ * Whose request it is when nobody is signed in: the peer's address, or what trusted proxies say it is. `X-Forwarded-For` is
+ * believed only as far as `TRUST_PROXY` reaches, for anyone can send one.
+ */
+import { BlockList, isIP } from "node:net";
+import { StartError } from "../../../core/errors.ts";
+
+interface Peer {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
+/** The client's IP address. */
+export type AddressOf = (request: Peer) => string;
+
+const forwardedFor = "x-forwarded-for";
+const unknown = "0.0.0.0";
+
+/**
+ * @param trust  how many proxies stand before us, or their addresses and CIDR ranges
+ * @throws StartError  a range that is none
+ */
+export function addressing(trust: number | readonly string[]): AddressOf {
+  if (trust === 0) return peerAddress;
+  if (typeof trust === "number") return (request) => chainOf(request).at(-1 - trust) ?? chainOf(request)[0]!;
+  const proxies = ranges(trust);
+  const isProxy = (address: string) => proxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  return (request) => {
+    const chain = chainOf(request);
+    return chain.findLast((address) => !isProxy(address)) ?? chain[0]!;
+  };
+}
+
+const peerAddress: AddressOf = ({ socket }) => plain(socket.remoteAddress ?? unknown);
+
+/** From the farthest address that can be believed to be one, to the peer's. */
+function chainOf(request: Peer): string[] {
+  const header = request.headers[forwardedFor];
+  const forwarded = (Array.isArray(header) ? header.join(",") : (header ?? "")).split(",").map((part) => plain(part.trim()));
+  const firstGood = forwarded.findLastIndex((address) => isIP(address) === 0) + 1;
+  return [...forwarded.slice(firstGood), peerAddress(request)];
+}
+
+// An IPv4 client of a dual-stack socket looks like ::ffff:192.0.2.1; a link-local address may carry its interface.
+function plain(address: string): string {
+  const bare = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+  const zone = bare.indexOf("%");
+  return zone < 0 ? bare : bare.slice(0, zone);
+}
+
+function ranges(specs: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const spec of specs) {
+    const [address = "", bits] = spec.split("/");
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    const widest = family === "ipv6" ? 128 : 32;
+    const prefix = bits === undefined ? widest : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
+    if (isIP(address) === 0 || prefix < 0 || prefix > widest) throw new StartError(`TRUST_PROXY: "${spec}" is no address or CIDR range`);
+    list.addSubnet(address, prefix, family);
+  }
+  return list;
+}
+
+/** What limits count an address under: IPv6 by its /64, which one subscriber has whole. */
+export function addressKey(address: string): string {
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => "0");
+  const network = [...groups, ...zeros, ...after].slice(0, 4).map((group) => parseInt(group, 16).toString(16));
+  return `${network.join(":")}::/64`;
+}
+
+/** Whether the peer is this machine itself, not a proxy on it that speaks for others. */
+export function isLocalPeer(request: Peer): boolean {
+  const address = peerAddress(request);
+  return request.headers[forwardedFor] === undefined && (address === "::1" || address.startsWith("127."));
+}

@@ -1,0 +1,20 @@
+/** How often a client may do what, over HTTP. */
+import { TooMany } from "../../../core/errors.ts";
+import type { Allowance, Limits } from "../../../core/limits/limits.ts";
+
+const quarterHourMs = 15 * 60 * 1000;
+
+/** Every request: per person once signed in, else per address. */
+export const requests: Allowance = { name: "http", points: 10, windowMs: 1000, burst: 20 };
+
+/** Guessing one account's password from one address; from many; any account's from one. */
+export const logIns: Allowance = { name: "login", points: 15, windowMs: quarterHourMs };
+export const logInsPerAccount: Allowance = { name: "login-account", points: 50, windowMs: quarterHourMs };
+export const logInsPerAddress: Allowance = { name: "login-address", points: 200, windowMs: quarterHourMs };
+export const signUpsPerAddress: Allowance = { name: "signup-address", points: 200, windowMs: quarterHourMs };
+
+/** Counts one. @throws TooMany */
+export async function spend(limits: Limits, allowance: Allowance, key: string): Promise<void> {
+  const verdict = await limits.take(allowance, key);
+  if (!verdict.ok) throw new TooMany(verdict.retryAfterMs);
+}

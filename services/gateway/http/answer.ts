@@ -1,0 +1,52 @@
+/** How answers leave: JSON with the security headers and the request's id, errors in one shape, each failure logged once. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "moleculer";
+import { publicError } from "./errors.ts";
+
+export type PathParams = Readonly<Record<string, string>>;
+
+/** A request on its way: what the entry and the routing noted on it. */
+export interface HttpRequest extends IncomingMessage {
+  requestId: string;
+  path: string;
+  /** As sent, without the question mark. */
+  query: string;
+  pathParams: PathParams;
+}
+
+const everyAnswer = {
+  "X-Frame-Options": "DENY",
+  "X-Content-Type-Options": "nosniff",
+  "X-XSS-Protection": "1; mode=block",
+  "Referrer-Policy": "no-referrer",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "Cache-Control": "no-store",
+} as const;
+const overTls = { "Strict-Transport-Security": "max-age=31536000" } as const;
+
+/** Headers that all answers bear. */
+export const securityHeaders = (isSecure: boolean): [string, string][] => Object.entries({ ...everyAnswer, ...(isSecure ? overTls : {}) });
+
+export function answerJson(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.statusCode = status;
+  response.setHeader("Content-Type", "application/json; charset=utf-8");
+  response.setHeader("Content-Length", Buffer.byteLength(text));
+  response.end(text);
+}
+
+export function answerError(log: Logger, request: HttpRequest, response: ServerResponse, error: unknown): void {
+  const { status, message, code, details, retryAfterMs } = publicError(error);
+  // Without its query, which may hold an e-mail address.
+  const { requestId, method, path } = request;
+  if (code === "INTERNAL") log.error({ requestId, method, path, err: error }, "Request failed");
+  else if (code === "UNAVAILABLE") log.warn({ requestId, method, path, reason: (error as Error).message }, "Request could not be served");
+  else log.debug({ requestId, method, path, status, code }, "Request refused");
+  // The client has gone, or holds half of an answer that can't be taken back.
+  if (response.destroyed || response.headersSent) {
+    response.destroy();
+    return;
+  }
+  if (retryAfterMs !== undefined) response.setHeader("Retry-After", Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), requestId });
+}

@@ -1,0 +1,34 @@
+/** The credential: where a request carries its access token, and the cookie that browsers keep it in. */
+interface Headed {
+  readonly headers: { readonly authorization?: string | undefined; readonly cookie?: string | undefined };
+}
+
+const cookieName = "token=";
+const daySeconds = 24 * 60 * 60;
+
+/** The access token a request carries, not yet verified. A bearer wins over the cookie. */
+export function tokenOf({ headers: { authorization, cookie } }: Headed): string | undefined {
+  if (authorization !== undefined && authorization.slice(0, 7).toLowerCase() === "bearer ") return authorization.slice(7).trim();
+  return cookie === undefined ? undefined : cookieToken(cookie);
+}
+
+function cookieToken(header: string): string | undefined {
+  for (let from = 0; from < header.length;) {
+    const semicolon = header.indexOf(";", from);
+    const end = semicolon < 0 ? header.length : semicolon;
+    while (header[from] === " ") from++;
+    if (header.startsWith(cookieName, from)) return header.slice(from + cookieName.length, end).trim();
+    from = end + 1;
+  }
+  return undefined;
+}
+
+/**
+ * The Set-Cookie header that keeps this token for 24 hours.
+ * @param token  null forgets the cookie
+ * @param isSecure  the cookie travels over TLS only
+ */
+export function tokenCookie(token: string | null, isSecure: boolean): string {
+  const kept = token === null ? `${cookieName}; Max-Age=0` : `${cookieName}${token}; Max-Age=${daySeconds}`;
+  return `${kept}; Path=/; HttpOnly; SameSite=Lax${isSecure ? "; Secure" : ""}`;
+}

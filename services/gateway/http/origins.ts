@@ -1,0 +1,45 @@
+/**
+ * Which web pages may use a person's credential: our own origin and `CORS_ORIGINS`. A request without an Origin comes from no
+ * page of another site and is allowed.
+ */
+import type { Config } from "../../../core/config.ts";
+
+interface Headed {
+  readonly headers: { readonly origin?: string | undefined; readonly host?: string | undefined };
+}
+export interface Origins {
+  /** Whether this request's page may change state or open a socket. */
+  readonly isAllowed: (request: Headed) => boolean;
+  /** CORS headers of an answer to this request. */
+  readonly headers: (request: Headed) => Readonly<Record<string, string>>;
+}
+
+/** What a preflight is told besides; it means nothing to a page whose origin is not allowed. */
+export const preflight = {
+  "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+  "Access-Control-Allow-Headers": "Content-Type, Authorization",
+  "Access-Control-Max-Age": "600",
+} as const;
+const exposed = "Link, Retry-After, X-Request-ID";
+const varying = { Vary: "Origin" } as const;
+
+export function origins({ PUBLIC_URL, CORS_ORIGINS }: Pick<Config, "PUBLIC_URL" | "CORS_ORIGINS">): Origins {
+  const known = new Set([...CORS_ORIGINS, ...(PUBLIC_URL === undefined ? [] : [PUBLIC_URL])]);
+  // Behind a proxy that ends TLS the page's scheme is not ours, so only the host is compared.
+  const isOwn = (origin: string, host: string | undefined) =>
+    PUBLIC_URL === undefined && host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
+  const isAllowed = ({ headers: { origin, host } }: Headed) => origin === undefined || known.has(origin) || isOwn(origin, host);
+  return {
+    isAllowed,
+    headers: (request) => {
+      const { origin } = request.headers;
+      if (origin === undefined || !isAllowed(request)) return varying;
+      return {
+        ...varying,
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Expose-Headers": exposed,
+      };
+    },
+  };
+}

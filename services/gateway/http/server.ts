@@ -1,0 +1,82 @@
+/** The HTTP server itself: what it bears with, how it says that its port is taken, and how it stops without cutting an answer off. */
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { StartError } from "../../../core/errors.ts";
+
+/** A request has to be whole by then, its headers sooner. */
+const wholeWithinMs = 30_000;
+const headersWithinMs = 10_000;
+
+export function makeServer(answer: RequestListener): Server {
+  const server = createServer(
+    { requestTimeout: wholeWithinMs, headersTimeout: headersWithinMs, connectionsCheckingInterval: 1000 },
+    answer,
+  );
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuse(socket, error.code));
+  return server;
+}
+
+/** Answers what never became a request: not HTTP, headers too long, or too slow. */
+function refuse(socket: Duplex, reason: string | undefined): void {
+  if (reason === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    reason === "HPE_HEADER_OVERFLOW"
+      ? "431 Request Header Fields Too Large"
+      : reason === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? "408 Request Timeout"
+        : "400 Bad Request";
+  const body = JSON.stringify({ message: status.slice(4), code: "VALIDATION" });
+  const headers = [
+    `HTTP/1.1 ${status}`,
+    "Content-Type: application/json; charset=utf-8",
+    `Content-Length: ${body.length}`,
+    "X-Content-Type-Options: nosniff",
+    "Connection: close",
+  ];
+  socket.end(`${headers.join("\r\n")}\r\n\r\n${body}`);
+}
+
+/**
+ * Starts to listen.
+ * @param port  0 for a free one
+ * @returns the port it is
+ * @throws StartError  it can't
+ */
+export function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === "EADDRINUSE" ? `port ${port} is taken` : `it can't listen on ${host}:${port} (${error.code ?? error.message})`;
+      reject(new StartError(why));
+    });
+    server.listen(port, host, () => {
+      server.removeAllListeners("error");
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+const sweepEveryMs = 50;
+
+/** Stops accepting, lets requests in flight finish, and cuts what is left after `withinMs`. */
+export function close(server: Server, withinMs: number): Promise<void> {
+  if (!server.listening) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearInterval(sweep);
+      clearTimeout(cut);
+      resolve();
+    };
+    // A kept-alive connection becomes idle when its answer is out.
+    const sweep = setInterval(() => server.closeIdleConnections(), sweepEveryMs);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      done();
+    }, withinMs);
+    server.close(done);
+  });
+}

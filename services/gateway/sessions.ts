@@ -1,0 +1,142 @@
+/**
+ * Who a token speaks for, as one gateway knows it without asking anyone: tokens are verified here, and the sessions revoked
+ * before their tokens expire are held here. Auth announces those on the feed; what the feed lost, the pull brings.
+ */
+import type { Logger, ServiceBroker } from "moleculer";
+import { addCheck, needs } from "../../core/broker/readiness.ts";
+import { call, type Meta } from "../../core/call.ts";
+import type { Clock } from "../../core/clock.ts";
+import { Unavailable } from "../../core/errors.ts";
+import type { Feed } from "../../core/feed/feed.ts";
+import type { JwtSecrets } from "../../core/ports.ts";
+import { verifyToken } from "../../core/tokens.ts";
+import { auth, revocationsChannel, type Revocation } from "../auth/contract.ts";
+
+export interface Session {
+  /** As calls carry it. */
+  readonly user: NonNullable<Meta["user"]>;
+  /** When the token expires, epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+export interface Sessions {
+  /**
+   * The live session of a token; undefined when it is bad, expired or revoked.
+   * @throws Unavailable  it is not known yet which sessions are revoked
+   */
+  check(token: string | undefined): Session | undefined;
+  isRevoked(sessionId: string): boolean;
+  /** Calls back for every session that ends before its token does. */
+  onRevoked(listener: (revocation: Revocation) => void): void;
+  stop(): void;
+}
+
+interface Surroundings {
+  readonly broker: ServiceBroker;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly jwtSecrets: JwtSecrets;
+  readonly log: Logger;
+}
+
+const pull = { everyMs: 10_000, slackMs: 15_000, firstRetryMs: 100 } as const;
+/** Without an answer for so long, too many revocations may have been missed to call this node ready. */
+const longestSilenceMs = 60_000;
+/** Failures in a row from which on they are worth a line: at a start auth may come a moment later. */
+const tellFrom = 4;
+
+/** Follows the revocations; when it resolves, none that is announced from then on is missed. */
+export async function followSessions({ broker, feed, clock, jwtSecrets, log }: Surroundings): Promise<Sessions> {
+  const verified = verifiedTokens(jwtSecrets, clock);
+  const revoked = new Map<string, Revocation>();
+  const listeners = new Set<(revocation: Revocation) => void>();
+  let answeredAt: number | undefined;
+  let nextSince = 0;
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+
+  const hear = (revocation: Revocation) => {
+    if (revoked.has(revocation.sessionId)) return;
+    revoked.set(revocation.sessionId, revocation);
+    for (const listener of listeners) listener(revocation);
+  };
+
+  const authAway = needs(broker, ["auth"]);
+  const pullAll = async () => {
+    const away = authAway();
+    if (away !== undefined) throw new Unavailable(away);
+    let page = await call(broker, auth.revocations, { since: nextSince });
+    const { at } = page;
+    page.revocations.forEach(hear);
+    while (page.next !== undefined) {
+      page = await call(broker, auth.revocations, { since: nextSince, cursor: page.next });
+      page.revocations.forEach(hear);
+    }
+    nextSince = at - pull.slackMs;
+    answeredAt = performance.now();
+    for (const { sessionId, expiresAt } of revoked.values()) if (expiresAt < at - pull.slackMs) revoked.delete(sessionId);
+  };
+
+  const pullAndGoOn = async () => {
+    clearTimeout(timer);
+    try {
+      await pullAll();
+      failures = 0;
+    } catch (error) {
+      failures++;
+      if (failures >= tellFrom && !isStopped)
+        log.warn(`Auth does not answer about revoked sessions (${(error as Error).message}), trying again`);
+    }
+    clearTimeout(timer);
+    const pauseMs = failures === 0 ? pull.everyMs : Math.min(pull.everyMs, pull.firstRetryMs * 2 ** (failures - 1));
+    if (!isStopped) timer = setTimeout(() => void pullAndGoOn(), pauseMs);
+  };
+
+  const subscription = await feed.listen([revocationsChannel], hear);
+  const stopHearingInterruptions = feed.onInterruption(() => void pullAndGoOn());
+  addCheck(broker, "sessions", () => {
+    if (answeredAt === undefined) return "waiting for auth";
+    return performance.now() - answeredAt > longestSilenceMs ? "auth does not answer" : undefined;
+  });
+  void pullAndGoOn();
+
+  return {
+    check(token) {
+      if (token === undefined) return undefined;
+      if (answeredAt === undefined) throw new Unavailable("Starting, try again");
+      const session = verified(token);
+      return session === undefined || revoked.has(session.user.sessionId) ? undefined : session;
+    },
+    isRevoked: (sessionId) => revoked.has(sessionId),
+    onRevoked: (listener) => void listeners.add(listener),
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+      stopHearingInterruptions();
+      subscription.stop();
+    },
+  };
+}
+
+const mostVerified = 10_000;
+
+/** Verifies tokens, each once: a signature costs more than the rest of a cached read. Only good tokens take room. */
+function verifiedTokens(secrets: JwtSecrets, clock: Clock): (token: string) => Session | undefined {
+  const known = new Map<string, Session>();
+  return (token) => {
+    const now = clock.now();
+    const held = known.get(token);
+    if (held !== undefined) {
+      if (held.expiresAt > now) return held;
+      known.delete(token);
+      return undefined;
+    }
+    const claims = verifyToken(token, secrets, now);
+    if (claims === undefined) return undefined;
+    const session = { user: Object.freeze({ id: claims.userId, sessionId: claims.sessionId }), expiresAt: claims.expiresAt };
+    if (known.size >= mostVerified) known.delete(known.keys().next().value!);
+    known.set(token, session);
+    return session;
+  };
+}
