@@ -4,7 +4,15 @@ import type { CustomCheck } from "./schema.ts";
 /** A 24-hex id. Upper case is refused, so that one thing has one name. */
 export const id = { type: "string", pattern: /^[0-9a-f]{24}$/, messages: { stringPattern: "must be a 24-digit hex id" } } as const;
 
-export const emailAddress = { type: "email", normalize: true, max: 254 } as const;
+/** An e-mail address, trimmed and case-folded. The validator's own pattern takes 15 s on 90 kB of `@`: here the length is looked at first. */
+export const emailAddress = {
+  type: "string",
+  trim: true,
+  lowercase: true,
+  max: 254,
+  pattern: /^(?=.{3,254}$)[^\s@]+@[^\s@]+\.[^\s@]+$/,
+  messages: { stringPattern: "must be an e-mail address" },
+} as const;
 
 /** 1-10,000 characters, kept as sent, not only white space. */
 export const messageText = {

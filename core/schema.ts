@@ -18,6 +18,7 @@ export type Rule =
       readonly length?: number;
       readonly pattern?: RegExp;
       readonly trim?: boolean;
+      readonly lowercase?: boolean;
       readonly messages?: { readonly [code: string]: string };
       readonly custom?: CustomCheck;
     })

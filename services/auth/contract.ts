@@ -118,10 +118,10 @@ export const auth = contract("auth", {
     access: "service",
     params: {
       since: { type: "number" },
-      after: { type: "string", optional: true },
+      cursor: { type: "string", pattern: /^\d{1,15}:[0-9a-f]{24}$/, optional: true },
       limit: { type: "number", integer: true, min: 1, max: 1000, default: 1000 },
     },
-    result: returns<{ revocations: Revocation[]; at: number; more: boolean }>(),
+    result: returns<{ revocations: Revocation[]; at: number; next?: string }>(),
     policy: { retries: 1 },
   },
 });

@@ -2,7 +2,7 @@
 import { contract, returns } from "../../core/contract.ts";
 import { id } from "../../core/rules.ts";
 
-const name = { type: "string", trim: true, min: 2, max: 60, optional: true } as const;
+const name = { type: "string", trim: true, max: 60, optional: true } as const;
 
 /** What anyone signed in may see of a person. */
 export interface ProfileSummary {
@@ -21,6 +21,7 @@ export interface Profile extends ProfileSummary {
   readonly age: number | null;
   readonly createdAt: string;
   readonly updatedAt: string;
+  readonly __v: 0;
 }
 
 export type Source = "cache" | "database";
@@ -44,8 +45,8 @@ export const profile = contract("profile", {
     summary: "Change any of one's own profile's fields; null clears one",
     access: "user",
     params: {
-      firstName: name,
-      lastName: name,
+      firstName: { ...name, min: 2 },
+      lastName: { ...name, min: 1 },
       about: { type: "string", max: 750, optional: true, nullable: true },
       gender: { type: "string", enum: ["male", "female", "other", "Male", "Female"], optional: true, nullable: true },
       age: { type: "number", integer: true, min: 0, max: 150, optional: true, nullable: true },

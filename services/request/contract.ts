@@ -20,9 +20,13 @@ export interface ContactRequest {
   readonly fromUserId: string;
   readonly toUserId: string;
   readonly status: RelationState;
-  readonly message: string | null;
+  readonly message: string;
+  /** Kept for old clients; nothing sets them. */
+  readonly inviteSent: false;
+  readonly emailSent: false;
   readonly createdAt: string;
   readonly updatedAt: string;
+  readonly __v: 0;
 }
 /** An invite in a list, with the other person's summary. */
 export interface ListedRequest extends ContactRequest {

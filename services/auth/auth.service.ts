@@ -1,0 +1,63 @@
+/** Accounts, passwords and sessions. */
+import { NotFound, Unauthenticated } from "../../core/errors.ts";
+import { portsOf } from "../../core/ports.ts";
+import { service, type Mixin } from "../../core/service.ts";
+import { database } from "../../mixins/database.ts";
+import { outbox, relay } from "../../mixins/outbox.ts";
+import { accountByEmail, accounts } from "./accounts.repository.ts";
+import { auth } from "./contract.ts";
+import { changePassword, logIn, signUp } from "./credentials.ts";
+import * as present from "./present.ts";
+import { endSession, revocationsAfter, sweepNowAndThen, type Keeping } from "./sessions.ts";
+import { sessions } from "./sessions.repository.ts";
+
+/** What `started` puts on the service. */
+const parts: Mixin<{ keeping: Keeping; stopSweeping: () => void }> = {};
+
+export default service(auth, {
+  mixins: [database("auth", [accounts, sessions, outbox]), relay, parts],
+  started() {
+    this.keeping = { ...portsOf(this.broker), db: this.db };
+    this.stopSweeping = sweepNowAndThen(this.keeping, this.logger);
+  },
+  stopped() {
+    this.stopSweeping();
+  },
+  actions: {
+    signUp(ctx) {
+      return signUp(this.keeping, ctx.params, ctx.meta.client);
+    },
+    logIn(ctx) {
+      return logIn(this.keeping, ctx.params, ctx.meta.client);
+    },
+    async logOut(ctx) {
+      await endSession(this.keeping, ctx.meta.user!.sessionId);
+      return null;
+    },
+    async changePassword(ctx) {
+      await changePassword(this.keeping, ctx.params, ctx.meta.user!);
+      return null;
+    },
+    async userByEmail(ctx) {
+      const account = await accountByEmail(this.db, ctx.params.emailId);
+      if (account === undefined) throw new NotFound("There is no account with this e-mail address");
+      return { userId: account._id };
+    },
+    async me(ctx) {
+      const account = await this.db.get(accounts, ctx.meta.user!.id);
+      if (account === undefined) throw new Unauthenticated();
+      return present.ownAccount(account);
+    },
+    async accounts(ctx) {
+      const rows = await this.db.getMany(accounts, ctx.params.userIds);
+      return rows.map(present.account);
+    },
+    async accountByEmail(ctx) {
+      const account = await accountByEmail(this.db, ctx.params.emailId);
+      return account === undefined ? null : present.account(account);
+    },
+    revocations(ctx) {
+      return revocationsAfter(this.keeping, ctx.params);
+    },
+  },
+});

@@ -1,0 +1,91 @@
+/** Who gets a session: by signing up, by password. And what a new password does to the sessions there are. */
+import type { Client } from "../../core/call.ts";
+import { Conflict, Invalid, Unauthenticated } from "../../core/errors.ts";
+import { newId } from "../../core/ids.ts";
+import { settle } from "../../core/settle.ts";
+import { Duplicate, expect, insert, storeTime, update, updateAll } from "../../core/store/store.ts";
+import { announce } from "../../mixins/outbox.ts";
+import { accountByEmail, accounts, type AccountRow } from "./accounts.repository.ts";
+import { authEvents, type LogIn } from "./contract.ts";
+import { hashPassword, isPassword } from "./passwords.ts";
+import * as present from "./present.ts";
+import { announceEndedAt, loggedIn, newSession, type Keeping } from "./sessions.ts";
+import { sessions } from "./sessions.repository.ts";
+
+/**
+ * Account, session and event in one commit: a sign-up that was cut leaves nothing half.
+ * @throws Conflict  the address has an account
+ */
+export async function signUp(
+  keeping: Keeping,
+  { password, ...who }: { readonly firstName: string; readonly lastName: string; readonly emailId: string; readonly password: string },
+  client: Client | undefined,
+): Promise<LogIn> {
+  const passwordHash = await hashPassword(password);
+  const account: AccountRow = { _id: newId(), ...who, passwordHash, passwordRev: 1, rev: 1, createdAt: keeping.clock.now() };
+  const session = newSession(keeping, account, client);
+  try {
+    await keeping.db.commit([
+      insert(accounts, account),
+      insert(sessions, session),
+      announce(authEvents["user.created"], { key: account._id, rev: account.rev, payload: present.account(account) }),
+    ]);
+  } catch (error) {
+    if (error instanceof Duplicate && error.index === "byEmail") throw new Conflict("There is an account with this e-mail address already");
+    throw error;
+  }
+  return loggedIn(keeping, account, session);
+}
+
+/** @throws Unauthenticated  unknown address or wrong password: alike, and in like time */
+export async function logIn(
+  keeping: Keeping,
+  { emailId, password }: { readonly emailId: string; readonly password: string },
+  client: Client | undefined,
+): Promise<LogIn> {
+  const { outcome } = await settle(keeping.db, async () => {
+    const account = await accountByEmail(keeping.db, emailId);
+    const isRight = await isPassword(password, account?.passwordHash);
+    if (account === undefined || !isRight) throw new Unauthenticated("Wrong e-mail address or password");
+    const session = newSession(keeping, account, client);
+    return {
+      // A password change meanwhile would have ended this session, had it been there already.
+      operations: [expect(accounts, { _id: account._id, passwordRev: account.passwordRev }), insert(sessions, session)],
+      outcome: { account, session },
+    };
+  });
+  return loggedIn(keeping, outcome.account, outcome.session);
+}
+
+/**
+ * Replaces the password and ends every other session of its owner, in one commit.
+ * @throws Invalid          the new password is the old one
+ * @throws Unauthenticated  the old password is wrong, or the session has ended
+ */
+export async function changePassword(
+  keeping: Keeping,
+  { oldPassword, newPassword }: { readonly oldPassword: string; readonly newPassword: string },
+  user: { readonly id: string; readonly sessionId: string },
+): Promise<void> {
+  const { db } = keeping;
+  if (newPassword === oldPassword) {
+    throw new Invalid("The new password is the old one", [{ field: "newPassword", message: "must differ from the old password" }]);
+  }
+  const { at } = await settle(db, async () => {
+    const [account, session] = await Promise.all([db.get(accounts, user.id), db.get(sessions, user.sessionId)]);
+    if (account === undefined || session?.revokedAt !== null) throw new Unauthenticated();
+    if (!(await isPassword(oldPassword, account.passwordHash))) throw new Unauthenticated("The old password is wrong");
+    const { passwordRev } = account;
+    const next = { passwordHash: await hashPassword(newPassword), passwordRev: passwordRev + 1 };
+    return {
+      operations: [
+        update(accounts, { _id: account._id, passwordRev }, next),
+        // This session moves on to the new password; those left with the old one end. None that has ended is revived.
+        update(sessions, { _id: session._id, revokedAt: null }, { passwordRev: next.passwordRev, lastUsedAt: storeTime }),
+        updateAll(sessions, { userId: account._id, revokedAt: null, passwordRev }, { revokedAt: storeTime, reason: "passwordChanged" }),
+      ],
+      outcome: undefined,
+    };
+  });
+  await announceEndedAt(keeping, user.id, at);
+}

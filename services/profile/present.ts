@@ -1,0 +1,29 @@
+/** What leaves the server of a profile. */
+import type { Profile, ProfileSummary } from "./contract.ts";
+import type { ProfileRow } from "./profiles.repository.ts";
+
+export const profile = (row: ProfileRow): Profile => ({
+  ...summary(row),
+  _id: row._id,
+  about: row.about,
+  gender: row.gender,
+  age: row.age,
+  createdAt: new Date(row.createdAt).toISOString(),
+  updatedAt: new Date(row.updatedAt).toISOString(),
+  __v: 0,
+});
+
+/** Nobody has a picture before pictures can be uploaded. */
+export const summary = ({ _id, firstName, lastName }: Pick<ProfileRow, "_id" | "firstName" | "lastName">): ProfileSummary => ({
+  userId: _id,
+  firstName,
+  lastName,
+  profilePic: null,
+});
+
+export const summaryOf = ({ userId, firstName, lastName, profilePic }: Profile): ProfileSummary => ({
+  userId,
+  firstName,
+  lastName,
+  profilePic,
+});

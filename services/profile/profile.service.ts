@@ -1,0 +1,57 @@
+/** Who people say they are. */
+import { call } from "../../core/call.ts";
+import { portsOf } from "../../core/ports.ts";
+import { service, type Mixin } from "../../core/service.ts";
+import { database } from "../../mixins/database.ts";
+import { follow, on } from "../../mixins/follower.ts";
+import { authEvents } from "../auth/contract.ts";
+import { request } from "../request/contract.ts";
+import { profile } from "./contract.ts";
+import { forgetProfile, patchProfile, profileOf, summariesOf, type Reading } from "./people.ts";
+import { maySeeWhole } from "./policy.ts";
+import * as present from "./present.ts";
+import { addProfile, eraseProfile, firstProfile, profiles } from "./profiles.repository.ts";
+
+/** What `started` puts on the service. */
+interface Parts {
+  reading: Reading;
+}
+const parts: Mixin<Parts> = {};
+
+// After sign-up names are changed here and nowhere else, so an event only makes sure that there is a profile.
+const known = on(authEvents["user.created"], async function ({ payload }) {
+  const { reading } = this as unknown as Parts;
+  await addProfile(reading.db, firstProfile(payload));
+});
+const changed = { ...known, topic: authEvents["user.changed"].topic };
+const deleted = on(authEvents["user.deleted"], async function ({ payload: { userId } }) {
+  const { reading } = this as unknown as Parts;
+  await eraseProfile(reading.db, userId);
+  await forgetProfile(reading.cache, userId);
+});
+
+export default service(profile, {
+  mixins: [database("profile", [profiles]), follow("profile", [known, changed, deleted]), parts],
+  started() {
+    this.reading = { db: this.db, cache: portsOf(this.broker).cache };
+  },
+  actions: {
+    mine(ctx) {
+      return profileOf(this.reading, ctx, ctx.meta.user!.id);
+    },
+    async byId(ctx) {
+      const { userId } = ctx.params;
+      const me = ctx.meta.user!.id;
+      if (userId === me) return profileOf(this.reading, ctx, userId);
+      const [relation] = await call(ctx, request.relations, { userId: me, otherIds: [userId] });
+      const answer = await profileOf(this.reading, ctx, userId);
+      return maySeeWhole(relation!) ? answer : { ...answer, profile: present.summaryOf(answer.profile) };
+    },
+    patch(ctx) {
+      return patchProfile(this.reading, ctx, ctx.meta.user!.id, ctx.params);
+    },
+    summaries(ctx) {
+      return summariesOf(this.reading, ctx, ctx.params.userIds);
+    },
+  },
+});

@@ -1,0 +1,41 @@
+/** The lists of invites someone sent and received. The cache holds them without names, which are another service's to change. */
+import { call, type Ctx } from "../../core/call.ts";
+import type { Cache } from "../../core/cache/cache.ts";
+import type { Database } from "../../core/store/store.ts";
+import { profile, type Source } from "../profile/contract.ts";
+import type { ContactRequest, ListedRequest, RelationState } from "./contract.ts";
+import * as present from "./present.ts";
+import { newestRequests, sides, type Side } from "./requests.repository.ts";
+
+/** Invites that were taken back, contacts that ended and blocks are in no list. */
+const shown: readonly RelationState[] = ["pending", "accepted", "rejected"];
+
+const cacheKey = (side: Side, userId: string): string => `requests:${side}:${userId}`;
+
+/** Someone's invites of one side, newest first, each with the other person's summary; at most 1000. */
+export async function listRequests(
+  { db, cache }: { readonly db: Database; readonly cache: Cache },
+  ctx: Ctx<unknown>,
+  side: Side,
+  userId: string,
+  status: RelationState | null | undefined,
+): Promise<{ requests: ListedRequest[]; source: Source }> {
+  const { value, source } = await cache.read(cacheKey(side, userId), async () => {
+    const rows = await newestRequests(db, side, userId);
+    return rows.filter(({ state }) => shown.includes(state)).map(present.contactRequest);
+  });
+  const wanted = status == null ? value : value.filter((request) => request.status === status);
+  return { requests: await withPeople(ctx, side, wanted), source };
+}
+
+/** Call it after every change of these people's requests and before its answer. */
+export const forgetLists = (cache: Cache, userIds: readonly string[]): Promise<void> =>
+  cache.forget(userIds.flatMap((userId) => [cacheKey("sent", userId), cacheKey("received", userId)]));
+
+async function withPeople(ctx: Ctx<unknown>, side: Side, requests: readonly ContactRequest[]): Promise<ListedRequest[]> {
+  if (requests.length === 0) return [];
+  const { user } = sides[side];
+  const summaries = await call(ctx, profile.summaries, { userIds: requests.map((request) => request[user]) });
+  const people = new Map(summaries.map((summary) => [summary.userId, summary]));
+  return requests.map((request) => ({ ...request, user: people.get(request[user]) ?? null }));
+}

@@ -1,0 +1,56 @@
+/** Contact requests, and how two people stand to each other. */
+import { portsOf } from "../../core/ports.ts";
+import { service, type Mixin } from "../../core/service.ts";
+import { database } from "../../mixins/database.ts";
+import { follow, on } from "../../mixins/follower.ts";
+import { outbox, relay } from "../../mixins/outbox.ts";
+import { authEvents } from "../auth/contract.ts";
+import { request } from "./contract.ts";
+import { keepPerson, people } from "./directory.ts";
+import { cancel, invite, respond, type Keeping } from "./invites.ts";
+import { listRequests } from "./lists.ts";
+import { relationsOf, requests } from "./requests.repository.ts";
+
+/** What `started` puts on the service. */
+interface Parts {
+  keeping: Keeping;
+}
+const parts: Mixin<Parts> = {};
+
+const created = on(authEvents["user.created"], async function ({ payload: { userId, emailId }, rev }) {
+  const { keeping } = this as unknown as Parts;
+  await keepPerson(keeping.db, { _id: userId, emailId, rev });
+});
+const changed = { ...created, topic: authEvents["user.changed"].topic };
+const deleted = on(authEvents["user.deleted"], async function ({ payload: { userId }, rev }) {
+  const { keeping } = this as unknown as Parts;
+  await keepPerson(keeping.db, { _id: userId, emailId: null, rev });
+});
+
+export default service(request, {
+  mixins: [database("request", [requests, people, outbox]), relay, follow("request", [created, changed, deleted]), parts],
+  started() {
+    this.keeping = { ...portsOf(this.broker), db: this.db };
+  },
+  actions: {
+    invite(ctx) {
+      return invite(this.keeping, ctx, ctx.meta.user!.id, ctx.params);
+    },
+    respond(ctx) {
+      return respond(this.keeping, ctx.meta.user!.id, ctx.params);
+    },
+    async cancel(ctx) {
+      await cancel(this.keeping, ctx.meta.user!.id, ctx.params.requestId);
+      return null;
+    },
+    sent(ctx) {
+      return listRequests(this.keeping, ctx, "sent", ctx.meta.user!.id, ctx.params.status);
+    },
+    received(ctx) {
+      return listRequests(this.keeping, ctx, "received", ctx.meta.user!.id, ctx.params.status);
+    },
+    relations(ctx) {
+      return relationsOf(this.db, ctx.params.userId, ctx.params.otherIds);
+    },
+  },
+});

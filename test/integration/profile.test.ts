@@ -1,0 +1,219 @@
+import { setImmediate as immediate } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { call } from "../../core/call.ts";
+import type { EventRef } from "../../core/contract.ts";
+import { newId } from "../../core/ids.ts";
+import { portsOf } from "../../core/ports.ts";
+import authService from "../../services/auth/auth.service.ts";
+import { auth, authEvents } from "../../services/auth/contract.ts";
+import { profile } from "../../services/profile/contract.ts";
+import profileService from "../../services/profile/profile.service.ts";
+import { profiles } from "../../services/profile/profiles.repository.ts";
+import { request } from "../../services/request/contract.ts";
+import requestService from "../../services/request/request.service.ts";
+import { as, someone, startServices, type Services, type Someone } from "../support/broker.ts";
+import { eventually } from "../support/eventually.ts";
+
+let services: Services;
+beforeAll(async () => {
+  services = await startServices(authService, profileService, requestService);
+});
+afterAll(() => services.stop());
+
+const refused = (code: string) => expect.objectContaining({ type: code });
+const mine = (who: Pick<Someone, "userId" | "sessionId">) => call(services.broker, profile.mine, {}, as(who));
+const patch = (who: Someone, fields: object) => call(services.broker, profile.patch, fields, as(who));
+const byId = (who: Someone, userId: string) => call(services.broker, profile.byId, { userId }, as(who));
+const rowOf = (userId: string) => services.db("profile").get(profiles, userId);
+const publish = (ref: EventRef, userId: string, rev: number, payload: object) =>
+  portsOf(services.broker).queue.publish({ id: newId(), topic: ref.topic, key: userId, rev, payload });
+const accountOf = async ({ userId }: Someone) => (await call(services.broker, auth.accounts, { userIds: [userId] }))[0]!;
+
+async function befriend(a: Someone, b: Someone): Promise<void> {
+  const { _id } = await call(services.broker, request.invite, { toEmail: b.emailId }, as(a));
+  await call(services.broker, request.respond, { requestId: _id, status: "accepted" }, as(b));
+}
+
+test("summaries are for other services only", () => {
+  const { actions } = services.broker.getLocalService("profile").schema as { actions: Record<string, { visibility: string }> };
+  expect(actions["summaries"]!.visibility).toBe("public");
+});
+
+describe("one's own profile", () => {
+  test("is refused without a user, also when the cache has it", async () => {
+    const ada = await someone(services.broker);
+    await mine(ada);
+    await expect(call(services.broker, profile.mine, {})).rejects.toEqual(refused("UNAUTHENTICATED"));
+  });
+
+  test("exists right from sign-up, with the names given there", async () => {
+    const ada = await someone(services.broker, "Ada");
+    const { profile: own, source } = await mine(ada);
+    expect(source).toBe("database");
+    expect(own).toEqual({
+      _id: ada.userId,
+      userId: ada.userId,
+      firstName: "Ada",
+      lastName: "Example",
+      profilePic: null,
+      about: null,
+      gender: null,
+      age: null,
+      createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      updatedAt: expect.any(String),
+      __v: 0,
+    });
+  });
+
+  test("comes from the cache the second time, and from the store after a change", async () => {
+    const ada = await someone(services.broker);
+    await mine(ada);
+    expect((await mine(ada)).source).toBe("cache");
+    await patch(ada, { about: "Counts" });
+    expect(await mine(ada)).toMatchObject({ source: "database", profile: { about: "Counts" } });
+  });
+
+  test("of nobody is NotFound", async () => {
+    await expect(mine({ userId: newId(), sessionId: newId() })).rejects.toEqual(refused("NOT_FOUND"));
+  });
+
+  test("is made by the sign-up's event, whether someone looks at it or not", async () => {
+    const ada = await someone(services.broker);
+    expect(await eventually("the event has made it", () => rowOf(ada.userId))).toMatchObject({ firstName: "Ada" });
+  });
+});
+
+describe("changing one's profile", () => {
+  test("is refused without a user", async () => {
+    await expect(call(services.broker, profile.patch, { about: "x" })).rejects.toEqual(refused("UNAUTHENTICATED"));
+  });
+
+  test("changes what is named, keeps the rest, and clears with null", async () => {
+    const ada = await someone(services.broker);
+    await patch(ada, { firstName: " Augusta ", about: "Counts", age: 36, gender: "female" });
+    const changed = await patch(ada, { age: null });
+    expect(changed).toMatchObject({ firstName: "Augusta", lastName: "Example", about: "Counts", age: null, gender: "female" });
+    expect((await mine(ada)).profile).toEqual(changed);
+  });
+
+  test("refuses blank names, names taken away, nothing at all and values out of range", async () => {
+    const ada = await someone(services.broker);
+    for (const fields of [
+      { firstName: "   " },
+      { lastName: "" },
+      { age: 151 },
+      { age: 1.5 },
+      { gender: "x" },
+      { about: "x".repeat(751) },
+    ]) {
+      await expect(patch(ada, fields)).rejects.toMatchObject({ code: 422 });
+    }
+    for (const fields of [{}, { firstName: null }, { lastName: null, about: "x" }]) {
+      await expect(patch(ada, fields)).rejects.toEqual(refused("VALIDATION"));
+    }
+    expect((await mine(ada)).profile).toMatchObject({ firstName: "Ada", about: null });
+  });
+
+  test("is not undone by a repeat of the sign-up's event, whichever of the two made the profile", async () => {
+    const ada = await someone(services.broker);
+    await patch(ada, { firstName: "Augusta" });
+    const account = await accountOf(ada);
+    await publish(authEvents["user.created"], ada.userId, 1, account);
+    // Handled in order of their publishing or not, all three are through when the last one's effect shows.
+    const marker = { ...account, userId: newId() };
+    await publish(authEvents["user.created"], marker.userId, 1, marker);
+    await eventually("the events are through", () => rowOf(marker.userId));
+    expect((await mine(ada)).profile.firstName).toBe("Augusta");
+  });
+
+  test("raced with the profile's first making never loses the change", async () => {
+    for (let round = 0; round < 20; round++) {
+      const ada = await someone(services.broker);
+      await Promise.all([patch(ada, { firstName: "Augusta" }), mine(ada), mine(ada)]);
+      expect((await mine(ada)).profile.firstName).toBe("Augusta");
+    }
+  });
+
+  test("is seen by every read that starts after its answer", async () => {
+    const ada = await someone(services.broker);
+    let answered = 0;
+    let stale = 0;
+    let reading = true;
+    const reader = async () => {
+      while (reading) {
+        // A cached answer comes without waiting; let the writer have its turn.
+        await immediate();
+        const least = answered;
+        if (((await mine(ada)).profile.age ?? 0) < least) stale++;
+      }
+    };
+    const readers = [reader(), reader(), reader()];
+    for (let age = 1; age <= 150; age++) {
+      await patch(ada, { age });
+      answered = age;
+      if ((await mine(ada)).profile.age !== age) stale++;
+    }
+    reading = false;
+    await Promise.all(readers);
+    expect(stale).toBe(0);
+  });
+});
+
+describe("someone's profile", () => {
+  test("is refused without a user, also when the cache has it", async () => {
+    const ada = await someone(services.broker);
+    await mine(ada);
+    await expect(call(services.broker, profile.byId, { userId: ada.userId })).rejects.toEqual(refused("UNAUTHENTICATED"));
+  });
+
+  test("is a summary for strangers and for who was only invited, whole for contacts and oneself", async () => {
+    const [ada, ben] = [await someone(services.broker, "Ada"), await someone(services.broker, "Ben")];
+    await patch(ben, { about: "Bakes" });
+    const summary = { userId: ben.userId, firstName: "Ben", lastName: "Example", profilePic: null };
+    expect((await byId(ada, ben.userId)).profile).toEqual(summary);
+    await call(services.broker, request.invite, { toEmail: ben.emailId }, as(ada));
+    expect((await byId(ada, ben.userId)).profile).toEqual(summary);
+    // Ben's invite crosses Ada's: they are contacts.
+    await call(services.broker, request.invite, { toEmail: ada.emailId }, as(ben));
+    expect((await byId(ada, ben.userId)).profile).toMatchObject({ ...summary, about: "Bakes" });
+    expect((await byId(ben, ben.userId)).profile).toMatchObject({ about: "Bakes" });
+  });
+
+  test("is NotFound when there is no such person", async () => {
+    const ada = await someone(services.broker);
+    await expect(byId(ada, newId())).rejects.toEqual(refused("NOT_FOUND"));
+  });
+});
+
+describe("summaries", () => {
+  test("come for a thousand ids at once; ids of nobody are left out, and whom profile has not heard of is asked of auth", async () => {
+    const [ada, ben] = [await someone(services.broker, "Ada"), await someone(services.broker, "Ben")];
+    await patch(ben, { firstName: "Benno" });
+    const nobody = Array.from({ length: 998 }, newId);
+    const found = await call(services.broker, profile.summaries, { userIds: [...nobody, ada.userId, ben.userId] });
+    expect(found.map(({ firstName }) => firstName).sort()).toEqual(["Ada", "Benno"]);
+    expect(found[0]).toEqual({ userId: expect.any(String), firstName: expect.any(String), lastName: "Example", profilePic: null });
+  });
+});
+
+describe("a deleted account", () => {
+  test("takes its profile along for good, whatever comes late", async () => {
+    const [ada, ben] = [await someone(services.broker), await someone(services.broker)];
+    await befriend(ada, ben);
+    await patch(ada, { about: "Counts" });
+    await byId(ben, ada.userId);
+    const account = await accountOf(ada);
+    await publish(authEvents["user.deleted"], ada.userId, 2, { userId: ada.userId });
+    await eventually("the profile is gone", async () => (await rowOf(ada.userId))?.deletedAt != null);
+    await eventually("nobody sees it", async () => (await byId(ben, ada.userId).catch(() => "gone")) === "gone");
+
+    await publish(authEvents["user.created"], ada.userId, 1, account);
+    const marker = { ...account, userId: newId() };
+    await publish(authEvents["user.created"], marker.userId, 1, marker);
+    await eventually("the late event is through", () => rowOf(marker.userId));
+    await expect(mine(ada)).rejects.toEqual(refused("NOT_FOUND"));
+    await expect(patch(ada, { about: "back" })).rejects.toEqual(refused("NOT_FOUND"));
+    expect(await rowOf(ada.userId)).toMatchObject({ firstName: "", about: null });
+    expect(await call(services.broker, profile.summaries, { userIds: [ada.userId] })).toEqual([]);
+  });
+});

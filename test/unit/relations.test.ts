@@ -1,0 +1,140 @@
+import { describe, expect, test } from "@jest/globals";
+import { codeOf } from "../../core/errors.ts";
+import type { RelationState } from "../../services/request/contract.ts";
+import { rejectionHoldsMs, transition, type Act, type Next, type Standing } from "../../services/request/relations.ts";
+
+const sender = "a".repeat(24);
+const recipient = "b".repeat(24);
+const decidedAt = 1_000_000;
+const justBefore = decidedAt + rejectionHoldsMs - 1;
+const dayLater = decidedAt + rejectionHoldsMs;
+
+/** A pair that the sender asked and that reached this state; blocked by the recipient unless said otherwise. */
+const standing = (state: RelationState, blockedBy = state === "blocked" ? [recipient] : []): Standing => ({
+  state,
+  fromUserId: sender,
+  toUserId: recipient,
+  updatedAt: decidedAt,
+  blockedBy,
+});
+
+function outcome(from: Standing | undefined, act: Act, actor: string, now = justBefore): string {
+  const other = actor === sender ? recipient : sender;
+  try {
+    const next = transition(from, act, { actor, other, now });
+    return next.isNew ? `new ${next.state}` : next.state;
+  } catch (error) {
+    return codeOf(error) ?? String(error);
+  }
+}
+
+// Every cell: what the sender's act and what the recipient's act leads to.
+const table: { [S in RelationState]: { [A in Act]: readonly [ofSender: string, ofRecipient: string] } } = {
+  none: {
+    invite: ["new pending", "new pending"],
+    accept: ["NOT_FOUND", "NOT_FOUND"],
+    reject: ["NOT_FOUND", "NOT_FOUND"],
+    cancel: ["NOT_FOUND", "NOT_FOUND"],
+    end: ["NOT_FOUND", "NOT_FOUND"],
+    block: ["blocked", "blocked"],
+    unblock: ["NOT_FOUND", "NOT_FOUND"],
+  },
+  pending: {
+    invite: ["CONFLICT", "accepted"],
+    accept: ["NOT_FOUND", "accepted"],
+    reject: ["NOT_FOUND", "rejected"],
+    cancel: ["cancelled", "FORBIDDEN"],
+    end: ["NOT_FOUND", "NOT_FOUND"],
+    block: ["blocked", "blocked"],
+    unblock: ["NOT_FOUND", "NOT_FOUND"],
+  },
+  accepted: {
+    invite: ["CONFLICT", "CONFLICT"],
+    accept: ["NOT_FOUND", "NOT_FOUND"],
+    reject: ["NOT_FOUND", "NOT_FOUND"],
+    cancel: ["CONFLICT", "FORBIDDEN"],
+    end: ["ended", "ended"],
+    block: ["blocked", "blocked"],
+    unblock: ["NOT_FOUND", "NOT_FOUND"],
+  },
+  rejected: {
+    invite: ["CONFLICT", "new pending"],
+    accept: ["NOT_FOUND", "NOT_FOUND"],
+    reject: ["NOT_FOUND", "NOT_FOUND"],
+    cancel: ["CONFLICT", "FORBIDDEN"],
+    end: ["NOT_FOUND", "NOT_FOUND"],
+    block: ["blocked", "blocked"],
+    unblock: ["NOT_FOUND", "NOT_FOUND"],
+  },
+  cancelled: {
+    invite: ["new pending", "new pending"],
+    accept: ["NOT_FOUND", "NOT_FOUND"],
+    reject: ["NOT_FOUND", "NOT_FOUND"],
+    cancel: ["NOT_FOUND", "NOT_FOUND"],
+    end: ["NOT_FOUND", "NOT_FOUND"],
+    block: ["blocked", "blocked"],
+    unblock: ["NOT_FOUND", "NOT_FOUND"],
+  },
+  ended: {
+    invite: ["new pending", "new pending"],
+    accept: ["NOT_FOUND", "NOT_FOUND"],
+    reject: ["NOT_FOUND", "NOT_FOUND"],
+    cancel: ["NOT_FOUND", "NOT_FOUND"],
+    end: ["NOT_FOUND", "NOT_FOUND"],
+    block: ["blocked", "blocked"],
+    unblock: ["NOT_FOUND", "NOT_FOUND"],
+  },
+  // The recipient is the one who blocked.
+  blocked: {
+    invite: ["NOT_FOUND", "CONFLICT"],
+    accept: ["NOT_FOUND", "NOT_FOUND"],
+    reject: ["NOT_FOUND", "NOT_FOUND"],
+    cancel: ["NOT_FOUND", "NOT_FOUND"],
+    end: ["NOT_FOUND", "NOT_FOUND"],
+    block: ["blocked", "blocked"],
+    unblock: ["NOT_FOUND", "none"],
+  },
+};
+
+describe("how two people stand to each other", () => {
+  for (const [state, acts] of Object.entries(table) as [RelationState, (typeof table)[RelationState]][]) {
+    for (const [act, [ofSender, ofRecipient]] of Object.entries(acts) as [Act, [string, string]][]) {
+      test(`${state}: the sender's ${act} leads to ${ofSender}, the recipient's to ${ofRecipient}`, () => {
+        expect(outcome(standing(state), act, sender)).toBe(ofSender);
+        expect(outcome(standing(state), act, recipient)).toBe(ofRecipient);
+      });
+    }
+  }
+
+  test("two who never met stand as those whose state is none", () => {
+    for (const act of Object.keys(table.none) as Act[]) expect(outcome(undefined, act, sender)).toBe(table.none[act][0]);
+  });
+
+  test("a rejected sender may ask again after 24 hours, not a millisecond before", () => {
+    expect(outcome(standing("rejected"), "invite", sender, justBefore)).toBe("CONFLICT");
+    expect(outcome(standing("rejected"), "invite", sender, dayLater)).toBe("new pending");
+  });
+
+  test("a new invite turns the direction to who sent it", () => {
+    const next = transition(standing("ended"), "invite", { actor: recipient, other: sender, now: justBefore });
+    expect(next).toEqual({ state: "pending", fromUserId: recipient, toUserId: sender, blockedBy: [], isNew: true } satisfies Next);
+  });
+
+  test("a crossing invite keeps the first one's direction", () => {
+    const next = transition(standing("pending"), "invite", { actor: recipient, other: sender, now: justBefore });
+    expect(next).toMatchObject({ state: "accepted", fromUserId: sender, toUserId: recipient });
+  });
+
+  test("when both blocked, the block stands until both have lifted it", () => {
+    const both = transition(standing("blocked"), "block", { actor: sender, other: recipient, now: justBefore });
+    expect(both.blockedBy).toEqual([recipient, sender]);
+    const one = transition({ ...both, updatedAt: decidedAt }, "unblock", { actor: recipient, other: sender, now: justBefore });
+    expect(one).toMatchObject({ state: "blocked", blockedBy: [sender] });
+    expect(outcome({ ...one, updatedAt: decidedAt }, "invite", recipient)).toBe("NOT_FOUND");
+    expect(outcome({ ...one, updatedAt: decidedAt }, "unblock", sender)).toBe("none");
+  });
+
+  test("blocking twice is blocking once", () => {
+    expect(transition(standing("blocked"), "block", { actor: recipient, other: sender, now: justBefore }).blockedBy).toEqual([recipient]);
+  });
+});
