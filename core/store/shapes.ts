@@ -99,7 +99,7 @@ export interface Range {
  * @throws Error    `where` doesn't name the index's first fields, or a bound has more values than fields are left
  * @throws Invalid  a value that is not one
  */
-export function rangeOf(c: Collection, { index, where = {}, after = [], before = [], order = "asc", limit }: Page<any, string>): Range {
+export function rangeOf(c: Collection, { index, where = {}, after = [], before = [], order = "asc", limit }: Page<any>): Range {
   const declared = (c.indexes as Record<string, Index<any> | undefined>)[index];
   if (declared === undefined) throw new Error(`${c.name} has no index ${index}`);
   const fields: readonly string[] = declared.fields;
@@ -111,6 +111,8 @@ export function rangeOf(c: Collection, { index, where = {}, after = [], before =
   if (!Number.isSafeInteger(limit) || limit < 0) throw new Invalid(`${c.name}.${index}: limit is a whole number`);
   const equal = first.map((field) => (where as Record<string, Scalar>)[field]!);
   for (const [i, value] of equal.entries()) checkScalar(c, first[i]!, value);
-  for (const bound of [after, before]) for (const [i, value] of bound.entries()) checkScalar(c, rest[i]!, value);
+  for (const value of [...after, ...before] as unknown[]) {
+    if (typeof value !== "string" && !Number.isFinite(value)) throw new Invalid(`${c.name}.${index}: a bound is a text or a number`);
+  }
   return { fields, unique: declared.unique === true, equal, after, before, order, limit };
 }

@@ -1,0 +1,87 @@
+/**
+ * A service's collections, each under moleculer-db's mongoose adapter, with their indexes as declared. The adapter holds model and
+ * connection; what is asked goes to the driver's collection beneath: mongoose would cast conditions, and the adapter's own verbs
+ * know neither transactions nor expectations.
+ */
+import MongooseDbAdapter from "moleculer-db-adapter-mongoose";
+import mongoose, { type Connection, type mongo } from "mongoose";
+import type { Collection } from "../store.ts";
+
+export interface Row {
+  readonly _id: string;
+  readonly [field: string]: unknown;
+}
+export type Rows = mongo.Collection<Row>;
+export type Collections = ReadonlyMap<string, Rows>;
+
+/** The adapter sets `strictQuery: true` for the whole process, with which a condition on an unknown field means every row. */
+mongoose.set("strictQuery", "throw");
+
+/** The adapter's own connect and disconnect act on mongoose's one global connection; this one belongs to its service. */
+class ServiceAdapter extends MongooseDbAdapter<any> {
+  constructor(connection: Connection, name: string) {
+    super("");
+    const schema = new mongoose.Schema({ _id: String }, { collection: name, strict: false, strictQuery: "throw", versionKey: false });
+    this.model = connection.model(name, schema);
+    this.db = connection.db as unknown as typeof this.db;
+  }
+  override connect(): Promise<void> {
+    return Promise.resolve();
+  }
+  override disconnect(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Values that a unique index holds: rows that lack one of its fields, or have null there, are outside. */
+export const indexedTypes = ["string", "number", "bool"];
+
+/** Makes what is missing; an index that was declared otherwise before is made anew. */
+export async function makeCollections(connection: Connection, collections: readonly Collection[]): Promise<Collections> {
+  const made = await Promise.all(
+    collections.map(async (collection) => {
+      const adapter = new ServiceAdapter(connection, collection.name);
+      return [collection.name, await make(adapter.db, adapter.model.collection.collectionName, collection)] as const;
+    }),
+  );
+  return new Map([...made, [clock, await makeClock(connection.db!)]]);
+}
+
+/** A collection with one row, whose only use is that a transaction which reads it learns the server's time. */
+export const clock = "_clock";
+
+async function makeClock(db: mongo.Db): Promise<Rows> {
+  const rows = db.collection<Row>(clock);
+  await unless([duplicateKey], () => rows.insertOne({ _id: clock }));
+  return rows;
+}
+
+const duplicateKey = 11000;
+const namespaceExists = 48;
+const indexDiffers = [85, 86];
+
+async function make(db: mongo.Db, name: string, { indexes }: Collection): Promise<Rows> {
+  await unless([namespaceExists], () => db.createCollection(name));
+  const rows = db.collection<Row>(name);
+  for (const [index, { fields, unique = false }] of Object.entries(indexes)) {
+    const key = Object.fromEntries(fields.map((field) => [field, 1 as const]));
+    const held = Object.fromEntries(fields.map((field) => [field, { $type: indexedTypes }]));
+    const create = () => rows.createIndex(key, { name: index, ...(unique ? { unique, partialFilterExpression: held } : {}) });
+    const created = await unless(indexDiffers, create);
+    if (created === undefined) {
+      await rows.dropIndex(index);
+      await create();
+    }
+  }
+  return rows;
+}
+
+/** @returns undefined when MongoDB answers with one of these codes */
+async function unless<T>(codes: readonly number[], attempt: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (codes.includes((error as { code?: number }).code ?? 0)) return undefined;
+    throw error;
+  }
+}

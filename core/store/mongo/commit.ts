@@ -1,0 +1,77 @@
+/** The port's one verb for writing, on MongoDB: a single atomic command where that is enough, else a transaction, done again until its outcome is known. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { mongo } from "mongoose";
+import { faultPoint } from "../../faults.ts";
+import { checkOperation } from "../shapes.ts";
+import type { Operation } from "../store.ts";
+import type { Collections } from "./collections.ts";
+import { isTransient, isUnknownOutcome, withStoreErrors } from "./failures.ts";
+import { isAtomic, Overtaken, readTime, runsOf, write, writeTimed, type Doing } from "./operations.ts";
+
+/**
+ * For so long a commit is tried again. A writer that died in mid-transaction keeps its rows for the server's transaction
+ * lifetime, 3 s, and up to 1.5 s more until the server looks.
+ */
+const patienceMs = 8000;
+const backOffMs = { first: 5, longest: 250 };
+
+/** @returns the commit's time by the server's clock, epoch milliseconds */
+export function commit(client: mongo.MongoClient, collections: Collections, operations: readonly Operation[]): Promise<number> {
+  operations.forEach(checkOperation);
+  return withStoreErrors(() =>
+    isAtomic(operations) ? writeTimed(operations[0], { collections }) : repeated(client, collections, operations),
+  );
+}
+
+async function repeated(client: mongo.MongoClient, collections: Collections, operations: readonly Operation[]): Promise<number> {
+  const deadline = Date.now() + patienceMs;
+  for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
+    try {
+      return await transaction(client, collections, operations, deadline);
+    } catch (error) {
+      if (!(isTransient(error) || error instanceof Overtaken) || Date.now() + waitMs > deadline) throw error;
+    }
+    // Without chance in it, two writers that met would meet again.
+    await pause(waitMs * (0.5 + Math.random()));
+  }
+}
+
+async function transaction(
+  client: mongo.MongoClient,
+  collections: Collections,
+  operations: readonly Operation[],
+  deadline: number,
+): Promise<number> {
+  const session = client.startSession();
+  try {
+    session.startTransaction({ readConcern: { level: "snapshot" } });
+    const at = await writeAll(operations, { collections, session });
+    faultPoint("store.commit");
+    await commitUntilKnown(session, deadline);
+    return at;
+  } finally {
+    // Aborts what is not committed; whether that arrives does not matter, the server gives it up by itself.
+    await session.endSession().catch(() => undefined);
+  }
+}
+
+/** The first command brings the server's time, which all others write. */
+async function writeAll(operations: readonly Operation[], doing: Required<Doing>): Promise<number> {
+  const [first, ...others] = operations as [Operation, ...Operation[]];
+  const timedFirst = first.op === "insert" || first.op === "update" || first.op === "expect";
+  const at = timedFirst ? await writeTimed(first, doing) : await readTime(doing);
+  for (const run of runsOf(timedFirst ? others : operations)) await write(run, at, doing);
+  return at;
+}
+
+async function commitUntilKnown(session: mongo.ClientSession, deadline: number): Promise<void> {
+  for (;;) {
+    try {
+      await session.commitTransaction();
+      return;
+    } catch (error) {
+      if (!isUnknownOutcome(error) || Date.now() > deadline) throw error;
+    }
+    await pause(backOffMs.longest);
+  }
+}

@@ -1,0 +1,69 @@
+/** The connection to MongoDB: made with patience for a server that isn't there yet, refused when waiting can't mend what is wrong. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "moleculer";
+import mongoose, { type ConnectOptions, type Connection } from "mongoose";
+import { StartError } from "../../errors.ts";
+
+/** How long one operation may wait for a server, a connection, or an answer: callers have given up after 10 s. */
+const options: ConnectOptions = {
+  serverSelectionTimeoutMS: 2000,
+  connectTimeoutMS: 2000,
+  waitQueueTimeoutMS: 2000,
+  socketTimeoutMS: 7000,
+  maxPoolSize: 50,
+  bufferCommands: false,
+  autoIndex: false,
+  autoCreate: false,
+  ignoreUndefined: true,
+  retryWrites: true,
+  readPreference: "primary",
+  readConcern: { level: "majority" },
+  writeConcern: { w: "majority", journal: true },
+};
+const backOffMs = { first: 250, longest: 5000 };
+/** A dead writer's transaction, and the rows it wrote, are kept for so long: more, and a chat stands still for longer than promised. */
+const longestTransactionSeconds = 5;
+
+export async function connect(uri: string, log: Logger): Promise<Connection> {
+  for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
+    const connection = mongoose.createConnection();
+    // Without a listener, an error of a connection that is away would end the process; operations say it to their callers.
+    connection.on("error", () => undefined);
+    try {
+      await connection.openUri(uri, options);
+      await connection.db!.admin().command({ ping: 1 });
+      return connection;
+    } catch (error) {
+      await connection.destroy().catch(() => undefined);
+      refuseHopeless(error as Error);
+      log.warn(`MongoDB can't be reached, trying again in ${waitMs} ms: ${(error as Error).message}`);
+    }
+    await pause(waitMs);
+  }
+}
+
+const authenticationFailed = 18;
+
+function refuseHopeless(error: Error & { code?: unknown }): void {
+  if (error.code === authenticationFailed) throw new StartError("MONGO_URI: MongoDB refuses the user or the password");
+  if (error.name === "MongoParseError") throw new StartError(`MONGO_URI: ${error.message}`);
+}
+
+/** @throws StartError  no replica set, so there would be no transactions */
+export async function refuseUnfit(connection: Connection, log: Logger): Promise<void> {
+  const admin = connection.db!.admin();
+  const { setName, msg } = await admin.command({ hello: 1 });
+  if (setName === undefined && msg !== "isdbgrid")
+    throw new StartError("MONGO_URI: this MongoDB is not a replica set (start mongod with --replSet)");
+  const name = "transactionLifetimeLimitSeconds";
+  try {
+    const seconds = Number((await admin.command({ getParameter: 1, [name]: 1 }))[name]);
+    if (seconds > longestTransactionSeconds) {
+      log.warn(
+        `MongoDB keeps a dead node's transaction for ${seconds} s, and its chat stands still meanwhile: run mongod with --setParameter ${name}=3`,
+      );
+    }
+  } catch (error) {
+    log.warn(`MongoDB does not tell its ${name}, which should be 3: ${(error as Error).message}`);
+  }
+}

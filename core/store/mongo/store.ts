@@ -1,0 +1,40 @@
+/**
+ * The mesh's store: MongoDB, a database for each service, `<mesh>_<service>`. One client is shared by all services of a node; each
+ * has a mongoose connection of its own on it.
+ */
+import type { Logger } from "moleculer";
+import { connect, refuseUnfit } from "./connection.ts";
+import { makeCollections } from "./collections.ts";
+import { openDatabase } from "./database.ts";
+import type { Store } from "../store.ts";
+import { withStoreErrors } from "./failures.ts";
+
+/**
+ * Waits with back-off until MongoDB can be reached.
+ * @param uri  a replica set's
+ * @param mesh  prefix of the databases' names
+ * @throws StartError  wrong credentials, or not a replica set
+ */
+export async function openMongoStore(uri: string, mesh: string, { log }: { log: Logger }): Promise<Store> {
+  const connection = await connect(uri, log);
+  try {
+    await refuseUnfit(connection, log);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  const hello = () => withStoreErrors(() => connection.db!.admin().command({ hello: 1 }));
+  return {
+    open: async (service, collections) =>
+      openDatabase(connection.getClient(), await makeCollections(connection.useDb(`${mesh}_${service}`), collections)),
+    time: async () => ((await hello())["localTime"] as Date).getTime(),
+    async health() {
+      try {
+        return (await hello())["isWritablePrimary"] === true ? { ok: true } : { ok: false, detail: "MongoDB has no primary" };
+      } catch {
+        return { ok: false, detail: "MongoDB can't be reached" };
+      }
+    },
+    close: () => connection.close(),
+  };
+}
