@@ -52,3 +52,6 @@ export interface RetryPolicy {
 
 /** How long to wait after the attempt with this number (1 for the first) failed. */
 export const retryDelayMs = ({ firstDelayMs }: RetryPolicy, attempt: number): number => Math.min(firstDelayMs * 2 ** (attempt - 1), 60_000);
+
+/** The reason of a dead letter that no attempt answered. */
+export const neverAnswered = "its handler never answered: the process ended each time";

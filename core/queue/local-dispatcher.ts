@@ -1,0 +1,145 @@
+/** Handing out one group's due rows of the embedded queue, a few at a time, and noting what became of them. */
+import type { Logger } from "moleculer";
+import type { Clock } from "../clock.ts";
+import { newId } from "../ids.ts";
+import { collection, remove, update, upsert, type Database, type Doc } from "../store/store.ts";
+import { neverAnswered, retryDelayMs, type DurableEvent, type RetryPolicy } from "./queue.ts";
+
+/** An event that waits for, or is being handled by, one group. */
+export interface Row extends Doc {
+  readonly eventId: string;
+  readonly group: string;
+  readonly event: DurableEvent;
+  /** Epoch milliseconds. */
+  readonly dueAt: number;
+  /** Handed out so often: counted before, so that an event that ends the process each time becomes a dead letter, too. */
+  readonly attempts: number;
+}
+export const rows = collection<Row>()("rows", {
+  byEventAndGroup: { fields: ["eventId", "group"], unique: true },
+  byGroupAndDue: { fields: ["group", "dueAt"] },
+});
+
+export interface DeadRow extends Doc {
+  readonly eventId: string;
+  readonly group: string;
+  readonly event: DurableEvent;
+  readonly attempts: number;
+  readonly reason: string;
+  readonly diedAt: number;
+}
+export const dead = collection<DeadRow>()("dead", {
+  byGroupAndEvent: { fields: ["group", "eventId"], unique: true },
+  byGroupAndTime: { fields: ["group", "diedAt"] },
+});
+
+/** After the store refused: until it is asked again. */
+const troubleMs = 1000;
+
+export interface Dispatching {
+  readonly db: Database;
+  readonly group: string;
+  readonly handle: (event: DurableEvent) => Promise<void>;
+  readonly concurrency: number;
+  readonly retry: RetryPolicy;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Dispatcher {
+  /** There may be something due. */
+  readonly handOut: () => void;
+  /** Hands out no more, and waits for the handlers under way. */
+  readonly stop: () => Promise<void>;
+}
+
+export function dispatcher({ db, group, handle, concurrency, retry, clock, log }: Dispatching): Dispatcher {
+  const underWay = new Map<string, Promise<void>>();
+  let looking: Promise<void> | undefined;
+  let lookAgain = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function handOut(): void {
+    lookAgain = true;
+    looking ??= look().finally(() => {
+      looking = undefined;
+      if (lookAgain) handOut();
+    });
+  }
+
+  async function look(): Promise<void> {
+    lookAgain = false;
+    clearTimeout(timer);
+    if (stopped || underWay.size >= concurrency) return; // Whoever finishes looks again.
+    try {
+      // Those under way are the first of the index: read past them.
+      const first = await db.page(rows, { index: "byGroupAndDue", where: { group }, limit: underWay.size + concurrency });
+      const free = first.filter(({ _id }) => !underWay.has(_id));
+      const due = free.filter(({ dueAt }) => dueAt <= clock.now()).slice(0, concurrency - underWay.size);
+      await begin(due);
+      const next = free[due.length];
+      if (next !== undefined) wakeIn(next.dueAt - clock.now());
+    } catch (error) {
+      log.error(`the queue of ${group} can't be read`, error);
+      wakeIn(troubleMs);
+    }
+  }
+
+  function wakeIn(ms: number): void {
+    if (!stopped) timer = setTimeout(handOut, Math.max(ms, 0));
+  }
+
+  async function begin(due: readonly Row[]): Promise<void> {
+    if (due.length === 0 || stopped) return;
+    await db.commit(due.map(({ _id, attempts }) => update(rows, { _id }, { attempts: attempts + 1 })));
+    for (const row of due) {
+      const done = attempt({ ...row, attempts: row.attempts + 1 }).finally(() => {
+        underWay.delete(row._id);
+        handOut();
+      });
+      underWay.set(row._id, done);
+    }
+  }
+
+  async function attempt(row: Row): Promise<void> {
+    try {
+      const failure = row.attempts > retry.attempts ? neverAnswered : await failureOf(row.event);
+      await note(row, failure);
+    } catch (error) {
+      log.error(`what became of an event for ${group} could not be stored; it will be handed out again`, error);
+    }
+  }
+
+  /** Why the handler failed; undefined when it did not. */
+  async function failureOf(event: DurableEvent): Promise<string | undefined> {
+    try {
+      await handle(event);
+      return undefined;
+    } catch (error) {
+      return (error instanceof Error ? error.message : String(error)).slice(0, 500);
+    }
+  }
+
+  async function note(row: Row, reason: string | undefined): Promise<void> {
+    const { _id, eventId, event, attempts } = row;
+    if (reason === undefined) {
+      await db.commit([remove(rows, { _id })]);
+      return;
+    }
+    log.warn(`event ${event.topic} failed for ${group}, attempt ${attempts} of ${retry.attempts}: ${reason}`);
+    const diedAt = clock.now();
+    if (attempts < retry.attempts) await db.commit([update(rows, { _id }, { dueAt: diedAt + retryDelayMs(retry, attempts) })]);
+    else await db.commit([remove(rows, { _id }), upsert(dead, { group, eventId }, { event, attempts, reason, diedAt }, { _id: newId() })]);
+  }
+
+  return {
+    handOut,
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await looking;
+      await Promise.all(underWay.values());
+    },
+  };
+}

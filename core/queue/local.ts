@@ -1,0 +1,82 @@
+/**
+ * The queue of an embedded server: an event is one row a group in the store's database `queue`, removed when the group's handler
+ * succeeded. Nothing polls: rows are handed out on start, after a publish, and when the next one is due.
+ */
+import type { Logger } from "moleculer";
+import type { Clock } from "../clock.ts";
+import { NotFound, Unavailable } from "../errors.ts";
+import { newId } from "../ids.ts";
+import { remove, upsert, type Database, type Store } from "../store/store.ts";
+import { dead, dispatcher, rows, type Dispatcher, type Row } from "./local-dispatcher.ts";
+import type { DeadLetter, DurableEvent, Groups, Queue, RetryPolicy } from "./queue.ts";
+
+export interface LocalOptions {
+  readonly store: Store;
+  readonly groups: Groups;
+  readonly retry: RetryPolicy;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const maxReplayed = 10_000;
+/** Replayed in one commit. */
+const replayBatch = 200;
+
+export async function openLocalQueue({ store, groups, retry, clock, log }: LocalOptions): Promise<Queue> {
+  const db = await store.open("queue", [rows, dead]);
+  const dispatchers = new Map<string, Dispatcher>();
+  let closed = false;
+
+  function known(group: string): string {
+    if (!Object.hasOwn(groups, group)) throw new NotFound(`There is no consumer group ${group}`);
+    return group;
+  }
+
+  return {
+    async publish(event) {
+      if (closed) throw new Unavailable("the queue is closed");
+      const followers = Object.keys(groups).filter((group) => groups[group]!.includes(event.topic));
+      if (followers.length === 0) throw new Unavailable(`nobody follows ${event.topic}`);
+      await db.commit(followers.map((group) => waiting(event, group, clock.now())));
+      for (const group of followers) dispatchers.get(group)?.handOut();
+    },
+    consume(group, handle, { concurrency = 10 } = {}) {
+      if (dispatchers.has(known(group))) throw new Error(`${group} is consumed already`);
+      const started = dispatcher({ db, group, handle, concurrency, retry, clock, log });
+      dispatchers.set(group, started);
+      started.handOut();
+      return Promise.resolve();
+    },
+    async deadLetters(group, limit) {
+      const letters = await db.page(dead, { index: "byGroupAndTime", where: { group: known(group) }, order: "desc", limit });
+      return letters.map(({ event, attempts, reason, diedAt }) => ({ event, group, attempts, reason, diedAt }) satisfies DeadLetter);
+    },
+    async replay(group, eventId) {
+      const replayed = await replayDead(db, known(group), eventId, clock.now());
+      dispatchers.get(group)?.handOut();
+      return replayed;
+    },
+    health: () => ({ ok: true }),
+    async close() {
+      closed = true;
+      await Promise.all([...dispatchers.values()].map((each) => each.stop()));
+    },
+  };
+}
+
+/** One group's row for an event; nothing changes where it is already there. */
+const waiting = (event: DurableEvent, group: string, dueAt: number) =>
+  upsert<Row>(rows, { eventId: event.id, group }, {}, { _id: newId(), event, dueAt, attempts: 0 });
+
+/** Hands dead letters back to their group: the one event's, or all (10,000 at a time). */
+async function replayDead(db: Database, group: string, eventId: string | undefined, now: number): Promise<number> {
+  const letters =
+    eventId === undefined
+      ? await db.page(dead, { index: "byGroupAndTime", where: { group }, limit: maxReplayed })
+      : await db.find(dead, [{ group, eventId }]);
+  for (let from = 0; from < letters.length; from += replayBatch) {
+    const batch = letters.slice(from, from + replayBatch);
+    await db.commit(batch.flatMap(({ _id, event }) => [remove(dead, { _id }), waiting(event, group, now)]));
+  }
+  return letters.length;
+}

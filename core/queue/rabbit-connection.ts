@@ -1,0 +1,106 @@
+/**
+ * A connection to RabbitMQ that is made again for ever, with back-off. amqplib repairs nothing by itself: whatever breaks, the
+ * connection or one of its channels alone, all of it is closed and set up anew.
+ */
+import { connect, type Channel, type ChannelModel } from "amqplib";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "moleculer";
+import { StartError } from "../errors.ts";
+
+const longestPauseMs = 3000;
+const closingMs = 2000;
+/** amqplib passes on the reply code in the text only: 403 for the credentials, 530 for the virtual host. */
+const refused = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
+
+export interface Connecting<S> {
+  readonly url: string;
+  readonly log: Logger;
+  /** Makes what is needed on a fresh connection. A channel that is watched ends the connection when it closes. */
+  readonly setUp: (connection: ChannelModel, watch: (channel: Channel) => void) => Promise<S>;
+  /** The new set-up is now the current one. */
+  readonly connected: (session: S) => void;
+}
+
+export interface Connection<S> {
+  /** What `setUp` made; undefined while there is no connection. */
+  readonly current: () => S | undefined;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Resolves when the first connection is set up.
+ * @throws StartError  RabbitMQ refuses the credentials or the virtual host
+ */
+export async function keepConnected<S>({ url, log, setUp, connected }: Connecting<S>): Promise<Connection<S>> {
+  const closing = new AbortController();
+  const isClosing = (): boolean => closing.signal.aborted;
+  const first = Promise.withResolvers<undefined>();
+  let connection: ChannelModel | undefined;
+  let current: S | undefined;
+  let tries = 0;
+
+  /** One connection's life. @returns why it ended */
+  async function live(): Promise<Error> {
+    connection = await connect(withHeartbeat(url), { noDelay: true, keepAlive: true, timeout: 5000 });
+    const { ended, watch } = lifeOf(connection);
+    if (isClosing()) return new Error("closed");
+    const broken = ended.then((reason) => Promise.reject(reason));
+    current = await Promise.race([setUp(connection, watch), broken]);
+    tries = 0;
+    first.resolve(undefined);
+    connected(current);
+    return ended;
+  }
+
+  async function liveForEver(): Promise<void> {
+    while (!isClosing()) {
+      const reason = await live().catch((error: unknown) => error as NodeJS.ErrnoException);
+      const text = reason.message || String((reason as NodeJS.ErrnoException).code);
+      current = undefined;
+      connection?.close().catch(() => undefined); // Set up in vain, or closed already.
+      if (refused.test(text)) first.reject(new StartError(`AMQP_URL: RabbitMQ refused the connection: ${text}`));
+      if (isClosing()) return;
+      log.warn(`RabbitMQ is away: ${text}; trying again`);
+      tries += 1;
+      await pause(Math.min(100 * 2 ** tries, longestPauseMs), undefined, { signal: closing.signal }).catch(() => undefined);
+    }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    const closed = connection?.close().catch(() => undefined);
+    // A frozen broker never says goodbye.
+    await Promise.race([Promise.all([closed, life]), pause(closingMs, undefined, { ref: false })]);
+  }
+
+  const life = liveForEver();
+  try {
+    await first.promise;
+  } catch (error) {
+    closing.abort();
+    throw error;
+  }
+  return { current: () => current, close };
+}
+
+/** When a connection ends and why, also for the sake of one of its channels. */
+function lifeOf(connection: ChannelModel): { ended: Promise<Error>; watch: (channel: Channel) => void } {
+  const { promise: ended, resolve } = Promise.withResolvers<Error>();
+  let reason = new Error("the connection was closed");
+  const because = (error: Error): void => {
+    reason = error;
+  };
+  connection.on("error", because);
+  connection.on("close", () => resolve(reason));
+  const watch = (channel: Channel): void => {
+    channel.on("error", because);
+    channel.on("close", () => connection.close().catch(() => undefined));
+  };
+  return { ended, watch };
+}
+
+function withHeartbeat(url: string): string {
+  const parsed = new URL(url);
+  parsed.searchParams.set("heartbeat", "10");
+  return parsed.href;
+}

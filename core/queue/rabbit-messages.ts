@@ -1,0 +1,71 @@
+/** Events as RabbitMQ messages: what is written into them, read from them, and how they are sent so that none is lost. */
+import { randomUUID } from "node:crypto";
+import type { ConfirmChannel, Message } from "amqplib";
+import { Unavailable } from "../errors.ts";
+import { neverAnswered, type DeadLetter, type DurableEvent } from "./queue.ts";
+import { redeliveryLimit } from "./rabbit-topology.ts";
+
+const confirmMs = 5000;
+
+/** How an event fared so far. */
+export interface Fate {
+  readonly attempts: number;
+  readonly reason?: string;
+  /** Epoch milliseconds. */
+  readonly diedAt?: number;
+}
+
+export const contentOf = (event: DurableEvent): Buffer => Buffer.from(JSON.stringify(event));
+
+/** @throws SyntaxError  not one of ours */
+export const eventOf = ({ content }: Message): DurableEvent => JSON.parse(content.toString()) as DurableEvent;
+
+export const attemptsOf = ({ properties }: Message): number => Number(properties.headers?.["attempts"] ?? 0);
+
+export function deadLetterOf(message: Message, group: string): DeadLetter {
+  const headers: Record<string, any> = message.properties.headers ?? {};
+  const byBroker = headers["x-death"]?.[0];
+  const event = readable(message);
+  if (byBroker !== undefined)
+    return { event, group, attempts: attemptsOf(message) + 1 + redeliveryLimit, reason: neverAnswered, diedAt: byBroker.time.value * 1000 };
+  return { event, group, attempts: attemptsOf(message), reason: String(headers["reason"]), diedAt: Number(headers["diedAt"]) };
+}
+
+/** An operator must be able to see what is not one of our events, too. */
+function readable(message: Message): DurableEvent {
+  try {
+    return eventOf(message);
+  } catch {
+    return { id: "", topic: message.fields.routingKey, key: "", rev: 0, payload: message.content.toString() };
+  }
+}
+
+export type Send = (exchange: string, routingKey: string, content: Buffer, headers: Fate & { readonly group?: string }) => Promise<void>;
+
+/**
+ * Sends on this channel; resolves when RabbitMQ has the message safe in every queue it goes to.
+ * @throws Unavailable  it was refused, goes to no queue, or nothing was heard for 5 s (it may have arrived nevertheless)
+ */
+export function sender(channel: ConfirmChannel): Send {
+  const unroutable = new Set<unknown>();
+  channel.on("return", ({ properties }: Message) => unroutable.add(properties.correlationId));
+
+  return async (exchange, routingKey, content, headers) => {
+    const correlationId = randomUUID();
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const late = setTimeout(() => reject(new Unavailable("RabbitMQ did not confirm the event in time")), confirmMs);
+    try {
+      const options = { persistent: true, mandatory: true, contentType: "application/json", correlationId, headers };
+      // RabbitMQ returns what it can't route before it confirms it.
+      channel.publish(exchange, routingKey, content, options, (error: Error | null) =>
+        error === null ? resolve(undefined) : reject(error),
+      );
+      await promise;
+    } catch (error) {
+      throw error instanceof Unavailable ? error : new Unavailable(`RabbitMQ did not take the event: ${(error as Error).message}`);
+    } finally {
+      clearTimeout(late);
+    }
+    if (unroutable.delete(correlationId)) throw new Unavailable(`nobody follows ${routingKey}`);
+  };
+}

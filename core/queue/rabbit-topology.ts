@@ -1,0 +1,55 @@
+/**
+ * What the queue keeps in RabbitMQ, declared by every node: whichever starts first, no event finds its followers missing.
+ *
+ *     <name>.events (topic) ──▶ <name>.<group> ──▶ handler
+ *                                    ▲    └─ failed ─▶ <name>.retry.<ms> ─ after that time ─▶ <name>.again (headers) ─┐
+ *                                    └────────────────────────────────────────────────────────────────────────────────┘
+ *                                         └─ failed too often, or nobody survived it ─▶ <name>.<group>.dead
+ *
+ * All queues are quorum queues, and what moves between them moves at least once.
+ */
+import type { Channel, Options } from "amqplib";
+import { retryDelayMs, type Groups, type RetryPolicy } from "./queue.ts";
+
+/** RabbitMQ itself gives up on an event that it had to hand out again so often, for each time its process ended before an answer. */
+export const redeliveryLimit = 20;
+/** Dead letters are put back each time they are listed; RabbitMQ 4 would throw them away after 20 times. */
+const listingLimit = 1_000_000;
+
+export const names = (name: string) => ({
+  events: `${name}.events`,
+  again: `${name}.again`,
+  queue: (group: string) => `${name}.${group}`,
+  retry: (delayMs: number) => `${name}.retry.${delayMs}`,
+  dead: (group: string) => `${name}.${group}.dead`,
+});
+export type Names = ReturnType<typeof names>;
+
+/** The pauses between attempts, each once, ascending. */
+export function retryDelays(retry: RetryPolicy): number[] {
+  const delays = Array.from({ length: retry.attempts - 1 }, (_, failed) => retryDelayMs(retry, failed + 1));
+  return [...new Set(delays)];
+}
+
+const quorum = (args: object): Options.AssertQueue => ({ durable: true, arguments: { "x-queue-type": "quorum", ...args } });
+/** Without `reject-publish` a quorum queue may lose what it dead-letters when a broker falls. */
+const deadLetteredTo = (exchange: string, key?: string): object => ({
+  "x-dead-letter-exchange": exchange,
+  ...(key === undefined ? {} : { "x-dead-letter-routing-key": key }),
+  "x-dead-letter-strategy": "at-least-once",
+  "x-overflow": "reject-publish",
+});
+
+export async function declare(channel: Channel, at: Names, groups: Groups, retry: RetryPolicy): Promise<void> {
+  await channel.assertExchange(at.events, "topic", { durable: true });
+  await channel.assertExchange(at.again, "headers", { durable: true });
+  for (const delayMs of retryDelays(retry)) {
+    await channel.assertQueue(at.retry(delayMs), quorum({ "x-message-ttl": delayMs, ...deadLetteredTo(at.again) }));
+  }
+  for (const [group, topics] of Object.entries(groups)) {
+    await channel.assertQueue(at.dead(group), quorum({ "x-delivery-limit": listingLimit }));
+    await channel.assertQueue(at.queue(group), quorum({ "x-delivery-limit": redeliveryLimit, ...deadLetteredTo("", at.dead(group)) }));
+    await channel.bindQueue(at.queue(group), at.again, "", { group });
+    for (const topic of topics) await channel.bindQueue(at.queue(group), at.events, topic);
+  }
+}

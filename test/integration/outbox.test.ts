@@ -1,0 +1,206 @@
+/** From one service's commit to another's handler: outbox, relay and follower, on the embedded store and queue. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import type { ServiceBroker, ServiceSchema } from "moleculer";
+import { followClock, type Clock } from "../../core/clock.ts";
+import { newId } from "../../core/ids.ts";
+import { portsOf } from "../../core/ports.ts";
+import { openLocalQueue } from "../../core/queue/local.ts";
+import type { DurableEvent, Queue } from "../../core/queue/queue.ts";
+import { openSqliteStore } from "../../core/store/sqlite/store.ts";
+import { update, type Database, type Store } from "../../core/store/store.ts";
+import { follow, on, type Followed } from "../../mixins/follower.ts";
+import { announce, outbox } from "../../mixins/outbox.ts";
+import { startRelay, type OutboxRow, type Relay } from "../../mixins/relay.ts";
+import { eventually } from "../support/eventually.ts";
+import { change, changeInVain, databaseOf, groups, outboxService, startBroker, thingEvents, things } from "../support/outbox-service.ts";
+import { quiet } from "../support/queues.ts";
+
+let folder: string;
+const cleanUps: (() => Promise<unknown>)[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "parley-outbox-"));
+  cleanUps.push(() => rm(folder, { recursive: true }));
+});
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function start(...services: readonly ServiceSchema[]): Promise<ServiceBroker> {
+  const broker = await startBroker(folder, ...services);
+  cleanUps.push(() => broker.stop());
+  return broker;
+}
+/** A service that follows things, and what it heard. */
+function shelf(): { service: ServiceSchema; heard: Followed<{ id: string }>[] } {
+  const heard: Followed<{ id: string }>[] = [];
+  const handler = on(thingEvents.changed, (event) => Promise.resolve(void heard.push(event)));
+  return { service: { name: "shelf", mixins: [follow("shelf", [handler])] }, heard };
+}
+const waiting = (db: Database): Promise<OutboxRow[]> => db.page(outbox, { index: "byLease", limit: 1000 });
+
+describe("A service with an outbox", () => {
+  test("what it announces reaches who follows, soon after the commit, and leaves the outbox", async () => {
+    const { service, heard } = shelf();
+    const broker = await start(outboxService(), service);
+    const id = newId();
+    await change(broker, id);
+    await eventually("it is heard", () => heard.length === 1, 2000);
+    expect(heard).toEqual([{ id: expect.any(String), topic: "thing.changed", key: id, rev: 1, payload: { id } }]);
+    await eventually("the outbox is empty", async () => (await waiting(databaseOf(broker))).length === 0);
+  });
+
+  test("a commit that fails announces nothing", async () => {
+    const { service, heard } = shelf();
+    const broker = await start(outboxService(), service);
+    await expect(changeInVain(broker, newId())).rejects.toEqual(expect.objectContaining({ type: "CONFLICT" }));
+    const id = newId();
+    await change(broker, id);
+    await eventually("the next is heard", () => heard.length > 0);
+    expect(heard.map(({ key }) => key)).toEqual([id]);
+  });
+
+  test("a process killed between commit and publish loses nothing", async () => {
+    const id = newId();
+    const program = fileURLToPath(new URL("../support/outbox-node.ts", import.meta.url));
+    const child = spawn(process.execPath, [program, folder, "outbox.publish=kill", id], { stdio: "ignore" });
+    const [, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    expect(signal).toBe("SIGKILL");
+
+    const { service, heard } = shelf();
+    const broker = await start(outboxService(), service);
+    expect(await databaseOf(broker).get(things, id)).toEqual({ _id: id, rev: 1 });
+    expect(await waiting(databaseOf(broker))).toHaveLength(1);
+    await eventually("it is heard when the dead one's lease ends", () => heard.length === 1, 20_000);
+    expect(heard[0]!.key).toBe(id);
+  });
+});
+
+describe("A follower", () => {
+  const publish = (broker: ServiceBroker, topic: string): Promise<void> =>
+    portsOf(broker).queue.publish({ id: newId(), topic, key: newId(), rev: 1, payload: { id: "" } });
+
+  test("handles events only when its service is ready, as the service", async () => {
+    const ready = Promise.withResolvers<undefined>();
+    const handledBy: unknown[] = [];
+    const handler = on(thingEvents.changed, function (this: { name: string; isReady: boolean }) {
+      handledBy.push([this.name, this.isReady]);
+      return Promise.resolve();
+    });
+    const slow: ServiceSchema = {
+      name: "slow",
+      mixins: [follow("shelf", [handler])],
+      async started() {
+        await publish(this.broker, thingEvents.changed.topic);
+        await ready.promise;
+        Object.assign(this, { isReady: true });
+      },
+    };
+    const starting = start(slow);
+    setImmediate(() => ready.resolve(undefined));
+    await starting;
+    await eventually("it is handled", () => handledBy.length === 1);
+    expect(handledBy).toEqual([["slow", true]]);
+  });
+
+  test("an event that its service has no handler for becomes a dead letter, not a loss", async () => {
+    const broker = await start(shelf().service);
+    await publish(broker, thingEvents.ignored.topic);
+    const letters = await eventually("it is dead", async () => {
+      const found = await portsOf(broker).queue.deadLetters("shelf", 10);
+      return found.length > 0 && found;
+    });
+    expect(letters).toEqual([expect.objectContaining({ attempts: 3, reason: "shelf has no handler for thing.ignored" })]);
+  });
+});
+
+describe("Relays of one outbox", () => {
+  const retry = { firstDelayMs: 20, attempts: 3 };
+  let store: Store;
+  let db: Database;
+  let queue: Queue;
+  let clock: Clock;
+  const published: DurableEvent[] = [];
+  /** Later than the real time, as a relay sees it for whom a lease has ended. */
+  const later = (ms: number): Clock => ({ ...clock, now: () => clock.now() + ms });
+
+  beforeEach(async () => {
+    published.length = 0;
+    store = await openSqliteStore(folder, { log: quiet });
+    clock = await followClock(() => store.time());
+    db = await store.open("thing", [outbox]);
+    queue = await openLocalQueue({ store, groups, retry, clock, log: quiet });
+    await queue.consume("shelf", (event) => Promise.resolve(void published.push(event)));
+    cleanUps.push(async () => {
+      clock.stop();
+      await queue.close();
+      await store.close();
+    });
+  });
+
+  function relaying(parts: { queue?: Queue; clock?: Clock } = {}): Relay {
+    const relay = startRelay({ db, queue, clock, log: quiet, ...parts });
+    cleanUps.push(() => relay.stop());
+    return relay;
+  }
+  async function announceMany(count: number, ref = thingEvents.changed): Promise<void> {
+    const operations = Array.from({ length: count }, (_, rev) => announce(ref, { key: newId(), rev, payload: { id: "" } }));
+    await db.commit(operations);
+  }
+  const revs = (): number[] => published.map(({ rev }) => rev).sort((a, b) => a - b);
+
+  test("two at work on one outbox don't get in each other's way: every event goes out, and none waits for a lease", async () => {
+    await announceMany(500);
+    relaying();
+    relaying();
+    await eventually("all are handled", () => published.length >= 500, 8000);
+    expect(revs()).toEqual(Array.from({ length: 500 }, (_, rev) => rev));
+    expect(await waiting(db)).toEqual([]);
+  });
+
+  test("what a dead one had claimed is another's when the lease ends, not before, under the same id", async () => {
+    await announceMany(1);
+    const { _id } = (await waiting(db))[0]!;
+    await db.commit([update(outbox, { _id }, { leaseUntil: clock.now() + 10_000 })]);
+    const early = relaying({ clock: later(9000) });
+    await early.stop();
+    expect(published).toEqual([]);
+    relaying({ clock: later(11_000) });
+    await eventually("it is handled", () => published.length === 1);
+    expect(published[0]!.id).toBe(_id);
+  });
+
+  test("while the queue refuses, entries stay and wait; then they go out", async () => {
+    const closed = await openLocalQueue({ store, groups, retry, clock, log: quiet });
+    await closed.close();
+    await announceMany(3);
+    const refused = relaying({ queue: closed });
+    await eventually("they were tried", async () => (await waiting(db)).every(({ leaseUntil }) => leaseUntil > clock.now()));
+    await refused.stop();
+    expect(await waiting(db)).toHaveLength(3);
+    relaying({ clock: later(6000) });
+    await eventually("all are handled", () => published.length === 3);
+  });
+
+  test("entries that can't go out don't hold up the others", async () => {
+    await announceMany(40, { topic: "nobody.follows", payload: {} });
+    await announceMany(5);
+    relaying();
+    await eventually("the others are handled", () => published.length === 5, 2000);
+  });
+
+  test("stopping waits for what is under way: an entry is then published and gone, or free", async () => {
+    await announceMany(300);
+    const relay = relaying();
+    await eventually("it has begun", () => published.length > 0);
+    await relay.stop();
+    const left = await waiting(db);
+    expect(left.every(({ leaseUntil }) => leaseUntil === 0)).toBe(true);
+    await eventually("the rest is handled", () => published.length === 300 - left.length);
+  });
+});
