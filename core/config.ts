@@ -46,10 +46,13 @@ const url =
   (...schemes: readonly string[]) =>
   (text: string): string => {
     const parsed = URL.parse(text);
-    return parsed !== null && schemes.includes(parsed.protocol)
+    return parsed !== null && schemes.includes(parsed.protocol) && parsed.hostname !== ""
       ? text
       : wrong(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
   };
+// Not a URL to Node when it names several hosts with their ports.
+const mongoUri = (text: string): string =>
+  /^mongodb(\+srv)?:\/\/[^/]/.test(text) ? text : wrong("a URL that begins with mongodb:// or mongodb+srv://");
 const origin = (text: string): string => {
   const parsed = URL.parse(text);
   return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text.replace(/\/$/, "")
@@ -77,7 +80,7 @@ export const variables = {
   SERVICES: variable("Services this node runs, separated by commas", "all", or(serviceNames as readonly ServiceName[], services)),
   AMQP_URL: variable("RabbitMQ; set all three URLs to run as a mesh", "", optional(url("amqp:", "amqps:"))),
   REDIS_URL: variable("Redis", "", optional(url("redis:", "rediss:"))),
-  MONGO_URI: variable("MongoDB replica set", "", optional(url("mongodb:", "mongodb+srv:"))),
+  MONGO_URI: variable("MongoDB replica set", "", optional(mongoUri)),
   MESH: variable(
     "Name of the mesh: prefix of its queues, keys and databases",
     "parley",

@@ -1,12 +1,13 @@
 /**
  * The limits port: how often something may happen per key. Counted in Redis, so that a person has one allowance on all gateways;
- * in memory while Redis is away, and in embedded mode.
+ * in memory while Redis is away, and in embedded mode. Adapters: `memory.ts`, `redis.ts`.
  */
 export interface Allowance {
-  /** Part of the counter's name: `http`, `login`. */
+  /** Names the counter, so no two allowances share one: `http`, `login`. */
   readonly name: string;
   /** How many in a window. */
   readonly points: number;
+  /** Counted in whole seconds. */
   readonly windowMs: number;
   /** Extra points for short bursts, refilled over ten windows. */
   readonly burst?: number;

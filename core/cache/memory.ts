@@ -1,0 +1,30 @@
+/** The guarded cache in this process's memory, by Moleculer's LRU cacher. */
+import { Cachers, type ServiceBroker } from "moleculer";
+import type { Cache } from "./cache.ts";
+
+export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
+  if (!(cacher instanceof Cachers.MemoryLRU)) throw new TypeError("the broker's cacher is not in memory");
+  /** A key's lease while fills are under way; those that a miss began before `forget` hold one that is no longer here. */
+  const leases = new Map<string, symbol>();
+
+  return {
+    async read<T>(key: string, fill: () => Promise<T>) {
+      const held: unknown = await cacher.get(key);
+      if (held !== undefined) return { value: held as T, source: "cache" as const };
+      const lease = leases.get(key) ?? Symbol(key);
+      leases.set(key, lease);
+      try {
+        const value = await fill();
+        if (leases.get(key) === lease) await cacher.set(key, value);
+        return { value, source: "database" as const };
+      } finally {
+        if (leases.get(key) === lease) leases.delete(key);
+      }
+    },
+    async forget(keys) {
+      for (const key of keys) leases.delete(key);
+      await cacher.del([...keys]);
+    },
+    health: () => ({ ok: true }),
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * The guarded cache on Redis, by Moleculer's Redis cacher. A key holds a value (JSON), or a lease: `?` and a random token, left
+ * there by the first that missed. A fill replaces the lease it was given and nothing else, and forgetting deletes whichever is
+ * there; so what was read before a write never gets in after it. A lease blocks nobody: one that is not used expires.
+ */
+import type { Redis } from "ioredis";
+import { Cachers, METRIC, type Logger, type ServiceBroker } from "moleculer";
+import { redisBreaker, redisHealth } from "../fail-fast-redis.ts";
+import { newId } from "../ids.ts";
+import { ttlSeconds, type Cache } from "./cache.ts";
+import { missedForgets } from "./missed.ts";
+
+/** A fill that takes longer is not kept. */
+const leaseMs = 5000;
+/** What a fill has read is at most as old as its lease: together they live `ttlSeconds`. */
+const valueMs = ttlSeconds * 1000 - leaseMs;
+
+const lookUpScript = `
+  local held = redis.call("GET", KEYS[1])
+  if held then return held end
+  redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+  return ARGV[1]`;
+const keepScript = `
+  if redis.call("GET", KEYS[1]) == ARGV[1] then redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3]) end`;
+
+interface Scripts {
+  /** The value or the lease under this key; `lease` when there was neither. */
+  lookUp(key: string, lease: string, leaseMs: number): Promise<string>;
+  /** Puts the value in the lease's place, if that is still there. */
+  keep(key: string, lease: string, value: string, valueMs: number): Promise<null>;
+}
+const isLease = (held: string) => held.startsWith("?");
+
+export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: Logger }): Cache {
+  if (!(cacher instanceof Cachers.Redis)) throw new TypeError("the broker's cacher is not on Redis");
+  const client = cacher.client as Redis & Scripts;
+  client.defineCommand("lookUp", { numberOfKeys: 1, lua: lookUpScript });
+  client.defineCommand("keep", { numberOfKeys: 1, lua: keepScript });
+
+  const name = (key: string) => `${cacher.prefix ?? ""}${key}`;
+  const count = (metric: string): void => void cacher.metrics.increment(metric);
+  const gate = redisBreaker({ client, use: "cache", instead: "reading the store", log, onBack: () => void missed.makeUp() });
+  const remove = (keys: readonly string[]) => gate.run(() => client.del(keys.map(name)));
+  const missed = missedForgets((keys) => (keys === "everything" ? cacher.clean() : remove(keys)));
+  client.on("ready", () => void missed.makeUp());
+
+  /** What is held under this key; undefined when the cache must or can't be asked. */
+  async function lookUp(key: string): Promise<string | undefined> {
+    if (gate.state() !== "closed") return undefined;
+    if (!missed.isEmpty()) {
+      void missed.makeUp();
+      return undefined;
+    }
+    count(METRIC.MOLECULER_CACHER_GET_TOTAL);
+    return gate.run(() => client.lookUp(name(key), `?${newId()}`, leaseMs)).catch(() => undefined);
+  }
+
+  /** Nobody waits for it: what comes after on this connection finds it done. */
+  function keep(key: string, lease: string, value: unknown): void {
+    if (value === undefined) return;
+    count(METRIC.MOLECULER_CACHER_SET_TOTAL);
+    gate.run(() => client.keep(name(key), lease, JSON.stringify(value), valueMs)).catch(() => undefined);
+  }
+
+  return {
+    async read<T>(key: string, fill: () => Promise<T>) {
+      const held = await lookUp(key);
+      if (held !== undefined && !isLease(held)) {
+        count(METRIC.MOLECULER_CACHER_FOUND_TOTAL);
+        return { value: JSON.parse(held) as T, source: "cache" as const };
+      }
+      const value = await fill();
+      if (held !== undefined) keep(key, held, value);
+      return { value, source: "database" as const };
+    },
+    async forget(keys) {
+      if (keys.length === 0) return;
+      count(METRIC.MOLECULER_CACHER_DEL_TOTAL);
+      await remove(keys).catch(() => missed.remember(keys));
+    },
+    health: () => redisHealth(client, gate),
+  };
+}

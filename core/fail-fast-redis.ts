@@ -1,0 +1,69 @@
+/**
+ * Redis for what can do without it (cache, limits): a client that answers in a moment or fails, reconnects for ever without a
+ * word, and has a breaker around it that says once when Redis is away and once when it is back.
+ */
+import type { Redis, RedisOptions } from "ioredis";
+import type { Logger } from "moleculer";
+import { circuitBreaker, type Breaker } from "./breaker.ts";
+import { breaker } from "./policy.ts";
+
+const longestPauseMs = 2000;
+
+export const failFast = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  // The breaker gives up earlier; this frees what is not called through it.
+  commandTimeout: 500,
+  connectTimeout: 2000,
+  disconnectTimeout: 500,
+  retryStrategy: (tries) => Math.min(100 * 2 ** tries, longestPauseMs),
+} as const satisfies RedisOptions;
+
+const timeoutMs = 250;
+const failures = 3;
+
+export interface Guarded {
+  readonly client: Redis;
+  /** As the log names what Redis is used for: "cache". */
+  readonly use: string;
+  /** What happens meanwhile, for the log: "reading the store". */
+  readonly instead: string;
+  readonly log: Logger;
+  /** Called when calls go through again, before the first one does. */
+  readonly onBack?: () => void;
+}
+
+export function redisBreaker({ client, use, instead, log, onBack }: Guarded): Breaker {
+  const probe = async (): Promise<void> => {
+    try {
+      await client.ping();
+    } catch (error) {
+      // A peer that froze or was cut off says nothing on this connection any more: make a new one.
+      if (client.status === "ready") client.disconnect(true);
+      throw error;
+    }
+  };
+  return circuitBreaker({
+    timeoutMs,
+    failures,
+    halfOpenMs: breaker.halfOpenMs,
+    probe,
+    onChange(now, before) {
+      if (before === "closed") log.warn(`Redis is away (${use}): ${instead} meanwhile`);
+      if (now !== "closed") return;
+      log.info(`Redis is back (${use})`);
+      onBack?.();
+    },
+  });
+}
+
+export function redisHealth(client: Redis, gate: Breaker): { ok: boolean; detail?: string } {
+  if (client.status === "ready" && gate.state() === "closed") return { ok: true };
+  return { ok: false, detail: `Redis is away: connection ${client.status}, circuit breaker ${gate.state()}` };
+}
+
+/** Ends the connection after what is under way, or at once when Redis doesn't answer. */
+export async function endRedis(client: Redis): Promise<void> {
+  await client.quit().catch(() => client.disconnect());
+}

@@ -1,0 +1,17 @@
+/** Limits counted in this process's memory, and the absence of limits. */
+import { RateLimiterMemory } from "rate-limiter-flexible";
+import { counters } from "./counters.ts";
+import type { Limits } from "./limits.ts";
+
+export const openMemoryLimits = (): Limits => ({
+  take: counters("", (options) => new RateLimiterMemory(options)),
+  health: () => ({ ok: true }),
+  close: () => Promise.resolve(),
+});
+
+/** For load tests. */
+export const unlimited: Limits = {
+  take: () => Promise.resolve({ ok: true }),
+  health: () => ({ ok: true }),
+  close: () => Promise.resolve(),
+};

@@ -1,0 +1,25 @@
+/** Limits counted in Redis, so that a person has one allowance on all gateways; in this node's memory while Redis is away. */
+import { Redis } from "ioredis";
+import type { Logger } from "moleculer";
+import { RateLimiterRedis } from "rate-limiter-flexible";
+import { endRedis, failFast, redisBreaker, redisHealth } from "../fail-fast-redis.ts";
+import { counters } from "./counters.ts";
+import type { Limits } from "./limits.ts";
+import { openMemoryLimits } from "./memory.ts";
+
+export function openRedisLimits({ url, prefix, log }: { url: string; prefix: string; log: Logger }): Limits {
+  const client = new Redis(url, failFast);
+  client.on("error", () => undefined); // The breaker says once that Redis is away.
+  const gate = redisBreaker({ client, use: "limits", instead: "counting in memory", log });
+  const shared = counters(`${prefix}limits:`, (options) => new RateLimiterRedis({ ...options, storeClient: client }));
+  const own = openMemoryLimits();
+
+  return {
+    take: (allowance, key) => gate.run(() => shared(allowance, key)).catch(() => own.take(allowance, key)),
+    health: () => redisHealth(client, gate),
+    async close() {
+      gate.stop();
+      await endRedis(client);
+    },
+  };
+}

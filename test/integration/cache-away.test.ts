@@ -1,0 +1,108 @@
+/** The cache while Redis is frozen, dead or starting: it costs nothing, and what could not be forgotten is not served. */
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { from, name, never, startCacheNode, stopCacheNodes, type CacheNode } from "../support/cache-node.ts";
+import { eventually } from "../support/eventually.ts";
+import { describeOwnRedis, startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
+
+describeOwnRedis("the cache while Redis is away", () => {
+  let redis: OwnRedis;
+  let node: CacheNode;
+  beforeEach(async () => {
+    redis = await startOwnRedis();
+    node = await startCacheNode(redis.url);
+  });
+  afterEach(async () => {
+    await stopCacheNodes();
+    await redis.stop();
+  });
+
+  const isBack = () => eventually("the breaker closes", () => node.cache.health().ok, 20_000);
+  const timed = async (work: () => Promise<unknown>): Promise<number> => {
+    const started = performance.now();
+    await work();
+    return performance.now() - started;
+  };
+  const thousandReads = async () => {
+    for (let i = 0; i < 1000; i++) await node.cache.read("a", from("store"));
+  };
+  const cachedAgain = (key: string, value: unknown) =>
+    eventually(
+      `${key} comes from the cache again`,
+      async () => {
+        const answer = await node.cache.read(key, from(value));
+        expect(answer.value).toEqual(value);
+        return answer.source === "cache";
+      },
+      20_000,
+    );
+
+  test("what is kept, and a lease that is not used, live a minute together at most", async () => {
+    await node.cache.read("kept", from(1));
+    await node.cache.read("failed", never).catch(() => undefined);
+    const client = (node.broker.cacher as unknown as { client: { pttl(key: string): Promise<number> } }).client;
+    const [kept, lease] = [await client.pttl(`${name}:cache-kept`), await client.pttl(`${name}:cache-failed`)];
+    expect(Math.min(kept, lease)).toBeGreaterThan(0);
+    expect(kept + lease).toBeLessThanOrEqual(60_000);
+  });
+
+  test("a frozen Redis costs one read a moment and then nothing, and is used again when it is back", async () => {
+    await node.cache.read("a", from("cached"));
+    redis.freeze();
+    const first = await timed(() => node.cache.read("a", from("store")));
+    const others = await timed(thousandReads);
+    console.info(`Redis frozen: the first read ${Math.round(first)} ms, a thousand more ${Math.round(others)} ms`);
+    expect(first).toBeLessThan(600);
+    expect(others).toBeLessThan(200);
+    expect(node.cache.health()).toEqual({ ok: false, detail: expect.stringContaining("circuit breaker open") });
+
+    redis.thaw();
+    await isBack();
+    await cachedAgain("a", "cached");
+    expect(node.log).toEqual(["Redis is away (cache): reading the store meanwhile", "Redis is back (cache)"]);
+  });
+
+  test("a Redis that died costs nothing, and is used again when it was started", async () => {
+    await redis.kill();
+    expect(await timed(thousandReads)).toBeLessThan(500);
+    expect(node.cache.health().ok).toBe(false);
+    await redis.start();
+    await isBack();
+    await cachedAgain("a", "store");
+  });
+
+  test("what could not be forgotten is never served again, though Redis kept it over its restart", async () => {
+    await node.cache.read("a", from("old"));
+    await redis.kill();
+    expect(await timed(() => node.cache.forget(["a"]))).toBeLessThan(600);
+    expect(await node.cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
+    await redis.start();
+    expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
+    await cachedAgain("a", "new");
+  });
+
+  test("a forget that a frozen Redis did not answer counts as missed", async () => {
+    await node.cache.read("a", from("old"));
+    redis.freeze();
+    expect(await timed(() => node.cache.forget(["a"]))).toBeLessThan(600);
+    expect(await node.cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
+    redis.thaw();
+    await cachedAgain("a", "new");
+  });
+
+  test("too many to remember: everything is dropped before the cache is used again, without a read", async () => {
+    const keys = Array.from({ length: 1500 }, (_, i) => `many:${i}`);
+    await node.cache.read("many:1", from("old"));
+    await node.cache.read("bystander", from("old"));
+    await redis.kill();
+    await node.cache.forget(keys);
+    await redis.start();
+    await eventually("the cache is emptied", async () => (await redis.prefixed(name)).length === 0, 20_000);
+    await isBack();
+    await cachedAgain("many:1", "new");
+  });
+
+  test("the node ends while Redis is away", async () => {
+    redis.freeze();
+    expect(await timed(() => node.broker.stop())).toBeLessThan(3000);
+  });
+});

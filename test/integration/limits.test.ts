@@ -1,0 +1,167 @@
+/** The limits port's suite, on both adapters; then what only Redis can do: be shared, frozen, killed, and come back. */
+import { randomBytes } from "node:crypto";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { Redis } from "ioredis";
+import { ServiceBroker } from "moleculer";
+import type { Allowance, Limits, Verdict } from "../../core/limits/limits.ts";
+import { openMemoryLimits, unlimited } from "../../core/limits/memory.ts";
+import { openRedisLimits } from "../../core/limits/redis.ts";
+import { eventually } from "../support/eventually.ts";
+import { describeWith } from "../support/infra-describe.ts";
+import { redisUrl } from "../support/infra.ts";
+import { describeOwnRedis, startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
+
+const opened: Limits[] = [];
+const lines: string[] = [];
+
+function open(limits: Limits): Promise<Limits> {
+  opened.push(limits);
+  return eventually("the limits are connected", () => limits.health().ok && limits);
+}
+const testPrefix = `test-${randomBytes(5).toString("hex")}:`;
+let meshes = 0;
+function openOnRedis(url: string, prefix = `${testPrefix}${++meshes}:`): Promise<Limits> {
+  const silent = new ServiceBroker({ logger: false, skipProcessEventRegistration: true }).getLogger("TEST");
+  const log = { ...silent, info: (line: string) => lines.push(line), warn: (line: string) => lines.push(line) };
+  return open(openRedisLimits({ url, prefix, log }));
+}
+const closeAll = async () => {
+  await Promise.all(opened.splice(0).map((limits) => limits.close()));
+  lines.length = 0;
+};
+afterEach(closeAll);
+
+// Far longer than a test takes, so that no window ends in its middle.
+const five: Allowance = { name: "five", points: 5, windowMs: 60_000 };
+const fiveAndThree: Allowance = { name: "burst", points: 5, windowMs: 60_000, burst: 3 };
+const twoASecond: Allowance = { name: "second", points: 2, windowMs: 1000 };
+
+const take = (limits: Limits, allowance: Allowance, times: number, key = "me"): Promise<Verdict[]> =>
+  Promise.all(Array.from({ length: times }, () => limits.take(allowance, key)));
+const allowed = (verdicts: readonly Verdict[]) => verdicts.filter(({ ok }) => ok).length;
+
+function suite(start: () => Promise<Limits>): void {
+  let limits: Limits;
+  beforeEach(async () => (limits = await start()));
+
+  test("as many as the allowance says, then no more", async () => {
+    expect(allowed(await take(limits, five, 5))).toBe(5);
+    expect(allowed(await take(limits, five, 5))).toBe(0);
+  });
+
+  test("who is refused is told when the window ends", async () => {
+    await take(limits, five, 5);
+    const verdict = await limits.take(five, "me");
+    expect(verdict).toEqual({ ok: false, retryAfterMs: expect.any(Number) });
+    const { retryAfterMs } = verdict as { retryAfterMs: number };
+    expect(retryAfterMs).toBeGreaterThan(50_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+  });
+
+  test("a burst is allowed besides, once", async () => {
+    expect(allowed(await take(limits, fiveAndThree, 8))).toBe(8);
+    expect(allowed(await take(limits, fiveAndThree, 3))).toBe(0);
+  });
+
+  test("who comes back when told to is let in", async () => {
+    await take(limits, twoASecond, 2);
+    const verdict = await limits.take(twoASecond, "me");
+    const { retryAfterMs } = verdict as { retryAfterMs: number };
+    expect(retryAfterMs).toBeGreaterThanOrEqual(1);
+    expect(retryAfterMs).toBeLessThanOrEqual(1000);
+    const told = performance.now();
+    await eventually("the window ends", async () => (await limits.take(twoASecond, "me")).ok);
+    expect(performance.now() - told).toBeLessThan(retryAfterMs + 500);
+  });
+
+  test("each key and each allowance has its own count", async () => {
+    await take(limits, five, 6, "me");
+    expect(await limits.take(five, "you")).toEqual({ ok: true });
+    expect(await limits.take(fiveAndThree, "me")).toEqual({ ok: true });
+    expect((await limits.take(five, "me")).ok).toBe(false);
+  });
+
+  test("a key may hold anything", async () => {
+    for (const key of ["", "a:b", "2001:db8::/64", "ünï\r\nçode", "x".repeat(1000)]) {
+      expect(allowed(await take(limits, five, 6, key))).toBe(5);
+    }
+  });
+}
+
+describe("limits in memory", () => suite(() => open(openMemoryLimits())));
+
+describe("unlimited", () => {
+  test("allows everything", async () => {
+    expect(allowed(await take(unlimited, five, 100))).toBe(100);
+    expect(unlimited.health()).toEqual({ ok: true });
+  });
+});
+
+describeWith(["redis"], "limits in Redis", () => {
+  suite(() => openOnRedis(redisUrl()));
+  afterAll(async () => {
+    const client = new Redis(redisUrl());
+    await client.del("none", ...(await client.keys(`${testPrefix}*`)));
+    await client.quit();
+  });
+
+  test("two gateways count together, and another mesh on the same Redis by itself", async () => {
+    const [a, b] = [await openOnRedis(redisUrl(), `${testPrefix}shared:`), await openOnRedis(redisUrl(), `${testPrefix}shared:`)];
+    const elsewhere = await openOnRedis(redisUrl());
+    expect(allowed([...(await take(a, five, 4)), ...(await take(b, five, 4))])).toBe(5);
+    expect(allowed([...(await take(a, fiveAndThree, 6)), ...(await take(b, fiveAndThree, 6))])).toBe(8);
+    expect(allowed(await take(elsewhere, five, 5))).toBe(5);
+  });
+});
+
+describeOwnRedis("limits while Redis is away", () => {
+  let redis: OwnRedis;
+  let limits: Limits;
+  beforeEach(async () => {
+    redis = await startOwnRedis();
+    limits = await openOnRedis(redis.url);
+  });
+  afterEach(async () => {
+    await closeAll();
+    await redis.stop();
+  });
+  const isBack = () => eventually("the breaker closes", () => limits.health().ok, 20_000);
+
+  test("a frozen Redis costs one call a moment and then nothing; counting goes on in memory", async () => {
+    redis.freeze();
+    const started = performance.now();
+    const first = await limits.take(five, "me");
+    const waited = performance.now() - started;
+    const others: Verdict[] = [];
+    for (let i = 0; i < 1000; i++) others.push(await limits.take(five, "me"));
+    const rest = performance.now() - started - waited;
+    console.info(`Redis frozen: the first call ${Math.round(waited)} ms, a thousand more ${Math.round(rest)} ms`);
+    expect(allowed([first, ...others])).toBe(5);
+    expect(waited).toBeLessThan(600);
+    expect(rest).toBeLessThan(200);
+    expect(limits.health()).toEqual({ ok: false, detail: expect.stringContaining("circuit breaker open") });
+
+    redis.thaw();
+    await isBack();
+    expect(lines).toEqual(["Redis is away (limits): counting in memory meanwhile", "Redis is back (limits)"]);
+  });
+
+  test("a Redis that died costs nothing, and counts again when it was started", async () => {
+    expect(allowed(await take(limits, five, 3))).toBe(3);
+    await redis.kill();
+    const started = performance.now();
+    expect(allowed(await take(limits, five, 1000))).toBe(5);
+    expect(performance.now() - started).toBeLessThan(500);
+    await redis.start();
+    await isBack();
+    // The two that were left of the first three's window, which Redis kept.
+    expect(allowed(await take(limits, five, 10))).toBe(2);
+  });
+
+  test("limits end while Redis is frozen", async () => {
+    redis.freeze();
+    const started = performance.now();
+    await limits.close();
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+});
