@@ -14,6 +14,10 @@ export function checkName(c: Collection, field: string): void {
   if (!fieldName.test(field)) throw new Invalid(`${c.name}: "${field}" is not a field name`);
 }
 
+function checkNames(c: Collection, fields: object): void {
+  for (const field in fields) checkName(c, field);
+}
+
 function checkScalar(c: Collection, field: string, value: unknown): void {
   const isScalar = value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
   if (!isScalar) throw new Invalid(`${c.name}.${field}: a condition is a text, a number, a boolean or null`);
@@ -62,19 +66,30 @@ export function checkOperation(operation: Operation): void {
   switch (operation.op) {
     case "insert":
       if (typeof operation.doc._id !== "string") throw new Invalid(`${c.name}: a document needs an _id`);
+      checkNames(c, operation.doc);
       return;
     case "update":
+      checkNames(c, operation.set);
+      conditions(c, operation.where);
+      uniqueKey(c, operation.where);
+      return;
     case "expect":
       conditions(c, operation.where);
       uniqueKey(c, operation.where);
       return;
     case "upsert": {
+      checkNames(c, operation.set);
+      checkNames(c, operation.insert);
       conditions(c, operation.key);
       const key = uniqueKey(c, operation.key);
       if (Object.keys(operation.key).length > key.length) throw new Error(`${c.name}: an upsert's key is a unique key and nothing else`);
       return;
     }
     case "updateAll":
+      checkNames(c, operation.set);
+      conditions(c, operation.where);
+      checkIndexed(c, operation.where);
+      return;
     case "remove":
       conditions(c, operation.where);
       checkIndexed(c, operation.where);

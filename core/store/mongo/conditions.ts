@@ -16,8 +16,8 @@ export function matching(c: Collection, where: object): mongo.Filter<Row> {
 
 /** The one row with this unique key, and the condition's other values. */
 export function matchingOne(c: Collection, where: object): mongo.Filter<Row> {
-  const key = uniqueKey(c, where);
   const filter = matching(c, where);
+  const key = uniqueKey(c, where);
   if (key[0] === "_id") return filter;
   // Said in the index's own words, or MongoDB would not know that the partial index holds the row.
   const held = key.map((field) => [field, { ...(filter[field] as object), $type: indexedTypes }]);
@@ -27,8 +27,10 @@ export function matchingOne(c: Collection, where: object): mongo.Filter<Row> {
 /**
  * The part of an index that a page reads, as its first key (inclusive) and its last (exclusive), so that not one entry more is
  * looked at, also with a bound of several fields.
+ * @returns undefined when nothing lies between the bounds
  */
-export function keysOf({ fields, equal, after, before }: Range): { min: mongo.Document; max: mongo.Document } {
+export function keysOf({ fields, equal, after, before }: Range): { min: mongo.Document; max: mongo.Document } | undefined {
+  if (after.length > 0 && before.length > 0 && !liesBelow(after, before)) return undefined;
   const rest = fields.length - equal.length;
   const open = after.length < rest;
   const first: unknown[] = after.map((value, i) => (open || i < rest - 1 ? value : successor(value)));
@@ -40,6 +42,15 @@ export function keysOf({ fields, equal, after, before }: Range): { min: mongo.Do
     min: keyed(fields, [...equal, ...first], filler),
     max: keyed(fields, [...equal, ...last], before.length > 0 ? new MinKey() : new MaxKey()),
   };
+}
+
+/** Whether one bound lies below the other: their first difference decides, in MongoDB's order of numbers, then texts by their bytes. */
+function liesBelow(lower: readonly Scalar[], upper: readonly Scalar[]): boolean {
+  const place = lower.findIndex((value, i) => value !== upper[i]);
+  if (place < 0 || place >= upper.length) return false;
+  const [low, high] = [lower[place]!, upper[place]!];
+  if (typeof low !== typeof high) return typeof low === "number";
+  return typeof low === "string" ? Buffer.compare(Buffer.from(low), Buffer.from(high as string)) < 0 : low < high;
 }
 
 const keyed = (fields: readonly string[], values: readonly unknown[], filler: unknown): mongo.Document =>

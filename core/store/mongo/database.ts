@@ -41,10 +41,10 @@ export function openDatabase(client: mongo.MongoClient, collections: Collections
 /** @returns undefined when no row can be in it: MongoDB takes a limit of 0 for none */
 function pageOf(rows: Rows, c: Collection, page: Page<any>): mongo.FindCursor<mongo.WithId<Row>> | undefined {
   const range = rangeOf(c, page);
-  if (range.limit === 0) return undefined;
-  const { min, max } = keysOf(range);
+  const keys = keysOf(range);
+  if (range.limit === 0 || keys === undefined) return undefined;
   const direction = range.order === "asc" ? 1 : -1;
   const sort = Object.fromEntries(range.fields.map((field) => [field, direction] as const));
-  const options = { min, max, hint: page.index, sort, limit: range.limit, maxTimeMS: longestMs };
+  const options = { ...keys, hint: page.index, sort, limit: range.limit, maxTimeMS: longestMs };
   return rows.find({}, options as mongo.FindOptions<Row>);
 }

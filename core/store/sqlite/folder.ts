@@ -12,7 +12,7 @@ export interface HeldFolder {
   readonly file: string;
   /** The main thread's connection, for reading and for making tables. */
   readonly connection: DatabaseSync;
-  release(): void;
+  readonly release: () => void;
 }
 
 const sqliteBusy = 5;
@@ -30,7 +30,7 @@ export function holdFolder(folder: string): HeldFolder {
     return {
       file,
       connection,
-      release() {
+      release: () => {
         connection.close();
         lock.close();
       },

@@ -3,7 +3,7 @@
  * known to the writer thread by its number, so that a commit travels as numbers and values and its SQL is parsed once.
  */
 import { newId } from "../../ids.ts";
-import { checkOperation, checkName, conditions, uniqueKey, writtenFields, type Scalar } from "../shapes.ts";
+import { checkOperation, conditions, uniqueKey, writtenFields, type Scalar } from "../shapes.ts";
 import { storeTime, type Operation } from "../store.ts";
 import type { Table, Tables } from "./tables.ts";
 
@@ -26,12 +26,14 @@ type Row = Record<string, unknown>;
 
 export function statementCache(): Statements {
   const list: Statement[] = [];
-  const numbers = new Map<string, number>();
-  const numberOf = (shape: string, make: () => Statement): number => {
-    let number = numbers.get(shape);
+  const numbers = new WeakMap<Table, Map<string, number>>();
+  const numberOf = (table: Table, shape: string, make: () => Statement): number => {
+    const own = numbers.get(table) ?? new Map<string, number>();
+    numbers.set(table, own);
+    let number = own.get(shape);
     if (number === undefined) {
       number = list.push(make()) - 1;
-      numbers.set(shape, number);
+      own.set(shape, number);
     }
     return number;
   };
@@ -42,13 +44,13 @@ export function statementCache(): Statements {
         checkOperation(operation);
         const table = tables.get(operation.in.name);
         if (table === undefined) throw new Error(`${operation.in.name} is not a collection of this service`);
-        return compile(table, operation, at, numberOf);
+        return compile(table, operation, at, (shape, make) => numberOf(table, shape, make));
       }),
   };
 }
 
 function compile(table: Table, operation: Operation, at: number, numberOf: (shape: string, make: () => Statement) => number): Step {
-  const shape = (...fields: readonly string[][]) => `${operation.op} ${table.name} ${fields.join(" ")}`;
+  const shape = (...fields: readonly string[][]) => `${operation.op} ${fields.join(" ")}`;
   switch (operation.op) {
     case "insert": {
       const row = timed(operation.doc, at);
@@ -116,7 +118,6 @@ const rowValues = ({ columns }: Table, row: Row): Value[] => [
  */
 function assignments(table: Table, set: readonly string[], first: number): string {
   if (set.length === 0) return "doc = doc";
-  for (const field of set) checkName(table.collection, field);
   const columns = set.filter((field) => table.columns.includes(field)).map((field, i) => `"${field}" = ?${first + i}`);
   const json = `?${first + columns.length}`;
   return [

@@ -16,6 +16,7 @@ import { startWriter } from "./writer.ts";
 export async function openSqliteStore(folder: string, { log }: { log: Logger }): Promise<Store> {
   const held = holdFolder(folder);
   const writer = await startWriter(held.file, log);
+  let closed: Promise<void> | undefined;
   return {
     open(service: string, collections: readonly Collection[]): Promise<Database> {
       const tables = makeTables(held.connection, service, collections);
@@ -23,9 +24,6 @@ export async function openSqliteStore(folder: string, { log }: { log: Logger }):
     },
     time: () => Promise.resolve(Date.now()),
     health: () => Promise.resolve(writer.health()),
-    async close() {
-      await writer.close();
-      held.release();
-    },
+    close: () => (closed ??= writer.close().then(held.release)),
   };
 }

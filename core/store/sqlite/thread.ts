@@ -67,14 +67,14 @@ function run(steps: readonly Step[]): Failure | undefined {
 
 const constraintUnique = 2067;
 const constraintPrimaryKey = 1555;
-/** Primary result codes that are the statement's own fault: ERROR, TOOBIG, CONSTRAINT, MISMATCH. */
-const ownCodes = [1, 18, 19, 20];
+/** What the disk has to answer for, and no single commit: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB. */
+const diskCodes = [3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26];
 
 function ownFailure(error: Error & { errcode?: number }): Failure {
   const { errcode, message } = error;
   if (errcode === constraintUnique || errcode === constraintPrimaryKey) {
     return { kind: "duplicate", constraint: message.slice(message.indexOf(": ") + 2) };
   }
-  if (errcode !== undefined && !ownCodes.includes(errcode & 0xff)) throw error;
+  if (errcode !== undefined && diskCodes.includes(errcode & 0xff)) throw error;
   return { kind: "error", detail: message };
 }
