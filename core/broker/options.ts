@@ -13,6 +13,15 @@ import { lifecycle } from "./lifecycle.ts";
 import { logger } from "./logger.ts";
 import { TextReporter } from "./metrics.ts";
 
+/**
+ * Moleculer's own middlewares, innermost first, in its order but for one: the breaker stands around the timeout. Inside it, where
+ * Moleculer has it, a node that does not answer would never open it.
+ */
+const moleculers = [
+  ...["ActionHook", "Validator", "Bulkhead", "Cacher", "ContextTracker", "Timeout", "CircuitBreaker"],
+  ...["Retry", "Fallback", "ErrorHandler", "Tracing", "Metrics", "Debounce", "Throttle"],
+];
+
 export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
   const { mesh } = config;
   return {
@@ -31,6 +40,8 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     tracking: { enabled: true, shutdownTimeout: 8000 },
     // Without this a node that offers an action itself would never follow the routing.
     registry: { preferLocal: false },
+    // A second by default: so long others would not know the services of a node that says it is ready. The types lack it.
+    transit: { serviceChangedDebounceTime: 50 } as object,
     circuitBreaker: {
       enabled: true,
       threshold: breaker.threshold,
@@ -43,7 +54,8 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     // The types name only the built-in reporters.
     metrics: { enabled: true, reporter: new TextReporter() as never },
     metadata: { routing: config.ROUTING },
-    middlewares: [access, deadline(), lifecycle(config, groups)],
+    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers],
+    internalMiddlewares: false,
     skipProcessEventRegistration: true,
     internalServices: true,
   };

@@ -32,8 +32,8 @@ export async function sync(
   const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
   const heads = await repository.chats([...memberships.keys()]);
   const removed = Object.keys(since).filter((chatId) => !memberships.has(chatId));
-  // Added again since the client last heard of the chat: what it holds is from before.
-  const reset = Object.keys(since).filter((chatId) => since[chatId]! < (memberships.get(chatId)?.joinedSeq ?? 0));
+  // Added again since the client last heard of the chat: what it holds is from before. Who asks from 0 holds nothing.
+  const reset = Object.keys(since).filter((chatId) => since[chatId]! > 0 && since[chatId]! < (memberships.get(chatId)?.joinedSeq ?? 0));
 
   const known = (chat: ChatRow): number | undefined => (reset.includes(chat._id) ? undefined : since[chat._id]);
   const behind = heads.filter((chat) => (known(chat) ?? -1) < chat.seq).sort((a, b) => b.lastActivityAt - a.lastActivityAt);

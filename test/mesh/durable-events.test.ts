@@ -35,7 +35,12 @@ describeMesh("Durable events in a mesh", () => {
     await mesh.node("request").stop();
     const doomed = await mesh.start("request", usualNodes.request, { FAULTS: "outbox.publish=kill" });
     const pair = [a.id, b.id].sort().join(":");
-    await b.patch(`/request/respond/${_id}`, { status: "accepted" });
+    // The gateways learn of the new node a moment after it is ready; until then they say 503.
+    const answered = async () => {
+      await b.patch(`/request/respond/${_id}`, { status: "accepted" });
+      return doomed.hasEnded();
+    };
+    await eventually("the answer killed the node", answered, 20_000);
     expect(await doomed.exited).toMatchObject({ signal: "SIGKILL" });
     const arrived = () => meshRows(mesh, "chat", relations, { pair });
     expect(await arrived()).toEqual([]);

@@ -8,8 +8,9 @@ import type { Mesh } from "./mesh.ts";
 /** Joins, and waits until these services are in sight. Stop it before the mesh. */
 export async function joinMesh(mesh: Mesh, services: readonly string[]): Promise<ServiceBroker> {
   const options = brokerOptions(readConfig(mesh.env), followers);
-  // Without our middlewares: they would open the node's stores and take over the test's signals.
-  const broker = new ServiceBroker({ ...options, middlewares: [], cacher: false, metrics: false, logger: false });
+  // Without our own middlewares: they would open the node's stores and take over the test's signals.
+  const middlewares = options.middlewares?.filter((middleware) => typeof middleware === "string") ?? [];
+  const broker = new ServiceBroker({ ...options, middlewares, cacher: false, metrics: false, logger: false });
   await broker.start();
   await broker.waitForServices([...services], 20_000);
   return broker;

@@ -27,6 +27,7 @@ export interface Node {
   /** Where it prints to, until it ends. */
   readonly logFile: string;
   readonly exited: Promise<Exit>;
+  readonly hasEnded: () => boolean;
   /** Resolves when `/ready` is 200; rejects with the log when the process ends before that. */
   readonly ready: (timeoutMs?: number) => Promise<void>;
   readonly signal: (signal: NodeJS.Signals) => void;
@@ -95,6 +96,7 @@ function watch(role: string, child: ChildProcess, statusPort: number, logFolder:
     log,
     logFile,
     exited,
+    hasEnded: () => ended !== undefined,
     async ready(timeoutMs = 30_000) {
       const outcome = await eventually(`${role} is ready`, isReady, timeoutMs).catch((error: unknown) => {
         throw new Error(`${role} did not become ready; it printed:\n${log()}`, { cause: error });
