@@ -1,25 +1,24 @@
-/** The log: Pino's JSON lines, pretty on a terminal. Parley's own parts log at LOG_LEVEL, Moleculer's inner workings only warnings. */
+/** The log: Pino's JSON lines, pretty on a terminal. At `info` Moleculer's own life is left out: every service and plugin has a line. */
 import { createRequire } from "node:module";
 import type { LoggerConfig } from "moleculer";
 import type { LoggerOptions } from "pino";
-import { serviceNames, type Config } from "../config.ts";
+import type { Config } from "../config.ts";
 
-/** The name under which what is not a service logs. */
+/** The name under which a node tells what its operator wants to know. */
 export const parley = "PARLEY";
 
 const hidden = ["password", "oldPassword", "newPassword", "token", "refreshToken", "text", "authorization", "cookie"];
 
 export function logger({ LOG_LEVEL }: Config): LoggerConfig {
-  const own = [parley, ...serviceNames.map((name) => name.toUpperCase())].map((name) => [name, LOG_LEVEL]);
-  const others = LOG_LEVEL === "debug" || LOG_LEVEL === "trace" ? LOG_LEVEL : "warn";
+  const others = LOG_LEVEL === "info" ? "warn" : LOG_LEVEL;
   const pino: LoggerOptions = {
     level: LOG_LEVEL,
     redact: hidden.flatMap((field) => [field, `*.${field}`]),
     ...(process.stdout.isTTY && isInstalled("pino-pretty")
-      ? { transport: { target: "pino-pretty", options: { ignore: "pid,hostname,nodeID,ns,svc", translateTime: "HH:MM:ss" } } }
+      ? { transport: { target: "pino-pretty", options: { ignore: "pid,hostname,nodeID,ns,mod,svc", translateTime: "HH:MM:ss" } } }
       : {}),
   };
-  return { type: "Pino", options: { level: { ...Object.fromEntries(own), "**": others }, pino: { options: pino } } };
+  return { type: "Pino", options: { level: { [parley]: LOG_LEVEL, "**": others }, pino: { options: pino } } };
 }
 
 // A development dependency: production installs log JSON.

@@ -9,6 +9,7 @@ import SocketIO from "moleculer-io";
 import ApiGateway from "moleculer-web";
 import type { Server as SocketServer } from "socket.io";
 import { endStart } from "../../core/broker/lifecycle.ts";
+import { parley } from "../../core/broker/logger.ts";
 import { addCheck, needs } from "../../core/broker/readiness.ts";
 import type { Config } from "../../core/config.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
@@ -117,7 +118,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
       };
       this.sockets = openSockets(this);
       const port = await listen(this.server, config.PORT, config.HOST);
-      log.info(listening(config, port));
+      broker.getLogger(parley).info(listening(config, port));
     } catch (error) {
       if (error instanceof StartError) endStart(error.message);
       throw error;
