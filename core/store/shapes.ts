@@ -14,8 +14,15 @@ export function checkName(c: Collection, field: string): void {
   if (!fieldName.test(field)) throw new Invalid(`${c.name}: "${field}" is not a field name`);
 }
 
-function checkNames(c: Collection, fields: object): void {
-  for (const field in fields) checkName(c, field);
+/** What is written is JSON, and single values where an index holds them. */
+function checkWritten(c: Collection, fields: object): void {
+  for (const [field, value] of Object.entries(fields) as [string, unknown][]) {
+    checkName(c, field);
+    if (typeof value === "function" || typeof value === "bigint") throw new Invalid(`${c.name}.${field}: not a JSON value`);
+    if (typeof value !== "object" || value === null) continue;
+    const isIndexed = Object.values(c.indexes).some((index) => index.fields.includes(field));
+    if (isIndexed) throw new Invalid(`${c.name}.${field}: an index holds single values only`);
+  }
 }
 
 function checkScalar(c: Collection, field: string, value: unknown): void {
@@ -66,10 +73,10 @@ export function checkOperation(operation: Operation): void {
   switch (operation.op) {
     case "insert":
       if (typeof operation.doc._id !== "string") throw new Invalid(`${c.name}: a document needs an _id`);
-      checkNames(c, operation.doc);
+      checkWritten(c, operation.doc);
       return;
     case "update":
-      checkNames(c, operation.set);
+      checkWritten(c, operation.set);
       conditions(c, operation.where);
       uniqueKey(c, operation.where);
       return;
@@ -78,15 +85,15 @@ export function checkOperation(operation: Operation): void {
       uniqueKey(c, operation.where);
       return;
     case "upsert": {
-      checkNames(c, operation.set);
-      checkNames(c, operation.insert);
+      checkWritten(c, operation.set);
+      checkWritten(c, operation.insert);
       conditions(c, operation.key);
       const key = uniqueKey(c, operation.key);
       if (Object.keys(operation.key).length > key.length) throw new Error(`${c.name}: an upsert's key is a unique key and nothing else`);
       return;
     }
     case "updateAll":
-      checkNames(c, operation.set);
+      checkWritten(c, operation.set);
       conditions(c, operation.where);
       checkIndexed(c, operation.where);
       return;

@@ -1,9 +1,10 @@
 /** One service's tables in the embedded store, behind the port's verbs. */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { Conflict, Unavailable } from "../../errors.ts";
-import { conditions, rangeOf, uniqueKey, type Range } from "../shapes.ts";
+import { conditions, rangeOf, uniqueKey } from "../shapes.ts";
 import { Duplicate, type Collection, type Database, type Doc, type Operation, type Page, type Where } from "../store.ts";
 import type { Failure } from "./messages.ts";
+import { countQuery, pageQuery } from "./pages.ts";
 import { bound, matching, type Value } from "./statements.ts";
 import type { Table, Tables } from "./tables.ts";
 import type { Writer } from "./writer.ts";
@@ -49,14 +50,13 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
       }),
     page: <T extends Doc>(from: Collection<T>, page: Page<T>) =>
       attempt(() => {
-        const range = rangeOf(from, page);
-        return docs<T>(`SELECT doc FROM ${selection(tableOf(from), page.index, range)}`, rangeValues(range));
+        const { sql, values } = pageQuery(tableOf(from), rangeOf(from, page), page.index);
+        return docs<T>(sql, values);
       }),
     count: (from, page) =>
       attempt(() => {
-        const range = rangeOf(from, page);
-        const sql = `SELECT count(*) FROM (SELECT 1 FROM ${selection(tableOf(from), page.index, range)})`;
-        return read(sql, rangeValues(range))[0]![0] as number;
+        const { sql, values } = countQuery(tableOf(from), rangeOf(from, page), page.index);
+        return read(sql, values)[0]![0] as number;
       }),
     async commit(operations: readonly Operation[]) {
       const at = Date.now();
@@ -66,35 +66,6 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
     },
   };
 }
-
-/** The part of a SELECT that reads a page in its index's order; the index is named, so that no other is ever taken. */
-function selection({ name }: Table, index: string, { fields, unique, equal, after, before, order }: Range): string {
-  const rest = fields.slice(equal.length);
-  const compared = (values: readonly unknown[], sign: string) =>
-    values.length === 0
-      ? []
-      : [
-          `(${rest
-            .slice(0, values.length)
-            .map((field) => `"${field}"`)
-            .join(", ")}) ${sign} (${values.map(() => "?").join(", ")})`,
-        ];
-  const where = [
-    ...fields.slice(0, equal.length).map((field) => `"${field}" IS ?`),
-    ...compared(after, ">"),
-    ...compared(before, "<"),
-    // As in the mesh's store, where a unique index does not hold rows that lack one of its fields.
-    ...(unique ? rest.map((field) => `"${field}" IS NOT NULL`) : []),
-  ];
-  const ordered = rest.map((field) => `"${field}" ${order.toUpperCase()}`).join(", ");
-  return [
-    `"${name}" INDEXED BY "${name}_${index}"`,
-    where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`,
-    ordered === "" ? "" : `ORDER BY ${ordered}`,
-    "LIMIT ?",
-  ].join(" ");
-}
-const rangeValues = ({ equal, after, before, limit }: Range): Value[] => [...[...equal, ...after, ...before].map(bound), limit];
 
 /** Reads as a promise; whatever SQLite has to complain about then is the disk. */
 async function attempt<T>(read: () => T): Promise<T> {

@@ -18,7 +18,7 @@ const quoted = (name: string): string => `"${name}"`;
 
 /** The service's tables by their collection's name. */
 export function makeTables(connection: DatabaseSync, service: string, collections: readonly Collection[]): Tables {
-  const tables = collections.map((collection) => describe(service, collection));
+  const tables = collections.map((collection) => tableOf(service, collection));
   connection.exec("BEGIN IMMEDIATE");
   try {
     for (const table of tables) make(connection, table);
@@ -30,7 +30,7 @@ export function makeTables(connection: DatabaseSync, service: string, collection
   return new Map(tables.map((table) => [table.collection.name, table]));
 }
 
-function describe(service: string, collection: Collection): Table {
+export function tableOf(service: string, collection: Collection): Table {
   const fields = Object.values(collection.indexes).flatMap((index) => index.fields);
   for (const field of fields) checkName(collection, field);
   return { collection, name: `${service}_${collection.name}`, columns: [...new Set(fields)].filter((field) => field !== "_id") };

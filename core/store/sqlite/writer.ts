@@ -5,7 +5,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "moleculer";
-import { Unavailable } from "../../errors.ts";
 import type { Failure, Group, Outcome } from "./messages.ts";
 import { statementCache, type Statements, type Step } from "./statements.ts";
 
@@ -14,6 +13,7 @@ export interface Writer {
   /** Resolves once the commit is durable and visible, or has failed. */
   write(steps: readonly Step[]): Promise<Failure | undefined>;
   health(): { ok: boolean; detail?: string };
+  /** Writes what has gathered, then ends. */
   close(): Promise<void>;
 }
 
@@ -22,21 +22,24 @@ interface Waiting {
   readonly answer: (failure: Failure | undefined) => void;
 }
 
+const unavailable = (detail: string): Failure => ({ kind: "unavailable", detail });
+
 export async function startWriter(file: string, log: Logger): Promise<Writer> {
   const statements = statementCache();
-  let thread = await startThread(file);
+  /** Undefined while there is none, and for good after `close` or when it can't be started again. */
+  let thread: Worker | undefined;
   /** How many of the statements the thread knows. */
   let told = 0;
   let gathering: Waiting[] = [];
   let underWay: Waiting[] | undefined;
   let scheduled = false;
-  let broken: string | undefined;
   let closing = false;
-  let idle: () => void = () => undefined;
+  let trouble: string | undefined;
+  let settled: () => void = () => undefined;
 
   const send = () => {
     scheduled = false;
-    if (underWay !== undefined || gathering.length === 0) return;
+    if (thread === undefined || underWay !== undefined || gathering.length === 0) return;
     underWay = gathering;
     gathering = [];
     const group: Group = { statements: statements.list.slice(told), commits: underWay.map(({ steps }) => steps) };
@@ -49,64 +52,60 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
     // After this tick's other callbacks: whoever they let commit joins the group.
     setImmediate(send);
   };
-  const answerAll = (outcome: (place: number) => Failure | undefined) => {
+  const answer = (outcome: Outcome) => {
+    trouble = outcome?.find((failure) => failure?.kind === "unavailable")?.detail;
+    if (trouble !== undefined) log.error(`The store can't write: ${trouble}`);
     const answered = underWay ?? [];
     underWay = undefined;
-    for (const [place, { answer }] of answered.entries()) answer(outcome(place));
+    for (const [place, waiting] of answered.entries()) waiting.answer(outcome?.[place]);
     if (gathering.length > 0) schedule();
-    else idle();
+    else settled();
   };
-  const attend = () => {
+  const start = async () => {
+    const started = new Worker(new URL("./thread.ts", import.meta.url), { workerData: { file } });
+    // Rejects when the thread fails first.
+    await once(started, "message");
     told = 0;
-    thread.on("message", (outcome: Outcome) => {
-      broken = outcome?.find((failure) => failure?.kind === "unavailable")?.detail;
-      if (broken !== undefined) log.error(`the store can't write: ${broken}`);
-      answerAll((place) => outcome?.[place]);
-    });
-    thread.on("error", (error) => log.error("the store's writer thread failed", error));
-    thread.on("exit", () => {
-      if (closing) return;
-      broken = "the writer thread ended";
-      void restart();
-    });
+    thread = started;
+    started.on("message", answer);
+    started.on("error", (error) => log.error(`The store's writer thread failed: ${error.message}`));
+    started.once("exit", () => void restart());
   };
+  /** Whatever was under way may have been written or not; nobody waits for ever for a thread that is gone. */
   const restart = async () => {
+    thread = undefined;
+    if (closing) return;
+    const lost = underWay?.map(() => unavailable("the writer thread ended"));
     try {
-      const started = await startThread(file);
-      thread = started;
-      attend();
-      broken = undefined;
+      await start();
+      answer(lost);
     } catch (error) {
-      log.error("the store's writer thread can't be started again", error);
       closing = true;
+      underWay = [...(underWay ?? []), ...gathering];
+      gathering = [];
+      answer(underWay.map(() => unavailable(`the writer thread can't be started: ${(error as Error).message}`)));
     }
-    answerAll(() => ({ kind: "unavailable", detail: "the writer thread ended" }));
   };
-  attend();
+  await start();
 
   return {
     statements,
-    write: (steps) =>
-      closing
-        ? Promise.reject(new Unavailable("The store is closed"))
-        : new Promise((answer) => {
-            gathering.push({ steps, answer });
-            if (underWay === undefined) schedule();
-          }),
-    health: () => (broken === undefined ? { ok: true } : { ok: false, detail: broken }),
+    write(steps) {
+      if (closing) return Promise.resolve(unavailable("the store is closed"));
+      return new Promise((answer) => {
+        gathering.push({ steps, answer });
+        if (underWay === undefined) schedule();
+      });
+    },
+    health: () => (trouble === undefined ? { ok: true } : { ok: false, detail: trouble }),
     async close() {
       closing = true;
-      if (underWay !== undefined || gathering.length > 0) await new Promise<void>((done) => (idle = done));
-      const ended = new Promise((done) => thread.once("exit", done));
-      thread.postMessage("close");
+      if (underWay !== undefined || gathering.length > 0) await new Promise<void>((done) => (settled = done));
+      const last = thread;
+      if (last === undefined) return;
+      const ended = once(last, "exit");
+      last.postMessage("close");
       await ended;
     },
   };
-}
-
-async function startThread(file: string): Promise<Worker> {
-  const thread = new Worker(new URL("./thread.ts", import.meta.url), { workerData: { file }, execArgv: [] });
-  // Rejects when the thread fails first.
-  await once(thread, "message");
-  return thread;
 }

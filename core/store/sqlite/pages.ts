@@ -1,0 +1,46 @@
+/** Pages and counts as SELECTs that read one index from bound to bound. */
+import type { Range } from "../shapes.ts";
+import { bound, type Value } from "./statements.ts";
+import type { Table } from "./tables.ts";
+
+export interface Query {
+  readonly sql: string;
+  readonly values: readonly Value[];
+}
+
+export const pageQuery = (table: Table, range: Range, index: string): Query => ({
+  sql: `SELECT doc FROM ${selection(table, range, index)}`,
+  values: valuesOf(range),
+});
+
+export const countQuery = (table: Table, range: Range, index: string): Query => ({
+  sql: `SELECT count(*) FROM (SELECT 1 FROM ${selection(table, range, index)})`,
+  values: valuesOf(range),
+});
+
+/** The index is named, so that no other is ever taken. */
+function selection({ name }: Table, { fields, unique, equal, after, before, order }: Range, index: string): string {
+  const rest = fields.slice(equal.length);
+  const where = [
+    ...fields.slice(0, equal.length).map((field) => `"${field}" IS ?`),
+    ...beyond(rest, after, ">"),
+    ...beyond(rest, before, "<"),
+    // As in the mesh's store, where a unique index does not hold rows that lack one of its fields.
+    ...(unique ? rest.map((field) => `"${field}" IS NOT NULL`) : []),
+  ];
+  const ordered = rest.map((field) => `"${field}" ${order.toUpperCase()}`);
+  return [
+    `"${name}" INDEXED BY "${name}_${index}"`,
+    where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`,
+    ordered.length === 0 ? "" : `ORDER BY ${ordered.join(", ")}`,
+    "LIMIT ?",
+  ].join(" ");
+}
+
+function beyond(fields: readonly string[], values: readonly unknown[], sign: "<" | ">"): string[] {
+  if (values.length === 0) return [];
+  const columns = fields.slice(0, values.length).map((field) => `"${field}"`);
+  return [`(${columns.join(", ")}) ${sign} (${values.map(() => "?").join(", ")})`];
+}
+
+const valuesOf = ({ equal, after, before, limit }: Range): Value[] => [...[...equal, ...after, ...before].map(bound), limit];

@@ -1,0 +1,172 @@
+/** What only the embedded store has to stand: a cut write-ahead log, a full disk, a dead writer thread, a folder it can't have. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, mkdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { StartError } from "../../core/errors.ts";
+import { newId } from "../../core/ids.ts";
+import { rangeOf } from "../../core/store/shapes.ts";
+import { pageQuery } from "../../core/store/sqlite/pages.ts";
+import { tableOf } from "../../core/store/sqlite/tables.ts";
+import { insert, update, type Database } from "../../core/store/store.ts";
+import { temporaryFolder } from "../support/server.ts";
+import { all, chats, message, messages, messagesOf } from "../support/store-collections.ts";
+import { openPlace } from "../support/stores.ts";
+
+let folder: string;
+beforeEach(async () => (folder = await temporaryFolder()));
+afterEach(() => rm(folder, { recursive: true }));
+const open = (at = folder) => openPlace(["sqlite", at, ""]);
+/** What the operator reads when the store can't be opened: one line. */
+async function refusal(at = folder): Promise<string> {
+  const error = await open(at).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(StartError);
+  const { message } = error as StartError;
+  expect(message).not.toContain("\n");
+  return message;
+}
+
+/** A chat and its nth message in one commit. */
+const send = (db: Database, chatId: string, seq: number) =>
+  db.commit([update(chats, { _id: chatId, seq: seq - 1 }, { seq }), insert(messages, message(chatId, seq, { text: "x".repeat(seq * 7) }))]);
+
+test("a write-ahead log cut at any byte opens and holds a prefix of the commits: all whose frames lie before the cut", async () => {
+  const store = await open();
+  const db = await store.open("chat", all);
+  const chatId = newId();
+  const log = join(folder, "parley.db-wal");
+  await db.commit([insert(chats, { _id: chatId, seq: 0 })]);
+  /** The log's size after each commit. */
+  const ends = [(await stat(log)).size];
+  for (let seq = 1; seq <= 12; seq++) {
+    await send(db, chatId, seq);
+    ends.push((await stat(log)).size);
+  }
+  const copy = join(folder, "copy");
+  await mkdir(copy);
+  const nearEnds = ends.flatMap((end) => [end - 1, end, end + 1]);
+  const anywhere = Array.from({ length: 40 }, () => ends[0]! + Math.floor(Math.random() * (ends.at(-1)! - ends[0]!)));
+  let seen = 0;
+  for (const cut of [...nearEnds, ...anywhere]) {
+    await copyFile(join(folder, "parley.db"), join(copy, "parley.db"));
+    await copyFile(log, join(copy, "parley.db-wal"));
+    await truncate(join(copy, "parley.db-wal"), Math.min(cut, ends.at(-1)!));
+    const reopened = await open(copy);
+    const rows = await reopened.open("chat", all);
+    const expected = ends.filter((end) => end <= cut).length - 1;
+    const stored = await messagesOf(rows, chatId);
+    expect({ cut, seq: (await rows.get(chats, chatId))?.seq, n: stored.map(({ n }) => n) }).toEqual({
+      cut,
+      seq: expected < 0 ? undefined : expected,
+      n: Array.from({ length: Math.max(expected, 0) }, (_, i) => i + 1),
+    });
+    expect(stored.every(({ n, text }) => text === "x".repeat(n * 7))).toBe(true);
+    if (expected >= 0) await send(rows, chatId, expected + 1);
+    await reopened.close();
+    seen++;
+  }
+  expect(seen).toBe(79);
+  await store.close();
+}, 120_000);
+
+// The program limits itself with prlimit, which only Linux has.
+(process.platform === "linux" ? test : test.skip)("a full disk fails the commits that meet it, whole; there is room again, and the next go through", async () => {
+  const seen = JSON.parse(await printed("store-full-disk.ts", folder)) as object;
+  expect(seen).toEqual({
+    before: ["stored", "stored"],
+    full: ["UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"],
+    whileFull: { seq: 2, health: false },
+    after: ["stored", "stored"],
+    seq: 7,
+    stored: [1, 2, 6, 7],
+    health: true,
+  });
+});
+
+test("a writer thread that dies leaves nobody waiting, and another takes its place", async () => {
+  const seen = JSON.parse(await printed("store-dead-thread.ts", folder)) as { met: string[]; stored: number[] };
+  expect(seen).toMatchObject({ after: ["stored", "stored"], restarted: true, health: true });
+  expect(new Set(seen.met).size).toBe(1);
+  // The group was one transaction: it happened before the thread died, or did not.
+  expect([3, 203]).toContain(seen.stored.length);
+});
+
+test("a data folder is held by one process, and free again when that is killed", async () => {
+  const chatId = newId();
+  const store = await open();
+  await (await store.open("chat", all)).commit([insert(chats, { _id: chatId, seq: 0 })]);
+  expect(await refusal()).toMatch(/in use by another process/);
+  await store.close();
+
+  const holder = spawn(process.execPath, [program("store-writer.ts"), "sqlite", folder, "", chatId, "1000000"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(holder.stdout, "data");
+  expect(await refusal()).toMatch(/in use by another process/);
+  holder.kill("SIGKILL");
+  await once(holder, "exit");
+  const again = await open();
+  expect((await (await again.open("chat", all)).get(chats, chatId))!.seq).toBeGreaterThan(0);
+  await again.close();
+});
+
+test("a folder that can't be made or written ends the start with one line", async () => {
+  await writeFile(join(folder, "file"), "");
+  expect(await refusal(join(folder, "file"))).toMatch(/DATA_DIR .*file can't be written/);
+  expect(await refusal(join(folder, "file", "below"))).toMatch(/DATA_DIR .*below can't be written/);
+});
+
+test("a file that is no database ends the start with one line, and stays as it is", async () => {
+  await writeFile(join(folder, "parley.db"), "this is not a database, but long enough to be looked at".repeat(50));
+  expect(await refusal()).toMatch(/parley.db can't be opened.*not a database/);
+  expect(await readFile(join(folder, "parley.db"), "utf8")).toMatch(/^this is not a database/);
+});
+
+test("data of a newer release is refused, and stays as it is", async () => {
+  await (await open()).close();
+  const file = new DatabaseSync(join(folder, "parley.db"));
+  file.exec("PRAGMA user_version = 1000");
+  expect(await refusal()).toMatch(/parley.db was written by a newer release.*1000/);
+  expect(file.prepare("PRAGMA user_version").get()).toEqual({ user_version: 1000 });
+  file.close();
+});
+
+test("a page's query reads its index and sorts nothing, at any bounds", async () => {
+  const store = await open();
+  const db = await store.open("chat", all);
+  const chatId = newId();
+  await db.commit([insert(chats, { _id: chatId, seq: 0, changedAt: 1 }), insert(messages, message(chatId, 1))]);
+  const plans: string[][] = [];
+  const connection = new DatabaseSync(join(folder, "parley.db"));
+  const queries = [
+    { from: messages, index: "byN", where: { chatId } },
+    { from: messages, index: "byN", where: { chatId }, after: [1], before: [5], order: "desc" },
+    { from: messages, index: "byClientId", where: { chatId }, after: ["a", "b"] },
+    { from: chats, index: "byChangedAt", after: [1, chatId], before: [7] },
+    { from: chats, index: "byChangedAt", order: "desc" },
+  ] as const;
+  for (const { from, ...query } of queries) {
+    const { sql } = pageQuery(tableOf("chat", from), rangeOf(from, { ...query, limit: 10 }), query.index);
+    plans.push((connection.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[]).map(({ detail }) => detail));
+  }
+  connection.close();
+  await store.close();
+  expect(plans).toEqual(queries.map(({ index }) => [expect.stringMatching(new RegExp(`^(SEARCH|SCAN) \\w+ USING INDEX \\w+_${index}`))]));
+});
+
+const program = (name: string) => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
+
+/** What a program of the tests' own printed, which ended well. */
+async function printed(name: string, ...args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [program(name), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  expect(code).toBe(0);
+  return output;
+}
