@@ -254,6 +254,7 @@ describeWithEach((open) => {
     expect(await page({ before: [4], order: "desc", limit: 2 })).toEqual([3, 2]);
     expect(await page({ after: [4], before: [2] })).toEqual([]);
     expect(await page({ limit: 0 })).toEqual([]);
+    expect(await db.page(messages, { index: "byN", where: { chatId, n: 3 }, limit: 5 })).toMatchObject([{ n: 3 }]);
   });
 
   test("a cursor is the last row's own fields: pages neither skip nor repeat rows with equal values", async () => {

@@ -31,16 +31,16 @@ export function matchingOne(c: Collection, where: object): mongo.Filter<Row> {
  */
 export function keysOf({ fields, equal, after, before }: Range): { min: mongo.Document; max: mongo.Document } | undefined {
   if (after.length > 0 && before.length > 0 && !liesBelow(after, before)) return undefined;
-  const rest = fields.length - equal.length;
-  const open = after.length < rest;
-  const first: unknown[] = after.map((value, i) => (open || i < rest - 1 ? value : successor(value)));
-  // As in SQL, what is below a bound is a value: rows with null come before all numbers, and this is where those begin.
+  const isWhole = (values: readonly Scalar[]) => equal.length + values.length === fields.length;
+  const first = [...equal, ...after];
+  const last = [...equal, ...before];
+  // Nothing is left to range over: the one key, and what follows it.
+  if (isWhole([])) return { min: keyed(fields, equal), max: keyed(fields, followed(equal)) };
+  // As in SQL, what is below a bound is a value: rows with null come before all numbers, and those begin with NaN.
   if (after.length === 0 && before.length > 0) first.push(NaN);
-  const filler = after.length > 0 ? new MaxKey() : new MinKey();
-  const last: unknown[] = [...before];
   return {
-    min: keyed(fields, [...equal, ...first], filler),
-    max: keyed(fields, [...equal, ...last], before.length > 0 ? new MinKey() : new MaxKey()),
+    min: isWhole(after) ? keyed(fields, followed(first)) : keyed(fields, first, after.length > 0 ? new MaxKey() : new MinKey()),
+    max: keyed(fields, last, before.length > 0 ? new MinKey() : new MaxKey()),
   };
 }
 
@@ -53,15 +53,21 @@ function liesBelow(lower: readonly Scalar[], upper: readonly Scalar[]): boolean 
   return typeof low === "string" ? Buffer.compare(Buffer.from(low), Buffer.from(high as string)) < 0 : low < high;
 }
 
-const keyed = (fields: readonly string[], values: readonly unknown[], filler: unknown): mongo.Document =>
+const keyed = (fields: readonly string[], values: readonly unknown[], filler?: unknown): mongo.Document =>
   Object.fromEntries(fields.map((field, i) => [field, i < values.length ? values[i] : filler]));
 
-/** The least value above this one, so that an inclusive bound becomes an exclusive one. */
-function successor(value: Scalar): Scalar {
+/** The key that comes next, so that an inclusive bound becomes an exclusive one. */
+const followed = (key: readonly Scalar[]): unknown[] => [...key.slice(0, -1), successor(key.at(-1)!)];
+
+/** The least value above this one, in MongoDB's order: null, numbers, texts, booleans. */
+function successor(value: Scalar): unknown {
+  if (value === null) return NaN;
+  if (value === false) return true;
+  if (value === true) return new MaxKey();
   if (typeof value === "string") return `${value}\0`;
   if (value === 0) return Number.MIN_VALUE;
   const bits = new DataView(new ArrayBuffer(8));
-  bits.setFloat64(0, Number(value));
-  bits.setBigInt64(0, bits.getBigInt64(0) + (Number(value) > 0 ? 1n : -1n));
+  bits.setFloat64(0, value);
+  bits.setBigInt64(0, bits.getBigInt64(0) + (value > 0 ? 1n : -1n));
   return bits.getFloat64(0);
 }

@@ -39,7 +39,7 @@ export function openDatabase(client: mongo.MongoClient, collections: Collections
 }
 
 /** @returns undefined when no row can be in it: MongoDB takes a limit of 0 for none */
-function pageOf(rows: Rows, c: Collection, page: Page<any>): mongo.FindCursor<mongo.WithId<Row>> | undefined {
+export function pageOf(rows: Rows, c: Collection, page: Page<any>): mongo.FindCursor<mongo.WithId<Row>> | undefined {
   const range = rangeOf(c, page);
   const keys = keysOf(range);
   if (range.limit === 0 || keys === undefined) return undefined;
