@@ -8,8 +8,9 @@ import type { Failure, Group, Outcome } from "./messages.ts";
 import type { Statement, Step } from "./statements.ts";
 
 const db = new DatabaseSync((workerData as { file: string }).file);
-// synchronous = FULL is per connection: without it a commit would be answered before it is on disk.
-db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000");
+// synchronous = FULL is per connection: without it a commit would be answered before it is on disk. The log grows to 16 MB before
+// it is copied into the file: pages that many commits change are copied once.
+db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA wal_autocheckpoint = 8000");
 
 const prepared: { readonly statement: StatementSync; readonly must: Statement["must"] }[] = [];
 const begin = db.prepare("BEGIN IMMEDIATE");
