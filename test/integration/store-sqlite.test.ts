@@ -77,18 +77,21 @@ test("a write-ahead log cut at any byte opens and holds a prefix of the commits:
 }, 120_000);
 
 // The program limits itself with prlimit, which only Linux has.
-(process.platform === "linux" ? test : test.skip)("a full disk fails the commits that meet it, whole; there is room again, and the next go through", async () => {
-  const seen = JSON.parse(await printed("store-full-disk.ts", folder)) as object;
-  expect(seen).toEqual({
-    before: ["stored", "stored"],
-    full: ["UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"],
-    whileFull: { seq: 2, health: false },
-    after: ["stored", "stored"],
-    seq: 7,
-    stored: [1, 2, 6, 7],
-    health: true,
-  });
-});
+(process.platform === "linux" ? test : test.skip)(
+  "a full disk fails the commits that meet it, whole; there is room again, and the next go through",
+  async () => {
+    const seen = JSON.parse(await printed("store-full-disk.ts", folder)) as object;
+    expect(seen).toEqual({
+      before: ["stored", "stored"],
+      full: ["UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"],
+      whileFull: { seq: 2, health: false },
+      after: ["stored", "stored"],
+      seq: 7,
+      stored: [1, 2, 6, 7],
+      health: true,
+    });
+  },
+);
 
 test("a writer thread that dies leaves nobody waiting, and another takes its place", async () => {
   const seen = JSON.parse(await printed("store-dead-thread.ts", folder)) as { met: string[]; stored: number[] };
