@@ -1,14 +1,15 @@
 /** Making chats: rows in one commit that rests on how the people stand. */
-import { Forbidden, Invalid, NotFound, Unavailable } from "../../core/errors.ts";
+import { Forbidden, Invalid, NotFound } from "../../core/errors.ts";
 import { newId, pairKey } from "../../core/ids.ts";
-import { insert, storeTime, type Database, type Operation } from "../../core/store/store.ts";
+import { settle } from "../../core/settle.ts";
+import { expect, insert, storeTime, type Database, type Operation } from "../../core/store/store.ts";
 import type { Relation } from "../request/contract.ts";
 import type { Repository } from "./chat.repository.ts";
 import { chats, members, type ChatRow, type MemberRow } from "./collections.ts";
 import type { Role } from "./contract.ts";
 import { Draft } from "./draft.ts";
 import { mayChat, type Contacts } from "./policy.ts";
-import { lostRace, newer, restOn } from "./relations.ts";
+import { newer, restOn } from "./relations.ts";
 
 export interface CreationParts {
   readonly db: Database;
@@ -22,8 +23,8 @@ export interface CreationParts {
   readonly existing: (userIds: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
-/** A commit that lost a race is judged again this often. */
-const attempts = 10;
+/** People whom a system message names. */
+const namedInNote = 50;
 
 /** What is the same for every new chat: the head at its first change, its people as members from there. */
 function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: ReadonlyMap<string, Role>, now: number) {
@@ -89,9 +90,12 @@ async function refuseUnknown({ contacts, existing }: CreationParts, userIds: rea
 export async function createDirect(parts: CreationParts, userId: string, receiverId: string): Promise<{ chat: ChatRow; created: boolean }> {
   if (receiverId === userId) throw new Invalid("A chat needs someone else", [{ field: "receiverId", message: "must not be yourself" }]);
   const pair = pairKey(userId, receiverId);
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const existing = await parts.repository.directChat(pair);
-    if (existing !== undefined) return { chat: existing, created: false };
+  const existing = await parts.repository.directChat(pair);
+  if (existing !== undefined) return { chat: existing, created: false };
+
+  const { outcome } = await settle(parts.db, async () => {
+    const others = await parts.repository.directChat(pair);
+    if (others !== undefined) return { operations: [expect(chats, { _id: others._id })], outcome: { chat: others, created: false } };
 
     const { relation, rest } = (await relationsOf(parts, userId, [receiverId]))[0]!;
     if (!mayChat(parts.contacts, relation.state)) throw new Forbidden("You are not in contact with this person");
@@ -99,14 +103,10 @@ export async function createDirect(parts: CreationParts, userId: string, receive
     const people = new Map<string, Role>([userId, receiverId].map((id) => [id, "member"]));
     const { state, rev } = relation;
     const { chat, rows } = newChat({ kind: "direct", pair, relation: { state, rev } }, people, parts.now());
-    try {
-      await parts.db.commit([rest, insert(chats, { ...chat, changedAt: storeTime }), ...memberWrites(rows)]);
-      return { chat, created: true };
-    } catch (error) {
-      if (!lostRace(error)) throw error;
-    }
-  }
-  throw new Unavailable();
+    const operations = [rest, insert(chats, { ...chat, changedAt: storeTime }), ...memberWrites(rows)];
+    return { operations, outcome: { chat, created: true } };
+  });
+  return outcome;
 }
 
 /**
@@ -118,7 +118,8 @@ export async function createGroup(parts: CreationParts, userId: string, name: st
   const others = [...new Set(participants)].filter((other) => other !== userId);
   if (others.length < 2) throw participantsError("must name at least two other people");
   if (others.length >= parts.groupLimit) throw participantsError(`must leave the group at ${parts.groupLimit} members or fewer`);
-  for (let attempt = 0; attempt < attempts; attempt++) {
+
+  const { outcome } = await settle(parts.db, async () => {
     const stands = await relationsOf(parts, userId, others);
     if (stands.some(({ relation }) => !mayChat(parts.contacts, relation.state))) throw new Forbidden("A group is made of one's contacts");
     await refuseUnknown(parts, others);
@@ -127,7 +128,7 @@ export async function createGroup(parts: CreationParts, userId: string, name: st
     const now = parts.now();
     const { chat, rows } = newChat({ kind: "group", name, seq: 0 }, people, now);
     const draft = new Draft(chat, now);
-    const system = { event: "created", userIds: [...people.keys()].slice(0, 50), name } as const;
+    const system = { event: "created", userIds: [...people.keys()].slice(0, namedInNote), name } as const;
     draft.add({
       kind: "system",
       senderId: userId,
@@ -137,19 +138,10 @@ export async function createGroup(parts: CreationParts, userId: string, name: st
       replyTo: null,
       system,
     });
-    try {
-      await parts.db.commit([
-        ...stands.map(({ rest }) => rest),
-        insert(chats, { ...draft.chat, changedAt: storeTime }),
-        ...memberWrites(rows),
-        ...draft.inserts,
-      ]);
-      return draft.chat;
-    } catch (error) {
-      if (!lostRace(error)) throw error;
-    }
-  }
-  throw new Unavailable();
+    const head = insert(chats, { ...draft.chat, changedAt: storeTime });
+    return { operations: [...stands.map(({ rest }) => rest), head, ...memberWrites(rows), ...draft.inserts], outcome: draft.chat };
+  });
+  return outcome;
 }
 
 const participantsError = (message: string): Invalid => new Invalid("Not enough or too many people", [{ field: "participants", message }]);
