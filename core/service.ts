@@ -33,7 +33,7 @@ export function service<C extends Record<keyof C, ActionRef>, M extends object =
   spec: C,
   schema: Schema<C, M, X> & ThisType<Service & M & Adds<X>>,
 ): ServiceSchema {
-  const refs = Object.entries(spec) as [string, ActionRef][];
+  const refs = Object.entries<ActionRef>(spec);
   const name = refs[0]![1].name.split(".")[0]!;
   const handlers = schema.actions as unknown as Record<string, ActionSchema["handler"]>;
   const actions = Object.fromEntries(refs.map(([key, ref]) => [key, actionSchema(ref, handlers[key])]));
