@@ -11,6 +11,8 @@ export interface Clock {
 }
 
 const refreshMs = 10_000;
+/** A slower exchange says too little of when in it the store read its clock. */
+const longestExchangeMs = 1000;
 
 /**
  * Follows the store's clock. Of each exchange the offset is taken at its middle, so the error is at most half its duration.
@@ -21,7 +23,8 @@ export async function followClock(storeTime: () => Promise<number>): Promise<Clo
   const refresh = async () => {
     const asked = Date.now();
     const time = await storeTime();
-    offset = (asked + Date.now()) / 2 - time;
+    const answered = Date.now();
+    if (offset === undefined || answered - asked <= longestExchangeMs) offset = (asked + answered) / 2 - time;
   };
   await refresh();
   const timer = setInterval(() => void refresh().catch(() => undefined), refreshMs);

@@ -3,7 +3,7 @@ import type { Database, Where } from "../../core/store/store.ts";
 import { chats, members, messages, relations, type ChatRow, type MemberRow, type MessageRow, type RelationRow } from "./collections.ts";
 
 /** Members whose rows an answer carries. */
-const shownMembers = 50;
+export const shownMembers = 50;
 /** Unread messages are counted up to this. */
 const unreadCap = 100;
 /** Rows fetched at a time where a list has to be whole. */

@@ -10,9 +10,9 @@ import { follow, on } from "../../mixins/follower.ts";
 import { profile } from "../profile/contract.ts";
 import { request, requestEvents } from "../request/contract.ts";
 import type { Repository } from "./chat.repository.ts";
-import { chats, members, messages, relations, type ChatRow, type MemberRow } from "./collections.ts";
+import { chats, members, messages, relations, type MemberRow } from "./collections.ts";
 import { chat, type Chat, type Membership } from "./contract.ts";
-import { createDirect, createGroup, type CreationParts } from "./creation.ts";
+import { createDirect, createGroup, type CreationParts, type Made } from "./creation.ts";
 import { moved } from "./moved.ts";
 import { pageOfChats } from "./paging.ts";
 import { parts } from "./parts.ts";
@@ -21,16 +21,17 @@ import { presentHead, presentMembership, presentMessage } from "./present.ts";
 import { applyRelation } from "./relations.ts";
 import { outcomeOf, sendChange } from "./sending.ts";
 import { repairOf, sync } from "./sync.ts";
+import { expiry } from "./timeline.ts";
 import type { Timelines } from "./timelines.ts";
-import { viewsOf, type Summaries } from "./views.ts";
+import { firstViews, viewsOf, type Summaries } from "./views.ts";
 
-/** Summaries asked of profile in one call. */
-const summariesAtOnce = 1000;
+/** Names must not hold up what they stand beside. */
+const namesWithinMs = 1500;
 
 const summariesFor =
   (ctx: Ctx<unknown>): Summaries =>
   (userIds) =>
-    call(ctx, profile.summaries, { userIds: userIds.slice(0, summariesAtOnce) });
+    call(ctx, profile.summaries, { userIds: [...userIds] }, { timeout: namesWithinMs, retries: 0 });
 
 interface Following {
   db: Database;
@@ -60,8 +61,9 @@ export default service(chat, {
     },
 
     async view(ctx: Ctx<unknown>, chatId: string): Promise<{ chat: Chat; membership: Membership }> {
-      const member = await this.memberOf(chatId, ctx.meta.user!.id);
+      // The head first: a removal in between then lies above it, and a socket seated there hears of it.
       const row = await this.repository.chat(chatId);
+      const member = await this.memberOf(chatId, ctx.meta.user!.id);
       const [view] = await viewsOf(this.repository, summariesFor(ctx), [[row!, member]]);
       return { chat: view!, membership: presentMembership(member) };
     },
@@ -80,26 +82,24 @@ export default service(chat, {
     },
 
     /** Tells every member of a chat just made, so that their sockets hear it from its first change. @returns the caller's view */
-    async announce(ctx: Ctx<unknown>, row: ChatRow): Promise<Chat> {
+    async announce(ctx: Ctx<unknown>, { chat: row, people }: Made): Promise<Chat> {
       const { feed } = portsOf(this.broker);
-      const people = await this.repository.membersChanged(row._id, 0, row.seq);
-      const caller = people.find(({ userId }) => userId === ctx.meta.user!.id)!;
-      // A new group looks the same to all its members.
-      const readers = row.kind === "group" ? [caller] : people;
-      const pairs = readers.map((reader) => [row, reader] as const);
-      const views = await viewsOf(this.repository, summariesFor(ctx), pairs);
+      const views = await firstViews(summariesFor(ctx), { chat: row, people });
       people.forEach(({ userId, joinedN, joinedSeq }, index) => {
-        const note: UserNote = { event: "chatChanged", data: views[index] ?? views[0], joined: { chatId: row._id, joinedN, joinedSeq } };
+        const note: UserNote = { event: "chatChanged", data: views[index], joined: { chatId: row._id, joinedN, joinedSeq } };
         feed.publish(userChannel(userId), note);
       });
-      return views[readers.indexOf(caller)]!;
+      return views[people.findIndex(({ userId }) => userId === ctx.meta.user!.id)]!;
     },
   },
 
   actions: {
     async createDirect(ctx) {
-      const { chat: row, created } = await createDirect(this.creation(ctx), ctx.meta.user!.id, ctx.params.receiverId);
-      return { chat: created ? await this.announce(ctx, row) : (await this.view(ctx, row._id)).chat, created };
+      const { chat: row, made } = await createDirect(this.creation(ctx), ctx.meta.user!.id, ctx.params.receiverId);
+      if (made !== undefined) return { chat: await this.announce(ctx, made), created: true };
+      // Whoever made it may have died before they told anyone.
+      if (row.n === 0) await this.announce(ctx, { chat: row, people: await this.repository.firstMembers(row._id) });
+      return { chat: (await this.view(ctx, row._id)).chat, created: false };
     },
 
     async createGroup(ctx) {
@@ -128,12 +128,13 @@ export default service(chat, {
 
     async send(ctx) {
       const { chatId, messages: outgoing } = ctx.params;
-      const contacts = portsOf(this.broker).config.CONTACTS;
+      const { config, clock } = portsOf(this.broker);
+      const expiresAt = expiry(clock);
       const replies = outgoing.flatMap(({ replyTo }) => (replyTo === undefined ? [] : [replyTo]));
       const repliedTo = new Map((replies.length === 0 ? [] : await this.repository.messages(replies)).map((row) => [row._id, row]));
       const sendings = outgoing.map((message) => {
-        const change = sendChange(contacts, ctx.meta.user!.id, chatId, message, repliedTo.get(message.replyTo ?? ""));
-        return outcomeOf(this.timelines.append(chatId, change));
+        const change = sendChange(config.CONTACTS, ctx.meta.user!.id, chatId, message, repliedTo.get(message.replyTo ?? ""));
+        return outcomeOf(this.timelines.append(chatId, change, expiresAt));
       });
       return Promise.all(sendings);
     },

@@ -2,7 +2,7 @@
 import { Forbidden, Invalid, NotFound } from "../../core/errors.ts";
 import { newId, pairKey } from "../../core/ids.ts";
 import { settle } from "../../core/settle.ts";
-import { expect, insert, storeTime, type Database, type Operation } from "../../core/store/store.ts";
+import { insert, storeTime, type Database, type Operation } from "../../core/store/store.ts";
 import type { Relation } from "../request/contract.ts";
 import type { Repository } from "./chat.repository.ts";
 import { chats, members, type ChatRow, type MemberRow } from "./collections.ts";
@@ -21,6 +21,12 @@ export interface CreationParts {
   readonly askRelations: (userId: string, otherIds: readonly string[]) => Promise<readonly Relation[]>;
   /** Which of these people exist; asked only with `CONTACTS=open`, where no relation vouches for them. */
   readonly existing: (userIds: readonly string[]) => Promise<ReadonlySet<string>>;
+}
+
+/** A chat just made, with its first members. */
+export interface Made {
+  readonly chat: ChatRow;
+  readonly people: readonly MemberRow[];
 }
 
 /** People whom a system message names. */
@@ -87,15 +93,15 @@ async function refuseUnknown({ contacts, existing }: CreationParts, userIds: rea
  * @throws Invalid    with oneself
  * @throws Forbidden  the two may not chat
  */
-export async function createDirect(parts: CreationParts, userId: string, receiverId: string): Promise<{ chat: ChatRow; created: boolean }> {
+export async function createDirect(parts: CreationParts, userId: string, receiverId: string): Promise<{ chat: ChatRow; made?: Made }> {
   if (receiverId === userId) throw new Invalid("A chat needs someone else", [{ field: "receiverId", message: "must not be yourself" }]);
   const pair = pairKey(userId, receiverId);
   const existing = await parts.repository.directChat(pair);
-  if (existing !== undefined) return { chat: existing, created: false };
+  if (existing !== undefined) return { chat: existing };
 
-  const { outcome } = await settle(parts.db, async () => {
+  const { outcome } = await settle<{ chat: ChatRow; made?: Made }>(parts.db, async () => {
     const others = await parts.repository.directChat(pair);
-    if (others !== undefined) return { operations: [expect(chats, { _id: others._id })], outcome: { chat: others, created: false } };
+    if (others !== undefined) return { operations: [], outcome: { chat: others } };
 
     const { relation, rest } = (await relationsOf(parts, userId, [receiverId]))[0]!;
     if (!mayChat(parts.contacts, relation.state)) throw new Forbidden("You are not in contact with this person");
@@ -104,7 +110,7 @@ export async function createDirect(parts: CreationParts, userId: string, receive
     const { state, rev } = relation;
     const { chat, rows } = newChat({ kind: "direct", pair, relation: { state, rev } }, people, parts.now());
     const operations = [rest, insert(chats, { ...chat, changedAt: storeTime }), ...memberWrites(rows)];
-    return { operations, outcome: { chat, created: true } };
+    return { operations, outcome: { chat, made: { chat, people: rows } } };
   });
   return outcome;
 }
@@ -114,7 +120,7 @@ export async function createDirect(parts: CreationParts, userId: string, receive
  * @throws Invalid    fewer than two others, or more than the limit
  * @throws Forbidden  one of them is not a contact
  */
-export async function createGroup(parts: CreationParts, userId: string, name: string, participants: readonly string[]): Promise<ChatRow> {
+export async function createGroup(parts: CreationParts, userId: string, name: string, participants: readonly string[]): Promise<Made> {
   const others = [...new Set(participants)].filter((other) => other !== userId);
   if (others.length < 2) throw participantsError("must name at least two other people");
   if (others.length >= parts.groupLimit) throw participantsError(`must leave the group at ${parts.groupLimit} members or fewer`);
@@ -139,7 +145,10 @@ export async function createGroup(parts: CreationParts, userId: string, name: st
       system,
     });
     const head = insert(chats, { ...draft.chat, changedAt: storeTime });
-    return { operations: [...stands.map(({ rest }) => rest), head, ...memberWrites(rows), ...draft.inserts], outcome: draft.chat };
+    return {
+      operations: [...stands.map(({ rest }) => rest), head, ...memberWrites(rows), ...draft.inserts],
+      outcome: { chat: draft.chat, people: rows },
+    };
   });
   return outcome;
 }

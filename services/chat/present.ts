@@ -1,5 +1,4 @@
 /** What leaves the server of a chat: ISO-8601 times, computed fields, nothing internal. */
-import type { ProfileSummary } from "../profile/contract.ts";
 import type { ChatRow, MemberRow, MessageRow, PreviewRow } from "./collections.ts";
 import type { Chat, Head, Membership, MemberView, Message, Preview, SharedChat } from "./contract.ts";
 
@@ -73,15 +72,15 @@ export function presentShared(chat: ChatRow, people: readonly MemberRow[]): Shar
 export interface Own {
   readonly reader: MemberRow;
   readonly unread: number;
-  /** The other of a direct chat, where profile knows them. */
-  readonly other: ProfileSummary | undefined;
+  /** The other's name, or the group's. */
+  readonly title: string;
 }
 
-export function presentChat(chat: ChatRow, people: readonly MemberRow[], { reader, unread, other }: Own): Chat {
+export function presentChat(chat: ChatRow, people: readonly MemberRow[], { reader, unread, title }: Own): Chat {
   const preview = chat.preview !== null && chat.preview.n > reader.joinedN ? chat.preview : null;
   return {
     ...presentShared({ ...chat, preview }, people),
-    title: chat.name ?? (other === undefined ? "Deleted user" : `${other.firstName} ${other.lastName}`),
+    title,
     unread,
     muted: false,
     archived: false,

@@ -29,8 +29,11 @@ export async function sync(
   userId: string,
   since: Readonly<Record<string, number>>,
 ): Promise<{ answer: SyncAnswer; positions: Position[] }> {
+  const before = await repository.memberships(userId);
+  const chats = await repository.chats(before.map(({ chatId }) => chatId));
+  // Read again: a removal after this lies above the head just read, and a socket seated there hears of it.
   const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
-  const heads = await repository.chats([...memberships.keys()]);
+  const heads = chats.filter(({ _id }) => memberships.has(_id));
   const removed = Object.keys(since).filter((chatId) => !memberships.has(chatId));
   // Added again since the client last heard of the chat: what it holds is from before. Who asks from 0 holds nothing.
   const reset = Object.keys(since).filter((chatId) => since[chatId]! > 0 && since[chatId]! < (memberships.get(chatId)?.joinedSeq ?? 0));
@@ -40,9 +43,9 @@ export async function sync(
   const parts: Part[] = [];
   let budget = inAll;
   for (const chat of behind) {
-    if (budget <= 0) break;
+    if (budget < newest) break;
     const part = await changesOf(repository, chat, memberships.get(chat._id)!, known(chat), budget);
-    budget -= part.messages.length;
+    budget -= Math.max(1, part.messages.length);
     parts.push(part);
   }
   const reached = new Set(parts.map(({ chat }) => chat._id));
@@ -75,9 +78,8 @@ async function changesOf(
 ): Promise<Part> {
   const present = (rows: readonly MessageRow[]) => rows.filter((row) => visible(member, row)).map(presentMessage);
   if (since === undefined) {
-    const rows = await repository.messagesBefore(chat._id, member.joinedN, undefined, Math.min(newest, budget));
-    // What came after the head was read comes with the next answer, or live.
-    return { chat, messages: present(rows.filter(({ seq }) => seq <= chat.seq)), seq: chat.seq, more: false };
+    const rows = await repository.messagesBefore(chat._id, member.joinedN, chat.n + 1, newest);
+    return { chat, messages: present(rows), seq: chat.seq, more: false };
   }
   const limit = Math.min(perChat, budget);
   const rows = await repository.changes(chat._id, since, chat.seq, limit);

@@ -5,7 +5,7 @@
  */
 import type { Logger } from "moleculer";
 import type { Clock } from "../../core/clock.ts";
-import { codeOf, Conflict, Forbidden, Unavailable } from "../../core/errors.ts";
+import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed/feed.ts";
 import { Duplicate, type Database } from "../../core/store/store.ts";
 import type { Repository } from "./chat.repository.ts";
@@ -44,10 +44,10 @@ export interface TimelineParts {
 const maxQueued = 5000;
 /** What one commit takes at most. */
 const maxBatch = { changes: 500, bytes: 512 * 1024 };
-/** How long a batch is tried again after conflicts. */
-const patienceMs = 8000;
-/** A change that waited longer is refused: its caller gave up. */
-const expiryMs = 10_000;
+/** How long a change is tried, from its call on: a little less than its caller waits. */
+const patienceMs = 9000;
+/** After a failure whose outcome is not known, the head is announced as soon as it can be read. */
+const announceAfterMs = 1000;
 
 interface Entry {
   readonly change: Change<any>;
@@ -81,13 +81,15 @@ export class Timeline {
 
   /**
    * Queues a change.
+   * @param expiresAt  when its caller has given up, epoch milliseconds; one for all changes of a call, or their tail could be
+   *                   stored without their beginning
    * @returns what `apply` returned, once it is stored
    * @throws Unavailable  the queue is full, or the store did not answer: the change may be repeated
    */
-  append<R>(change: Change<R>): Promise<R> {
+  append<R>(change: Change<R>, expiresAt: number = expiry(this.parts.clock)): Promise<R> {
     if (this.queue.length >= maxQueued) return Promise.reject(new Unavailable("This chat is too busy, try again"));
     return new Promise<R>((resolve, reject) => {
-      this.queue.push({ change, expiresAt: this.parts.clock.now() + expiryMs, resolve, reject });
+      this.queue.push({ change, expiresAt, resolve, reject });
       if (!this.running) void this.run();
     });
   }
@@ -96,15 +98,32 @@ export class Timeline {
     this.running = true;
     // What arrives in the same turn of the event loop goes into the first commit too.
     await Promise.resolve();
-    while (this.queue.length > 0) {
-      const batch = this.take();
-      try {
-        await this.carryOut(batch);
-      } catch (error) {
-        this.fail(batch, error);
-      }
-    }
+    while (this.queue.length > 0) await this.carryOutOrFail(this.take());
     this.running = false;
+  }
+
+  /** @returns false  the store did not answer, and all who waited were told */
+  private async carryOutOrFail(batch: readonly Entry[]): Promise<boolean> {
+    try {
+      await this.carryOut(batch);
+      return true;
+    } catch (error) {
+      this.state = undefined;
+      if (codeOf(error) !== undefined) return this.fail(batch, error);
+      if (batch.length > 1) return this.carryOutSingly(batch);
+      this.parts.log.error(error);
+      batch[0]?.reject(new DomainError("INTERNAL", "The change could not be stored"));
+      return true;
+    }
+  }
+
+  /** What no store should refuse is one entry's fault: it fails alone. */
+  private async carryOutSingly(batch: readonly Entry[]): Promise<boolean> {
+    for (const [index, entry] of batch.entries()) {
+      const isAnswered = await this.carryOutOrFail([entry]);
+      if (!isAnswered) return this.fail(batch.slice(index + 1), new Unavailable());
+    }
+    return true;
   }
 
   private take(): Entry[] {
@@ -114,18 +133,25 @@ export class Timeline {
   }
 
   /** What is queued behind a failure fails with it, or a sender's later message would overtake the earlier one. */
-  private fail(batch: readonly Entry[], error: unknown): void {
-    this.state = undefined;
-    if (codeOf(error) === undefined) this.parts.log.error(error);
-    const failure = codeOf(error) === undefined ? new Unavailable() : error;
-    for (const { reject } of [...batch, ...this.queue.splice(0)]) reject(failure);
+  private fail(batch: readonly Entry[], error: unknown): false {
+    for (const { reject } of [...batch, ...this.queue.splice(0)]) reject(error);
+    setTimeout(() => void this.announceHead(), announceAfterMs).unref();
+    return false;
+  }
+
+  /** The failed commit may have happened after all, and then nobody has heard of it: rooms below this head fetch it. */
+  private async announceHead(): Promise<void> {
+    try {
+      const chat = await this.parts.repository.chat(this.chatId);
+      if (chat !== undefined) this.parts.feed.publish(chatChannel(this.chatId), new Draft(chat, this.parts.clock.now()).batch());
+    } catch {
+      setTimeout(() => void this.announceHead(), announceAfterMs).unref();
+    }
   }
 
   private async carryOut(batch: readonly Entry[]): Promise<void> {
-    const giveUpAt = this.parts.clock.now() + patienceMs;
     let open = batch;
     for (let attempt = 1; open.length > 0; attempt++) {
-      if (this.parts.clock.now() > giveUpAt) throw new Unavailable("This chat is too busy, try again");
       const isFresh = await this.load(open);
       const draft = this.state === undefined ? undefined : new Draft(this.state.chat, this.parts.clock.now());
       const outcomes = open.map((entry) => this.judge(entry, draft));
@@ -139,7 +165,9 @@ export class Timeline {
         this.state = undefined;
         await pause(attempt);
       } else if (stored === "repeated") {
-        open = await this.answerStored(open);
+        const others = await this.answerStored(open);
+        if (others.length === open.length) throw new Error("a clientId is taken by a message that is not there");
+        open = others;
       } else {
         await this.settle(open, outcomes);
         return;
@@ -168,7 +196,7 @@ export class Timeline {
   private judge({ change, expiresAt }: Entry, draft: Draft | undefined): Outcome {
     try {
       if (draft === undefined) throw new Forbidden(notAMember);
-      if (this.parts.clock.now() > expiresAt) throw new Unavailable("Reached after its deadline");
+      if (this.parts.clock.now() > expiresAt) throw new Unavailable("This chat is too busy, try again");
       const { once } = change;
       const first = once === undefined ? undefined : draft.sentBefore(once.senderId, once.clientId);
       if (once !== undefined && first !== undefined) return { result: answerRepeat(once, first) };
@@ -231,5 +259,8 @@ function answerRepeat<R>(once: Once<R>, row: MessageRow): R {
   if (row.bodyHash !== once.bodyHash) throw new Conflict("This clientId was used for another message");
   return once.found(row);
 }
+
+/** When changes of a call that begins now expire. */
+export const expiry = (clock: Clock): number => clock.now() + patienceMs;
 
 const pause = (attempt: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(100, 5 * attempt)));

@@ -5,7 +5,7 @@ import { Timeline, type Change, type TimelineParts } from "./timeline.ts";
 const kept = 5000;
 
 export interface Timelines {
-  append<R>(chatId: string, change: Change<R>): Promise<R>;
+  append<R>(chatId: string, change: Change<R>, expiresAt?: number): Promise<R>;
 }
 
 export function openTimelines(parts: TimelineParts): Timelines {
@@ -18,12 +18,12 @@ export function openTimelines(parts: TimelineParts): Timelines {
     }
   };
   return {
-    append(chatId, change) {
+    append(chatId, change, expiresAt) {
       const timeline = timelines.get(chatId) ?? new Timeline(chatId, parts);
       timelines.delete(chatId);
       timelines.set(chatId, timeline); // last in the map's order: used most recently
       if (timelines.size > kept) letGo();
-      return timeline.append(change);
+      return timeline.append(change, expiresAt);
     },
   };
 }

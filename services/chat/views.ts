@@ -1,35 +1,60 @@
 /** Chats as their readers see them: the rows, and around them names, members and unread counts, fetched for many at once. */
 import type { ProfileSummary } from "../profile/contract.ts";
-import type { Repository } from "./chat.repository.ts";
+import { shownMembers, type Repository } from "./chat.repository.ts";
 import type { ChatRow, MemberRow } from "./collections.ts";
 import type { Chat } from "./contract.ts";
+import type { Made } from "./creation.ts";
 import { presentChat } from "./present.ts";
 
 /** Summaries of people by id; those unknown are left out. */
 export type Summaries = (userIds: readonly string[]) => Promise<readonly ProfileSummary[]>;
 
-/**
- * Presents each chat to its reader.
- * @param pairs  a chat and the member row of who reads it
- */
-export async function viewsOf(
-  repository: Repository,
-  summaries: Summaries,
-  pairs: readonly (readonly [ChatRow, MemberRow])[],
-): Promise<Chat[]> {
-  const people = new Map<string, Promise<MemberRow[]>>();
-  for (const [{ _id }] of pairs) if (!people.has(_id)) people.set(_id, repository.firstMembers(_id));
+/** A chat and the member row of who reads it. */
+export type Reading = readonly [ChatRow, MemberRow];
 
+/** Presents each chat to its reader. */
+export async function viewsOf(repository: Repository, summaries: Summaries, readings: readonly Reading[]): Promise<Chat[]> {
+  const people = new Map<string, Promise<MemberRow[]>>();
+  for (const [{ _id }] of readings) if (!people.has(_id)) people.set(_id, repository.firstMembers(_id));
   const parts = await Promise.all(
-    pairs.map(async ([chat, reader]) => {
-      const shown = await people.get(chat._id)!;
-      const otherId = chat.kind === "direct" ? shown.find(({ userId }) => userId !== reader.userId)?.userId : undefined;
-      return { chat, reader, shown, otherId, unread: await repository.unread(reader) };
-    }),
+    readings.map(async ([chat, reader]) => ({
+      chat,
+      reader,
+      shown: await people.get(chat._id)!,
+      unread: await repository.unread(reader),
+    })),
   );
-  const otherIds = [...new Set(parts.flatMap(({ otherId }) => (otherId === undefined ? [] : [otherId])))];
-  const names = new Map((otherIds.length === 0 ? [] : await summaries(otherIds)).map((summary) => [summary.userId, summary]));
-  return parts.map(({ chat, reader, shown, otherId, unread }) =>
-    presentChat(chat, shown, { reader, unread, other: otherId === undefined ? undefined : names.get(otherId) }),
+  return titled(summaries, parts);
+}
+
+/** Presents a chat just made to its members; nothing in it is unread. A new group looks the same to all of them. */
+export async function firstViews(summaries: Summaries, { chat, people }: Made): Promise<Chat[]> {
+  const readers = chat.kind === "group" ? people.slice(0, 1) : people;
+  const shown = people.slice(0, shownMembers);
+  const views = await titled(
+    summaries,
+    readers.map((reader) => ({ chat, reader, shown, unread: 0 })),
   );
+  return people.map((_, index) => views[index] ?? views[0]!);
+}
+
+interface Part {
+  readonly chat: ChatRow;
+  readonly reader: MemberRow;
+  readonly shown: readonly MemberRow[];
+  readonly unread: number;
+}
+
+/** A chat must be seen also while profile is away: then the other of a direct chat has no name for a while. */
+async function titled(summaries: Summaries, parts: readonly Part[]): Promise<Chat[]> {
+  const otherOf = ({ chat, reader, shown }: Part) =>
+    chat.kind === "direct" ? shown.find(({ userId }) => userId !== reader.userId)?.userId : undefined;
+  const otherIds = [...new Set(parts.map(otherOf).filter((userId) => userId !== undefined))];
+  const known = otherIds.length === 0 ? [] : await summaries(otherIds).catch(() => undefined);
+  const names = new Map(known?.map(({ userId, firstName, lastName }) => [userId, `${firstName} ${lastName}`]));
+  return parts.map((part) => {
+    const { chat, reader, shown, unread } = part;
+    const title = chat.name ?? names.get(otherOf(part) ?? "") ?? (known === undefined ? "Someone" : "Deleted user");
+    return presentChat(chat, shown, { reader, unread, title });
+  });
 }

@@ -27,7 +27,16 @@ export function strictCheck(rules: Rules): Check {
   return (params) => {
     const outcome = check(params);
     if (outcome !== true) throw invalid(outcome);
+    if (!isWellFormed(params)) throw new Invalid("Text must be well-formed Unicode");
   };
+}
+
+/** A lone surrogate can't be stored: it would come back as another character, and as the same one for different keys. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  for (const key in value) if (!isWellFormed((value as Record<string, unknown>)[key])) return false;
+  return true;
 }
 
 /** The error that names every field that is wrong. */

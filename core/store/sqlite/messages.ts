@@ -3,6 +3,8 @@ import type { Statement, Step } from "./statements.ts";
 
 /** Commits that become one transaction, and the statements they are the first to use. */
 export interface Group {
+  /** The number of the first of the statements. */
+  readonly first: number;
   readonly statements: readonly Statement[];
   readonly commits: readonly (readonly Step[])[];
 }

@@ -29,9 +29,9 @@ parentPort!.on("message", (group: Group | "close") => {
 });
 parentPort!.postMessage("ready");
 
-function write({ statements, commits }: Group): Outcome {
+function write({ first, statements, commits }: Group): Outcome {
   try {
-    for (const { sql, must } of statements) prepared.push({ statement: db.prepare(sql), must });
+    for (const [place, { sql, must }] of statements.entries()) prepared[first + place] = { statement: db.prepare(sql), must };
     begin.run();
     const failures = commits.map(tryAlone);
     commit.run();

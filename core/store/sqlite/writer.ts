@@ -42,7 +42,7 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
     if (thread === undefined || underWay !== undefined || gathering.length === 0) return;
     underWay = gathering;
     gathering = [];
-    const group: Group = { statements: statements.list.slice(told), commits: underWay.map(({ steps }) => steps) };
+    const group: Group = { first: told, statements: statements.list.slice(told), commits: underWay.map(({ steps }) => steps) };
     told = statements.list.length;
     thread.postMessage(group);
   };
@@ -54,7 +54,10 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
   };
   const answer = (outcome: Outcome) => {
     trouble = outcome?.find((failure) => failure?.kind === "unavailable")?.detail;
-    if (trouble !== undefined) log.error(`The store can't write: ${trouble}`);
+    if (trouble !== undefined) {
+      log.error(`The store can't write: ${trouble}`);
+      told = 0; // it may have failed at a statement it was told of
+    }
     const answered = underWay ?? [];
     underWay = undefined;
     for (const [place, waiting] of answered.entries()) waiting.answer(outcome?.[place]);
