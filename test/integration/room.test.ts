@@ -87,7 +87,13 @@ async function listener(): Promise<Listener> {
 }
 
 function openRoom(chat: Chat, onJoined: (membership: Membership) => void = () => undefined): Room {
-  const room = new Room(chatId, { io, fetchChanges: (_, since) => Promise.resolve(chat.since(since)), onJoined, onEmpty: () => undefined });
+  const room = new Room(chatId, {
+    io,
+    log: { error: (error: unknown) => process.emitWarning(String(error)) },
+    fetchChanges: (_, since) => Promise.resolve(chat.since(since)),
+    onJoined,
+    onEmpty: () => undefined,
+  });
   room.hold();
   room.begin({ chatId, seq: chat.seq, n: chat.n, membersSeq: 0 });
   return room;

@@ -32,10 +32,11 @@ export async function dispatch(
 ): Promise<void> {
   const { payload, acknowledge } = split(args);
   try {
-    spend(around, row, socket.data.session.user.id);
+    const refusal = spend(around, row, socket.data.session.user.id);
+    if (refusal !== undefined && row.counts === "others") throw refusal;
     if (!isPlain(payload)) throw new Invalid("The payload must be an object");
     row.check(payload);
-    const { data, afterwards } = await row.answer(around, socket, payload);
+    const { data, afterwards } = await row.answer(around, socket, payload, refusal);
     acknowledge?.({ ok: true, data });
     afterwards?.();
   } catch (error) {

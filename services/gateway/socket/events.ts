@@ -26,7 +26,8 @@ export interface EventRow<P extends Rules = any> {
   readonly check: Check;
   /** Which allowance it is counted in. */
   readonly counts: "messages" | "others";
-  readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>) => Promise<Answer<unknown>>;
+  /** @param refusal  the allowance is spent; a message takes its place in its queue before it is told */
+  readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>, refusal?: TooMany) => Promise<Answer<unknown>>;
 }
 
 const row = <const P extends Rules>(spec: Omit<EventRow<P>, "check">): EventRow =>
@@ -69,17 +70,18 @@ export const events: readonly EventRow[] = [
     summary: "Store a message and deliver it; acknowledged when it is stored",
     rules: draftRules,
     counts: "messages",
-    async answer({ broker }, socket, params) {
-      const sent = await sendsOf(broker, socket, params.chatId).send(toStore(params));
+    async answer({ broker }, socket, params, refusal) {
+      const attempt = { message: toStore(params), isRepeatable: params.clientId !== undefined, refusal };
+      const sent = await sendsOf(broker, socket, params.chatId).send(attempt);
       return { data: stored(sent).message };
     },
   }),
 ];
 
-/** @throws TooMany */
-export function spend({ messages, others }: EventSurroundings, { counts }: EventRow, userId: string): void {
+/** Counts an event. @returns why it may not happen now */
+export function spend({ messages, others }: EventSurroundings, { counts }: EventRow, userId: string): TooMany | undefined {
   const waitMs = (counts === "messages" ? messages : others).take(userId);
-  if (waitMs > 0) throw new TooMany(waitMs);
+  return waitMs > 0 ? new TooMany(waitMs) : undefined;
 }
 
 /** Queues that a socket keeps; idle ones make room for others. */

@@ -25,7 +25,7 @@ export async function identify(around: Surroundings, { request, handshake }: Soc
       throw new Unauthenticated(token === undefined ? "No token" : "Invalid or expired token");
     }
     const client = { device: (request.headers["user-agent"] ?? "").slice(0, longestDevice), address };
-    return { session, client, isSubscribed: false, held: undefined, sends: new Map() };
+    return { session, client, known: undefined, unheard: new Set(), held: undefined, sends: new Map() };
   } catch (error) {
     const told = socketError(error);
     throw Object.assign(new Error(told.message), { data: told });

@@ -1,14 +1,14 @@
 /** Who hears what on this gateway: people's own notes, and the chats their sockets joined or subscribed to. */
-import type { ServiceBroker } from "moleculer";
+import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { call } from "../../../core/call.ts";
 import { userChannel, type UserNote } from "../../../core/feed/channels.ts";
 import { codeOf } from "../../../core/errors.ts";
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
-import { chat, type Chat, type Membership, type SyncAnswer } from "../../chat/contract.ts";
-import { metaOf, type PersonSocket } from "./person.ts";
+import { chat, type Chat, type Membership, type Position, type SyncAnswer } from "../../chat/contract.ts";
+import { metaOf, type Person, type PersonSocket } from "./person.ts";
 import { chatOf, type Place } from "./room.ts";
-import { Rooms } from "./rooms.ts";
+import { inTime, Rooms } from "./rooms.ts";
 
 /** Heads asked for in one call. */
 const headsAtOnce = 1000;
@@ -27,11 +27,12 @@ export class Live {
   private readonly feed: Feed;
   private readonly people = new Map<string, { sockets: Set<PersonSocket>; listening: Promise<Subscription> }>();
 
-  constructor(broker: ServiceBroker, io: Server, feed: Feed) {
+  constructor(broker: ServiceBroker, io: Server, feed: Feed, log: Logger) {
     this.broker = broker;
     this.feed = feed;
     this.rooms = new Rooms({
       io,
+      log,
       feed,
       fetchChanges: (chatId, since) => this.changes(chatId, since),
       fetchHeads: async (chatIds) => {
@@ -72,6 +73,7 @@ export class Live {
     try {
       const { chat: view, membership } = await call(this.broker, chat.view, { chatId }, metaOf(socket));
       const place = { seq: view.lastSeq, n: view.lastN };
+      socket.data.unheard.delete(chatId);
       return { data: view, afterwards: () => void this.enter(socket, membership, place).finally(release) };
     } catch (error) {
       release();
@@ -83,6 +85,7 @@ export class Live {
   async leave(socket: PersonSocket, chatId: string): Promise<Answer<Chat>> {
     const { chat: view } = await call(this.broker, chat.view, { chatId }, metaOf(socket));
     this.rooms.get(chatId)?.detach(socket);
+    socket.data.unheard.add(chatId);
     return { data: view };
   }
 
@@ -91,26 +94,26 @@ export class Live {
     const { data: person } = socket;
     const userId = person.session.user.id;
     const held: UserNote[] = [];
-    person.isSubscribed = true;
     person.held = held;
-    const hearHeld = () => {
-      if (person.held === held) person.held = undefined;
-      for (const note of held) this.tell(socket, note);
-    };
     let release: (() => void) | undefined;
     const settle = () => {
       release?.();
-      hearHeld();
+      if (person.held === held) person.held = undefined;
+      for (const note of held) this.tell(socket, note);
     };
     try {
-      await this.people.get(userId)?.listening;
+      await inTime(this.people.get(userId)?.listening);
       const memberships = await call(this.broker, chat.memberships, { userId });
       release = await this.rooms.hold(memberships.map(({ chatId }) => chatId));
-      const { data, afterwards } = await this.sync(socket, since);
+      const { answer, positions } = await call(this.broker, chat.sync, { since }, metaOf(socket));
       return {
-        data,
+        data: answer,
         afterwards: () => {
-          afterwards?.();
+          person.known ??= new Map();
+          // Those in `more` too: the client asks for them itself.
+          for (const membership of memberships) learn(person, membership);
+          for (const { joined } of held) if (joined !== undefined && isIn(answer, joined.chatId)) learn(person, joined);
+          this.enterWhole(socket, positions);
           settle();
         },
       };
@@ -123,41 +126,42 @@ export class Live {
   /** Answers what changed since; a subscribed socket hears the chats that the answer has whole. */
   async sync(socket: PersonSocket, since: Record<string, number>): Promise<Answer<SyncAnswer>> {
     const { answer, positions } = await call(this.broker, chat.sync, { since }, metaOf(socket));
-    if (!socket.data.isSubscribed) return { data: answer };
-    return {
-      data: answer,
-      afterwards: () => {
-        for (const { membership, seq, n } of positions) void this.enter(socket, membership, { seq, n });
-      },
-    };
-  }
-
-  /** Everyone here who subscribed and does not hear this chat of theirs yet. */
-  unseated({ chatId, userId }: Pick<Membership, "chatId" | "userId">): PersonSocket[] {
-    const room = this.rooms.get(chatId);
-    return [...(this.people.get(userId)?.sockets ?? [])]
-      .filter(({ data }) => data.isSubscribed)
-      .filter((socket) => room?.has(socket) !== true);
-  }
-
-  /** People here with a subscribed socket. */
-  subscribers(): string[] {
-    return [...this.people].flatMap(([userId, { sockets }]) => ([...sockets].some(({ data }) => data.isSubscribed) ? [userId] : []));
+    return { data: answer, afterwards: () => this.enterWhole(socket, positions) };
   }
 
   /** Makes up for a lost note: tells a person's subscribed sockets of a chat they became a member of, and seats them. */
   async welcome(membership: Membership): Promise<void> {
-    const sockets = this.unseated(membership);
-    const [first] = sockets;
+    const [first] = this.unaware(membership);
     if (first === undefined) return;
     const { chat: view } = await call(this.broker, chat.view, { chatId: membership.chatId }, metaOf(first));
-    for (const socket of sockets) this.tell(socket, { event: "chatChanged", data: view, joined: membership });
+    for (const socket of this.unaware(membership)) this.tell(socket, { event: "chatChanged", data: view, joined: membership });
   }
 
   /** Seats all of a person's subscribed sockets in a chat they became a member of. */
-  enterAll(membership: Membership): void {
-    const from = { seq: membership.joinedSeq - 1, n: membership.joinedN };
-    for (const socket of this.unseated(membership)) void this.enter(socket, membership, from);
+  private enterAll(membership: Membership): void {
+    for (const socket of this.unaware(membership)) this.enterFromStart(socket, membership);
+  }
+
+  /** A person's subscribed sockets that were not told yet that they joined. */
+  private unaware({ userId, ...joined }: Membership): PersonSocket[] {
+    return [...(this.people.get(userId)?.sockets ?? [])].filter(({ data }) => data.held === undefined && isNews(data, joined));
+  }
+
+  /** Seats a subscribed socket where an answer left it. */
+  private enterWhole(socket: PersonSocket, positions: readonly Position[]): void {
+    const { known, unheard } = socket.data;
+    if (known === undefined) return;
+    for (const { membership, seq, n } of positions) {
+      learn(socket.data, membership);
+      const { chatId } = membership;
+      const isSeated = this.rooms.get(chatId)?.has(socket) === true;
+      if (!isSeated && !unheard.has(chatId)) void this.enter(socket, membership, { seq, n });
+    }
+  }
+
+  private enterFromStart(socket: PersonSocket, membership: Membership): void {
+    learn(socket.data, membership);
+    void this.enter(socket, membership, { seq: membership.joinedSeq - 1, n: membership.joinedN });
   }
 
   private async enter(socket: PersonSocket, membership: Membership, from: Place): Promise<void> {
@@ -182,10 +186,8 @@ export class Live {
 
   private tell(socket: PersonSocket, { event, data, joined }: UserNote): void {
     socket.emit(event, data);
-    if (joined === undefined || !socket.data.isSubscribed) return;
-    const { chatId, joinedN, joinedSeq } = joined;
-    const membership = { chatId, userId: socket.data.session.user.id, joinedN, joinedSeq, leftSeq: null };
-    void this.enter(socket, membership, { seq: joinedSeq - 1, n: joinedN });
+    if (joined === undefined || !isNews(socket.data, joined)) return;
+    this.enterFromStart(socket, { ...joined, userId: socket.data.session.user.id, leftSeq: null });
   }
 
   private async changes(chatId: string, since: number) {
@@ -197,3 +199,15 @@ export class Live {
     }
   }
 }
+
+type Joined = NonNullable<UserNote["joined"]>;
+
+/** Whether a subscribed socket was not told yet of joining this chat (again). */
+const isNews = ({ known }: Person, { chatId, joinedSeq }: Pick<Joined, "chatId" | "joinedSeq">): boolean =>
+  known !== undefined && joinedSeq > (known.get(chatId) ?? 0);
+
+function learn({ known }: Person, { chatId, joinedSeq }: Pick<Joined, "chatId" | "joinedSeq">): void {
+  known?.set(chatId, Math.max(joinedSeq, known.get(chatId) ?? 0));
+}
+
+const isIn = ({ seq, more }: SyncAnswer, chatId: string): boolean => Object.hasOwn(seq, chatId) || more.includes(chatId);

@@ -1,83 +1,49 @@
 /**
  * The look that makes up for the feed: Redis may lose messages, so every 2 s a mesh gateway asks which heads and memberships
- * changed lately, and its rooms fetch what they did not hear. After a silence, a stall of its own or an interruption of the
- * feed it compares everything.
+ * changed since the last answered look, and its rooms fetch what they did not hear. However long the silence, the stall or the
+ * feed's interruption was, that is all there was to miss.
  */
 import type { Logger, ServiceBroker } from "moleculer";
 import { call } from "../../../core/call.ts";
-import { chat } from "../../chat/contract.ts";
+import { chat, type Membership } from "../../chat/contract.ts";
 import type { Live } from "./live.ts";
 
 /** `slackMs` covers commits whose store time is older than their becoming visible. */
 const every = { lookMs: 2000, slackMs: 15_000 } as const;
-/** After so long without an answer, or such a stall, the last look's time says too little. */
-const silenceMs = 30_000;
-const stallMs = 10_000;
-/** Chats compared in one call. */
-const compared = 1000;
 
-export interface Look {
-  /** Compares everything at the next look. */
-  compareAll(): void;
-  stop(): void;
-}
-
-export function startLooking(broker: ServiceBroker, live: Live, log: Logger): Look {
+/** @returns stops it */
+export function startLooking(broker: ServiceBroker, live: Live, log: Logger): () => void {
+  /** Store time; undefined until the first answer, when there is nothing to have missed yet. */
   let since: number | undefined;
-  let lookedAt = Date.now();
-  let answeredAt = Date.now();
   let timer: NodeJS.Timeout;
   let isStopped = false;
 
+  const welcome = (membership: Membership) =>
+    live.welcome(membership).catch((error: unknown) => log.debug(`A missed note waits for the next look: ${(error as Error).message}`));
+
   const look = async () => {
-    const now = Date.now();
-    if (now - answeredAt > silenceMs || now - lookedAt > stallMs) since = undefined;
-    lookedAt = now;
+    let cursor: string | undefined;
+    let at: number | undefined;
+    do {
+      const page = await call(broker, chat.moved, { since: since ?? Number.MAX_SAFE_INTEGER, ...(cursor === undefined ? {} : { cursor }) });
+      at ??= page.at;
+      for (const { chatId, seq } of page.heads) live.rooms.get(chatId)?.reach(seq);
+      for (const membership of page.memberships) if (membership.leftSeq === null) await welcome(membership);
+      cursor = page.next;
+    } while (cursor !== undefined);
+    since = at - every.slackMs;
+  };
+  const lookAgain = async () => {
     try {
-      since = since === undefined ? await compareWhole(broker, live) : await compareMoved(broker, live, since);
-      answeredAt = Date.now();
+      await look();
     } catch (error) {
       log.debug(`The look for missed changes got no answer: ${(error as Error).message}`);
     }
-    if (!isStopped) timer = setTimeout(() => void look(), every.lookMs);
+    if (!isStopped) timer = setTimeout(() => void lookAgain(), every.lookMs);
   };
-  timer = setTimeout(() => void look(), every.lookMs);
-  return {
-    compareAll() {
-      since = undefined;
-    },
-    stop() {
-      isStopped = true;
-      clearTimeout(timer);
-    },
+  timer = setTimeout(() => void lookAgain(), 0);
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
   };
-}
-
-/** @returns the store time to look from next */
-async function compareMoved(broker: ServiceBroker, live: Live, since: number): Promise<number> {
-  let page = await call(broker, chat.moved, { since });
-  const { at } = page;
-  for (;;) {
-    for (const { chatId, seq } of page.heads) live.rooms.get(chatId)?.reach(seq);
-    for (const membership of page.memberships) {
-      if (membership.leftSeq === null && live.unseated(membership).length > 0) await live.welcome(membership);
-    }
-    if (page.next === undefined) return at - every.slackMs;
-    page = await call(broker, chat.moved, { since, cursor: page.next });
-  }
-}
-
-async function compareWhole(broker: ServiceBroker, live: Live): Promise<number> {
-  const { at } = await call(broker, chat.moved, { since: Number.MAX_SAFE_INTEGER });
-  const chatIds = live.rooms.all().map(({ chatId }) => chatId);
-  for (let from = 0; from < chatIds.length; from += compared) {
-    const heads = await call(broker, chat.heads, { chatIds: chatIds.slice(from, from + compared) });
-    for (const { chatId, seq } of heads) live.rooms.get(chatId)?.reach(seq);
-  }
-  for (const userId of live.subscribers()) {
-    for (const membership of await call(broker, chat.memberships, { userId })) {
-      if (live.unseated(membership).length > 0) await live.welcome(membership);
-    }
-  }
-  return at - every.slackMs;
 }

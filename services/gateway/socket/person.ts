@@ -8,8 +8,13 @@ import type { Sends } from "./sends.ts";
 export interface Person {
   readonly session: Session;
   readonly client: Client;
-  /** Hears all own chats, present and future. */
-  isSubscribed: boolean;
+  /**
+   * The chats it was told of, and the `joinedSeq` it was told; undefined until it subscribes. What it was told of it hears, or pages
+   * through, or asked not to hear.
+   */
+  known: Map<string, number> | undefined;
+  /** Chats it asked not to hear. */
+  readonly unheard: Set<string>;
   /** Notes that came while the answer to `subscribe` was under way; they are heard after it. */
   held: UserNote[] | undefined;
   /** What it sends, a queue a chat. */

@@ -3,6 +3,7 @@
  * what is missing, and emits in `seq` order, change by change, to those whose membership allows it. Everything that waits runs
  * one after the other; what is heard meanwhile is held.
  */
+import type { Logger } from "moleculer";
 import type { Server, Socket } from "socket.io";
 import type { Batch, Head, Membership, Message } from "../../chat/contract.ts";
 
@@ -13,13 +14,11 @@ export interface Place {
 }
 
 /** A socket in the room. */
-interface Seat {
-  readonly userId: string;
-  readonly joinedN: number;
-}
+type Seat = Pick<Membership, "userId" | "joinedN" | "joinedSeq">;
 
 export interface RoomParts {
   readonly io: Server;
+  readonly log: Pick<Logger, "error">;
   /** The chat's changes after `since`, a page at a time; undefined when the chat is no more. */
   readonly fetchChanges: (chatId: string, since: number) => Promise<(Batch & { more: boolean }) | undefined>;
   /** A person became a member: their subscribed sockets here shall hear the chat. */
@@ -40,6 +39,8 @@ export class Room {
   private readonly name: string;
   private place: Place | undefined;
   private readonly seats = new Map<Socket, Seat>();
+  /** Sockets whose seating is queued. */
+  private readonly coming = new Set<Socket>();
   /** Sockets that are further than the room; the room's own emission passes them over until it has caught up. */
   private readonly ahead = new Map<Socket, Place>();
   /** No seat joined after this message. */
@@ -95,24 +96,34 @@ export class Room {
   }
 
   /** Seats a socket that has seen everything up to `from`; it gets what came after, then all that comes. */
-  attach(socket: Socket, { userId, joinedN }: Membership, from: Place): void {
+  attach(socket: Socket, seat: Seat, from: Place): void {
+    this.coming.add(socket);
     this.queue(async () => {
-      if (this.seats.has(socket) || !socket.connected) return;
-      const seat = { userId, joinedN };
-      const place = from.seq < this.seq ? await this.catchUp(socket, seat, from) : from;
-      if (place === undefined) return;
-      this.seats.set(socket, seat);
-      this.lastJoinedN = Math.max(this.lastJoinedN, joinedN);
-      if (place.seq <= this.seq) await socket.join(this.name);
-      else {
-        this.ahead.set(socket, place);
-        this.reach(place.seq);
+      try {
+        await this.seat(socket, seat, from);
+      } finally {
+        this.coming.delete(socket);
       }
     });
   }
 
+  private async seat(socket: Socket, seat: Seat, from: Place): Promise<void> {
+    const isWanted = () => this.coming.has(socket) && socket.connected;
+    if (this.seats.has(socket) || !isWanted()) return;
+    const place = from.seq < this.seq ? await this.catchUp(socket, seat, from) : from;
+    if (place === undefined || !isWanted()) return;
+    this.seats.set(socket, seat);
+    this.lastJoinedN = Math.max(this.lastJoinedN, seat.joinedN);
+    if (place.seq <= this.seq) await socket.join(this.name);
+    else {
+      this.ahead.set(socket, place);
+      this.reach(place.seq);
+    }
+  }
+
   /** Puts a socket out. */
   detach(socket: Socket): void {
+    this.coming.delete(socket);
     if (!this.seats.delete(socket)) return;
     this.ahead.delete(socket);
     void socket.leave(this.name);
@@ -135,8 +146,12 @@ export class Room {
     if (this.isBusy || this.place === undefined) return;
     this.isBusy = true;
     while (this.tasks.length > 0 || this.heard.length > 0) {
-      for (const batch of this.heard.splice(0)) this.take(batch);
-      await this.tasks.shift()?.();
+      try {
+        for (const batch of this.heard.splice(0)) this.take(batch);
+        await this.tasks.shift()?.();
+      } catch (error) {
+        this.parts.log.error(error); // one task's failure must not stop the room
+      }
     }
     this.isBusy = false;
     this.closeIfUnused();
@@ -199,6 +214,8 @@ export class Room {
    */
   private deliver(batch: Batch, known: number, delivered: Set<number>): void {
     const leaving = batch.memberChanges.filter(({ leftSeq }) => leftSeq !== null);
+    const joining = batch.memberChanges.filter(({ leftSeq }) => leftSeq === null);
+    for (const membership of joining) this.putOutBefore(membership);
     const changes = batch.changes.filter(({ seq }) => seq > this.seq);
     for (const change of changes) {
       this.putOut(leaving, change.seq);
@@ -213,7 +230,7 @@ export class Room {
         void socket.join(this.name);
       }
     }
-    for (const membership of batch.memberChanges) if (membership.leftSeq === null) this.parts.onJoined(membership);
+    for (const membership of joining) this.parts.onJoined(membership);
   }
 
   private emit(change: Message, event: string): void {
@@ -232,13 +249,19 @@ export class Room {
 
   /** Those who left at or before this change hear nothing of it. */
   private putOut(leaving: readonly Membership[], seq: number): void {
-    for (const { userId, leftSeq } of leaving) {
-      if (leftSeq! > seq) continue;
-      for (const [socket, seat] of this.seats) {
-        if (seat.userId !== userId) continue;
-        this.detach(socket);
-        socket.emit("chatRemoved", { chatId: this.chatId });
-      }
+    for (const { userId, leftSeq } of leaving) if (leftSeq! <= seq) this.putOutPerson(userId);
+  }
+
+  /** Removed and added again in one gap: the row shows the last joining only, and the old seat is from before it. */
+  private putOutBefore({ userId, joinedSeq }: Membership): void {
+    if ([...this.seats.values()].some((seat) => seat.userId === userId && seat.joinedSeq < joinedSeq)) this.putOutPerson(userId);
+  }
+
+  private putOutPerson(userId: string): void {
+    for (const [socket, seat] of this.seats) {
+      if (seat.userId !== userId) continue;
+      this.detach(socket);
+      socket.emit("chatRemoved", { chatId: this.chatId });
     }
   }
 }

@@ -94,7 +94,8 @@ export class Rooms {
   }
 }
 
-async function inTime(begun: Promise<unknown>): Promise<void> {
+/** @throws Unavailable  the feed or the services take too long */
+export async function inTime(begun: Promise<unknown> | undefined): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Unavailable("Live delivery is not available, try again")), patienceMs);

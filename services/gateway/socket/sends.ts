@@ -1,6 +1,7 @@
 /**
  * What one socket sends to one chat: one call is under way at a time, and what gathers meanwhile goes in the next as a list. So
- * messages are stored in the order sent, and a busy sender costs few calls.
+ * messages are stored in the order sent, and a busy sender costs few calls. After a refusal that a repeat can mend, everything is
+ * refused until the first refused message comes again: what was on its way already would overtake it.
  */
 import { Unavailable } from "../../../core/errors.ts";
 import type { Sent } from "../../chat/contract.ts";
@@ -10,38 +11,69 @@ export interface Outgoing {
   readonly clientId: string;
   readonly replyTo?: string;
 }
+export interface Attempt {
+  readonly message: Outgoing;
+  /** The client gave the clientId, so it can send the message again; without one there is nothing to wait for. */
+  readonly isRepeatable: boolean;
+  /** Why the message may not go now, e.g. too many. */
+  readonly refusal?: unknown;
+}
 type Call = (messages: readonly Outgoing[]) => Promise<readonly Sent[]>;
 
 /** Messages of one call, and those that may wait behind it. */
 const atOnce = 200;
 const mayWait = 1000;
+/** A refused message that has not come again by then is given up. */
+const patienceMs = 5000;
 
-interface Waiting {
-  readonly message: Outgoing;
+interface Waiting extends Attempt {
   readonly resolve: (sent: Sent) => void;
   readonly reject: (reason: unknown) => void;
+}
+/** The first refused message, and what is told to those behind it. */
+interface Gap {
+  readonly clientId: string;
+  readonly reason: unknown;
+  readonly until: number;
 }
 
 export class Sends {
   private readonly call: Call;
   private waiting: Waiting[] = [];
+  private gap: Gap | undefined;
   private isSending = false;
 
   constructor(call: Call) {
     this.call = call;
   }
 
+  /** Nothing would be lost with it. */
   get isIdle(): boolean {
-    return !this.isSending;
+    return !this.isSending && (this.gap === undefined || this.gap.until < Date.now());
   }
 
-  /** @throws Unavailable  too many wait, or something before this message failed for a while: send again from the first unanswered one */
-  send(message: Outgoing): Promise<Sent> {
-    if (this.waiting.length >= mayWait) return Promise.reject(new Unavailable("Too many messages wait, try again"));
+  /** @throws  the attempt's refusal, or what failed before this message: send again from the first unanswered one */
+  send(attempt: Attempt): Promise<Sent> {
+    const refusal = this.behindGap(attempt) ?? attempt.refusal ?? this.full();
     return new Promise((resolve, reject) => {
-      this.waiting.push({ message, resolve, reject });
+      const waiting = { ...attempt, resolve, reject };
+      if (refusal !== undefined) {
+        this.fail([waiting], refusal);
+        return;
+      }
+      this.waiting.push(waiting);
       if (!this.isSending) void this.run();
     });
+  }
+
+  private behindGap({ message, isRepeatable }: Attempt): unknown {
+    if (this.gap === undefined) return undefined;
+    if (this.gap.clientId === message.clientId || this.gap.until < Date.now()) this.gap = undefined;
+    return isRepeatable ? this.gap?.reason : undefined;
+  }
+
+  private full(): Unavailable | undefined {
+    return this.waiting.length >= mayWait ? new Unavailable("Too many messages wait, try again") : undefined;
   }
 
   private async run(): Promise<void> {
@@ -52,17 +84,19 @@ export class Sends {
       try {
         const answers = await this.call(batch.map(({ message }) => message));
         batch.forEach(({ resolve }, index) => resolve(answers[index]!));
-        const failed = answers.find((sent) => !sent.ok && sent.error.code === "UNAVAILABLE");
-        if (failed !== undefined) this.fail([], new Unavailable());
+        const failed = answers.findIndex((sent) => !sent.ok && sent.error.code === "UNAVAILABLE");
+        if (failed >= 0) this.fail([...batch.slice(failed), ...this.waiting.splice(0)], new Unavailable());
       } catch (error) {
-        this.fail(batch, error);
+        this.fail([...batch, ...this.waiting.splice(0)], error);
       }
     }
     this.isSending = false;
   }
 
-  /** What waits behind a failure fails with it, or it would overtake what the client sends again. */
-  private fail(batch: readonly Waiting[], reason: unknown): void {
-    for (const { reject } of [...batch, ...this.waiting.splice(0)]) reject(reason);
+  /** Refuses these; the first that can come again is waited for. */
+  private fail(refused: readonly Waiting[], reason: unknown): void {
+    const first = refused.find(({ isRepeatable }) => isRepeatable);
+    if (first !== undefined) this.gap ??= { clientId: first.message.clientId, reason, until: Date.now() + patienceMs };
+    for (const { reject } of refused) reject(reason);
   }
 }

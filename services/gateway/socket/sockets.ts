@@ -42,7 +42,8 @@ export const socketSettings = {
         events.map((row) => [
           row.event,
           function (this: PersonSocket & { $service: { sockets: Sockets; logger: Logger } }, ...args: unknown[]) {
-            void dispatch(row, this.$service.sockets, this.$service.logger, this, args);
+            const { sockets, logger } = this.$service;
+            dispatch(row, sockets, logger, this, args).catch((error: unknown) => logger.error(error));
           },
         ]),
       ),
@@ -54,7 +55,7 @@ export const socketSettings = {
 export function openSockets({ broker, logger: log, server, io, around }: Gateway): Sockets {
   const { config, clock, feed } = portsOf(broker);
   const isLimited = config.LIMITS === "on";
-  const live = new Live(broker, io, feed);
+  const live = new Live(broker, io, feed, log);
   const namespace = io.of("/");
 
   openSecondPath(server);
@@ -65,16 +66,14 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
     }
   });
   const stopUpkeep = keepUp(namespace, () => clock.now());
-  const look = config.mesh === undefined ? undefined : startLooking(broker, live, log);
-  const stopHearingInterruptions = feed.onInterruption(() => look?.compareAll());
+  const stopLooking = config.mesh === undefined ? undefined : startLooking(broker, live, log);
   return {
     broker,
     live,
     messages: isLimited ? allowance(10, 30) : unlimited,
     others: isLimited ? allowance(10, 20) : unlimited,
     async close() {
-      look?.stop();
-      stopHearingInterruptions();
+      stopLooking?.();
       stopUpkeep();
       await sendAway(namespace, config.mesh === undefined ? 0 : jitterMs);
     },

@@ -29,7 +29,7 @@ export function keepUp(namespace: Namespace, now: () => number): () => void {
     const time = now();
     for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
       if (socket.data.session.expiresAt <= time) endSession(socket, "expired");
-      else if (bufferedBytes(socket.conn as unknown as Connection) > maxBufferedBytes) socket.conn.close();
+      else if (bufferedBytes(socket.conn as unknown as Connection) > maxBufferedBytes) socket.conn.close(true);
     }
   }, everyMs);
   return () => clearInterval(timer);
