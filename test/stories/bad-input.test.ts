@@ -23,6 +23,7 @@ const wrongValues: [string, unknown][] = [
   ["a malformed id", "0123456789ABCDEF01234567"],
   ["a path", "../../etc/passwd"],
   ["a zero byte", "\u0000"],
+  ["half a character", "Half \ud800"],
 ];
 
 type Fair = (value: unknown) => boolean;
@@ -31,7 +32,7 @@ const never: Fair = () => false;
 const text =
   (min: number, max: number): Fair =>
   (value) =>
-    typeof value === "string" && value.length >= min && value.length <= max;
+    typeof value === "string" && value.length >= min && value.length <= max && value.isWellFormed();
 const orNothing =
   (fair: Fair): Fair =>
   (value) =>

@@ -1,0 +1,77 @@
+/** What the feed loses the look finds, and it repeats nothing to those who have it already. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { Redis } from "ioredis";
+import { factory, type Factory } from "../support/factory.ts";
+import { describeMesh } from "../support/infra-describe.ts";
+import { redisUrl } from "../support/infra.ts";
+import { startMesh, type Mesh } from "../support/mesh.ts";
+import type { Line } from "../support/person.ts";
+
+describeMesh("A gateway whose feed is cut", () => {
+  let mesh: Mesh;
+  let made: Factory;
+  let redis: Redis;
+
+  beforeAll(async () => {
+    mesh = await startMesh();
+    made = factory(() => mesh.gateways);
+    redis = new Redis(redisUrl());
+  }, 120_000);
+  afterAll(async () => {
+    made.leave();
+    redis.disconnect();
+    await mesh.stop();
+  }, 60_000);
+
+  /** Cuts every gateway's connection that hears the feed. */
+  async function cutFeed(): Promise<number> {
+    const name = `name=${mesh.env["MESH"]}:feed-listening`;
+    const lines = String(await redis.client("LIST")).split("\n");
+    const ids = lines.filter((line) => line.includes(name)).map((line) => /^id=(\d+)/.exec(line)![1]!);
+    for (const id of ids) await redis.client("KILL", "ID", id);
+    return ids.length;
+  }
+  const heard = (line: Line) => line.all("receiveMessage").map(({ n }: { n: number }) => n);
+  const upTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1);
+
+  test("delivers every message once and in order", async () => {
+    const { a, b, chatId } = await made.pair();
+    const [sender, reader] = [await a.connect(), await b.listen()];
+    const total = 300;
+    for (let n = 1; n <= total; n++) {
+      if (n % 60 === 0) expect(await cutFeed()).toBeGreaterThan(0);
+      await sender.must("sendMessage", { chatId, text: `Message ${n}`, clientId: `cut-${n}` });
+    }
+    await reader.count("receiveMessage", total, 20_000);
+    expect(heard(reader)).toEqual(upTo(total));
+  }, 60_000);
+
+  test("repeats nothing to who has the chat, pages through it, or asked not to hear it", async () => {
+    const { a, b, chatId } = await made.pair();
+    const sender = await a.connect();
+    const texts = upTo(450).map((n) => sender.must("sendMessage", { chatId, text: `Message ${n}`, clientId: `old-${n}` }));
+    await Promise.all(texts);
+    const [has, pages, left] = [await b.connect(), await b.connect(), await b.connect()];
+    await has.must("subscribe", {});
+    const first = await pages.must("subscribe", { since: { [chatId]: 1 } });
+    expect(first.more).toEqual([chatId]);
+    await left.must("subscribe", {});
+    await left.must("leaveChat", { chatId });
+
+    await cutFeed();
+    await sender.must("sendMessage", { chatId, text: "After the cut", clientId: "after" });
+    await has.count("receiveMessage", 1, 20_000);
+    // A chat of b's made now is heard by all three: so the looks that follow the cut are over.
+    const other = await made.person();
+    await made.befriend(other, b);
+    const { body } = await other.post("/chat/create-direct", { receiverId: b.id });
+    const greeting = await other.post("/chat/messages", { chatId: body._id, text: "Hello" });
+    expect(greeting.status).toBe(201);
+    for (const line of [has, pages, left]) await line.until("receiveMessage", (message) => message.chatId === body._id, 20_000);
+
+    const ofChat = (line: Line) => line.all("receiveMessage").filter((message) => message.chatId === chatId);
+    expect(ofChat(has).map(({ text }) => text)).toEqual(["After the cut"]);
+    expect(ofChat(pages)).toEqual([]);
+    expect(ofChat(left)).toEqual([]);
+  }, 60_000);
+});
