@@ -19,7 +19,7 @@ export async function operatorAnswer(broker: ServiceBroker, path: string): Promi
     const { ready, parts } = await readiness(broker);
     return json(ready ? 200 : 503, { status: ready ? "ready" : "not ready", parts });
   }
-  if (path === "/metrics") return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: metricsText(broker) };
+  if (path === "/metrics") return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: await metricsText(broker) };
   return undefined;
 }
 

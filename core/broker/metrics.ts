@@ -1,5 +1,6 @@
 /** Metrics as Prometheus text, served by the node's own admin server instead of a port of the reporter's. */
 import { MetricReporters, type MetricRegistry, type ServiceBroker } from "moleculer";
+import { readiness } from "./readiness.ts";
 
 const reporters = new WeakMap<ServiceBroker, TextReporter>();
 
@@ -15,5 +16,12 @@ export class TextReporter extends MetricReporters.Prometheus {
   }
 }
 
-/** All metrics of this node in Prometheus' text format (0.0.4). */
-export const metricsText = (broker: ServiceBroker): string => reporters.get(broker)?.generatePrometheusResponse() ?? "";
+/** All metrics of this node in Prometheus' text format (0.0.4), and what is away of the parts that `/ready` names. */
+export async function metricsText(broker: ServiceBroker): Promise<string> {
+  const { parts } = await readiness(broker);
+  const lines = Object.entries(parts).map(
+    ([part, state]) => `parley_part_ok{nodeID="${broker.nodeID}",part="${part}"} ${state === "ok" ? 1 : 0}`,
+  );
+  const own = ["# HELP parley_part_ok Whether a part this node rests on is there", "# TYPE parley_part_ok gauge", ...lines];
+  return [reporters.get(broker)?.generatePrometheusResponse() ?? "", ...own, ""].join("\n");
+}

@@ -33,9 +33,9 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     cacher: cacherOptions(mesh),
     serializer: "JSONExt",
     requestTimeout: defaultPolicy.timeoutMs,
-    // A dead node is noticed after 5 s; less would take a busy machine for a dead one.
+    // A dead node is noticed within 8 s, for Moleculer checks as often as this; less would take a busy machine for a dead one.
     heartbeatInterval: 1,
-    heartbeatTimeout: 5,
+    heartbeatTimeout: 4,
     // In-flight calls are finished at the end, not rejected.
     tracking: { enabled: true, shutdownTimeout: 8000 },
     // Without this a node that offers an action itself would never follow the routing.

@@ -41,14 +41,14 @@ export async function readiness(broker: ServiceBroker): Promise<Readiness> {
 
   note("services", broker.started ? undefined : "starting or draining");
   note("store", health(await store.health()));
-  note("feed", health(feed.health()));
   note("queue", health(queue.health()));
   const offset = Math.abs(clock.offsetMs() ?? Infinity);
   note("clock", offset > farthestClockMs ? `${Math.round(offset / 1000)} s off the store's` : undefined);
   for (const [part, check] of checks.get(broker) ?? []) note(part, check());
   const ready = Object.values(parts).every((state) => state === "ok");
 
-  // Without these a node serves on, slower: the cache reads the store, limits count in memory.
+  // Without these a node serves on, slower: gateways look for changes, the cache reads the store, limits count in memory.
+  note("feed", health(feed.health()));
   note("cache", health(cache.health()));
   note("limits", health(limits.health()));
   return { ready, parts };

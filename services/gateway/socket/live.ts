@@ -8,7 +8,7 @@ import type { Feed, Subscription } from "../../../core/feed/feed.ts";
 import { chat, type Chat, type Membership, type Position, type SyncAnswer } from "../../chat/contract.ts";
 import { metaOf, type Person, type PersonSocket } from "./person.ts";
 import { chatOf, type Place } from "./room.ts";
-import { inTime, Rooms } from "./rooms.ts";
+import { Rooms, soon } from "./rooms.ts";
 
 /** Heads asked for in one call. */
 const headsAtOnce = 1000;
@@ -91,28 +91,29 @@ export class Live {
 
   /** Answers what changed since, and hears all own chats from there on; those in `more` after their last page. */
   async subscribe(socket: PersonSocket, since: Record<string, number>): Promise<Answer<SyncAnswer>> {
-    const { data: person } = socket;
-    const userId = person.session.user.id;
+    const { data } = socket;
+    const userId = data.session.user.id;
     const held: UserNote[] = [];
-    person.held = held;
+    data.held = held;
     let release: (() => void) | undefined;
     const settle = () => {
       release?.();
-      if (person.held === held) person.held = undefined;
+      if (data.held === held) data.held = undefined;
       for (const note of held) this.tell(socket, note);
     };
     try {
-      await inTime(this.people.get(userId)?.listening);
+      const person = this.people.get(userId);
+      if (person !== undefined) await soon(person.listening);
       const memberships = await call(this.broker, chat.memberships, { userId });
       release = await this.rooms.hold(memberships.map(({ chatId }) => chatId));
       const { answer, positions } = await call(this.broker, chat.sync, { since }, metaOf(socket));
       return {
         data: answer,
         afterwards: () => {
-          person.known ??= new Map();
+          data.known ??= new Map();
           // Those in `more` too: the client asks for them itself.
-          for (const membership of memberships) learn(person, membership);
-          for (const { joined } of held) if (joined !== undefined && isIn(answer, joined.chatId)) learn(person, joined);
+          for (const membership of memberships) learn(data, membership);
+          for (const { joined } of held) if (joined !== undefined && isIn(answer, joined.chatId)) learn(data, joined);
           this.enterWhole(socket, positions);
           settle();
         },

@@ -1,5 +1,4 @@
 /** The rooms of the chats that this gateway's sockets hear, and the feed channels behind them. */
-import { Unavailable } from "../../../core/errors.ts";
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
 import { chatChannel, type Batch, type Head } from "../../chat/contract.ts";
 import { Room, type RoomParts } from "./room.ts";
@@ -17,8 +16,8 @@ interface Opened {
   subscription?: Subscription;
 }
 
-/** Who waits longer is told so: without Redis a channel can't be listened to. */
-const patienceMs = 5000;
+/** The feed's confirmation is not waited for longer: what is missed while Redis is away the look finds. */
+const confirmWithinMs = 1000;
 
 export class Rooms {
   private readonly parts: RoomsParts;
@@ -38,7 +37,7 @@ export class Rooms {
   /**
    * Opens rooms: listens first and reads the heads then, so that whatever is committed after the promise resolves is heard.
    * @returns lets go of the rooms; call it once their sockets are attached
-   * @throws Unavailable  the feed or the heads can't be reached
+   * @throws  when the heads can't be read; nothing stays open then
    */
   async hold(chatIds: readonly string[]): Promise<() => void> {
     const missing = chatIds.filter((chatId) => !this.opened.has(chatId)).map((chatId) => this.open(chatId));
@@ -50,7 +49,7 @@ export class Rooms {
     }
     const release = () => releases.splice(0).forEach((free) => free());
     try {
-      await inTime(Promise.all(new Set(held.map(({ begun }) => begun))));
+      await Promise.all(new Set(held.map(({ begun }) => begun)));
     } catch (error) {
       release();
       throw error;
@@ -70,13 +69,7 @@ export class Rooms {
 
   private async begin(entries: readonly Opened[]): Promise<void> {
     try {
-      await Promise.all(
-        entries.map(async (entry) => {
-          const subscription = await this.parts.feed.listen([chatChannel(entry.chatId)], (batch: Batch) => entry.room.hear(batch));
-          entry.subscription = subscription;
-          if (this.opened.get(entry.chatId) !== entry) subscription.stop();
-        }),
-      );
+      await soon(Promise.all(entries.map((entry) => this.listen(entry))));
       const heads = new Map((await this.parts.fetchHeads(entries.map(({ chatId }) => chatId))).map((head) => [head.chatId, head]));
       for (const { chatId, room } of entries) {
         const head = heads.get(chatId);
@@ -88,20 +81,24 @@ export class Rooms {
     }
   }
 
+  private async listen(entry: Opened): Promise<void> {
+    const hear = (batch: Batch) => entry.room.hear(batch);
+    entry.subscription = await this.parts.feed.listen([chatChannel(entry.chatId)], hear);
+    if (this.opened.get(entry.chatId) !== entry) entry.subscription.stop();
+  }
+
   private close(entry: Opened): void {
     entry.subscription?.stop();
     if (this.opened.get(entry.chatId) === entry) this.opened.delete(entry.chatId);
   }
 }
 
-/** @throws Unavailable  the feed or the services take too long */
-export async function inTime(begun: Promise<unknown> | undefined): Promise<void> {
+/** Waits for the feed to confirm, but not for long. */
+export async function soon(confirmed: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Unavailable("Live delivery is not available, try again")), patienceMs);
-  });
+  const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, confirmWithinMs)));
   try {
-    await Promise.race([begun, late]);
+    await Promise.race([confirmed, enough]);
   } finally {
     clearTimeout(timer);
   }
