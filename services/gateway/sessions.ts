@@ -26,6 +26,8 @@ export interface Sessions {
    */
   check(token: string | undefined): Session | undefined;
   isRevoked(sessionId: string): boolean;
+  /** Whether `check` can answer: not in the first moments of a start. */
+  isReady(): boolean;
   /** Calls back for every session that ends before its token does. */
   onRevoked(listener: (revocation: Revocation) => void): void;
   stop(): void;
@@ -109,6 +111,7 @@ export async function followSessions({ broker, feed, clock, jwtSecrets, log }: S
       return session === undefined || revoked.has(session.user.sessionId) ? undefined : session;
     },
     isRevoked: (sessionId) => revoked.has(sessionId),
+    isReady: () => answeredAt !== undefined,
     onRevoked: (listener) => void listeners.add(listener),
     stop() {
       isStopped = true;

@@ -59,6 +59,8 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
   const namespace = io.of("/");
 
   openSecondPath(server);
+  // A handshake refused by Socket.IO makes its client give up; a connection that fails makes it come again.
+  io.engine.opts.allowRequest = (_request, decide) => decide("Starting, try again", around.sessions.isReady());
   namespace.on("connection", (socket) => welcome(around, live, log, socket as unknown as PersonSocket));
   around.sessions.onRevoked(({ sessionId, reason }) => {
     for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
