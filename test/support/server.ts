@@ -115,9 +115,16 @@ function watch(role: string, child: ChildProcess, statusPort: number, logFolder:
   };
 }
 
-/** Starts an embedded server on a free port and waits until it is ready. Rate limits are off unless asked for. */
-export async function startEmbedded({ env = {}, dataDir }: { env?: Env; dataDir?: string } = {}): Promise<Server> {
-  const port = await freePort();
+interface EmbeddedOptions {
+  readonly env?: Env;
+  readonly dataDir?: string;
+  /** A free one if not given. */
+  readonly port?: number;
+}
+
+/** Starts an embedded server and waits until it is ready. Rate limits are off unless asked for. */
+export async function startEmbedded({ env = {}, dataDir, port: asked }: EmbeddedOptions = {}): Promise<Server> {
+  const port = asked ?? (await freePort());
   const folder = dataDir ?? (await temporaryFolder());
   const node = startNode("embedded", { PORT: String(port), HOST: "127.0.0.1", DATA_DIR: folder, LIMITS: "off", ...env }, port);
   const removeFolder = async () => {
