@@ -16,7 +16,7 @@ export function armFaults(specs: readonly string[]): void {
   armed.clear();
   for (const spec of specs) {
     const [point = "", fault = ""] = spec.split("=");
-    const signal = { kill: "SIGKILL", freeze: "SIGSTOP" }[fault] as "SIGKILL" | "SIGSTOP" | undefined;
+    const signal = fault === "kill" ? "SIGKILL" : fault === "freeze" ? "SIGSTOP" : undefined;
     if (!faultPoints.includes(point as FaultPoint) || signal === undefined) throw new Error(`FAULTS: unknown fault "${spec}"`);
     armed.set(point, signal);
   }

@@ -10,8 +10,16 @@ export const emailAddress = {
   trim: true,
   lowercase: true,
   max: 254,
-  pattern: /^(?=.{3,254}$)[^\s@]+@[^\s@]+\.[^\s@]+$/,
+  pattern: /^(?=.{3,254}$)[^\s@\p{C}]+@[^\s@\p{C}]+\.[^\s@\p{C}]+$/u,
   messages: { stringPattern: "must be an e-mail address" },
+} as const;
+
+/** A name or title, trimmed: something to see, and nothing that changes how the rest of a line is shown. */
+export const visibleName = {
+  type: "string",
+  trim: true,
+  pattern: /^(?=.*[\p{L}\p{N}\p{P}\p{S}])[^\p{Cc}\u202a-\u202e\u2066-\u2069]+$/u,
+  messages: { stringPattern: "must not be blank or hold control characters" },
 } as const;
 
 /** 1-10,000 characters, kept as sent, not only white space. */

@@ -1,17 +1,35 @@
 /** The embedded mode's own secret: made once, kept in the data folder, readable by its owner alone. */
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { StartError } from "./errors.ts";
 
-/** The secret of this data folder. The folder is held by this process already, so nobody else makes one meanwhile. */
+const leastCharacters = 32;
+
+/**
+ * The secret of this data folder. The folder is held by this process already, so nobody else makes one meanwhile.
+ * @throws StartError  the file holds too little
+ */
 export function ownSecret(folder: string): string {
   const file = join(folder, "jwt-secret");
+  const secret = read(file) ?? make(file);
+  if (secret.length < leastCharacters) throw new StartError(`${file} holds no secret of at least ${leastCharacters} characters; remove it`);
+  return secret;
+}
+
+function read(file: string): string | undefined {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file, "utf8").trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    const secret = randomBytes(32).toString("base64url");
-    writeFileSync(file, secret, { mode: 0o600, flag: "wx", flush: true });
-    return secret;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
+}
+
+function make(file: string): string {
+  const secret = randomBytes(32).toString("base64url");
+  // Renamed when it is on disk: a power cut leaves the whole of it or none.
+  writeFileSync(`${file}.new`, secret, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+  return secret;
 }

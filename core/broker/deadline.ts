@@ -35,7 +35,7 @@ export function deadline(): Middleware {
     localAction(next) {
       return function (ctx) {
         const until = deadlineOf(ctx);
-        if (until !== undefined && clock() > until) return Promise.reject(new Unavailable("Reached after its deadline"));
+        if (until !== undefined && clock() > until) return Promise.reject(new Unavailable());
         return next.call(this, ctx);
       };
     },

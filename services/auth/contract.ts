@@ -1,8 +1,8 @@
 /** What auth offers: accounts, passwords, sessions, and who may still use a token. */
 import { contract, events, returns } from "../../core/contract.ts";
-import { atMost72Bytes, emailAddress, id } from "../../core/rules.ts";
+import { atMost72Bytes, emailAddress, id, visibleName } from "../../core/rules.ts";
 
-const name = { type: "string", trim: true, min: 2, max: 60 } as const;
+const name = { ...visibleName, min: 2, max: 60 } as const;
 /** At least 8 characters with a lower and an upper case letter, a digit and a symbol; at most 72 bytes. */
 const newPassword = {
   type: "string",

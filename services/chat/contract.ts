@@ -1,6 +1,6 @@
 /** What chat offers: chats, their members, and the one sequence of changes each chat has. Times that leave are ISO-8601. */
 import { contract, returns } from "../../core/contract.ts";
-import { id, messageText, pageLimit } from "../../core/rules.ts";
+import { id, messageText, pageLimit, visibleName } from "../../core/rules.ts";
 
 export type Role = "member" | "admin";
 
@@ -150,7 +150,7 @@ export const chat = contract("chat", {
   createGroup: {
     summary: "A group of contacts, its creator the admin",
     access: "user",
-    params: { name: { type: "string", trim: true, min: 1, max: 100 }, participants: { type: "array", items: id, min: 2, max: 2000 } },
+    params: { name: { ...visibleName, min: 1, max: 100 }, participants: { type: "array", items: id, min: 2, max: 2000 } },
     result: returns<Chat>(),
     policy: { timeoutMs: 10_000 },
   },

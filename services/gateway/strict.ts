@@ -25,10 +25,19 @@ export type Check = (params: object) => void;
 export function strictCheck(rules: Rules): Check {
   const check = validator.compile({ ...strictRules(rules), $$strict: true }) as unknown as (params: object) => true | RuleError[];
   return (params) => {
-    const outcome = check(params);
+    const outcome = outcomeOf(check, params);
     if (outcome !== true) throw invalid(outcome);
     if (!isWellFormed(params)) throw new Invalid("Text must be well-formed Unicode");
   };
+}
+
+/** The validator puts what it refuses into its message, and that throws for values nested too deep or with a `toString` of their own. */
+function outcomeOf(check: (params: object) => true | RuleError[], params: object): true | RuleError[] {
+  try {
+    return check(params);
+  } catch {
+    return [];
+  }
 }
 
 /** A lone surrogate can't be stored: it would come back as another character, and as the same one for different keys. */
@@ -39,9 +48,10 @@ function isWellFormed(value: unknown): boolean {
   return true;
 }
 
-/** The error that names every field that is wrong. */
+/** The error that names every field that is wrong, each with the first thing that is. */
 export function invalid(errors: readonly RuleError[]): Invalid {
-  const details = errors.flatMap(fieldErrors).slice(0, mostDetails);
+  const all = errors.flatMap(fieldErrors);
+  const details = [...new Map(all.toReversed().map((detail) => [detail.field, detail])).values()].reverse().slice(0, mostDetails);
   const [first] = details;
   if (first === undefined) return new Invalid("Not valid");
   return new Invalid(first.message.includes(first.field) ? first.message : `${first.field} ${first.message}`, details);

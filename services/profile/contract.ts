@@ -1,8 +1,8 @@
 /** What profile offers: who a person says they are. */
 import { contract, returns } from "../../core/contract.ts";
-import { id } from "../../core/rules.ts";
+import { id, visibleName } from "../../core/rules.ts";
 
-const name = { type: "string", trim: true, max: 60, optional: true } as const;
+const name = { ...visibleName, max: 60, optional: true } as const;
 
 /** What anyone signed in may see of a person. */
 export interface ProfileSummary {

@@ -6,7 +6,7 @@ import { userChannel, type UserNote } from "../../core/feed/channels.ts";
 import { newId, pairKey } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import { settle } from "../../core/settle.ts";
-import { insert, storeTime, update, type Database, type Operation, type StoreTime } from "../../core/store/store.ts";
+import { expect, insert, remove, storeTime, update, type Database, type Operation, type StoreTime } from "../../core/store/store.ts";
 import { announce } from "../../mixins/outbox.ts";
 import { requestEvents, type ContactRequest, type RelationEvent, type RelationState } from "./contract.ts";
 import { personByEmail } from "./directory.ts";
@@ -91,7 +91,8 @@ async function perform(keeping: Keeping, act: Act, actor: string, find: Find, me
     const { isNew, ...standing } = transition(row, act, { actor, other, now: clock.now() });
     const content: Pick<Written, "message" | "createdAt"> =
       row === undefined || isNew ? { message, createdAt: storeTime } : { message: row.message, createdAt: row.createdAt };
-    const identity = { _id: row?._id ?? newId(), pair: pairKey(actor, other), rev: (row?.rev ?? 0) + 1 };
+    // A new invite has an id of its own: a late answer to the old one must not hit it.
+    const identity = { _id: row === undefined || isNew ? newId() : row._id, pair: pairKey(actor, other), rev: (row?.rev ?? 0) + 1 };
     const written: Written = { ...identity, ...standing, ...content, updatedAt: storeTime };
     return { operations: operations(row, written), outcome: written };
   });
@@ -102,11 +103,18 @@ async function perform(keeping: Keeping, act: Act, actor: string, find: Find, me
 function operations(row: RequestRow | undefined, { _id, ...fields }: Written): Operation[] {
   const ref = announced[fields.state];
   return [
-    row === undefined ? insert(requests, { _id, ...fields }) : update(requests, { _id, rev: row.rev }, fields),
+    ...write(row, { _id, ...fields }),
     ...(ref === undefined
       ? []
       : [announce(ref, { key: fields.pair, rev: fields.rev, payload: present.relationEvent({ _id, ...fields }) })]),
   ];
+}
+
+function write(row: RequestRow | undefined, now: Written): Operation[] {
+  if (row === undefined) return [insert(requests, now)];
+  const { _id, ...fields } = now;
+  if (row._id === _id) return [update(requests, { _id, rev: row.rev }, fields)];
+  return [expect(requests, { _id: row._id, rev: row.rev }), remove(requests, { _id: row._id }), insert(requests, now)];
 }
 
 /** The states that other services hear of. An invite that is open or was taken back changes nothing for them. */

@@ -95,6 +95,34 @@ test("a person has 10 messages a second and 30 at once; what was refused may be 
   line.close();
 });
 
+test("a session is no way to guess the password", async () => {
+  const [a] = await signedUp(1);
+  const statuses: number[] = [];
+  for (let i = 0; i < 16; i++) {
+    const body = { oldPassword: `Wrong-Password-${i}`, newPassword: "Correct-Horse-8" };
+    statuses.push((await a!.request("PATCH", "/auth/changePassword", { body, headers: from() })).status);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(statuses).toEqual([...Array.from({ length: 15 }, () => 401), 429]);
+});
+
+test("events nobody knows are counted like those that are known", async () => {
+  const [a] = await signedUp(1);
+  const line = await connect(server.url, { auth: { token: a!.token }, headers: from() });
+  const codes = (await times(60, () => line.call("nonsense", {}))).map((answer) => (answer.ok ? "ok" : answer.error.code));
+  expect(new Set(codes)).toEqual(new Set(["NOT_FOUND", "RATE_LIMITED"]));
+  line.close();
+});
+
+test("an address opens connections as an office does, not as a flood", async () => {
+  const headers = from();
+  const open = () => fetch(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers }).then(({ status }) => status);
+  const statuses = await times(500, open);
+  expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(300);
+  expect(statuses.filter((status) => status === 403).length).toBeGreaterThan(0);
+  expect((await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers: from() })).status).toBe(200);
+});
+
 async function signedUp(count: number) {
   return times(count, async () => {
     const person = made.stranger();

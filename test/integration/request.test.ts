@@ -131,7 +131,10 @@ describe("an invite", () => {
     const dayAgo = Date.now() - rejectionHoldsMs;
     await services.db("request").commit([update(requests, { _id: first._id }, { updatedAt: dayAgo, createdAt: dayAgo })]);
     const again = await invite(ada, ben, "again");
-    expect(again).toMatchObject({ _id: first._id, status: "pending", message: "again" });
+    expect(again).toMatchObject({ status: "pending", message: "again" });
+    // An answer to the old invite that comes late does not hit the new one.
+    expect(again._id).not.toBe(first._id);
+    await expect(respond(ben, first, "accepted")).rejects.toEqual(refused("NOT_FOUND"));
     expect(Date.parse(again.createdAt)).toBeGreaterThan(dayAgo + 1000);
     await respond(ben, again, "rejected");
     expect(await invite(ben, ada)).toMatchObject({ status: "pending", fromUserId: ben.userId, toUserId: ada.userId });

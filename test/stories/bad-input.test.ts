@@ -24,6 +24,8 @@ const wrongValues: [string, unknown][] = [
   ["a path", "../../etc/passwd"],
   ["a zero byte", "\u0000"],
   ["half a character", "Half \ud800"],
+  ["a list nested 4,000 deep", JSON.parse(`${"[".repeat(4000)}${"]".repeat(4000)}`)],
+  ["a list that can't be printed", [{ toString: 1, valueOf: 1 }]],
 ];
 
 type Fair = (value: unknown) => boolean;

@@ -1,5 +1,5 @@
 /** The data folder: one process holds it, and its data is never opened by a release older than the one that wrote it. */
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StartError } from "../../errors.ts";
@@ -41,9 +41,15 @@ export function holdFolder(folder: string): HeldFolder {
   }
 }
 
+/** Makes the file readable by its owner alone, where it is missing; SQLite gives its log the same mode. */
+function ownersOnly(file: string): string {
+  closeSync(openSync(file, "a", 0o600));
+  return file;
+}
+
 /** An exclusive transaction that is never ended: the system frees its file lock with the process, however that dies. */
 function takeLock(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, "lock.db"));
+  const lock = new DatabaseSync(ownersOnly(join(folder, "lock.db")));
   try {
     lock.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
     return lock;
@@ -55,7 +61,7 @@ function takeLock(folder: string): DatabaseSync {
 }
 
 function openFile(file: string): DatabaseSync {
-  const connection = new DatabaseSync(file);
+  const connection = new DatabaseSync(ownersOnly(file));
   try {
     // Cut off at any byte, a write-ahead log still holds all whole commits before the cut.
     // Small pages: a message touches one page in each of its indexes, and whole pages go to the log (a fifth less CPU than with 4 kB).

@@ -40,9 +40,15 @@ function chainOf(request: Peer): string[] {
   return [...forwarded.slice(firstGood), peerAddress(request)];
 }
 
-// An IPv4 client of a dual-stack socket looks like ::ffff:192.0.2.1; a link-local address may carry its interface.
-function plain(address: string): string {
-  const bare = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+const withPort = /^(?:\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/;
+const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+// Some proxies write ports; an IPv4 client of a dual-stack socket looks like ::ffff:192.0.2.1; a link-local address may carry its
+// interface.
+function plain(written: string): string {
+  const [, inBrackets, beforePort] = withPort.exec(written) ?? [];
+  const address = inBrackets ?? beforePort ?? written;
+  const bare = mappedIpv4.exec(address)?.[1] ?? address;
   const zone = bare.indexOf("%");
   return zone < 0 ? bare : bare.slice(0, zone);
 }

@@ -9,8 +9,11 @@ export const requests: Allowance = { name: "http", points: 10, windowMs: 1000, b
 
 /** Guessing one account's password from one address; from many; any account's from one. */
 export const logIns: Allowance = { name: "login", points: 15, windowMs: quarterHourMs };
-export const logInsPerAccount: Allowance = { name: "login-account", points: 50, windowMs: quarterHourMs };
+/** High enough that strangers can hardly close an account by guessing at it from many addresses. */
+export const logInsPerAccount: Allowance = { name: "login-account", points: 300, windowMs: quarterHourMs };
 export const logInsPerAddress: Allowance = { name: "login-address", points: 200, windowMs: quarterHourMs };
+/** A stolen session must not be a way to guess the password. */
+export const passwordChanges: Allowance = { name: "password", points: 15, windowMs: quarterHourMs };
 export const signUpsPerAddress: Allowance = { name: "signup-address", points: 200, windowMs: quarterHourMs };
 
 /** Counts one. @throws TooMany */

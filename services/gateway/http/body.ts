@@ -9,9 +9,10 @@ export const hasBody = ({ headers }: IncomingMessage): boolean =>
 
 /**
  * The body's bytes. What comes beyond the limit is read and thrown away, so that the client reads our answer.
+ * @param isKept  false counts the bytes and throws them away: the request will be refused
  * @throws DomainError TOO_LARGE
  */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxBytes: number, isKept = true): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const tooLarge = () => {
       request.removeAllListeners("data").resume();
@@ -26,7 +27,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
       if (size > maxBytes) tooLarge();
-      else chunks.push(chunk);
+      else if (isKept) chunks.push(chunk);
     });
     request.once("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     const cutOff = () => reject(new Invalid("The body ended early"));

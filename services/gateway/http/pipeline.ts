@@ -48,12 +48,13 @@ export function pipeline(row: Row): Pipeline {
     const session = action.access === "user" ? sessions.check(tokenOf(request)) : undefined;
     // Public routes, and credentials that are missing or bad.
     if (session === undefined) await spend(limits, requests, addressKey(address));
-    const bytes = hasBody(request) ? await readBody(request, maxBytes) : undefined;
-    if (needsSession && session === undefined) throw new Unauthenticated();
+    const isRefused = needsSession && session === undefined;
+    const bytes = hasBody(request) ? await readBody(request, maxBytes, !isRefused) : undefined;
+    if (isRefused) throw new Unauthenticated();
     if (changesState && !origins.isAllowed(request)) throw new Forbidden("This origin may not call");
     if (session !== undefined) await spend(limits, requests, session.user.id);
     const params = paramsOf(request, bytes);
-    for (const { allowance, key } of rowLimits) await spend(limits, allowance, key(params, addressKey(address)));
+    for (const { allowance, key } of rowLimits) await spend(limits, allowance, key(params, addressKey(address), session?.user.id ?? ""));
 
     const isSkipped = row.isSessionOptional === true && session === undefined;
     const input: Record<string, unknown> = row.input === undefined ? params : row.input(params);

@@ -4,7 +4,7 @@ import { chat, type Message } from "../../chat/contract.ts";
 import { profile } from "../../profile/contract.ts";
 import { request } from "../../request/contract.ts";
 import { draftRules, stored, toStore } from "../draft.ts";
-import { logIns, logInsPerAccount, logInsPerAddress, signUpsPerAddress } from "./allowances.ts";
+import { logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress } from "./allowances.ts";
 import { row, type RowLimit } from "./table.ts";
 
 const megabyte = 1024 * 1024;
@@ -50,6 +50,7 @@ const authRows = [
     method: "PATCH",
     path: "/auth/changePassword",
     action: auth.changePassword,
+    limits: [{ allowance: passwordChanges, key: (_: unknown, _address, userId) => userId }],
     present: () => ({ message: "Password changed; all other sessions have ended" }),
   }),
   row({ method: "GET", path: "/auth/getUserByEmail", action: auth.userByEmail, present: ({ userId }) => ({ userId }) }),

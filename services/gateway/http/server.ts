@@ -1,16 +1,25 @@
 /** The HTTP server itself: what it bears with, how it says that its port is taken, and how it stops without cutting an answer off. */
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { StartError } from "../../../core/errors.ts";
+import { newId } from "../../../core/ids.ts";
 
+/** Where Socket.IO listens. */
+const socketPaths = /^(?:\/chat)?\/socket\.io\//;
 /** A request has to be whole by then, its headers sooner. */
 const wholeWithinMs = 30_000;
 const headersWithinMs = 10_000;
 
 export function makeServer(answer: RequestListener): Server {
   const server = createServer(
-    { requestTimeout: wholeWithinMs, headersTimeout: headersWithinMs, connectionsCheckingInterval: 1000 },
+    {
+      requestTimeout: wholeWithinMs,
+      headersTimeout: headersWithinMs,
+      connectionsCheckingInterval: 1000,
+      // Whoever offers another protocol is answered in this one.
+      shouldUpgradeCallback: ({ headers, url = "" }) => headers.upgrade?.toLowerCase() === "websocket" && socketPaths.test(url),
+    },
     answer,
   );
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuse(socket, error.code));
@@ -19,6 +28,12 @@ export function makeServer(answer: RequestListener): Server {
 
 /** Answers what never became a request: not HTTP, headers too long, or too slow. */
 function refuse(socket: Duplex, reason: string | undefined): void {
+  const underWay = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+  if (underWay) {
+    // What follows a request must not take the place of its answer.
+    underWay.once("finish", () => socket.destroy());
+    return;
+  }
   if (reason === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
@@ -29,7 +44,7 @@ function refuse(socket: Duplex, reason: string | undefined): void {
       : reason === "ERR_HTTP_REQUEST_TIMEOUT"
         ? "408 Request Timeout"
         : "400 Bad Request";
-  const body = JSON.stringify({ message: status.slice(4), code: "VALIDATION" });
+  const body = JSON.stringify({ message: status.slice(4), code: "VALIDATION", requestId: newId() });
   const headers = [
     `HTTP/1.1 ${status}`,
     "Content-Type: application/json; charset=utf-8",

@@ -12,8 +12,8 @@ type ResultOf<A> = A extends ActionRef<any, infer R> ? R : never;
 /** A limit of one route besides those of all. */
 export interface RowLimit {
   readonly allowance: Allowance;
-  /** What it counts under, from the validated params and the caller's address. */
-  readonly key: (params: any, address: string) => string;
+  /** What it counts under, from the validated params, the caller's address and, on routes with a session, the person. */
+  readonly key: (params: any, address: string, userId: string) => string;
 }
 
 /**

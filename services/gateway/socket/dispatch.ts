@@ -32,7 +32,7 @@ export async function dispatch(
 ): Promise<void> {
   const { payload, acknowledge } = split(args);
   try {
-    const refusal = spend(around, row, socket.data.session.user.id);
+    const refusal = spend(around, row.counts, socket.data.session.user.id);
     if (refusal !== undefined && row.counts === "others") throw refusal;
     if (!isPlain(payload)) throw new Invalid("The payload must be an object");
     row.check(payload);
@@ -45,8 +45,9 @@ export async function dispatch(
 }
 
 /** Answers an event that is not in the table. */
-export function refuseUnknown(log: Logger, socket: PersonSocket, args: readonly unknown[]): void {
-  refuse(new NotFound("No such event"), log, socket, split(args).acknowledge);
+export function refuseUnknown(around: EventSurroundings, log: Logger, socket: PersonSocket, args: readonly unknown[]): void {
+  const refusal = spend(around, "others", socket.data.session.user.id);
+  refuse(refusal ?? new NotFound("No such event"), log, socket, split(args).acknowledge);
 }
 
 function refuse(error: unknown, log: Logger, socket: PersonSocket, acknowledge: Acknowledge | undefined): void {

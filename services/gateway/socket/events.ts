@@ -79,7 +79,7 @@ export const events: readonly EventRow[] = [
 ];
 
 /** Counts an event. @returns why it may not happen now */
-export function spend({ messages, others }: EventSurroundings, { counts }: EventRow, userId: string): TooMany | undefined {
+export function spend({ messages, others }: EventSurroundings, counts: EventRow["counts"], userId: string): TooMany | undefined {
   const waitMs = (counts === "messages" ? messages : others).take(userId);
   return waitMs > 0 ? new TooMany(waitMs) : undefined;
 }

@@ -18,8 +18,9 @@ export async function identify(around: Surroundings, { request, handshake }: Soc
   try {
     if (!around.origins.isAllowed(request)) throw new Forbidden("This origin may not call");
     const address = around.addressOf(request);
-    const { token = tokenOf(request) } = handshake.auth as { token?: unknown };
-    const session = typeof token === "string" ? around.sessions.check(token) : undefined;
+    const { token: given } = handshake.auth as { token?: unknown };
+    const token = typeof given === "string" && given !== "" ? given : tokenOf(request);
+    const session = around.sessions.check(token);
     if (session === undefined) {
       await spend(around.limits, requests, addressKey(address));
       throw new Unauthenticated(token === undefined ? "No token" : "Invalid or expired token");

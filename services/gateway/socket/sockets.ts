@@ -1,10 +1,13 @@
 /** The socket half of the gateway: moleculer-io's server on the gateway's HTTP server, the table of events, live delivery. */
-import type { IncomingMessage, Server as HttpServer } from "node:http";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { portsOf } from "../../../core/ports.ts";
+import { addressKey } from "../http/address.ts";
+import type { HttpRequest } from "../http/answer.ts";
+import { enter } from "../http/entry.ts";
 import type { Surroundings } from "../http/pipeline.ts";
-import { allowance, unlimited } from "./allowance.ts";
+import { allowance, unlimited, type Allowance } from "./allowance.ts";
 import { dispatch, refuseUnknown } from "./dispatch.ts";
 import { events, type EventSurroundings } from "./events.ts";
 import { Live } from "./live.ts";
@@ -25,6 +28,8 @@ export interface Sockets extends EventSurroundings {
   close(): Promise<void>;
 }
 
+/** New connections from one address: offices share one, and all of them come back after a restart. */
+const connections = { perSecond: 50, burst: 300 } as const;
 /** Larger frames cut the socket. */
 const maxFrameBytes = 1_000_000;
 /** Sockets are sent away over this time when a mesh node stops. */
@@ -59,9 +64,14 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
   const namespace = io.of("/");
 
   openSecondPath(server);
-  // A handshake refused by Socket.IO makes its client give up; a connection that fails makes it come again.
-  io.engine.opts.allowRequest = (_request, decide) => decide("Starting, try again", around.sessions.isReady());
-  namespace.on("connection", (socket) => welcome(around, live, log, socket as unknown as PersonSocket));
+  guardConnections(io, around, isLimited ? allowance(connections.perSecond, connections.burst) : unlimited);
+  const sockets: EventSurroundings = {
+    broker,
+    live,
+    messages: isLimited ? allowance(10, 30) : unlimited,
+    others: isLimited ? allowance(10, 20) : unlimited,
+  };
+  namespace.on("connection", (socket) => welcome(around, sockets, log, socket as unknown as PersonSocket));
   around.sessions.onRevoked(({ sessionId, reason }) => {
     for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
       if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);
@@ -70,15 +80,27 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
   const stopUpkeep = keepUp(namespace, () => clock.now());
   const stopLooking = config.mesh === undefined ? undefined : startLooking(broker, live, log);
   return {
-    broker,
-    live,
-    messages: isLimited ? allowance(10, 30) : unlimited,
-    others: isLimited ? allowance(10, 20) : unlimited,
+    ...sockets,
     async close() {
       stopLooking?.();
       stopUpkeep();
       await sendAway(namespace, config.mesh === undefined ? 0 : jitterMs);
     },
+  };
+}
+
+/**
+ * Connections get the headers every answer bears, CORS among them. A handshake refused by Socket.IO makes its client give up; a
+ * connection that fails makes it come again.
+ */
+function guardConnections(io: Server, around: Surroundings, allowed: Allowance): void {
+  io.engine.use((request: HttpRequest, response: ServerResponse, next: () => void) => {
+    if (enter(around, request, response)) next();
+  });
+  io.engine.opts.allowRequest = (request, decide) => {
+    const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
+    if (isNew && allowed.take(addressKey(around.addressOf(request))) > 0) decide("Too many connections", false);
+    else decide("Starting, try again", around.sessions.isReady());
   };
 }
 
@@ -91,11 +113,12 @@ function openSecondPath(server: HttpServer): void {
   server.prependListener("upgrade", rewrite);
 }
 
-function welcome(around: Surroundings, live: Live, log: Logger, socket: PersonSocket): void {
+function welcome(around: Surroundings, sockets: EventSurroundings, log: Logger, socket: PersonSocket): void {
+  const { live } = sockets;
   // A client may name an event `error`, and an emitter without a listener for that would throw.
   socket.on("error", () => undefined);
   socket.onAny((event: unknown, ...args: unknown[]) => {
-    if (!known.has(event as string)) refuseUnknown(log, socket, args);
+    if (!known.has(event as string)) refuseUnknown(sockets, log, socket, args);
   });
   // Revoked between the handshake and here: nobody would cut it any more.
   if (around.sessions.isRevoked(socket.data.session.user.sessionId)) {
