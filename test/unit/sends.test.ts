@@ -1,5 +1,6 @@
 /** One sender's order at the gateway, also when calls fail in the middle. */
 import { expect, test } from "@jest/globals";
+import { eventually } from "../support/eventually.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
 import type { Message, Sent } from "../../services/chat/contract.ts";
 import { Sends, type Attempt } from "../../services/gateway/socket/sends.ts";
@@ -53,6 +54,14 @@ test("holds those behind a message that came too soon", async () => {
   expect(await Promise.all([send("1"), send("2", { refusal }), send("3")])).toEqual(["stored", "RATE_LIMITED", "RATE_LIMITED"]);
   expect(await Promise.all([send("2"), send("3")])).toEqual(["stored", "stored"]);
   expect(stored).toEqual(["1", "2", "3"]);
+});
+
+test("gives up a refused message that does not come again when it may", async () => {
+  const { send, stored } = chatOf();
+  expect(await send("1", { refusal: new TooMany(50) })).toBe("RATE_LIMITED");
+  expect(await send("2")).toBe("RATE_LIMITED");
+  await eventually("another message goes", async () => (await send("3")) === "stored", 1000);
+  expect(stored).toEqual(["3"]);
 });
 
 test("waits for nothing that can't come again", async () => {

@@ -1,9 +1,9 @@
 /**
  * What one socket sends to one chat: one call is under way at a time, and what gathers meanwhile goes in the next as a list. So
  * messages are stored in the order sent, and a busy sender costs few calls. After a refusal that a repeat can mend, everything is
- * refused until the first refused message comes again: what was on its way already would overtake it.
+ * refused until the first refused message comes again, or its time to is over: what was on its way already would overtake it.
  */
-import { Unavailable } from "../../../core/errors.ts";
+import { Unavailable, type DomainError } from "../../../core/errors.ts";
 import type { Sent } from "../../chat/contract.ts";
 
 export interface Outgoing {
@@ -23,8 +23,8 @@ type Call = (messages: readonly Outgoing[]) => Promise<readonly Sent[]>;
 /** Messages of one call, and those that may wait behind it. */
 const atOnce = 200;
 const mayWait = 1000;
-/** A refused message that has not come again by then is given up. */
-const patienceMs = 5000;
+/** A refused message that has not come again when its sender was told to try again is given up; if nothing was told, after this. */
+const patienceMs = 1000;
 
 interface Waiting extends Attempt {
   readonly resolve: (sent: Sent) => void;
@@ -96,7 +96,8 @@ export class Sends {
   /** Refuses these; the first that can come again is waited for. */
   private fail(refused: readonly Waiting[], reason: unknown): void {
     const first = refused.find(({ isRepeatable }) => isRepeatable);
-    if (first !== undefined) this.gap ??= { clientId: first.message.clientId, reason, until: Date.now() + patienceMs };
+    const { retryAfterMs = patienceMs } = (reason as Partial<DomainError>).data ?? {};
+    if (first !== undefined) this.gap ??= { clientId: first.message.clientId, reason, until: Date.now() + retryAfterMs };
     for (const { reject } of refused) reject(reason);
   }
 }
