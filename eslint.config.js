@@ -12,7 +12,7 @@ const toServices = String.raw`/services/`;
 const toMixins = String.raw`/mixins/`;
 const anotherService = String.raw`(?!\.\./)[a-z]+/(?!contract\.ts$)`;
 const serviceArrows = "a service imports core's ports, mixins, its own folder and others' contract.ts";
-const toAdapters = String.raw`/core/(?:store/(?!store\.ts)|feed/(?!feed\.ts|channels\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts))`;
+const toAdapters = String.raw`/core/(?:store/(?!store\.ts)|feed/(?!feed\.ts|channels\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts)|blobs/(?!blobs\.ts))`;
 
 export default tseslint.config(
   { ignores: ["node_modules/", "data/", "coverage/"] },
@@ -57,8 +57,31 @@ export default tseslint.config(
     files: ["**/*.js", "**/*.cjs"],
     languageOptions: { globals: { process: "readonly", console: "readonly", require: "readonly", module: "readonly" } },
   },
+  {
+    files: ["client/**"],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: String.raw`^\.\./services/\w+/(?:contract|shapes)\.ts$`,
+              allowTypeImports: true,
+              message: "client imports types only",
+            },
+            {
+              regex: String.raw`^(?!\./|socket\.io-client$|\.\./services/\w+/(?:contract|shapes)\.ts$)`,
+              message: "client imports socket.io-client, its own files, and types of contracts",
+            },
+          ],
+        },
+      ],
+      "no-restricted-globals": ["error", "Buffer", "process", "require", "setImmediate", "global", "__dirname"],
+    },
+  },
   forbid(["core/**"], [toServices, toMixins], "core imports nothing of ours"),
   forbid(["mixins/**"], [toServices, toAdapters], "mixins import core's ports, not services or adapters"),
   forbid(["services/*/*.ts"], [String.raw`^\.\./${anotherService}`, toAdapters], serviceArrows),
-  forbid(["services/*/*/**"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
+  forbid(["services/*/*/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
+  forbid(["services/*/*/*/**"], [String.raw`^\.\./\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
 );

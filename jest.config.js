@@ -4,7 +4,7 @@ const common = {
   extensionsToTreatAsEsm: [".ts"],
   testEnvironment: "<rootDir>/test/support/environment.js",
 };
-/** RabbitMQ, Redis and MongoDB, for the projects that use them. */
+/** RabbitMQ, Redis, MongoDB, Chromium and Python, for the projects that use them. */
 const infra = { globalSetup: "<rootDir>/test/support/infra.setup.ts" };
 /** One mesh for all stories, when there are stories to run on it; it begins with `infra`. */
 const sharedMesh = { globalSetup: "<rootDir>/test/support/mesh.setup.ts", globalTeardown: "<rootDir>/test/support/mesh.teardown.ts" };
@@ -17,9 +17,14 @@ export default {
     { ...stories, displayName: "stories", globals: { parleyWorld: "embedded" } },
     { ...stories, ...sharedMesh, displayName: "stories on the mesh", globals: { parleyWorld: "mesh" } },
     { ...common, ...infra, displayName: "mesh", testMatch: ["<rootDir>/test/mesh/**/*.test.ts"] },
+    { ...common, ...infra, displayName: "browser", testMatch: ["<rootDir>/test/browser/**/*.test.ts"] },
   ],
   // Of all, not of a project: Jest runs it after the projects' own, so that what used the infrastructure has ended.
   globalTeardown: "<rootDir>/test/support/infra.teardown.ts",
   reporters: ["default", "<rootDir>/test/support/skipped-reporter.js"],
   testTimeout: 60_000,
+  // Tests mostly wait for servers: by default Jest would leave the second core of a small machine to nobody.
+  maxWorkers: "100%",
+  // A test that fails half-way may leave its servers running: the run ends all the same, and they with it.
+  forceExit: true,
 };
