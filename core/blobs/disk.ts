@@ -1,0 +1,94 @@
+/**
+ * Blobs as files of a folder that this process alone holds. A file gets its name when all of it is on disk, so that a crash leaves
+ * the whole of it or none; what is unfinished lies in a folder of its own, emptied at start.
+ */
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { access, mkdir, open, rename, rm, statfs, unlink, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Logger } from "moleculer";
+import { StartError } from "../errors.ts";
+import type { Blobs } from "./blobs.ts";
+import { blobsOn } from "./storage.ts";
+
+/** With less room than this the storage counts as full: a few uploads at once must fit. */
+const leastFreeBytes = 64 * 1024 * 1024;
+
+/** @throws StartError  the folder can't be written */
+export async function openDiskBlobs(folder: string, { log }: { log: Logger }): Promise<Blobs> {
+  const unfinished = join(folder, "unfinished");
+  const fileOf = (key: string): string => join(folder, key);
+  try {
+    await rm(unfinished, { recursive: true, force: true });
+    await mkdir(unfinished, { recursive: true, mode: 0o700 });
+    await syncFolder(dirname(folder));
+  } catch (error) {
+    throw new StartError(`The folder ${folder} can't be written: ${(error as Error).message}`);
+  }
+
+  return blobsOn(
+    {
+      async write(key, chunks) {
+        const file = join(unfinished, randomUUID());
+        try {
+          await writeWhole(file, chunks);
+          await rename(file, fileOf(key));
+          await syncFolder(folder);
+        } catch (error) {
+          await rm(file, { force: true });
+          throw error;
+        }
+      },
+      async read(key, range) {
+        // An open file outlives its name: whoever reads it goes on when it is replaced or removed.
+        const file = await unlessMissing(open(fileOf(key)));
+        if (file === undefined) await access(folder); // Without the folder nobody knows what is missing.
+        return file?.createReadStream(range);
+      },
+      async remove(keys) {
+        await Promise.all(keys.map((key) => unlessMissing(unlink(fileOf(key)))));
+        await syncFolder(folder);
+      },
+      async health() {
+        try {
+          await access(folder, constants.W_OK | constants.X_OK);
+          const { bavail, bsize } = await statfs(folder);
+          return bavail * bsize < leastFreeBytes ? { ok: false, detail: "the disk is full" } : { ok: true };
+        } catch {
+          return { ok: false, detail: "the folder can't be written" };
+        }
+      },
+      close: () => Promise.resolve(),
+    },
+    log,
+  );
+}
+
+async function writeWhole(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    for await (const chunk of chunks) await file.appendFile(chunk);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes names durable: those of new files, and that removed ones are gone. */
+async function syncFolder(folder: string): Promise<void> {
+  const names: FileHandle = await open(folder);
+  try {
+    await names.sync();
+  } finally {
+    await names.close();
+  }
+}
+
+async function unlessMissing<T>(attempt: Promise<T>): Promise<T | undefined> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Blobs of a mesh: GridFS files in the database `<mesh>_media`, and a row for each key that names the one file that counts. A file
+ * counts from the moment its row says so, when all of it is stored. Every other file that may hold bytes is named by the row too, so
+ * that what a dead process left is found by an index and removed.
+ */
+import { Readable } from "node:stream";
+import type { Logger } from "moleculer";
+import mongoose from "mongoose";
+import { connect } from "../store/mongo/connection.ts";
+import type { Blobs } from "./blobs.ts";
+import { blobsOn, called } from "./storage.ts";
+
+const { GridFSBucket, ObjectId } = mongoose.mongo;
+type FileId = InstanceType<typeof ObjectId>;
+
+interface Row {
+  /** The blob's key. */
+  readonly _id: string;
+  readonly current?: { readonly fileId: FileId; readonly size: number };
+  /** Files being written; their ids tell since when. */
+  readonly writing: readonly FileId[];
+  /** Files whose bytes are to be removed. */
+  readonly gone: readonly FileId[];
+}
+
+const bucketName = "blobs";
+/** Of a file's chunks, GridFS' own default. Stored files have it, so it never changes. */
+const chunkBytes = 255 * 1024;
+/** No upload takes so long: whoever has written for longer is dead, or finds out when it goes on. */
+const longestWriteMs = 3_600_000;
+const sweepEveryMs = 900_000;
+
+/** What a row's files become, each in one update. */
+const goneWithCurrent = { $concatArrays: ["$gone", { $cond: [{ $ifNull: ["$current", false] }, ["$current.fileId"], []] }] };
+const counts = (fileId: FileId, size: number) => [
+  { $set: { gone: goneWithCurrent, writing: { $setDifference: ["$writing", [fileId]] }, current: { fileId, size } } },
+];
+const nothingCounts = [{ $set: { gone: goneWithCurrent } }, { $unset: "current" }];
+const givenUpBefore = (limit: FileId) => {
+  const writing = (comparison: "$lt" | "$gte") => ({ $filter: { input: "$writing", cond: { [comparison]: ["$$this", limit] } } });
+  return [{ $set: { gone: { $concatArrays: ["$gone", writing("$lt")] }, writing: writing("$gte") } }];
+};
+
+/**
+ * Waits with back-off until MongoDB can be reached.
+ * @throws StartError  wrong credentials
+ */
+export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log: Logger }): Promise<Blobs> {
+  const connection = await connect(uri, log);
+  const db = connection.getClient().db(`${mesh}_media`);
+  const bucket = new GridFSBucket(db, { bucketName, chunkSizeBytes: chunkBytes });
+  const rows = db.collection<Row>(bucketName);
+  const files = db.collection(`${bucketName}.files`);
+  const chunksOfFiles = db.collection<mongoose.mongo.GridFSChunk>(`${bucketName}.chunks`);
+  await rows.createIndexes([{ key: { writing: 1 } }, { key: { gone: 1 } }]);
+  await chunksOfFiles.createIndex({ files_id: 1, n: 1 }, { unique: true });
+
+  /** Stores a file that doesn't count yet, and resolves to its size. */
+  async function store(key: string, fileId: FileId, chunks: AsyncIterable<Buffer>): Promise<number> {
+    const upload = bucket.openUploadStreamWithId(fileId, key);
+    upload.on("error", () => undefined); // The callbacks tell.
+    try {
+      for await (const chunk of chunks) await called((back) => upload.write(chunk, back));
+      await called((back) => upload.end(back));
+      return upload.length;
+    } catch (error) {
+      // A chunk whose answer is missing may still arrive: then it is the sweep's, later.
+      if (upload.state.outstandingRequests === 0) {
+        await rows.updateOne({ _id: key }, { $pull: { writing: fileId }, $push: { gone: fileId } });
+        await tidy({ _id: key });
+      }
+      throw error;
+    }
+  }
+
+  /** One chunk a query: no cursor is open while the reader is slow, and the driver repeats a query when the primary changes. */
+  async function* bytesOf(fileId: FileId, first: number, last: number): AsyncGenerator<Uint8Array, void, void> {
+    for (let n = Math.floor(first / chunkBytes), at = n * chunkBytes; at <= last; n++, at += chunkBytes) {
+      const chunk = await chunksOfFiles.findOne({ files_id: fileId, n });
+      if (chunk === null) throw new Error("it was replaced or removed meanwhile");
+      const bytes = (chunk.data as unknown as mongoose.mongo.Binary).value();
+      yield bytes.subarray(Math.max(first - at, 0), Math.min(last + 1 - at, chunkBytes));
+    }
+  }
+
+  async function drop(fileId: FileId): Promise<void> {
+    await files.deleteOne({ _id: fileId });
+    await chunksOfFiles.deleteMany({ files_id: fileId });
+  }
+
+  /** Removes the bytes of all files that these rows name as gone, and rows that name nothing any more. */
+  async function tidy(which: mongoose.mongo.Filter<Row>): Promise<void> {
+    for await (const { _id, gone } of rows.find(which)) {
+      for (const fileId of gone) await drop(fileId);
+      await rows.updateOne({ _id }, { $pullAll: { gone } });
+      await rows.deleteOne({ _id, current: { $exists: false }, writing: [], gone: [] });
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    const limit = ObjectId.createFromTime(Math.floor((Date.now() - longestWriteMs) / 1000));
+    await rows.updateMany({ writing: { $lt: limit } }, givenUpBefore(limit));
+    await tidy({ gone: { $type: "objectId" } });
+  }
+  let sweeping = Promise.resolve();
+  const sweepAgain = (): void => {
+    sweeping = sweep().catch((error: unknown) => log.warn(`Media storage can't be swept: ${(error as Error).message}`));
+  };
+  sweepAgain();
+  const timer = setInterval(sweepAgain, sweepEveryMs).unref();
+
+  return blobsOn(
+    {
+      async write(key, chunks) {
+        const fileId = new ObjectId();
+        await rows.updateOne({ _id: key }, { $push: { writing: fileId }, $setOnInsert: { gone: [] } }, { upsert: true });
+        const size = await store(key, fileId, chunks);
+        const { matchedCount } = await rows.updateOne({ _id: key, writing: fileId }, counts(fileId, size));
+        if (matchedCount === 0) {
+          await drop(fileId);
+          throw new Error("the writer was given up: it took too long");
+        }
+        // It is stored; what can't be tidied now is left to the sweep.
+        await tidy({ _id: key }).catch(() => undefined);
+      },
+      async read(key, range) {
+        const row = await rows.findOne({ _id: key });
+        if (row?.current === undefined) return undefined;
+        const { fileId, size } = row.current;
+        const last = Math.min(range?.end ?? size, size - 1);
+        return Readable.from(bytesOf(fileId, range?.start ?? 0, last), { objectMode: false });
+      },
+      async remove(keys) {
+        await rows.updateMany({ _id: { $in: [...keys] }, current: { $exists: true } }, nothingCounts);
+        await tidy({ _id: { $in: [...keys] } });
+      },
+      async health() {
+        const hello = await db.command({ hello: 1 }).catch(() => undefined);
+        if (hello === undefined) return { ok: false, detail: "MongoDB can't be reached" };
+        return hello["isWritablePrimary"] === true ? { ok: true } : { ok: false, detail: "MongoDB has no primary" };
+      },
+      async close() {
+        clearInterval(timer);
+        await sweeping;
+        await connection.close();
+      },
+    },
+    log,
+  );
+}
