@@ -2,6 +2,8 @@
  * A circuit breaker for a dependency that is called from this process, so that one which is away costs nothing per call. Calls
  * between services have Moleculer's; this is the same idea around Redis.
  */
+import { whenLate } from "./late.ts";
+
 export type BreakerState = "closed" | "open" | "half-open";
 
 export interface Breaker {
@@ -82,12 +84,10 @@ export function circuitBreaker({ timeoutMs, failures, halfOpenMs, probe, onChang
 
 async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const giveUp = () => reject(new NoAnswer(`no answer within ${timeoutMs} ms`));
-  // When this process itself was held up, the answer is waiting at the socket: it is read before the immediate runs.
-  const timer = setTimeout(() => setImmediate(giveUp), timeoutMs);
+  const hasCome = whenLate(timeoutMs, () => reject(new NoAnswer(`no answer within ${timeoutMs} ms`)));
   try {
     return await Promise.race([answer, late]);
   } finally {
-    clearTimeout(timer);
+    hasCome();
   }
 }

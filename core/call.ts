@@ -1,6 +1,7 @@
 /** Typed calls: an action is named by its contract's reference, never by a string. */
 import type { CallingOptions, Context } from "moleculer";
 import type { ActionRef } from "./contract.ts";
+import { defaultPolicy } from "./policy.ts";
 import type { Input } from "./schema.ts";
 
 /** Who is on the other end of the gateway. */
@@ -30,5 +31,7 @@ interface Caller {
  * @throws DomainError  what the action throws; `Unavailable`-like Moleculer errors when it can't be reached in time
  */
 export function call<P, R>(caller: Caller, action: ActionRef<P, R>, params: NoInfer<Input<P>>, options?: CallingOptions): Promise<R> {
-  return caller.call(action.name, params, options) as Promise<R>;
+  // Said here, for a nested call would else be given all the time that its caller has left. Moleculer takes the shorter of the two.
+  const timeout = options?.timeout ?? action.policy?.timeoutMs ?? defaultPolicy.timeoutMs;
+  return caller.call(action.name, params, { ...options, timeout }) as Promise<R>;
 }

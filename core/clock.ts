@@ -13,6 +13,8 @@ export interface Clock {
 const refreshMs = 10_000;
 /** A slower exchange says too little of when in it the store read its clock. */
 const longestExchangeMs = 1000;
+/** At the start, when nothing is known: of so many slow exchanges the quickest counts. */
+const firstTries = 5;
 
 /**
  * Follows the store's clock. Of each exchange the offset is taken at its middle, so the error is at most half its duration.
@@ -20,13 +22,16 @@ const longestExchangeMs = 1000;
  */
 export async function followClock(storeTime: () => Promise<number>): Promise<Clock> {
   let offset: number | undefined;
+  let quickestMs = Infinity;
   const refresh = async () => {
     const asked = Date.now();
     const time = await storeTime();
     const answered = Date.now();
-    if (offset === undefined || answered - asked <= longestExchangeMs) offset = (asked + answered) / 2 - time;
+    const tookMs = answered - asked;
+    if (tookMs <= longestExchangeMs || tookMs < quickestMs) offset = (asked + answered) / 2 - time;
+    quickestMs = Math.min(quickestMs, tookMs);
   };
-  await refresh();
+  for (let tries = 0; tries < firstTries && quickestMs > longestExchangeMs; tries++) await refresh();
   const timer = setInterval(() => void refresh().catch(() => undefined), refreshMs);
   timer.unref();
   return {

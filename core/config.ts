@@ -4,6 +4,16 @@
  */
 import { resolve } from "node:path";
 
+export interface CloudinaryAccount {
+  readonly cloud: string;
+  readonly key: string;
+  readonly secret: string;
+  /** Where its API answers, when not at `https://api.cloudinary.com`. */
+  readonly apiUrl: string | undefined;
+  /** Host, and port if any, that delivers, when not `res.cloudinary.com`. */
+  readonly deliveryHost: string | undefined;
+}
+
 interface Variable<T> {
   readonly meaning: string;
   /** As the table shows it. */
@@ -59,10 +69,20 @@ const origin = (text: string): string => {
     ? parsed.origin
     : wrong("an origin like https://chat.example.org");
 };
+/** As Cloudinary's console shows it; its SDK knows the two parameters by these names too. */
+const cloudinaryAccount = (text: string): CloudinaryAccount => {
+  const url = URL.parse(text);
+  const [apiUrl, deliveryHost] = ["upload_prefix", "secure_distribution"].map((name) => url?.searchParams.get(name) ?? undefined);
+  if (url?.protocol !== "cloudinary:" || url.username === "" || url.password === "" || url.hostname === "") {
+    return wrong("like cloudinary://key:secret@cloud");
+  }
+  if (apiUrl !== undefined && URL.parse(apiUrl)?.protocol !== "https:") return wrong("given an upload_prefix that begins with https://");
+  return { cloud: url.hostname, key: url.username, secret: url.password, apiUrl, deliveryHost };
+};
 const secret = (text: string): string => (text.length >= 32 ? text : wrong("at least 32 characters long"));
 const trustProxy = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? integer(0, 32)(text) : list(text));
 
-export const serviceNames = ["admin", "auth", "chat", "gateway", "profile", "request"] as const;
+export const serviceNames = ["admin", "auth", "chat", "gateway", "media", "profile", "request"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 const services = (text: string): readonly ServiceName[] =>
   list(text).map(
@@ -86,12 +106,14 @@ export const variables = {
     "parley",
     or("parley", (text) => (/^[a-z0-9-]{1,24}$/.test(text) ? text : wrong("1-24 of a-z, 0-9 and -"))),
   ),
+  CLOUDINARY_URL: variable("Keeps files at Cloudinary instead: `cloudinary://key:secret@cloud`", "", optional(cloudinaryAccount)),
   JWT_SECRET: variable("Signs access tokens, at least 32 characters; required in a mesh, else made once in DATA_DIR", "", optional(secret)),
   JWT_OLD_SECRETS: variable(
     "Earlier secrets still accepted, separated by commas",
     "",
     or([] as readonly string[], (text) => list(text).map(secret)),
   ),
+  PASSWORD_COST: variable("bcrypt's cost factor for new passwords; each step more doubles the work", "10", or(10, integer(4, 16))),
   PUBLIC_URL: variable("Origin that browsers see; https makes cookies Secure", "the request's own Host", optional(origin)),
   CORS_ORIGINS: variable(
     "Other origins whose pages may call, separated by commas",
@@ -103,6 +125,11 @@ export const variables = {
     "required",
     or("required" as const, oneOf("required", "open")),
   ),
+  UPLOAD_GRACE_MS: variable(
+    "Milliseconds that an upload is kept without anything referring to it",
+    "3600000",
+    or(3_600_000, integer(1000, 86_400_000)),
+  ),
   GROUP_LIMIT: variable("Members a group may have", "1000", or(1000, integer(3, 1000))),
   LIMITS: variable(
     "`off` switches rate limits off, for load tests; refused with NODE_ENV=production",
@@ -110,6 +137,11 @@ export const variables = {
     or("on" as const, oneOf("on", "off")),
   ),
   TRUST_PROXY: variable("Proxies before the gateway: a hop count, or a list of addresses and CIDR ranges", "0", or(0, trustProxy)),
+  KEEP_ALIVE_MS: variable(
+    "Milliseconds that an idle HTTP connection is kept; longer than a proxy before the gateway keeps it",
+    "65000",
+    or(65_000, integer(1000, 3_600_000)),
+  ),
   ADMIN_PORT: variable("Port of a mesh node's admin server (/health, /ready, /metrics)", "a free one", or(0, integer(0, 65_535))),
   ADMIN_HOST: variable("Address of the admin server", "127.0.0.1", or("127.0.0.1", String)),
   EVENT_RETRY_MS: variable(

@@ -2,6 +2,7 @@
  * Contracts: what a service offers, as data. A contract is the single source for an action's name, params, result, access and
  * policy, and for an event's name and payload; types, run-time validation and documents all come from it.
  */
+import type { ErrorCode } from "./errors.ts";
 import type { Rules } from "./schema.ts";
 
 declare const shape: unique symbol;
@@ -28,11 +29,15 @@ export interface CallPolicy {
   readonly bulkhead?: { readonly concurrency: number; readonly maxQueueSize: number };
 }
 
+/** Which errors an action throws of its own, and when; every call may besides be invalid, refused without a user, or unavailable. */
+export type ErrorsThrown = { readonly [C in ErrorCode]?: string };
+
 export interface ActionSpec {
   readonly summary: string;
   readonly access: Access;
   readonly params: Rules;
   readonly result: Returns<any>;
+  readonly errors?: ErrorsThrown;
   /** The param that picks the node (rendezvous hashing); a hint that avoids conflicts, never needed for correctness. */
   readonly routeBy?: string;
   readonly policy?: CallPolicy;

@@ -13,8 +13,8 @@ export const failFast = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
-  // The breaker gives up earlier; this frees what is not called through it.
-  commandTimeout: 500,
+  // The breaker gives up earlier, and knows when this process itself stood still; this one, which does not, frees the rest.
+  commandTimeout: 1500,
   connectTimeout: 2000,
   disconnectTimeout: 500,
   retryStrategy: (tries) => Math.min(100 * 2 ** tries, longestPauseMs),

@@ -2,7 +2,9 @@
  * The ports of one node, opened before its services start and closed after they stopped. Here, and only here, is decided which
  * adapters are in use: embedded or mesh. Adapters are imported when they are needed, so that neither mode loads the other's.
  */
+import { join } from "node:path";
 import type { Logger, ServiceBroker } from "moleculer";
+import type { Blobs } from "./blobs/blobs.ts";
 import type { Cache } from "./cache/cache.ts";
 import { followClock, type Clock } from "./clock.ts";
 import type { Config, Mesh } from "./config.ts";
@@ -22,6 +24,7 @@ export interface Ports {
   readonly queue: Queue;
   readonly cache: Cache;
   readonly limits: Limits;
+  readonly blobs: Blobs;
   readonly jwtSecrets: JwtSecrets;
 }
 
@@ -61,6 +64,7 @@ async function openEmbedded({ broker, config, groups, retry, log }: Opening): Pr
   const { openLocalQueue } = await import("./queue/local.ts");
   const { openMemoryCache } = await import("./cache/memory.ts");
   const { openMemoryLimits, unlimited } = await import("./limits/memory.ts");
+  const { openDiskBlobs } = await import("./blobs/disk.ts");
   const { ownSecret } = await import("./secrets.ts");
 
   const store = await openSqliteStore(config.DATA_DIR, { log });
@@ -73,6 +77,7 @@ async function openEmbedded({ broker, config, groups, retry, log }: Opening): Pr
     queue: await openLocalQueue({ store, groups, retry, clock, log }),
     cache: openMemoryCache(broker.cacher),
     limits: config.LIMITS === "off" ? unlimited : openMemoryLimits(),
+    blobs: (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(config.DATA_DIR, "blobs"), { log })),
     jwtSecrets: [config.JWT_SECRET ?? ownSecret(config.DATA_DIR), ...config.JWT_OLD_SECRETS],
   };
 }
@@ -84,12 +89,14 @@ async function openMesh({ broker, config, groups, retry, log }: Opening, mesh: M
   const { openRedisCache } = await import("./cache/redis.ts");
   const { openRedisLimits } = await import("./limits/redis.ts");
   const { unlimited } = await import("./limits/memory.ts");
+  const { openGridFsBlobs } = await import("./blobs/gridfs.ts");
 
   const redis = { url: mesh.redisUrl, prefix: `${mesh.name}:`, log };
-  const [store, feed, queue] = await Promise.all([
+  const [store, feed, queue, blobs] = await Promise.all([
     openMongoStore(mesh.mongoUri, mesh.name, { log }),
     openRedisFeed(redis),
     openRabbitQueue({ url: mesh.amqpUrl, name: mesh.name, groups, retry, log }),
+    openCloudinary(config, log).then((blobs) => blobs ?? openGridFsBlobs(mesh.mongoUri, mesh.name, { log })),
   ]);
   return {
     config,
@@ -99,8 +106,16 @@ async function openMesh({ broker, config, groups, retry, log }: Opening, mesh: M
     queue,
     cache: openRedisCache(broker.cacher, { log }),
     limits: config.LIMITS === "off" ? unlimited : openRedisLimits(redis),
+    blobs,
     jwtSecrets: [config.JWT_SECRET!, ...config.JWT_OLD_SECRETS],
   };
+}
+
+/** Takes the place of either mode's own media storage. */
+async function openCloudinary({ CLOUDINARY_URL: account, MESH }: Config, log: Logger): Promise<Blobs | undefined> {
+  if (account === undefined) return undefined;
+  const { openCloudinaryBlobs } = await import("./blobs/cloudinary.ts");
+  return openCloudinaryBlobs(account, `parley/${MESH}`, { log });
 }
 
 /** Closes what was opened, the store last. */
@@ -109,6 +124,6 @@ export async function closePorts(broker: ServiceBroker): Promise<void> {
   if (ports === undefined) return;
   opened.delete(broker);
   ports.clock.stop();
-  await Promise.allSettled([ports.queue.close(), ports.feed.close(), ports.limits.close()]);
+  await Promise.allSettled([ports.queue.close(), ports.feed.close(), ports.limits.close(), ports.blobs.close()]);
   await ports.store.close();
 }

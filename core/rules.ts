@@ -38,4 +38,20 @@ export const atMost72Bytes: CustomCheck = (value, errors) => {
   return value;
 };
 
-export const pageLimit = { type: "number", integer: true, min: 1, max: 200, default: 50, convert: true } as const;
+/** One emoji that is meant to be shown as such, as Unicode lists them (RGI_Emoji of UTS #51). */
+export const emoji = {
+  type: "string",
+  max: 64,
+  pattern: /^\p{RGI_Emoji}$/v,
+  messages: { stringPattern: "must be one emoji" },
+} as const;
+
+export const pageLimit = {
+  type: "number",
+  integer: true,
+  min: 1,
+  max: 200,
+  default: 50,
+  convert: true,
+  description: "How many at most",
+} as const;

@@ -3,6 +3,8 @@
  * sends and what a handler receives are inferred from them.
  */
 interface Common {
+  /** What the documents say of it. */
+  readonly description?: string;
   readonly optional?: boolean;
   readonly nullable?: boolean;
   readonly default?: unknown;

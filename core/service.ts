@@ -3,7 +3,6 @@
  * routing become action metadata that the broker's middlewares act on.
  */
 import type { ActionSchema, Service, ServiceSchema } from "moleculer";
-import { rendezvous } from "./broker/routing.ts";
 import type { Ctx } from "./call.ts";
 import type { ActionRef } from "./contract.ts";
 import { defaultPolicy, retryPauseMs } from "./policy.ts";
@@ -51,7 +50,8 @@ function actionSchema(ref: ActionRef, handler: ActionSchema["handler"]): ActionS
     timeout: timeoutMs,
     retryPolicy: { enabled: retries > 0, retries, delay: retryPauseMs.first, maxDelay: retryPauseMs.longest },
     bulkhead: { enabled: true, ...bulkhead },
-    ...(ref.routeBy === undefined ? {} : { strategy: rendezvous, strategyOptions: { key: ref.routeBy } }),
+    // Data, for other nodes get it as JSON: what is made of it is each node's own strategy, `broker/routing.ts`.
+    ...(ref.routeBy === undefined ? {} : { strategyOptions: { key: ref.routeBy } }),
     handler,
   } as ActionSchema;
 }

@@ -1,4 +1,5 @@
 /** State changes are expectations, never locks: when one was not met, what is there now is read and judged anew. */
+import { setTimeout as pause } from "node:timers/promises";
 import { Unavailable, codeOf } from "./errors.ts";
 import { Duplicate, type Database, type Operation } from "./store/store.ts";
 
@@ -8,16 +9,18 @@ export interface Judged<T> {
   readonly outcome: T;
 }
 
-const attempts = 5;
+/** Shorter than a call may take, so that it ends with an answer. */
+const patienceMs = 3000;
 
 /**
- * Judges and commits, again while others change what was judged. Of two that race one always wins, so a few attempts are enough.
+ * Judges and commits, again while others change what was judged. Of those who race one always gets through.
  * @param judge  reads the present state and decides; what it throws goes to the caller
  * @returns the outcome that was committed, and the commit's store time (0 when there was nothing to commit)
- * @throws Unavailable  changed by others at every attempt
+ * @throws Unavailable  changed by others at every attempt, for 3 s
  */
 export async function settle<T>(db: Database, judge: () => Promise<Judged<T>>): Promise<{ outcome: T; at: number }> {
-  for (let attempt = 1; attempt <= attempts; attempt++) {
+  const deadline = Date.now() + patienceMs;
+  for (let attempt = 1; ; attempt++) {
     const { operations, outcome } = await judge();
     if (operations.length === 0) return { outcome, at: 0 };
     try {
@@ -25,9 +28,13 @@ export async function settle<T>(db: Database, judge: () => Promise<Judged<T>>): 
       return { outcome, at };
     } catch (error) {
       if (!isStale(error)) throw error;
+      if (Date.now() > deadline) throw new Unavailable();
     }
+    await backOff(attempt);
   }
-  throw new Unavailable();
 }
+
+/** Without chance in it, those who met would meet again. */
+export const backOff = (attempt: number): Promise<void> => pause(Math.random() * Math.min(100, 5 * attempt));
 
 const isStale = (error: unknown): boolean => error instanceof Duplicate || codeOf(error) === "CONFLICT";

@@ -11,7 +11,7 @@ import type { Groups } from "../queue/queue.ts";
 import { openAdminServer } from "./admin.ts";
 import { parley } from "./logger.ts";
 
-/** A node that has not stopped by then is ended. */
+/** A node that has not stopped so long after its drain is ended. */
 const stopWithinMs = 10_000;
 
 export function lifecycle(config: Config, groups: Groups): Middleware {
@@ -61,7 +61,7 @@ function stopOnSignals(broker: ServiceBroker, { mesh, DRAIN_MS }: Config, log: L
     setTimeout(() => {
       log.error("Not stopped in time; ending");
       process.exit(1);
-    }, stopWithinMs).unref();
+    }, drainMs + stopWithinMs).unref();
     setTimeout(() => void broker.stop().finally(() => process.exit(0)), drainMs);
   };
   process.on("SIGINT", () => stop(0));

@@ -1,5 +1,6 @@
 /** Metrics as Prometheus text, served by the node's own admin server instead of a port of the reporter's. */
 import { MetricReporters, type MetricRegistry, type ServiceBroker } from "moleculer";
+import { callMetricsLines } from "./call-metrics.ts";
 import { readiness } from "./readiness.ts";
 
 const reporters = new WeakMap<ServiceBroker, TextReporter>();
@@ -23,5 +24,5 @@ export async function metricsText(broker: ServiceBroker): Promise<string> {
     ([part, state]) => `parley_part_ok{nodeID="${broker.nodeID}",part="${part}"} ${state === "ok" ? 1 : 0}`,
   );
   const own = ["# HELP parley_part_ok Whether a part this node rests on is there", "# TYPE parley_part_ok gauge", ...lines];
-  return [reporters.get(broker)?.generatePrometheusResponse() ?? "", ...own, ""].join("\n");
+  return [reporters.get(broker)?.generatePrometheusResponse() ?? "", ...own, ...callMetricsLines(broker), ""].join("\n");
 }

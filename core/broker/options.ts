@@ -8,19 +8,13 @@ import { codeOf } from "../errors.ts";
 import { breaker, defaultPolicy } from "../policy.ts";
 import type { Groups } from "../queue/queue.ts";
 import { access } from "./access.ts";
+import { callMetrics } from "./call-metrics.ts";
 import { deadline } from "./deadline.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { logger } from "./logger.ts";
 import { TextReporter } from "./metrics.ts";
-
-/**
- * Moleculer's own middlewares, innermost first, in its order but for one: the breaker stands around the timeout. Inside it, where
- * Moleculer has it, a node that does not answer would never open it.
- */
-const moleculers = [
-  ...["ActionHook", "Validator", "Bulkhead", "Cacher", "ContextTracker", "Timeout", "CircuitBreaker"],
-  ...["Retry", "Fallback", "ErrorHandler", "Tracing", "Metrics", "Debounce", "Throttle"],
-];
+import { moleculers } from "./moleculers.ts";
+import { Routing } from "./routing.ts";
 
 export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
   const { mesh } = config;
@@ -38,8 +32,8 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     heartbeatTimeout: 4,
     // In-flight calls are finished at the end, not rejected.
     tracking: { enabled: true, shutdownTimeout: 8000 },
-    // Without this a node that offers an action itself would never follow the routing.
-    registry: { preferLocal: false },
+    // Preferring itself, a node that offers an action would never follow the routing.
+    registry: { preferLocal: false, strategy: Routing },
     // A second by default: so long others would not know the services of a node that says it is ready. The types lack it.
     transit: { serviceChangedDebounceTime: 50 } as object,
     circuitBreaker: {
@@ -54,20 +48,21 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     // The types name only the built-in reporters.
     metrics: { enabled: true, reporter: new TextReporter() as never },
     metadata: { routing: config.ROUTING },
-    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers],
+    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers, callMetrics()],
     internalMiddlewares: false,
     skipProcessEventRegistration: true,
     internalServices: true,
   };
 }
 
-// The defaults make 23 calls a second; a prefetch of 1 also deadlocks a call that comes back to its own node.
+// A request counts until it is answered, whatever its action: bulkheads decide how many are at work, so that one action's wait holds up no
+// other, nor a call that comes back to its own node.
 function amqp({ amqpUrl }: Mesh): NonNullable<BrokerOptions["transporter"]> {
   const url = new URL(amqpUrl);
   url.searchParams.set("heartbeat", "10");
   return {
     type: "AMQP",
-    options: { url: url.href, prefetch: 100, socketOptions: { noDelay: true, timeout: 10_000, keepAlive: true } },
+    options: { url: url.href, prefetch: 30_000, socketOptions: { noDelay: true, timeout: 10_000, keepAlive: true } },
   } as NonNullable<BrokerOptions["transporter"]>;
 }
 

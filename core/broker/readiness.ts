@@ -34,7 +34,7 @@ export interface Readiness {
 
 export async function readiness(broker: ServiceBroker): Promise<Readiness> {
   if (!arePortsOpen(broker)) return { ready: false, parts: { services: "starting" } };
-  const { store, feed, queue, cache, limits, clock } = portsOf(broker);
+  const { store, feed, queue, cache, limits, blobs, clock } = portsOf(broker);
   const parts: Record<string, string> = {};
   const note = (part: string, wrong: string | undefined) => (parts[part] = wrong ?? "ok");
   const health = ({ ok, detail }: { ok: boolean; detail?: string }) => (ok ? undefined : (detail ?? "away"));
@@ -51,5 +51,7 @@ export async function readiness(broker: ServiceBroker): Promise<Readiness> {
   note("feed", health(feed.health()));
   note("cache", health(cache.health()));
   note("limits", health(limits.health()));
+  // Nor without this: files fail, chats go on.
+  note("media", health(await blobs.health()));
   return { ready, parts };
 }

@@ -1,6 +1,7 @@
 /**
- * Rendezvous hashing: of all nodes that offer an action, the one with the highest hash of (node, key). When a node comes or
- * goes, only its own keys move. Moleculer's Shard strategy moves up to half of them, and throws when a breaker is open.
+ * Which node a call goes to. One that names a key goes by rendezvous hashing: of all nodes that offer an action, the one with the
+ * highest hash of (node, key). When a node comes or goes, only its own keys move. Moleculer's Shard strategy moves up to half of them,
+ * and throws when a breaker is open. Other calls go to the nodes by turns.
  */
 import { createHash } from "node:crypto";
 import { Strategies, type Context, type ServiceBroker } from "moleculer";
@@ -8,6 +9,18 @@ import { Strategies, type Context, type ServiceBroker } from "moleculer";
 interface Endpoint {
   readonly id: string;
 }
+/** As Moleculer's registry has it. */
+interface KnownEndpoint extends Endpoint {
+  readonly local: boolean;
+  /** By this process' uptime, in whole seconds, rounded. */
+  readonly node: { readonly lastHeartbeatTime: number };
+}
+
+/**
+ * A node that was silent for so long is passed over as long as others are there: it may be dead, and is taken for that only after
+ * 4 to 8 s. A heartbeat comes every 0.5 to 1.5 s, as each node drew it.
+ */
+const silentSeconds = 3.5;
 
 const weight = (nodeId: string, key: string): number => createHash("md5").update(nodeId).update("\0").update(key).digest().readUInt32BE(0);
 
@@ -22,18 +35,23 @@ export function pick<N extends Endpoint>(nodes: readonly N[], key: string): N {
   return best;
 }
 
-/** A Moleculer strategy; its option `key` names the param to route by. `ROUTING=off` leaves the choice to chance. */
-export class rendezvous extends Strategies.Base {
-  private readonly key: string;
-  private readonly off: boolean;
-  constructor(registry: any, broker: ServiceBroker, options: { key: string }) {
+/**
+ * Moleculer's strategy of every node, for all actions. The option `key`, which comes with an action's description from other nodes too,
+ * names the param to route by. `ROUTING=off` leaves these to turns.
+ */
+export class Routing extends Strategies.Base {
+  private readonly key: string | undefined;
+  private turn = 0;
+  constructor(registry: any, broker: ServiceBroker, options: { key?: string } = {}) {
     super(registry, broker, options);
-    this.key = options.key;
-    this.off = broker.metadata["routing"] === "off";
+    this.key = broker.metadata["routing"] === "off" ? undefined : options.key;
   }
   override select(list: any[], ctx?: Context<any>): any {
-    const key: unknown = ctx?.params?.[this.key];
-    if (this.off || typeof key !== "string") return list[Math.floor(Math.random() * list.length)];
-    return pick(list as Endpoint[], key);
+    const heard = (list as KnownEndpoint[]).filter(isHeard);
+    const nodes = heard.length > 0 ? heard : (list as KnownEndpoint[]);
+    const key: unknown = this.key === undefined ? undefined : ctx?.params?.[this.key];
+    return typeof key === "string" ? pick(nodes, key) : nodes[this.turn++ % nodes.length];
   }
 }
+
+const isHeard = ({ local, node }: KnownEndpoint): boolean => local || process.uptime() - node.lastHeartbeatTime < silentSeconds;

@@ -5,6 +5,7 @@
 import { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import { StartError } from "../errors.ts";
+import { whenLate } from "../late.ts";
 
 const heartbeatMs = 5000;
 const longestPauseMs = 2000;
@@ -34,9 +35,9 @@ export function redisClient(url: string, name: string, log: Logger): Redis {
 /** A peer that was cut off or froze says nothing: ask it, and connect anew when it doesn't answer. */
 async function beat(client: Redis): Promise<void> {
   if (client.status !== "ready") return;
-  const late = setTimeout(() => client.disconnect(true), heartbeatMs);
+  const hasCome = whenLate(heartbeatMs, () => client.disconnect(true));
   await client.ping().catch(() => undefined);
-  clearTimeout(late);
+  hasCome();
 }
 
 /**

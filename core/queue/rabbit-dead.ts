@@ -1,9 +1,11 @@
-/** The dead letters of a group in RabbitMQ, read on a channel of their own: what is not acknowledged goes back when it closes. */
-import type { ChannelModel, ConsumeMessage } from "amqplib";
+/** The dead letters of a group in RabbitMQ, read on a channel of their own; what is not acknowledged goes back. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 
 /** Looked through at a time: who gave up on more has other worries, and their messages are held in memory. */
 const maxRead = 10_000;
 const quietMs = 2000;
+const lookAgainMs = 10;
 
 /** @param look  sees the dead letters, oldest first, and acknowledges those to be removed */
 export async function readDead<R>(
@@ -18,16 +20,34 @@ export async function readDead<R>(
     const { messageCount } = await channel.checkQueue(queue);
     const expected = Math.min(messageCount, maxRead);
     const messages: ConsumeMessage[] = [];
+    const removed = new Set<ConsumeMessage>();
     const { promise: read, resolve } = Promise.withResolvers<undefined>();
     // Another node may be looking at some of them just now.
     const quiet = setTimeout(() => resolve(undefined), expected === 0 ? 0 : quietMs);
-    await channel.consume(queue, (message) => {
+    const { consumerTag } = await channel.consume(queue, (message) => {
       if (message === null || messages.push(message) >= expected) resolve(undefined);
     });
     await read;
     clearTimeout(quiet);
-    return await look(messages, (message) => channel.ack(message));
+    await channel.cancel(consumerTag);
+    const remove = (message: ConsumeMessage): void => {
+      removed.add(message);
+      channel.ack(message);
+    };
+    try {
+      return await look(messages, remove);
+    } finally {
+      await giveBack(channel, queue, messages.length - removed.size);
+    }
   } finally {
     await channel.close().catch(() => undefined);
   }
+}
+
+/** RabbitMQ says nothing when they are back, and whoever looks right after would miss some: so they are waited for. */
+async function giveBack(channel: Channel, queue: string, count: number): Promise<void> {
+  if (count === 0) return;
+  channel.nackAll();
+  const until = performance.now() + quietMs;
+  while ((await channel.checkQueue(queue)).messageCount < count && performance.now() < until) await pause(lookAgainMs);
 }

@@ -32,7 +32,7 @@ export type Where<T> = { readonly [K in keyof T]?: T[K] | null };
 export const storeTime: unique symbol = Symbol("storeTime");
 export type StoreTime = typeof storeTime;
 /** A document's fields to write; null keeps the field with null, undefined leaves it out. */
-export type Fields<T> = { readonly [K in keyof T]?: T[K] | null | StoreTime };
+export type Fields<T> = { readonly [K in keyof T]?: T[K] | null | StoreTime | undefined };
 
 /** One operation of a commit. Make them with `insert`, `update`, ... below. */
 export type Operation =
@@ -91,7 +91,7 @@ export interface Page<T, I extends string = string> {
   readonly limit: number;
 }
 
-/** One service's database. Reads see every commit that was answered before they began, on whatever node. */
+/** One service's database. Reads see every commit that was answered, or made another be refused, before they began, on whatever node. */
 export interface Database {
   get<T extends Doc>(from: Collection<T>, id: string): Promise<T | undefined>;
   /** Rows by id, in no particular order; those that don't exist are left out. */

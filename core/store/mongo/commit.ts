@@ -1,11 +1,12 @@
 /** The port's one verb for writing, on MongoDB: a single atomic command where that is enough, else a transaction, done again until its outcome is known. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { mongo } from "mongoose";
+import { Conflict } from "../../errors.ts";
 import { faultPoint } from "../../faults.ts";
 import { checkOperation } from "../shapes.ts";
 import type { Operation } from "../store.ts";
 import type { Collections } from "./collections.ts";
-import { isTransient, isUnknownOutcome, withStoreErrors } from "./failures.ts";
+import { duplicateOf, isTransient, isUnknownOutcome, withStoreErrors } from "./failures.ts";
 import { isAtomic, Overtaken, readTime, runsOf, write, writeTimed, type Doing } from "./operations.ts";
 
 /**
@@ -49,10 +50,22 @@ async function transaction(
     faultPoint("store.commit");
     await commitUntilKnown(session, deadline);
     return at;
+  } catch (error) {
+    if (error instanceof Conflict || duplicateOf(error) !== undefined) await untilReadable({ collections, session });
+    throw error;
   } finally {
     // Aborts what is not committed; whether that arrives does not matter, the server gives it up by itself.
     await session.endSession().catch(() => undefined);
   }
+}
+
+/**
+ * A transaction meets what others wrote as soon as they did, readers when a majority has it on disk. Whoever is refused reads anew
+ * to see why, and must not find what they knew already: so a read of this session, which comes after its refusal, is waited for.
+ */
+async function untilReadable(doing: Required<Doing>): Promise<void> {
+  if (doing.session.inTransaction()) await doing.session.abortTransaction();
+  await readTime(doing);
 }
 
 /** The first command brings the server's time, which all others write. */

@@ -34,9 +34,10 @@ export async function withStoreErrors<T>(attempt: () => Promise<T>): Promise<T> 
   }
 }
 
-/** A server's answer that is neither about its state nor about other writers. */
+/** A server's answer that is neither about its state nor about other writers. What a bulk write wraps need not be an answer at all. */
 const isOwnFault = (error: InstanceType<typeof MongoError>): boolean =>
   error instanceof MongoServerError &&
+  !(error.errorResponse instanceof Error && !(error.errorResponse instanceof MongoServerError)) &&
   !isTransient(error) &&
   !isUnknownOutcome(error) &&
   !["RetryableWriteError", "RetryableError", "SystemOverloadedError"].some((label) => error.hasErrorLabel(label));

@@ -52,9 +52,10 @@ export async function writeTimed(operation: Insert | Touch, { collections, sessi
   return answered["at"] as number;
 }
 
-/** The server's time, as the transaction's first command. */
+/** The server's time, in a transaction or out of it. */
 export async function readTime({ collections, session }: Required<Doing>): Promise<number> {
-  const answered = await collections.get(clock)!.findOne({ _id: clock }, { session, projection: { _id: 0, at: serverTime } });
+  const options = { ...(session.inTransaction() ? {} : { maxTimeMS: longestMs }), projection: { _id: 0, at: serverTime } };
+  const answered = await collections.get(clock)!.findOne({ _id: clock }, { session, ...options });
   return answered!["at"] as number;
 }
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { StartError } from "../../errors.ts";
 
 /** Raised whenever what is stored changes its form, an index of a collection included: an older release would not keep it up. */
-export const formatVersion = 1;
+export const formatVersion = 2;
 
 export interface HeldFolder {
   /** The database's file. */

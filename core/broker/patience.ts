@@ -1,0 +1,43 @@
+/**
+ * How long others are waited for: a call for its time, a node for its heartbeats. Moleculer judges both by timers, which run before what
+ * waits at the sockets is read: a node that stood still itself would give up on answers that have come, and take all others for dead.
+ * What was done would be done again, or told as failed.
+ */
+import { Errors, type Context, type Middleware, type ServiceBroker } from "moleculer";
+import { whenLate } from "../late.ts";
+
+type Handler = (ctx: Context) => Promise<unknown>;
+
+/** In place of Moleculer's `Timeout`. */
+export function patience(): Middleware {
+  function limited(this: ServiceBroker, handler: Handler, action: { readonly name?: string; readonly timeout?: number }): Handler {
+    return (ctx) => {
+      const withinMs = (ctx.options.timeout ??= action.timeout ?? this.options.requestTimeout ?? 0);
+      if (withinMs <= 0) return handler(ctx);
+      // By it Moleculer gives a nested call no more time than its caller has left. The types lack it.
+      Object.assign(ctx, { startHrTime: "startHrTime" in ctx ? (ctx.startHrTime ?? process.hrtime()) : process.hrtime() });
+      return inTime(handler(ctx), withinMs, () => {
+        const data = { action: action.name ?? "", nodeID: ctx.nodeID ?? "" };
+        this.logger.warn(`Request '${data.action}' is timed out`, { ...data, requestID: ctx.requestID, timeout: withinMs });
+        return new Errors.RequestTimeoutError(data);
+      });
+    };
+  }
+  return { name: "Patience", created: hearBeforeJudging, localAction: limited, remoteAction: limited };
+}
+
+async function inTime<T>(answer: Promise<T>, withinMs: number, error: () => Error): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const hasCome = whenLate(withinMs, () => reject(error()));
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    hasCome();
+  }
+}
+
+function hearBeforeJudging({ registry }: ServiceBroker): void {
+  const { discoverer } = registry as unknown as { discoverer: { checkRemoteNodes(): void } };
+  const check = discoverer.checkRemoteNodes.bind(discoverer);
+  discoverer.checkRemoteNodes = () => void setImmediate(check);
+}
