@@ -61,6 +61,7 @@ export const auth = contract("auth", {
   signUp: {
     summary: "Create an account and a session",
     access: "public",
+    errors: { CONFLICT: "There is an account with this address." },
     params: { firstName: name, lastName: name, emailId: emailAddress, password: newPassword },
     result: returns<LogIn>(),
     policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
@@ -68,6 +69,7 @@ export const auth = contract("auth", {
   logIn: {
     summary: "Start a session with a password",
     access: "public",
+    errors: { UNAUTHENTICATED: "The address or the password is wrong." },
     params: { emailId: emailAddress, password: presentedPassword },
     result: returns<LogIn>(),
     policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
@@ -81,6 +83,7 @@ export const auth = contract("auth", {
   changePassword: {
     summary: "Change the password; every other session ends",
     access: "user",
+    errors: { UNAUTHENTICATED: "The old password is wrong." },
     params: { oldPassword: presentedPassword, newPassword },
     result: returns<null>(),
     policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
@@ -88,6 +91,7 @@ export const auth = contract("auth", {
   userByEmail: {
     summary: "The id of the person with this address",
     access: "user",
+    errors: { NOT_FOUND: "Nobody has this address." },
     params: { emailId: emailAddress },
     result: returns<{ userId: string }>(),
     policy: { retries: 2 },

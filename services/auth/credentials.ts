@@ -21,7 +21,7 @@ export async function signUp(
   { password, ...who }: { readonly firstName: string; readonly lastName: string; readonly emailId: string; readonly password: string },
   client: Client | undefined,
 ): Promise<LogIn> {
-  const passwordHash = await hashPassword(password);
+  const passwordHash = await hashPassword(password, keeping.config.PASSWORD_COST);
   const account: AccountRow = { _id: newId(), ...who, passwordHash, passwordRev: 1, rev: 1, createdAt: keeping.clock.now() };
   const session = newSession(keeping, account, client);
   try {
@@ -45,7 +45,7 @@ export async function logIn(
 ): Promise<LogIn> {
   const { outcome } = await settle(keeping.db, async () => {
     const account = await accountByEmail(keeping.db, emailId);
-    const isRight = await isPassword(password, account?.passwordHash);
+    const isRight = await isPassword(password, account?.passwordHash, keeping.config.PASSWORD_COST);
     if (account === undefined || !isRight) throw new Unauthenticated("Wrong e-mail address or password");
     const session = newSession(keeping, account, client);
     return {
@@ -67,16 +67,17 @@ export async function changePassword(
   { oldPassword, newPassword }: { readonly oldPassword: string; readonly newPassword: string },
   user: { readonly id: string; readonly sessionId: string },
 ): Promise<void> {
-  const { db } = keeping;
+  const { db, config } = keeping;
   if (newPassword === oldPassword) {
     throw new Invalid("The new password is the old one", [{ field: "newPassword", message: "must differ from the old password" }]);
   }
   const { at } = await settle(db, async () => {
     const [account, session] = await Promise.all([db.get(accounts, user.id), db.get(sessions, user.sessionId)]);
     if (account === undefined || session?.revokedAt !== null) throw new Unauthenticated();
-    if (!(await isPassword(oldPassword, account.passwordHash))) throw new Unauthenticated("The old password is wrong");
+    if (!(await isPassword(oldPassword, account.passwordHash, config.PASSWORD_COST)))
+      throw new Unauthenticated("The old password is wrong");
     const { passwordRev } = account;
-    const next = { passwordHash: await hashPassword(newPassword), passwordRev: passwordRev + 1 };
+    const next = { passwordHash: await hashPassword(newPassword, config.PASSWORD_COST), passwordRev: passwordRev + 1 };
     return {
       operations: [
         update(accounts, { _id: account._id, passwordRev }, next),

@@ -19,7 +19,7 @@ import {
 } from "./sessions.repository.ts";
 
 /** What sessions are kept with. */
-export interface Keeping extends Pick<Ports, "clock" | "feed" | "jwtSecrets" | "store"> {
+export interface Keeping extends Pick<Ports, "clock" | "config" | "feed" | "jwtSecrets" | "store"> {
   readonly db: Database;
 }
 

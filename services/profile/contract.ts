@@ -1,6 +1,7 @@
 /** What profile offers: who a person says they are. */
-import { contract, returns } from "../../core/contract.ts";
+import { contract, events, returns } from "../../core/contract.ts";
 import { id, visibleName } from "../../core/rules.ts";
+import { admittedFile } from "../media/contract.ts";
 
 const name = { ...visibleName, max: 60, optional: true } as const;
 
@@ -9,7 +10,7 @@ export interface ProfileSummary {
   readonly userId: string;
   readonly firstName: string;
   readonly lastName: string;
-  /** URL, or null. */
+  /** URL of a picture 512 pixels square, with `?thumb=1` 96; or null. */
   readonly profilePic: string | null;
 }
 
@@ -37,6 +38,7 @@ export const profile = contract("profile", {
   byId: {
     summary: "Someone's profile: whole for contacts, a summary for strangers",
     access: "user",
+    errors: { NOT_FOUND: "There is no such person." },
     params: { userId: id },
     result: returns<{ profile: Profile | ProfileSummary; source: Source }>(),
     policy: { retries: 2 },
@@ -50,6 +52,9 @@ export const profile = contract("profile", {
       about: { type: "string", max: 750, optional: true, nullable: true },
       gender: { type: "string", enum: ["male", "female", "other", "Male", "Female"], optional: true, nullable: true },
       age: { type: "number", integer: true, min: 0, max: 150, optional: true, nullable: true },
+      picture: { ...admittedFile, optional: true, nullable: true },
+      /** The present picture's URL, which changes nothing; any other is refused. */
+      profilePic: { type: "string", max: 2000, optional: true },
     },
     result: returns<Profile>(),
   },
@@ -60,4 +65,17 @@ export const profile = contract("profile", {
     result: returns<ProfileSummary[]>(),
     policy: { retries: 2 },
   },
+  picturesInUse: {
+    summary: "Which of these files are someone's picture",
+    access: "service",
+    params: { fileIds: { type: "array", items: id, max: 1000 } },
+    result: returns<string[]>(),
+    policy: { retries: 2 },
+  },
+});
+
+/** What profile announces. */
+export const profileEvents = events("profile", {
+  /** A file that is nobody's picture any more. */
+  "picture.dropped": returns<{ fileId: string }>(),
 });

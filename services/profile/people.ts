@@ -1,9 +1,11 @@
 /** Profiles for those who ask: from the cache, the store, or the account of someone whom profile has not heard of yet. */
 import { call, type Ctx } from "../../core/call.ts";
 import type { Cache } from "../../core/cache/cache.ts";
-import { Invalid, NotFound, codeOf } from "../../core/errors.ts";
+import type { Clock } from "../../core/clock.ts";
+import { Conflict, Invalid, NotFound } from "../../core/errors.ts";
 import type { Database } from "../../core/store/store.ts";
 import { auth } from "../auth/contract.ts";
+import type { AdmittedFile } from "../media/contract.ts";
 import type { Profile, ProfileSummary, Source } from "./contract.ts";
 import * as present from "./present.ts";
 import { addProfile, changeProfile, firstProfile, profiles, type ProfileRow } from "./profiles.repository.ts";
@@ -12,11 +14,16 @@ import { addProfile, changeProfile, firstProfile, profiles, type ProfileRow } fr
 export interface Reading {
   readonly db: Database;
   readonly cache: Cache;
+  readonly clock: Clock;
 }
 
-/** The fields a person may change; null clears one, undefined leaves it. */
 type Changeable = Pick<ProfileRow, "firstName" | "lastName" | "about" | "gender" | "age">;
-export type Changes = { readonly [K in keyof Changeable]?: Changeable[K] | null | undefined };
+/** What a person may change; null clears one, undefined leaves it. */
+export type Changes = { readonly [K in keyof Changeable]?: Changeable[K] | null | undefined } & {
+  readonly picture?: AdmittedFile | null | undefined;
+  /** The present picture's URL: leave it. */
+  readonly profilePic?: string | undefined;
+};
 
 const cacheKey = (userId: string): string => `profile:${userId}`;
 const nobody = (): NotFound => new NotFound("There is no such person");
@@ -29,27 +36,39 @@ export async function profileOf({ db, cache }: Reading, ctx: Ctx<unknown>, userI
 
 /**
  * Changes one's own profile.
- * @throws Invalid   nothing to change, or a name taken away
+ * @throws Invalid   nothing to change, a name taken away, or another picture's URL
  * @throws NotFound  the account is gone
+ * @throws Conflict  the picture was taken in too long ago
  */
-export async function patchProfile({ db, cache }: Reading, ctx: Ctx<unknown>, userId: string, changes: Changes): Promise<Profile> {
-  const named = Object.entries(changes).filter(([, value]) => value !== undefined);
-  if (named.length === 0) throw new Invalid("Name a field to change");
-  const taken = named.filter(([field, value]) => value === null && (field === "firstName" || field === "lastName"));
-  if (taken.length > 0) {
-    throw new Invalid(
-      "A name can't be taken away",
-      taken.map(([field]) => ({ field, message: "must not be null" })),
-    );
+export async function patchProfile({ db, cache, clock }: Reading, ctx: Ctx<unknown>, userId: string, changes: Changes): Promise<Profile> {
+  const { picture, profilePic, ...fields } = changes;
+  const named = Object.entries(fields).filter(([, value]) => value !== undefined);
+  if (named.length === 0 && picture === undefined && profilePic === undefined) throw new Invalid("Name a field to change");
+  refuseNameless(named);
+  if (picture != null) refuseUnfit(picture, clock.now());
+  const row = await rowOf(db, ctx, userId);
+  if (profilePic !== undefined && profilePic !== present.profile(row).profilePic) {
+    const message = "must be a picture, or the present one's URL";
+    throw new Invalid(`profilePic ${message}`, [{ field: "profilePic", message }]);
   }
-  await rowOf(db, ctx, userId);
-  try {
-    await changeProfile(db, userId, Object.fromEntries(named));
-  } catch (error) {
-    throw codeOf(error) === "CONFLICT" ? nobody() : error;
-  }
+  const pictureId = picture === undefined ? {} : { pictureId: picture?.fileId ?? null };
+  if (!(await changeProfile(db, userId, { ...Object.fromEntries(named), ...pictureId }))) throw nobody();
   await forgetProfile(cache, userId);
   return present.profile(await rowOf(db, ctx, userId));
+}
+
+function refuseNameless(named: readonly [string, unknown][]): void {
+  const taken = named.filter(([field, value]) => value === null && (field === "firstName" || field === "lastName"));
+  if (taken.length === 0) return;
+  throw new Invalid(
+    "A name can't be taken away",
+    taken.map(([field]) => ({ field, message: "must not be null" })),
+  );
+}
+
+function refuseUnfit({ purpose, expiresAt }: AdmittedFile, now: number): void {
+  if (purpose !== "profile") throw new Invalid("The file was sent for something else");
+  if (expiresAt < now) throw new Conflict("The picture was kept too long, send it again");
 }
 
 /** Call it after every change and before its answer. */

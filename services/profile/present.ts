@@ -13,13 +13,19 @@ export const profile = (row: ProfileRow): Profile => ({
   __v: 0,
 });
 
-/** Nobody has a picture before pictures can be uploaded. */
-export const summary = ({ _id, firstName, lastName }: Pick<ProfileRow, "_id" | "firstName" | "lastName">): ProfileSummary => ({
+export const summary = ({
+  _id,
+  firstName,
+  lastName,
+  pictureId,
+}: Pick<ProfileRow, "_id" | "firstName" | "lastName" | "pictureId">): ProfileSummary => ({
   userId: _id,
   firstName,
   lastName,
-  profilePic: null,
+  profilePic: pictureId == null ? null : pictureUrl(pictureId),
 });
+
+export const pictureUrl = (fileId: string): string => `/profile/pictures/${fileId}`;
 
 export const summaryOf = ({ userId, firstName, lastName, profilePic }: Profile): ProfileSummary => ({
   userId,

@@ -4,13 +4,14 @@ import { portsOf } from "../../core/ports.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, on } from "../../mixins/follower.ts";
+import { outbox, relay } from "../../mixins/outbox.ts";
 import { authEvents } from "../auth/contract.ts";
 import { request } from "../request/contract.ts";
 import { profile } from "./contract.ts";
 import { forgetProfile, patchProfile, profileOf, summariesOf, type Reading } from "./people.ts";
 import { maySeeWhole } from "./policy.ts";
 import * as present from "./present.ts";
-import { addProfile, eraseProfile, firstProfile, profiles } from "./profiles.repository.ts";
+import { addProfile, eraseProfile, firstProfile, picturesInUse, profiles } from "./profiles.repository.ts";
 
 /** What `started` puts on the service. */
 interface Parts {
@@ -31,9 +32,9 @@ const deleted = on(authEvents["user.deleted"], async function ({ payload: { user
 });
 
 export default service(profile, {
-  mixins: [database("profile", [profiles]), follow("profile", [known, changed, deleted]), parts],
+  mixins: [database("profile", [profiles, outbox]), relay, follow("profile", [known, changed, deleted]), parts],
   started() {
-    this.reading = { db: this.db, cache: portsOf(this.broker).cache };
+    this.reading = { ...portsOf(this.broker), db: this.db };
   },
   actions: {
     mine(ctx) {
@@ -52,6 +53,9 @@ export default service(profile, {
     },
     summaries(ctx) {
       return summariesOf(this.reading, ctx, ctx.params.userIds);
+    },
+    picturesInUse(ctx) {
+      return picturesInUse(this.db, ctx.params.fileIds);
     },
   },
 });

@@ -2,8 +2,11 @@
  * Profiles as they are stored, one row a person under the person's own id. A row comes from whichever is first, the event of the
  * sign-up or a look at an account that profile did not know yet; both only add it where it is missing, so neither undoes a change.
  */
-import { collection, insert, storeTime, update, upsert, Duplicate, type Database, type Fields } from "../../core/store/store.ts";
+import { settle } from "../../core/settle.ts";
+import { collection, insert, storeTime, update, Duplicate, type Database, type Fields, type Operation } from "../../core/store/store.ts";
+import { announce } from "../../mixins/outbox.ts";
 import type { Account } from "../auth/contract.ts";
+import { profileEvents } from "./contract.ts";
 
 export interface ProfileRow {
   /** The person's id. */
@@ -13,15 +16,17 @@ export interface ProfileRow {
   readonly about: string | null;
   readonly gender: string | null;
   readonly age: number | null;
+  /** A file of media. */
+  readonly pictureId?: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** The account is gone; the row stays, so that a late repeat of the sign-up's event does not bring the profile back. */
   readonly deletedAt: number | null;
 }
 
-export const profiles = collection<ProfileRow>()("profiles", {});
+export const profiles = collection<ProfileRow>()("profiles", { byPicture: { fields: ["pictureId"], unique: true } });
 
-const blank = { firstName: "", lastName: "", about: null, gender: null, age: null } as const;
+const blank = { firstName: "", lastName: "", about: null, gender: null, age: null, pictureId: null } as const;
 
 /** The profile that a person has from sign-up on. */
 export const firstProfile = ({ userId, firstName, lastName, createdAt }: Account): ProfileRow => ({
@@ -43,13 +48,43 @@ export async function addProfile(db: Database, row: ProfileRow): Promise<void> {
   }
 }
 
-/** Changes a live profile. Throws `Conflict` when there is none. */
-export async function changeProfile(db: Database, userId: string, changes: Fields<ProfileRow>): Promise<void> {
-  await db.commit([update(profiles, { _id: userId, deletedAt: null }, { ...changes, updatedAt: storeTime })]);
+/** Changes a live profile; a picture that it had before goes in the same commit. @returns whether there is such a profile */
+export async function changeProfile(db: Database, userId: string, changes: Fields<ProfileRow>): Promise<boolean> {
+  const { outcome } = await settle(db, async () => {
+    const row = await db.get(profiles, userId);
+    if (row?.deletedAt !== null) return { operations: [], outcome: false };
+    const set: Fields<ProfileRow> = { ...changes, updatedAt: storeTime };
+    return { operations: [update(profiles, asSeen(row), set), ...dropReplaced(row, changes.pictureId)], outcome: true };
+  });
+  return outcome;
 }
 
 /** Erases a profile, known or not, and leaves its tombstone. */
 export async function eraseProfile(db: Database, userId: string): Promise<void> {
-  const erased = { ...blank, updatedAt: storeTime, deletedAt: storeTime } as const;
-  await db.commit([upsert(profiles, { _id: userId }, erased, { createdAt: storeTime })]);
+  await settle(db, async () => {
+    const row = await db.get(profiles, userId);
+    const erased = { ...blank, updatedAt: storeTime, deletedAt: storeTime } as const;
+    const tombstone =
+      row === undefined ? insert(profiles, { _id: userId, ...erased, createdAt: storeTime }) : update(profiles, asSeen(row), erased);
+    return { operations: [tombstone, ...dropReplaced(row, null)], outcome: undefined };
+  });
+}
+
+/** Those of the files that are someone's picture. */
+export async function picturesInUse(db: Database, fileIds: readonly string[]): Promise<string[]> {
+  const rows = await db.find(
+    profiles,
+    fileIds.map((pictureId) => ({ pictureId })),
+  );
+  return rows.map(({ pictureId }) => pictureId!);
+}
+
+/** The picture must still be the one that was seen, or one would be lost unannounced. */
+const asSeen = ({ _id, deletedAt, pictureId }: ProfileRow) => ({ _id, deletedAt, pictureId: pictureId ?? null });
+
+/** @param next  undefined leaves the picture as it is */
+function dropReplaced(row: ProfileRow | undefined, next: ProfileRow["pictureId"] | symbol): Operation[] {
+  const before = row?.pictureId ?? null;
+  if (before === null || next === undefined || next === before) return [];
+  return [announce(profileEvents["picture.dropped"], { key: before, rev: 1, payload: { fileId: before } })];
 }
