@@ -1,9 +1,10 @@
 /** The lists of invites someone sent and received. The cache holds them without names, which are another service's to change. */
-import { call, type Ctx } from "../../core/call.ts";
+import type { Ctx } from "../../core/call.ts";
 import type { Cache } from "../../core/cache/cache.ts";
 import type { Database } from "../../core/store/store.ts";
-import { profile, type Source } from "../profile/contract.ts";
+import type { Source } from "../profile/contract.ts";
 import type { ContactRequest, ListedRequest, RelationState } from "./contract.ts";
+import { summariesById } from "./names.ts";
 import * as present from "./present.ts";
 import { newestRequests, sides, type Side } from "./requests.repository.ts";
 
@@ -12,7 +13,7 @@ const shown: readonly RelationState[] = ["pending", "accepted", "rejected"];
 
 const cacheKey = (side: Side, userId: string): string => `requests:${side}:${userId}`;
 
-/** Someone's invites of one side, newest first, each with the other person's summary; at most 1000. */
+/** Someone's invites of one side, newest first, each with the other person's summary; at most 1000 of each status. */
 export async function listRequests(
   { db, cache }: { readonly db: Database; readonly cache: Cache },
   ctx: Ctx<unknown>,
@@ -21,8 +22,8 @@ export async function listRequests(
   status: RelationState | null | undefined,
 ): Promise<{ requests: ListedRequest[]; source: Source }> {
   const { value, source } = await cache.read(cacheKey(side, userId), async () => {
-    const rows = await newestRequests(db, side, userId);
-    return rows.filter(({ state }) => shown.includes(state)).map(present.contactRequest);
+    const rows = await newestRequests(db, side, userId, shown);
+    return rows.map(present.contactRequest);
   });
   const wanted = status == null ? value : value.filter((request) => request.status === status);
   return { requests: await withPeople(ctx, side, wanted), source };
@@ -33,9 +34,8 @@ export const forgetLists = (cache: Cache, userIds: readonly string[]): Promise<v
   cache.forget(userIds.flatMap((userId) => [cacheKey("sent", userId), cacheKey("received", userId)]));
 
 async function withPeople(ctx: Ctx<unknown>, side: Side, requests: readonly ContactRequest[]): Promise<ListedRequest[]> {
-  if (requests.length === 0) return [];
   const { user } = sides[side];
-  const summaries = await call(ctx, profile.summaries, { userIds: requests.map((request) => request[user]) });
-  const people = new Map(summaries.map((summary) => [summary.userId, summary]));
+  const ids = requests.map((request) => request[user]);
+  const people = await summariesById(ctx, ids);
   return requests.map((request) => ({ ...request, user: people.get(request[user]) ?? null }));
 }

@@ -23,7 +23,7 @@ export const relationEvent = ({
   rev,
   fromUserId,
   toUserId,
-}: Omit<RequestRow, "createdAt" | "updatedAt">): RelationEvent => ({
+}: Pick<RequestRow, "_id" | "pair" | "state" | "rev" | "fromUserId" | "toUserId">): RelationEvent => ({
   pair,
   state,
   rev,

@@ -11,6 +11,11 @@
  *
  * Taking an invite back: the sender's while it is pending (answered: Conflict); the recipient, who sees it, is Forbidden; in the
  * other states there is no invite to see, so it is NotFound to both.
+ *
+ * Ending a contact: either's; once two were contacts, a repeat changes nothing in whatever state, and before that it is NotFound.
+ *
+ * Blocking: either's in every state, and both may; it stands until all who blocked have lifted it, and then leads to `none`. Who is
+ * blocked must not find out: to them it looks as if the contact had ended, and to their invite as if the address were unknown.
  */
 import { Conflict, Forbidden, NotFound, type DomainError } from "../../core/errors.ts";
 import type { RelationState } from "./contract.ts";
@@ -25,11 +30,15 @@ export interface Standing {
   /** When the state was reached, epoch milliseconds. */
   readonly updatedAt: number;
   readonly blockedBy: readonly string[];
+  /** They were contacts before they came to this state. */
+  readonly wereContacts: boolean;
 }
 /** Where an act leads. `isNew`: an invite that starts afresh, with its own message and time. */
 export interface Next extends Omit<Standing, "updatedAt"> {
   readonly isNew: boolean;
 }
+/** A move's part of `Next`; what two people were to each other follows from where they come from. */
+type Step = Omit<Next, "wereContacts">;
 
 interface Doing {
   readonly actor: string;
@@ -42,7 +51,8 @@ interface View extends Standing, Doing {
   readonly isSender: boolean;
   readonly isRecipient: boolean;
 }
-type Move = (view: View) => Next;
+/** Null: it is so already. */
+type Move = (view: View) => Step | null;
 
 export const rejectionHoldsMs = 24 * 60 * 60_000;
 export const nobodyThere = "There is no account with this e-mail address";
@@ -86,13 +96,13 @@ const cancelPending: Move = (view) => {
 const cancelAnswered: Move = ({ isRecipient }) => {
   throw isRecipient ? new Forbidden("Only who sent a request may take it back") : new Conflict("The request was answered already");
 };
-const block: Move = ({ actor, fromUserId, toUserId, blockedBy }) => ({
-  state: "blocked",
-  fromUserId,
-  toUserId,
-  blockedBy: blockedBy.includes(actor) ? blockedBy : [...blockedBy, actor],
-  isNew: false,
-});
+/** Two who were contacts once. Also between the blocked: whether it ended or was blocked must look the same. */
+const endAgain: Move = ({ wereContacts }) => {
+  if (!wereContacts) throw new NotFound("This person is not a contact");
+  return null;
+};
+const block: Move = ({ actor, fromUserId, toUserId, blockedBy }) =>
+  blockedBy.includes(actor) ? null : { state: "blocked", fromUserId, toUserId, blockedBy: [...blockedBy, actor], isNew: false };
 const unblock: Move = ({ actor, fromUserId, toUserId, blockedBy }) => {
   if (!blockedBy.includes(actor)) throw new NotFound("This person is not blocked");
   const left = blockedBy.filter((blocker) => blocker !== actor);
@@ -100,7 +110,6 @@ const unblock: Move = ({ actor, fromUserId, toUserId, blockedBy }) => {
 };
 
 const missing = refuse(noSuchRequest);
-const notConnected = refuse(() => new NotFound("This person is not a contact"));
 const notBlocked = refuse(() => new NotFound("This person is not blocked"));
 /** No invite stands: one that was taken back, and a contact that ended, are as good as never asked. */
 const open = {
@@ -108,7 +117,7 @@ const open = {
   accept: missing,
   reject: missing,
   cancel: missing,
-  end: notConnected,
+  end: endAgain,
   block,
   unblock: notBlocked,
 } as const;
@@ -131,11 +140,13 @@ const table: { readonly [S in RelationState]: { readonly [A in Act]: Move } } = 
 /**
  * What an act makes of a pair.
  * @param standing  the pair's present row; undefined when the two never met
+ * @returns null when it is so already: then there is a row, and nothing to write
  * @throws Conflict, NotFound, Forbidden  as the table says
  */
-export function transition(standing: Standing | undefined, act: Act, doing: Doing): Next {
+export function transition(standing: Standing | undefined, act: Act, doing: Doing): Next | null {
   const { actor, other } = doing;
-  const present = standing ?? { state: "none", fromUserId: actor, toUserId: other, updatedAt: 0, blockedBy: [] };
+  const present = standing ?? { state: "none", fromUserId: actor, toUserId: other, updatedAt: 0, blockedBy: [], wereContacts: false };
   const isSender = present.fromUserId === actor;
-  return table[present.state][act]({ ...present, ...doing, isSender, isRecipient: !isSender });
+  const step = table[present.state][act]({ ...present, ...doing, isSender, isRecipient: !isSender });
+  return step === null ? null : { ...step, wereContacts: present.wereContacts || present.state === "accepted" };
 }

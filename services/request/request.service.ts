@@ -5,11 +5,14 @@ import { database } from "../../mixins/database.ts";
 import { follow, on } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import { authEvents } from "../auth/contract.ts";
+import { block, end, unblock } from "./contacts.ts";
 import { request } from "./contract.ts";
 import { keepPerson, people } from "./directory.ts";
-import { cancel, invite, respond, type Keeping } from "./invites.ts";
+import { cancel, invite, respond } from "./invites.ts";
 import { listRequests } from "./lists.ts";
-import { relationsOf, requests } from "./requests.repository.ts";
+import type { Keeping } from "./pairs.ts";
+import { pageOfPeople } from "./people-lists.ts";
+import { blockedBy, blocks, contactsOf, relationsOf, requests } from "./requests.repository.ts";
 
 /** What `started` puts on the service. */
 interface Parts {
@@ -28,16 +31,16 @@ const deleted = on(authEvents["user.deleted"], async function ({ payload: { user
 });
 
 export default service(request, {
-  mixins: [database("request", [requests, people, outbox]), relay, follow("request", [created, changed, deleted]), parts],
+  mixins: [database("request", [requests, blocks, people, outbox]), relay, follow("request", [created, changed, deleted]), parts],
   started() {
-    this.keeping = { ...portsOf(this.broker), db: this.db };
+    this.keeping = { ...portsOf(this.broker), db: this.db, log: this.logger };
   },
   actions: {
     invite(ctx) {
       return invite(this.keeping, ctx, ctx.meta.user!.id, ctx.params);
     },
     respond(ctx) {
-      return respond(this.keeping, ctx.meta.user!.id, ctx.params);
+      return respond(this.keeping, ctx, ctx.meta.user!.id, ctx.params);
     },
     async cancel(ctx) {
       await cancel(this.keeping, ctx.meta.user!.id, ctx.params.requestId);
@@ -48,6 +51,24 @@ export default service(request, {
     },
     received(ctx) {
       return listRequests(this.keeping, ctx, "received", ctx.meta.user!.id, ctx.params.status);
+    },
+    connections(ctx) {
+      return pageOfPeople(ctx, ctx.params, (limit, from) => contactsOf(this.db, ctx.meta.user!.id, limit, from));
+    },
+    async end(ctx) {
+      await end(this.keeping, ctx, ctx.meta.user!.id, ctx.params.userId);
+      return null;
+    },
+    blocks(ctx) {
+      return pageOfPeople(ctx, ctx.params, (limit, from) => blockedBy(this.db, ctx.meta.user!.id, limit, from));
+    },
+    async block(ctx) {
+      await block(this.keeping, ctx, ctx.meta.user!.id, ctx.params.userId);
+      return null;
+    },
+    async unblock(ctx) {
+      await unblock(this.keeping, ctx, ctx.meta.user!.id, ctx.params.userId);
+      return null;
     },
     relations(ctx) {
       return relationsOf(this.db, ctx.params.userId, ctx.params.otherIds);

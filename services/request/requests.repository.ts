@@ -1,7 +1,7 @@
-/** Pairs of people as they are stored: one row a pair by index, in either direction, kept through all its states. */
+/** Pairs of people as they are stored: one row a pair by index, in either direction, kept through all its states; and who blocks whom. */
 import { pairKey } from "../../core/ids.ts";
 import { collection, type Database } from "../../core/store/store.ts";
-import type { Relation } from "./contract.ts";
+import type { Relation, RelationState } from "./contract.ts";
 import type { Standing } from "./relations.ts";
 
 export interface RequestRow extends Standing {
@@ -16,16 +16,40 @@ export interface RequestRow extends Standing {
 
 export const requests = collection<RequestRow>()("requests", {
   byPair: { fields: ["pair"], unique: true },
-  bySender: { fields: ["fromUserId", "createdAt", "_id"] },
-  byRecipient: { fields: ["toUserId", "createdAt", "_id"] },
+  bySenderAndState: { fields: ["fromUserId", "state", "updatedAt", "_id"] },
+  byRecipientAndState: { fields: ["toUserId", "state", "updatedAt", "_id"] },
+});
+
+/** One a blocker and blocked, written with the pair's row. */
+export interface BlockRow {
+  readonly _id: string;
+  readonly blockerId: string;
+  readonly blockedId: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+export const blocks = collection<BlockRow>()("blocks", {
+  byBlockerAndBlocked: { fields: ["blockerId", "blockedId"], unique: true },
+  byBlocker: { fields: ["blockerId", "since", "_id"] },
 });
 
 /** Which of someone's requests; `user` is the other person's field. */
 export const sides = {
-  sent: { index: "bySender", own: "fromUserId", user: "toUserId" },
-  received: { index: "byRecipient", own: "toUserId", user: "fromUserId" },
+  sent: { index: "bySenderAndState", own: "fromUserId", user: "toUserId" },
+  received: { index: "byRecipientAndState", own: "toUserId", user: "fromUserId" },
 } as const;
 export type Side = keyof typeof sides;
+
+/** Someone in a list of people. */
+export interface Entry {
+  /** Of the row that puts them there. */
+  readonly _id: string;
+  readonly userId: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+/** Where a page of them ends. */
+export type Place = readonly [since: number, _id: string];
 
 const newest = 1000;
 
@@ -34,9 +58,33 @@ export async function requestOfPair(db: Database, a: string, b: string): Promise
   return row;
 }
 
-/** The newest 1000 rows of one side, newest first. */
-export const newestRequests = (db: Database, side: Side, userId: string): Promise<RequestRow[]> =>
-  db.page(requests, { index: sides[side].index, where: { [sides[side].own]: userId }, order: "desc", limit: newest });
+/** The requests of one side in these states, the newest first; of each state the 1000 that reached it last. */
+export async function newestRequests(db: Database, side: Side, userId: string, states: readonly RelationState[]): Promise<RequestRow[]> {
+  const { index, own } = sides[side];
+  const page = (state: RelationState) => db.page(requests, { index, where: { [own]: userId, state }, order: "desc", limit: newest });
+  const rows = (await Promise.all(states.map(page))).flat();
+  return rows.sort((a, b) => newestFirst([a.createdAt, a._id], [b.createdAt, b._id]));
+}
+
+/** Someone's contacts, whichever of the two asked for it, the newest first. */
+export async function contactsOf(db: Database, userId: string, limit: number, from: Place | undefined): Promise<Entry[]> {
+  const page = async ({ index, own, user }: (typeof sides)[Side]) => {
+    const where = { [own]: userId, state: "accepted" } as const;
+    const rows = await db.page(requests, { index, where, ...(from === undefined ? {} : { before: from }), order: "desc", limit });
+    return rows.map((row): Entry => ({ _id: row._id, userId: row[user], since: row.updatedAt }));
+  };
+  const entries = (await Promise.all(Object.values(sides).map(page))).flat();
+  return entries.sort((a, b) => newestFirst([a.since, a._id], [b.since, b._id])).slice(0, limit);
+}
+
+/** Whom someone has blocked, the newest first. */
+export async function blockedBy(db: Database, blockerId: string, limit: number, from: Place | undefined): Promise<Entry[]> {
+  const bound = from === undefined ? {} : { before: from };
+  const rows = await db.page(blocks, { index: "byBlocker", where: { blockerId }, ...bound, order: "desc", limit });
+  return rows.map(({ _id, blockedId, since }) => ({ _id, userId: blockedId, since }));
+}
+
+const newestFirst = ([timeA, idA]: Place, [timeB, idB]: Place): number => timeB - timeA || (idA < idB ? 1 : idA > idB ? -1 : 0);
 
 /** How a person stands to each of the others, in the order asked. */
 export async function relationsOf(db: Database, userId: string, otherIds: readonly string[]): Promise<Relation[]> {
