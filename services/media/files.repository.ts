@@ -1,0 +1,58 @@
+/**
+ * Files as media knows them, a row each. `reserved`: bytes may be arriving. `ready`: judged, and someone may refer to it until it
+ * expires. `kept`: someone does. `dropped`: nobody will any more; the row stays for a while, so that what a late writer still
+ * stores under its keys is found and removed too.
+ */
+import { collection, insert, remove, storeTime, update, type Database, type Fields } from "../../core/store/store.ts";
+import type { Purpose } from "./contract.ts";
+
+export type FileState = "reserved" | "ready" | "kept" | "dropped";
+
+/** What the bytes turned out to be. */
+export interface Judged {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly size: number;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly hasThumb: boolean;
+}
+
+export interface FileRow extends Partial<Judged> {
+  readonly _id: string;
+  readonly ownerId: string;
+  readonly purpose: Purpose;
+  readonly state: FileState;
+  /** Store time at which it came to this state. */
+  readonly since: number;
+  readonly expiresAt: number;
+}
+/** A row that has been judged. */
+export type JudgedRow = FileRow & Judged;
+
+export const files = collection<FileRow>()("files", { byState: { fields: ["state", "since", "_id"] } });
+
+export const isJudged = (row: FileRow | undefined): row is JudgedRow => row?.state === "ready" || row?.state === "kept";
+
+export async function addFile(db: Database, row: Omit<FileRow, "state" | "since">): Promise<void> {
+  await db.commit([insert(files, { ...row, state: "reserved", since: storeTime })]);
+}
+
+/** Brings a row from the state it was seen in to another. Throws `Conflict` when it is not in that state any more. */
+export async function moveFile(db: Database, { _id, state, since }: FileRow, to: FileState, found: Fields<Judged> = {}): Promise<void> {
+  await db.commit([update(files, { _id, state, since }, { ...found, state: to, since: storeTime })]);
+}
+
+/** Rows that have been in a state since before a time, oldest first, after the one given. */
+export const filesBefore = (db: Database, state: FileState, before: number, last?: FileRow): Promise<FileRow[]> =>
+  db.page(files, {
+    index: "byState",
+    where: { state },
+    ...(last === undefined ? {} : { after: [last.since, last._id] }),
+    before: [before],
+    limit: 100,
+  });
+
+export async function forgetFile(db: Database, fileId: string): Promise<void> {
+  await db.commit([remove(files, { _id: fileId })]);
+}
