@@ -1,49 +1,82 @@
 /** What chat asks of its store. Every read follows an index and is bounded. */
 import type { Database, Where } from "../../core/store/store.ts";
-import { chats, members, messages, relations, type ChatRow, type MemberRow, type MessageRow, type RelationRow } from "./collections.ts";
+import {
+  chats,
+  files,
+  members,
+  messages,
+  reactions,
+  relations,
+  type ChatRow,
+  type FileRow,
+  type MemberRow,
+  type MessageRow,
+  type ReactionRow,
+  type RelationRow,
+} from "./collections.ts";
+import { shownMembers } from "./contract.ts";
 
-/** Members whose rows an answer carries. */
-export const shownMembers = 50;
 /** Unread messages are counted up to this. */
 const unreadCap = 100;
+/** One's own messages and the chat's, which are not counted, are skipped up to this; beyond it the others are counted by author. */
+const leftOutCap = 1000;
 /** Rows fetched at a time where a list has to be whole. */
 const chunk = 1000;
 
 export type Repository = ReturnType<typeof repository>;
 
 export function repository(db: Database) {
+  const seniors = (chatId: string, limit: number): Promise<MemberRow[]> =>
+    db.page(members, { index: "bySeniority", where: { chatId, leftSeq: null }, limit });
+  /** The first of those who wrote in a chat, in no order that means anything; or the first after another. */
+  const firstAuthor = async (chatId: string, after?: string): Promise<string | undefined> => {
+    const beyond = after === undefined ? {} : { after: [after, Number.MAX_SAFE_INTEGER] };
+    return (await db.page(messages, { index: "byAuthor", where: { chatId }, ...beyond, limit: 1 }))[0]?.authorId;
+  };
+
   return {
     chat: (chatId: string): Promise<ChatRow | undefined> => db.get(chats, chatId),
     chats: (chatIds: readonly string[]): Promise<ChatRow[]> => db.getMany(chats, chatIds),
     directChat: async (pair: string): Promise<ChatRow | undefined> => (await db.find(chats, [{ pair }]))[0],
 
     member: async (chatId: string, userId: string): Promise<MemberRow | undefined> => (await db.find(members, [{ chatId, userId }]))[0],
+    membersByKey: (keys: readonly Pick<MemberRow, "chatId" | "userId">[]): Promise<MemberRow[]> =>
+      keys.length === 0 ? Promise.resolve([]) : db.find(members, keys),
     members: (chatId: string, userIds: readonly string[]): Promise<MemberRow[]> =>
       db.find(
         members,
         userIds.map((userId) => ({ chatId, userId })),
       ),
-    firstMembers: (chatId: string): Promise<MemberRow[]> =>
-      db.page(members, { index: "byPresence", where: { chatId, leftSeq: null }, limit: shownMembers }),
-    membersChanged: (chatId: string, after: number, upTo: number): Promise<MemberRow[]> =>
-      db.page(members, { index: "byChangedSeq", where: { chatId }, after: [after], before: [upTo + 1], limit: chunk }),
+    /** The longest-standing members. */
+    seniors,
+    /** Those whom an answer shows, and whose marks say who has read its messages. */
+    firstMembers: (chatId: string): Promise<MemberRow[]> => seniors(chatId, shownMembers),
+    /** Members by seniority, after one's place in it. */
+    membersAfter: (chatId: string, after: readonly (string | number)[], limit: number): Promise<MemberRow[]> =>
+      db.page(members, { index: "bySeniority", where: { chatId, leftSeq: null }, after, limit }),
+    /** All members whose membership or role last changed after this. */
+    membersChanged: (chatId: string, after: number): Promise<MemberRow[]> =>
+      all((last) =>
+        db.page(members, {
+          index: "byChangedSeq",
+          where: { chatId },
+          after: last === undefined ? [after] : [last.changedSeq, last._id],
+          limit: chunk,
+        }),
+      ),
 
     /** All memberships of a person that have not ended. */
-    async memberships(userId: string): Promise<MemberRow[]> {
-      const found: MemberRow[] = [];
-      for (;;) {
-        const last = found.at(-1);
-        const rows = await db.page(members, {
+    memberships: (userId: string): Promise<MemberRow[]> =>
+      all((last) =>
+        db.page(members, {
           index: "byUser",
           where: { userId, leftSeq: null },
           ...(last === undefined ? {} : { after: [last.chatId] }),
           limit: chunk,
-        });
-        found.push(...rows);
-        if (rows.length < chunk) return found;
-      }
-    },
+        }),
+      ),
 
+    message: (messageId: string): Promise<MessageRow | undefined> => db.get(messages, messageId),
     messages: (messageIds: readonly string[]): Promise<MessageRow[]> => db.getMany(messages, messageIds),
     messagesByClientId: (keys: readonly Where<MessageRow>[]): Promise<MessageRow[]> => db.find(messages, keys),
     /** The newest messages below `before`, ascending. */
@@ -54,18 +87,38 @@ export function repository(db: Database) {
     },
     messagesAfter: (chatId: string, after: number, limit: number): Promise<MessageRow[]> =>
       db.page(messages, { index: "byN", where: { chatId }, after: [after], limit }),
-    /** Messages by their last change: those in `(after, upTo]`. */
-    changes: (chatId: string, after: number, upTo: number, limit: number): Promise<MessageRow[]> =>
-      db.page(messages, { index: "bySeq", where: { chatId }, after: [after], before: [upTo + 1], limit }),
-
-    /** Messages after `readN` that are neither one's own nor the system's, at most 100. */
-    async unread({ chatId, userId, readN, joinedN }: MemberRow): Promise<number> {
-      const after = [Math.max(readN, joinedN)];
-      const by = (authorId: string) => db.count(messages, { index: "byAuthor", where: { chatId, authorId }, after, limit: chunk });
-      const leftOut = (await by(userId)) + (await by("system"));
-      const all = await db.count(messages, { index: "byN", where: { chatId }, after, limit: unreadCap + leftOut });
-      return Math.max(0, all - leftOut);
+    /** Messages by their last change: those in `(after, upTo]`, or all after. */
+    changes(chatId: string, after: number, upTo: number | undefined, limit: number): Promise<MessageRow[]> {
+      const bounds = { after: [after], ...(upTo === undefined ? {} : { before: [upTo + 1] }) };
+      return db.page(messages, { index: "bySeq", where: { chatId }, ...bounds, limit });
     },
+
+    /**
+     * Messages after `readN` that are neither one's own nor the system's, at most 100; its cost does not grow with the history.
+     * @param n  how many messages the chat has: they are numbered without a hole, so that only those to leave out are counted
+     */
+    async unread({ chatId, userId, readN, joinedN }: MemberRow, n: number): Promise<number> {
+      const seen = Math.max(readN, joinedN);
+      if (n <= seen) return 0;
+      const bounds = { after: [seen], before: [n + 1] };
+      const by = (authorId: string, limit: number) =>
+        db.count(messages, { index: "byAuthor", where: { chatId, authorId }, ...bounds, limit });
+      const leftOut = (await by(userId, leftOutCap)) + (await by("system", leftOutCap));
+      if (leftOut < leftOutCap) return Math.min(unreadCap, n - seen - leftOut);
+      let found = 0;
+      for (let author = await firstAuthor(chatId); author !== undefined && found < unreadCap; author = await firstAuthor(chatId, author)) {
+        if (author !== userId && author !== "system") found += await by(author, unreadCap - found);
+      }
+      return found;
+    },
+
+    file: (fileId: string): Promise<FileRow | undefined> => db.get(files, fileId),
+    files: (fileIds: readonly string[]): Promise<FileRow[]> => db.getMany(files, fileIds),
+
+    reactions: (keys: readonly Pick<ReactionRow, "messageId" | "userId" | "emoji">[]): Promise<ReactionRow[]> => db.find(reactions, keys),
+    /** A message's reactions of one kind, in the order of reacting. */
+    reactionsOf: (messageId: string, emoji: string, limit: number): Promise<ReactionRow[]> =>
+      db.page(reactions, { index: "byEmoji", where: { messageId, emoji }, limit }),
 
     relations: (pairs: readonly string[]): Promise<RelationRow[]> =>
       db.find(
@@ -73,9 +126,23 @@ export function repository(db: Database) {
         pairs.map((pair) => ({ pair })),
       ),
 
+    /** Groups whose last member left before this store time. */
+    ended: (before: number, limit: number): Promise<ChatRow[]> => db.page(chats, { index: "byEnd", after: [0], before: [before], limit }),
+    filesOf: (chatId: string, limit: number): Promise<FileRow[]> => db.page(files, { index: "byChat", where: { chatId }, limit }),
+
     chatsMoved: (after: readonly (string | number)[], limit: number): Promise<ChatRow[]> =>
       db.page(chats, { index: "byChange", after, limit }),
     membersMoved: (after: readonly (string | number)[], limit: number): Promise<MemberRow[]> =>
       db.page(members, { index: "byChange", after, limit }),
   };
+}
+
+/** All rows of a list that has to be whole, a chunk at a time. */
+async function all<R>(next: (last: R | undefined) => Promise<R[]>): Promise<R[]> {
+  const found: R[] = [];
+  for (;;) {
+    const rows = await next(found.at(-1));
+    found.push(...rows);
+    if (rows.length < chunk) return found;
+  }
 }

@@ -2,163 +2,220 @@
 import { call, type Ctx } from "../../core/call.ts";
 import { Forbidden } from "../../core/errors.ts";
 import { userChannel, type UserNote } from "../../core/feed/channels.ts";
-import { portsOf } from "../../core/ports.ts";
 import { service } from "../../core/service.ts";
-import type { Database } from "../../core/store/store.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, on } from "../../mixins/follower.ts";
-import { profile } from "../profile/contract.ts";
-import { request, requestEvents } from "../request/contract.ts";
-import type { Repository } from "./chat.repository.ts";
-import { chats, members, messages, relations, type MemberRow } from "./collections.ts";
-import { chat, type Chat, type Membership } from "./contract.ts";
-import { createDirect, createGroup, type CreationParts, type Made } from "./creation.ts";
+import { outbox, relay } from "../../mixins/outbox.ts";
+import { requestEvents } from "../request/contract.ts";
+import { authorize, fileFor } from "./attachments.ts";
+import { chats, files, members, messages, reactions, relations, type MemberRow } from "./collections.ts";
+import { chat, type Chat, type Membership, type Message } from "./contract.ts";
+import { createDirect, createGroup, type Made } from "./creation.ts";
+import { deleteChange, editChange, noSuchMessage } from "./editing.ts";
+import { addToGroup, changeGroup, leaveGroup, removeFromGroup, setAdmin } from "./groups.ts";
 import { moved } from "./moved.ts";
-import { pageOfChats } from "./paging.ts";
-import { parts } from "./parts.ts";
+import { changeSettings, tellTyping } from "./own.ts";
+import { pageOfChats, pageOfMembers } from "./paging.ts";
+import { parts, type Parts } from "./parts.ts";
 import { isActive, notAMember, visible } from "./policy.ts";
 import { presentHead, presentMembership, presentMessage } from "./present.ts";
+import { markDelivered, markRead } from "./receipts.ts";
 import { applyRelation } from "./relations.ts";
-import { outcomeOf, sendChange } from "./sending.ts";
+import { fileChange, repliedTo, send } from "./sending.ts";
 import { repairOf, sync } from "./sync.ts";
-import { expiry } from "./timeline.ts";
-import type { Timelines } from "./timelines.ts";
-import { firstViews, viewsOf, type Summaries } from "./views.ts";
+import { firstViews, viewOf, viewsOf } from "./views.ts";
+import { workOf, type Work } from "./work.ts";
 
-/** Names must not hold up what they stand beside. */
-const namesWithinMs = 1500;
-
-const summariesFor =
-  (ctx: Ctx<unknown>): Summaries =>
-  (userIds) =>
-    call(ctx, profile.summaries, { userIds: [...userIds] }, { timeout: namesWithinMs, retries: 0 });
-
-interface Following {
-  db: Database;
-  repository: Repository;
-  timelines: Timelines;
-}
+/** What becomes of a message that an action names. */
+type Act = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
 
 export default service(chat, {
   mixins: [
     parts,
-    database("chat", [chats, members, messages, relations]),
+    relay,
+    database("chat", [chats, members, messages, reactions, files, relations, outbox]),
     follow(
       "chat",
       Object.values(requestEvents).map((event) =>
-        on(event, async function (this: Following, { payload }) {
-          await applyRelation(this.db, this.repository, this.timelines, payload);
+        on(event, async function (this: { parts: Parts }, { payload }) {
+          await applyRelation(this.parts, payload);
         }),
       ),
     ),
   ],
 
   methods: {
+    work(ctx: Ctx<unknown>): Work {
+      return workOf(this.parts, ctx);
+    },
+
     async memberOf(chatId: string, userId: string): Promise<MemberRow> {
-      const member = await this.repository.member(chatId, userId);
+      const member = await this.parts.repository.member(chatId, userId);
       if (!isActive(member)) throw new Forbidden(notAMember);
       return member;
     },
 
-    async view(ctx: Ctx<unknown>, chatId: string): Promise<{ chat: Chat; membership: Membership }> {
+    async view(work: Work, chatId: string): Promise<{ chat: Chat; membership: Membership }> {
       // The head first: a removal in between then lies above it, and a socket seated there hears of it.
-      const row = await this.repository.chat(chatId);
-      const member = await this.memberOf(chatId, ctx.meta.user!.id);
-      const [view] = await viewsOf(this.repository, summariesFor(ctx), [[row!, member]]);
-      return { chat: view!, membership: presentMembership(member) };
-    },
-
-    creation(ctx: Ctx<unknown>): CreationParts {
-      const { config, clock } = portsOf(this.broker);
-      return {
-        db: this.db,
-        repository: this.repository,
-        contacts: config.CONTACTS,
-        groupLimit: config.GROUP_LIMIT,
-        now: () => clock.now(),
-        askRelations: (userId, otherIds) => call(ctx, request.relations, { userId, otherIds: [...otherIds] }),
-        existing: async (userIds) => new Set((await summariesFor(ctx)(userIds)).map(({ userId }) => userId)),
-      };
+      const row = await work.repository.chat(chatId);
+      const member = await this.memberOf(chatId, work.userId);
+      return { chat: await viewOf(work, row!, member), membership: presentMembership(member) };
     },
 
     /** Tells every member of a chat just made, so that their sockets hear it from its first change. @returns the caller's view */
-    async announce(ctx: Ctx<unknown>, { chat: row, people }: Made): Promise<Chat> {
-      const { feed } = portsOf(this.broker);
-      const views = await firstViews(summariesFor(ctx), { chat: row, people });
+    async announce(work: Work, { chat: row, people }: Made): Promise<Chat> {
+      const views = await firstViews(work, { chat: row, people });
       people.forEach(({ userId, joinedN, joinedSeq }, index) => {
         const note: UserNote = { event: "chatChanged", data: views[index], joined: { chatId: row._id, joinedN, joinedSeq } };
-        feed.publish(userChannel(userId), note);
+        work.feed.publish(userChannel(userId), note);
       });
-      return views[people.findIndex(({ userId }) => userId === ctx.meta.user!.id)]!;
+      return views[people.findIndex(({ userId }) => userId === work.userId)]!;
+    },
+
+    /** Changes a message on the node of its chat. */
+    async change(ctx: Ctx<unknown>, messageId: string, act: Act): Promise<Message> {
+      const message = await this.parts.repository.message(messageId);
+      if (message === undefined) throw noSuchMessage();
+      return call(ctx, chat.changeMessage, { chatId: message.chatId, messageId, ...act });
     },
   },
 
   actions: {
     async createDirect(ctx) {
-      const { chat: row, made } = await createDirect(this.creation(ctx), ctx.meta.user!.id, ctx.params.receiverId);
-      if (made !== undefined) return { chat: await this.announce(ctx, made), created: true };
+      const work = this.work(ctx);
+      const { chat: row, made } = await createDirect(work, ctx.params.receiverId);
+      if (made !== undefined) return { chat: await this.announce(work, made), created: true };
       // Whoever made it may have died before they told anyone.
-      if (row.n === 0) await this.announce(ctx, { chat: row, people: await this.repository.firstMembers(row._id) });
-      return { chat: (await this.view(ctx, row._id)).chat, created: false };
+      if (row.n === 0) await this.announce(work, { chat: row, people: await work.repository.firstMembers(row._id) });
+      return { chat: (await this.view(work, row._id)).chat, created: false };
     },
-
     async createGroup(ctx) {
       const { name, participants } = ctx.params;
-      return this.announce(ctx, await createGroup(this.creation(ctx), ctx.meta.user!.id, name, participants));
+      const work = this.work(ctx);
+      return this.announce(work, await createGroup(work, name, participants));
     },
-
     async myChats(ctx) {
-      const { page, next } = await pageOfChats(this.repository, ctx.meta.user!.id, ctx.params);
-      return { chats: await viewsOf(this.repository, summariesFor(ctx), page), ...(next === undefined ? {} : { next }) };
+      const work = this.work(ctx);
+      const { page, next } = await pageOfChats(work.repository, work.userId, ctx.params);
+      return { chats: await viewsOf(work, page), ...(next === undefined ? {} : { next }) };
     },
-
     view(ctx) {
-      return this.view(ctx, ctx.params.chatId);
+      return this.view(this.work(ctx), ctx.params.chatId);
     },
-
     async history(ctx) {
       const { chatId, before, after, limit } = ctx.params;
+      const { repository } = this.parts;
       const member = await this.memberOf(chatId, ctx.meta.user!.id);
-      const rows =
+      const [readers, rows] = await Promise.all([
+        repository.firstMembers(chatId),
         after === undefined
-          ? await this.repository.messagesBefore(chatId, member.joinedN, before, limit)
-          : await this.repository.messagesAfter(chatId, Math.max(after, member.joinedN), limit);
-      return { messages: rows.filter((row) => visible(member, row)).map(presentMessage), more: rows.length === limit };
+          ? repository.messagesBefore(chatId, member.joinedN, before, limit)
+          : repository.messagesAfter(chatId, Math.max(after, member.joinedN), limit),
+      ]);
+      const shown = rows.filter((row) => visible(member, row));
+      return { messages: shown.map((row) => presentMessage(row, readers)), more: rows.length === limit };
     },
 
-    async send(ctx) {
-      const { chatId, messages: outgoing } = ctx.params;
-      const { config, clock } = portsOf(this.broker);
-      const expiresAt = expiry(clock);
-      const replies = outgoing.flatMap(({ replyTo }) => (replyTo === undefined ? [] : [replyTo]));
-      const repliedTo = new Map((replies.length === 0 ? [] : await this.repository.messages(replies)).map((row) => [row._id, row]));
-      const sendings = outgoing.map((message) => {
-        const change = sendChange(config.CONTACTS, ctx.meta.user!.id, chatId, message, repliedTo.get(message.replyTo ?? ""));
-        return outcomeOf(this.timelines.append(chatId, change, expiresAt));
-      });
-      return Promise.all(sendings);
+    send(ctx) {
+      return send(this.work(ctx), ctx.params.chatId, ctx.params.messages);
+    },
+    async sendFile(ctx) {
+      const { chatId, ...outgoing } = ctx.params;
+      const { repository, timelines, config } = this.parts;
+      const replies = await repliedTo(repository, [outgoing]);
+      const change = fileChange(config.CONTACTS, ctx.meta.user!.id, outgoing, replies.get(outgoing.replyTo ?? ""));
+      return timelines.append(chatId, change);
+    },
+    edit(ctx) {
+      return this.change(ctx, ctx.params.messageId, { act: "edit", text: ctx.params.text });
+    },
+    remove(ctx) {
+      return this.change(ctx, ctx.params.messageId, { act: "remove" });
+    },
+    react(ctx) {
+      const { messageId, emoji, on } = ctx.params;
+      return this.change(ctx, messageId, { act: "react", emoji, on });
+    },
+    changeMessage(ctx) {
+      const { chatId, messageId, act, text = "", emoji = "", on = true } = ctx.params;
+      const { timelines, gathering, config } = this.parts;
+      const userId = ctx.meta.user?.id ?? "";
+      if (act === "react") return gathering.react(chatId, messageId, { userId, emoji, on });
+      return timelines.append(
+        chatId,
+        act === "edit" ? editChange(config.CONTACTS, userId, messageId, text) : deleteChange(userId, messageId),
+      );
+    },
+
+    addToGroup(ctx) {
+      return addToGroup(this.work(ctx), ctx.params.chatId, ctx.params.userIdToAdd);
+    },
+    removeFromGroup(ctx) {
+      return removeFromGroup(this.work(ctx), ctx.params.chatId, ctx.params.userIdToRemove);
+    },
+    async leaveGroup(ctx) {
+      return { chat: await leaveGroup(this.work(ctx), ctx.params.chatId) };
+    },
+    changeGroup(ctx) {
+      const { chatId, ...changes } = ctx.params;
+      return changeGroup(this.work(ctx), chatId, changes);
+    },
+    setAdmin(ctx) {
+      const { chatId, userId, isAdmin } = ctx.params;
+      return setAdmin(this.work(ctx), chatId, userId, isAdmin);
+    },
+    async members(ctx) {
+      await this.memberOf(ctx.params.chatId, ctx.meta.user!.id);
+      return pageOfMembers(this.parts.repository, ctx.params);
+    },
+
+    async authorize(ctx) {
+      await authorize(this.work(ctx), ctx.params.chatId, ctx.params.act);
+      return null;
+    },
+    file(ctx) {
+      return fileFor(this.work(ctx), ctx.params.fileId);
+    },
+    async filesInUse(ctx) {
+      return (await this.parts.repository.files(ctx.params.fileIds)).map(({ _id }) => _id);
+    },
+
+    changeSettings(ctx) {
+      const { chatId, ...settings } = ctx.params;
+      return changeSettings(this.work(ctx), chatId, settings);
+    },
+    markRead(ctx) {
+      return markRead(this.work(ctx), ctx.params.chatId, ctx.params.n);
+    },
+    async markDelivered(ctx) {
+      await markDelivered(this.parts, ctx.params.chatId, ctx.params.marks);
+      return null;
+    },
+    async typing(ctx) {
+      await tellTyping(this.work(ctx), ctx.params.chatId, ctx.params.isTyping);
+      return null;
     },
 
     sync(ctx) {
-      return sync(this.repository, summariesFor(ctx), ctx.meta.user!.id, ctx.params.since);
+      return sync(this.work(ctx), ctx.params.since);
     },
-
     async memberships(ctx) {
-      return (await this.repository.memberships(ctx.params.userId)).map(presentMembership);
+      return (await this.parts.repository.memberships(ctx.params.userId)).map(presentMembership);
     },
-
     async changes(ctx) {
-      const found = await repairOf(this.repository, ctx.params.chatId, ctx.params.since);
+      const found = await repairOf(this.parts.repository, ctx.params.chatId, ctx.params.since);
       if (found === undefined) throw new Forbidden(notAMember);
       return found;
     },
-
     moved(ctx) {
-      return moved(this.repository, ctx.params.since, ctx.params.cursor, portsOf(this.broker).clock.now());
+      return moved(this.parts.repository, ctx.params.since, ctx.params.cursor, this.parts.clock.now());
     },
-
     async heads(ctx) {
-      return (await this.repository.chats(ctx.params.chatIds)).map(presentHead);
+      return (await this.parts.repository.chats(ctx.params.chatIds)).map(presentHead);
+    },
+    async applyRelation(ctx) {
+      await applyRelation(this.parts, ctx.params);
+      return null;
     },
   },
 });

@@ -1,7 +1,7 @@
 /** What chat stores. Times are epoch milliseconds; ids 24 hex digits. */
 import type { RelationState } from "../request/contract.ts";
 import { collection } from "../../core/store/store.ts";
-import type { Message, Role, SystemNote } from "./contract.ts";
+import type { Message, Reactions, Role, SystemNote } from "./contract.ts";
 
 export interface PreviewRow {
   readonly messageId: string;
@@ -19,22 +19,28 @@ export interface ChatRow {
   /** A direct chat's two people: unique, so that two people have one chat whatever races. */
   readonly pair?: string;
   readonly name?: string;
+  /** A group's picture, a file of media. */
+  readonly picture?: string | null;
   readonly n: number;
   readonly seq: number;
-  /** The head's `seq` when a member last came, went or changed role. */
-  readonly membersSeq: number;
+  /** The head's `seq` when what all members see of the chat last changed: its name, picture, members or roles. */
+  readonly sharedSeq: number;
   /** Store time of the last change; gateways ask by it what they may have missed. */
   readonly changedAt: number;
   /** How a direct chat's two people stand; a newer `rev` is applied in the chat's own sequence. */
   readonly relation?: { readonly state: RelationState; readonly rev: number };
   readonly memberCount: number;
+  readonly adminCount: number;
   readonly preview: PreviewRow | null;
   readonly lastActivityAt: number;
   readonly createdAt: number;
+  /** Store time at which the last member left; what is stored of the chat is removed from then on. */
+  readonly endedAt?: number;
 }
 export const chats = collection<ChatRow>()("chats", {
   byPair: { fields: ["pair"], unique: true },
   byChange: { fields: ["changedAt", "_id"] },
+  byEnd: { fields: ["endedAt", "_id"] },
 });
 
 /** A person's time in a chat, kept when they leave. */
@@ -51,15 +57,29 @@ export interface MemberRow {
   readonly changedAt: number;
   readonly deliveredN: number;
   readonly readN: number;
+  /** One's own view of the chat; `mutedUntil` in epoch milliseconds. */
+  readonly mutedUntil?: number | null;
+  readonly archived?: boolean;
+  readonly pinned?: boolean;
 }
 export const members = collection<MemberRow>()("members", {
   byChatAndUser: { fields: ["chatId", "userId"], unique: true },
   byUser: { fields: ["userId", "leftSeq", "chatId"] },
-  byPresence: { fields: ["chatId", "leftSeq", "userId"] },
-  byChangedSeq: { fields: ["chatId", "changedSeq"] },
+  bySeniority: { fields: ["chatId", "leftSeq", "joinedSeq", "_id"] },
+  byChangedSeq: { fields: ["chatId", "changedSeq", "_id"] },
   byChange: { fields: ["changedAt", "_id"] },
 });
 
+/** A message's file, as media admitted it. */
+export interface AttachedFile {
+  readonly fileId: string;
+  readonly name: string;
+  readonly mimeType: string;
+  readonly size: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly hasThumb: boolean;
+}
 export interface MessageRow {
   readonly _id: string;
   readonly chatId: string;
@@ -75,7 +95,9 @@ export interface MessageRow {
   /** Of what was sent first: tells a repeat from another message under the same `clientId`. */
   readonly bodyHash: string;
   readonly text: string;
+  readonly file?: AttachedFile | null;
   readonly replyTo: string | null;
+  readonly reactions?: Reactions;
   readonly system?: SystemNote;
   readonly createdAt: number;
   readonly editedAt: number | null;
@@ -86,6 +108,29 @@ export const messages = collection<MessageRow>()("messages", {
   bySeq: { fields: ["chatId", "seq"], unique: true },
   byClientId: { fields: ["chatId", "senderId", "clientId"], unique: true },
   byAuthor: { fields: ["chatId", "authorId", "n"] },
+});
+
+/** Which chat a file is in, as long as a message or the group's picture refers to it. */
+export interface FileRow extends AttachedFile {
+  /** The file's id. */
+  readonly _id: string;
+  readonly chatId: string;
+  /** Null of a group's picture. */
+  readonly messageId: string | null;
+}
+export const files = collection<FileRow>()("files", { byChat: { fields: ["chatId"] } });
+
+/** One person's one reaction; the message's row carries what of them is shown. */
+export interface ReactionRow {
+  /** Made in the order of reacting. */
+  readonly _id: string;
+  readonly messageId: string;
+  readonly userId: string;
+  readonly emoji: string;
+}
+export const reactions = collection<ReactionRow>()("reactions", {
+  byReaction: { fields: ["messageId", "userId", "emoji"], unique: true },
+  byEmoji: { fields: ["messageId", "emoji", "_id"] },
 });
 
 /** Chat's own copy of how two people stand, so that its commits can expect it. */

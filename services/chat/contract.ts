@@ -1,148 +1,52 @@
-/** What chat offers: chats, their members, and the one sequence of changes each chat has. Times that leave are ISO-8601. */
-import { contract, returns } from "../../core/contract.ts";
-import { id, messageText, pageLimit, visibleName } from "../../core/rules.ts";
+/** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `shapes.ts`. */
+import { contract, events, returns } from "../../core/contract.ts";
+import { emoji, id, messageText, pageLimit, visibleName } from "../../core/rules.ts";
+import { admittedFile, type StoredFile } from "../media/contract.ts";
+import { relationStates } from "../request/contract.ts";
+import type { Batch, Chat, Head, MemberView, Membership, Message, Position, SharedChat, SyncAnswer } from "./shapes.ts";
 
-export type Role = "member" | "admin";
-
-/** A message as clients see it. `n` never changes; `seq` is the chat's change number at the message's last change. */
-export interface Message {
-  readonly _id: string;
-  readonly chatId: string;
-  readonly senderId: string;
-  readonly n: number;
-  readonly seq: number;
-  readonly kind: "text" | "file" | "system";
-  readonly text: string;
-  readonly clientId: string;
-  readonly replyTo: string | null;
-  readonly reactions: { readonly [emoji: string]: { readonly count: number; readonly userIds: readonly string[] } };
-  readonly system?: SystemNote;
-  /** At most 50 ids, the sender's among them; `readCount` is the whole number. */
-  readonly readBy: readonly string[];
-  readonly readCount: number;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly editedAt: string | null;
-  readonly deletedAt: string | null;
-  /** Part of the documents that PingTalk's clients know. */
-  readonly __v: 0;
-}
-export interface SystemNote {
-  readonly event: "created" | "added" | "removed" | "left" | "renamed" | "picture" | "adminAdded" | "adminRemoved";
-  readonly userIds: readonly string[];
-  readonly name?: string;
-}
-
-export interface MemberView {
-  readonly userId: string;
-  readonly role: Role;
-  readonly deliveredN: number;
-  readonly readN: number;
-}
-export interface Preview {
-  readonly n: number;
-  readonly senderId: string;
-  readonly text: string;
-  readonly kind: Message["kind"];
-  readonly at: string;
-}
-/** What every member sees of a chat alike. */
-export interface SharedChat {
-  readonly _id: string;
-  readonly chatType: "direct" | "group";
-  readonly name?: string;
-  readonly picture: string | null;
-  /** At most 50 members here and in `participants`; `memberCount` is the whole number. */
-  readonly participants: readonly string[];
-  readonly admins: readonly string[];
-  readonly members: readonly MemberView[];
-  readonly memberCount: number;
-  readonly lastMessage: string | null;
-  readonly lastMessagePreview: Preview | null;
-  readonly lastN: number;
-  readonly lastSeq: number;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly __v: 0;
-}
-/** A chat as one member sees it. */
-export interface Chat extends SharedChat {
-  /** The other's name, or the group's. */
-  readonly title: string;
-  /** Messages not read yet, at most 100. */
-  readonly unread: number;
-  readonly muted: boolean;
-  readonly archived: boolean;
-  readonly pinned: boolean;
-}
+export * from "./shapes.ts";
 
 /** What came of one message of a `send`. `stored` is false when this clientId had been stored before. */
 export type Sent =
   | { readonly ok: true; readonly message: Message; readonly stored: boolean }
   | { readonly ok: false; readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs?: number } };
 
-export interface SyncAnswer {
-  readonly chats: readonly Chat[];
-  readonly messages: { readonly [chatId: string]: readonly Message[] };
-  /** Where the answer ends in each chat; a chat in `more` that was not reached has none. */
-  readonly seq: { readonly [chatId: string]: number };
-  readonly more: readonly string[];
-  readonly removed: readonly string[];
-  readonly reset: readonly string[];
-}
-
-/** From when to when a person is in a chat: messages with `n > joinedN`, changes with `seq` below `leftSeq`. */
-export interface Membership {
-  readonly chatId: string;
-  readonly userId: string;
-  readonly joinedN: number;
-  readonly joinedSeq: number;
-  readonly leftSeq: number | null;
-}
-
-/** Where an answer leaves a client in a chat that it has whole: what comes after is live. */
-export interface Position {
-  readonly membership: Membership;
-  readonly seq: number;
-  readonly n: number;
-}
-
-/** A run of changes of one chat, as it goes over the feed and as it is fetched to repair a gap. */
-export interface Batch {
-  readonly chatId: string;
-  /** The head's `seq` before and after; what lies between is in `changes`, by `seq`, but for legal holes. */
-  readonly prevSeq: number;
-  readonly seq: number;
-  readonly n: number;
-  readonly membersSeq: number;
-  readonly changes: readonly Message[];
-  readonly memberChanges: readonly Membership[];
-}
-
-/** A chat's head, as far as a gateway needs it to see whether it missed something. */
-export interface Head {
-  readonly chatId: string;
-  readonly seq: number;
-  readonly n: number;
-  readonly membersSeq: number;
-}
-
-/** The feed channel on which a chat's `Batch`es go. */
-export const chatChannel = (chatId: string): string => `chat:${chatId}`;
-
 const sentMessage = {
   type: "object",
   props: {
     text: messageText,
-    clientId: { type: "string", min: 1, max: 64 },
+    clientId: { type: "string", min: 1, max: 64, description: "One's own name for the message: sent again under it, it is stored once" },
     replyTo: { ...id, optional: true },
   },
 } as const;
+
+const cursor = "Where the last page ended, as its `Link` says";
+const groupName = { ...visibleName, min: 1, max: 100 } as const;
+const isoTime = {
+  type: "string",
+  pattern: /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/,
+  max: 40,
+  messages: { stringPattern: "must be a time as ISO-8601 writes it, with its zone" },
+} as const;
+/** Changes of one chat go to one node, and are repeated safely: a second run finds the first one's work. */
+const change = { timeoutMs: 10_000, retries: 1 } as const;
+/** Acts on a group are not repeated by themselves: a second run could undo what someone else did after the first. */
+const act = { timeoutMs: 10_000 } as const;
+
+const notAMember = "There is no such chat, or one is not a member of it.";
+const mayNotPost = "There is no such chat, one is not a member of it, or not in contact with the other any more.";
+const notAnAdmin = "There is no such chat, or one is not an admin of it.";
+const notAGroup = "It is not a group.";
+const noSuchMessage = "There is no such message, or one may not see it.";
+const noSuchPerson = "There is no such person; told where anyone may be written to, else such a one is no contact either.";
+const takenClientId = "This clientId was used for another message.";
 
 export const chat = contract("chat", {
   createDirect: {
     summary: "The chat of two contacts; there is one, whoever asks first",
     access: "user",
+    errors: { FORBIDDEN: "This person is not a contact.", NOT_FOUND: noSuchPerson },
     params: { receiverId: id },
     result: returns<{ chat: Chat; created: boolean }>(),
     policy: { timeoutMs: 10_000 },
@@ -150,20 +54,22 @@ export const chat = contract("chat", {
   createGroup: {
     summary: "A group of contacts, its creator the admin",
     access: "user",
-    params: { name: { ...visibleName, min: 1, max: 100 }, participants: { type: "array", items: id, min: 2, max: 2000 } },
+    errors: { FORBIDDEN: "One of them is not a contact.", NOT_FOUND: noSuchPerson },
+    params: { name: groupName, participants: { type: "array", items: id, min: 2, max: 2000 } },
     result: returns<Chat>(),
     policy: { timeoutMs: 10_000 },
   },
   myChats: {
     summary: "One's chats, last activity first",
     access: "user",
-    params: { limit: pageLimit, before: { type: "string", max: 64, optional: true } },
+    params: { limit: pageLimit, before: { type: "string", max: 64, optional: true, description: cursor } },
     result: returns<{ chats: Chat[]; next?: string }>(),
     policy: { retries: 2 },
   },
   view: {
     summary: "One chat as one sees it, and one's membership",
     access: "user",
+    errors: { FORBIDDEN: notAMember },
     params: { chatId: id },
     result: returns<{ chat: Chat; membership: Membership }>(),
     policy: { retries: 2 },
@@ -171,10 +77,11 @@ export const chat = contract("chat", {
   history: {
     summary: "A page of messages by ordinal, ascending; without a cursor the newest",
     access: "user",
+    errors: { FORBIDDEN: notAMember },
     params: {
       chatId: id,
-      before: { type: "number", integer: true, min: 1, optional: true, convert: true },
-      after: { type: "number", integer: true, min: 0, optional: true, convert: true },
+      before: { type: "number", integer: true, min: 1, optional: true, convert: true, description: "Messages with a smaller `n`" },
+      after: { type: "number", integer: true, min: 0, optional: true, convert: true, description: "Messages with a greater `n`" },
       limit: pageLimit,
     },
     result: returns<{ messages: Message[]; more: boolean }>(),
@@ -183,6 +90,7 @@ export const chat = contract("chat", {
   send: {
     summary: "Store messages in the order given and deliver them; answers each, in the same order",
     access: "user",
+    errors: { FORBIDDEN: mayNotPost, NOT_FOUND: "There is no such message to reply to.", CONFLICT: takenClientId },
     params: { chatId: id, messages: { type: "array", items: sentMessage, min: 1, max: 200 } },
     result: returns<Sent[]>(),
     routeBy: "chatId",
@@ -192,9 +100,215 @@ export const chat = contract("chat", {
   sync: {
     summary: "What changed after the given seq in all own chats",
     access: "user",
-    params: { since: { type: "record", key: id, value: { type: "number", integer: true, min: 0 }, default: {} } },
+    params: {
+      since: {
+        type: "record",
+        key: id,
+        value: { type: "number", integer: true, min: 0 },
+        default: {},
+        description: "By chat, the `seq` up to which one has everything",
+      },
+    },
     result: returns<{ answer: SyncAnswer; positions: Position[] }>(),
     policy: { retries: 2 },
+  },
+  addToGroup: {
+    summary: "Add one of one's contacts to a group; admins only",
+    access: "user",
+    errors: {
+      FORBIDDEN: `${notAnAdmin} Or the person is not a contact.`,
+      NOT_FOUND: `${notAGroup} ${noSuchPerson}`,
+      CONFLICT: "The group is full.",
+    },
+    params: { chatId: id, userIdToAdd: id },
+    result: returns<Chat>(),
+    routeBy: "chatId",
+    policy: act,
+  },
+  removeFromGroup: {
+    summary: "Remove someone from a group; admins only",
+    access: "user",
+    errors: { FORBIDDEN: notAnAdmin, NOT_FOUND: notAGroup },
+    params: { chatId: id, userIdToRemove: id },
+    result: returns<Chat>(),
+    routeBy: "chatId",
+    policy: act,
+  },
+  leaveGroup: {
+    summary: "Leave a group; the last admin's heir is the longest-standing member, the last member's leaving ends the group",
+    access: "user",
+    errors: { FORBIDDEN: notAMember, NOT_FOUND: notAGroup },
+    params: { chatId: id },
+    result: returns<{ chat: SharedChat | null }>(),
+    routeBy: "chatId",
+    policy: act,
+  },
+  changeGroup: {
+    summary: "Rename a group or change its picture; admins only",
+    access: "user",
+    errors: { FORBIDDEN: notAnAdmin, NOT_FOUND: notAGroup },
+    params: { chatId: id, name: { ...groupName, optional: true }, picture: { ...admittedFile, optional: true, nullable: true } },
+    result: returns<Chat>(),
+    routeBy: "chatId",
+    policy: act,
+  },
+  setAdmin: {
+    summary: "Make a member of a group an admin, or an admin a member; admins only",
+    access: "user",
+    errors: {
+      FORBIDDEN: notAnAdmin,
+      NOT_FOUND: `${notAGroup} Or the person is not a member.`,
+      CONFLICT: "A group keeps at least one admin.",
+    },
+    params: { chatId: id, userId: id, isAdmin: { type: "boolean" } },
+    result: returns<Chat>(),
+    routeBy: "chatId",
+    policy: act,
+  },
+  members: {
+    summary: "A chat's members, longest there first",
+    access: "user",
+    errors: { FORBIDDEN: notAMember },
+    params: { chatId: id, after: { type: "string", max: 64, optional: true, description: cursor }, limit: pageLimit },
+    result: returns<{ members: MemberView[]; count: number; next?: string }>(),
+    policy: { retries: 2 },
+  },
+  authorize: {
+    summary: "Whether one may post in a chat, or manage it, now; asked before a file is taken in",
+    access: "user",
+    params: { chatId: id, act: { type: "string", enum: ["post", "manage"] } },
+    result: returns<null>(),
+    policy: { retries: 2 },
+  },
+  sendFile: {
+    summary: "Store a message with a file that media admitted, and deliver it",
+    access: "user",
+    errors: { FORBIDDEN: mayNotPost, NOT_FOUND: "There is no such message to reply to.", CONFLICT: takenClientId },
+    params: {
+      chatId: id,
+      file: admittedFile,
+      /** Of the bytes as sent, hex: tells a repeat from another file under the same clientId. */
+      sha256: { type: "string", pattern: /^[0-9a-f]{64}$/ },
+      text: { type: "string", max: 10_000, trim: true, optional: true },
+      clientId: sentMessage.props.clientId,
+      replyTo: sentMessage.props.replyTo,
+    },
+    result: returns<{ message: Message; stored: boolean }>(),
+    routeBy: "chatId",
+    policy: change,
+  },
+  file: {
+    summary: "A file that one may see: of a message, or a group's picture",
+    access: "user",
+    errors: { NOT_FOUND: "There is no such file, or one may not see it." },
+    params: { fileId: id },
+    result: returns<StoredFile>(),
+    policy: { retries: 2 },
+  },
+  filesInUse: {
+    summary: "Which of these files a message or a group's picture refers to",
+    access: "service",
+    params: { fileIds: { type: "array", items: id, max: 1000 } },
+    result: returns<string[]>(),
+    policy: { retries: 2 },
+  },
+  edit: {
+    summary: "Change the text of one's own message",
+    access: "user",
+    errors: {
+      FORBIDDEN: "It is someone else's or a system message, or one may not post any more.",
+      NOT_FOUND: noSuchMessage,
+      CONFLICT: "The message was deleted.",
+    },
+    params: { messageId: id, text: messageText },
+    result: returns<Message>(),
+    policy: change,
+  },
+  remove: {
+    summary: "Delete a message: its text, file and reactions go, its place stays. One's own, or any in a group one is an admin of",
+    access: "user",
+    errors: { FORBIDDEN: "It is someone else's or a system message.", NOT_FOUND: noSuchMessage },
+    params: { messageId: id },
+    result: returns<Message>(),
+    policy: change,
+  },
+  react: {
+    summary: "Put a reaction on a message, or take it back",
+    access: "user",
+    errors: {
+      FORBIDDEN: "It is a system message, or one may not post any more.",
+      NOT_FOUND: noSuchMessage,
+      CONFLICT: "The message was deleted, or has 20 kinds of reactions.",
+    },
+    params: { messageId: id, emoji, on: { type: "boolean" } },
+    result: returns<Message>(),
+    policy: change,
+  },
+  changeMessage: {
+    summary: "What edit, remove and react become once the message's chat is known: on the node of that chat",
+    access: "service",
+    params: {
+      chatId: id,
+      messageId: id,
+      act: { type: "string", enum: ["edit", "remove", "react"] },
+      text: { ...messageText, optional: true },
+      emoji: { ...emoji, optional: true },
+      on: { type: "boolean", optional: true },
+    },
+    result: returns<Message>(),
+    routeBy: "chatId",
+    policy: change,
+  },
+  changeSettings: {
+    summary: "One's own view of a chat: muted until, archived, pinned",
+    access: "user",
+    errors: { FORBIDDEN: notAMember },
+    params: {
+      chatId: id,
+      mutedUntil: { ...isoTime, optional: true, nullable: true },
+      archived: { type: "boolean", optional: true },
+      pinned: { type: "boolean", optional: true },
+    },
+    result: returns<Chat>(),
+    policy: change,
+  },
+  markRead: {
+    summary: "Raise one's read mark; it never goes back",
+    access: "user",
+    errors: { FORBIDDEN: notAMember },
+    params: {
+      chatId: id,
+      n: { type: "number", integer: true, min: 0, max: Number.MAX_SAFE_INTEGER, description: "The last message read" },
+    },
+    result: returns<{ chatId: string; readN: number; unread: number }>(),
+    routeBy: "chatId",
+    policy: change,
+  },
+  markDelivered: {
+    summary: "Raise members' delivered marks: what a gateway handed to their devices",
+    access: "service",
+    params: { chatId: id, marks: { type: "record", key: id, value: { type: "number", integer: true, min: 0 } } },
+    result: returns<null>(),
+    routeBy: "chatId",
+    policy: change,
+  },
+  typing: {
+    summary: "Tell the others in a chat that one types, or has stopped",
+    access: "user",
+    errors: { FORBIDDEN: mayNotPost },
+    params: { chatId: id, isTyping: { type: "boolean" } },
+    result: returns<null>(),
+  },
+  applyRelation: {
+    summary: "Take over how two people stand, at once; a repeat, and an older state than is known, change nothing",
+    access: "service",
+    params: {
+      pair: { type: "string", max: 64 },
+      state: { type: "string", enum: relationStates },
+      rev: { type: "number", integer: true, min: 0 },
+    },
+    result: returns<null>(),
+    policy: { retries: 1 },
   },
   memberships: {
     summary: "The chats a person is in now",
@@ -224,4 +338,10 @@ export const chat = contract("chat", {
     result: returns<Head[]>(),
     policy: { retries: 2 },
   },
+});
+
+/** What chat announces. */
+export const chatEvents = events("chat", {
+  /** A file or picture that nothing refers to any more. */
+  "file.dropped": returns<{ fileId: string }>(),
 });

@@ -1,15 +1,29 @@
-/** What chat's handlers work with. List it before the database: Moleculer starts the mixin listed last first. */
-import type { Database } from "../../core/store/store.ts";
+/** Opens what chat's handlers work with. List it before the database: Moleculer starts the mixin listed last first. */
 import { portsOf } from "../../core/ports.ts";
 import type { Mixin } from "../../core/service.ts";
-import { repository, type Repository } from "./chat.repository.ts";
-import { openTimelines, type Timelines } from "./timelines.ts";
+import type { Database } from "../../core/store/store.ts";
+import { repository } from "./chat.repository.ts";
+import { eraseEnded } from "./ending.ts";
+import { Gathering } from "./reacting.ts";
+import { ReceiptNotes } from "./receipt-notes.ts";
+import { openTimelines } from "./timelines.ts";
+import type { Tools } from "./work.ts";
 
-export const parts: Mixin<{ repository: Repository; timelines: Timelines }> = {
+export interface Parts extends Tools {
+  readonly gathering: Gathering;
+}
+
+export const parts: Mixin<{ parts: Parts }> = {
   started() {
-    const { feed, clock } = portsOf(this.broker);
+    const { config, feed, clock } = portsOf(this.broker);
     const db = this["db"] as Database;
-    this["repository"] = repository(db);
-    this["timelines"] = openTimelines({ db, repository: this["repository"] as Repository, feed, clock, log: this.logger });
+    const rows = repository(db);
+    const timelines = openTimelines({ db, repository: rows, feed, clock, log: this.logger });
+    const gathering = new Gathering(timelines, config.CONTACTS, clock);
+    this["parts"] = { config, clock, feed, db, repository: rows, timelines, gathering, receiptNotes: new ReceiptNotes(feed) };
+    this["stopErasing"] = eraseEnded({ db, repository: rows, clock, log: this.logger });
+  },
+  stopped() {
+    (this["stopErasing"] as (() => void) | undefined)?.();
   },
 };

@@ -1,8 +1,8 @@
 /** Who may do what in a chat. Pure, and judged on the head that is written on. */
-import { Forbidden } from "../../core/errors.ts";
+import { Forbidden, NotFound } from "../../core/errors.ts";
 import type { Config } from "../../core/config.ts";
 import type { RelationState } from "../request/contract.ts";
-import type { ChatRow, MemberRow } from "./collections.ts";
+import type { ChatRow, MemberRow, MessageRow } from "./collections.ts";
 
 export type Contacts = Config["CONTACTS"];
 
@@ -17,9 +17,34 @@ export const mayChat = (contacts: Contacts, state: RelationState): boolean =>
   contacts === "required" ? state === "accepted" : state !== "blocked";
 
 /** @throws Forbidden  not a member, or the two of a direct chat may not chat any more */
-export function authorizePost(contacts: Contacts, chat: ChatRow, member: MemberRow | undefined): void {
+export function authorizePost(contacts: Contacts, chat: ChatRow, member: MemberRow | undefined): asserts member is MemberRow {
   if (!isActive(member)) throw new Forbidden(notAMember);
   if (chat.relation !== undefined && !mayChat(contacts, chat.relation.state)) throw new Forbidden("You are not in contact any more");
+}
+
+/** @throws Forbidden  not a member; NotFound  a direct chat, which has nothing to manage */
+export function authorizeGroup(chat: ChatRow, member: MemberRow | undefined): asserts member is MemberRow {
+  if (!isActive(member)) throw new Forbidden(notAMember);
+  if (chat.kind !== "group") throw new NotFound("This is not a group");
+}
+
+/** @throws Forbidden  not an admin; and what `authorizeGroup` throws */
+export function authorizeManage(chat: ChatRow, member: MemberRow | undefined): asserts member is MemberRow {
+  authorizeGroup(chat, member);
+  if (member.role !== "admin") throw new Forbidden("Only admins of the group may do this");
+}
+
+/** @throws Forbidden  someone else's, or the chat's own */
+export function authorizeEdit(userId: string, message: MessageRow): void {
+  if (message.kind === "system" || message.senderId !== userId) throw new Forbidden("Only its sender may change a message");
+}
+
+/** @throws Forbidden  neither one's own nor in a group one is an admin of; or the chat's own */
+export function authorizeDelete(chat: ChatRow, member: MemberRow, message: MessageRow): void {
+  const isAdmin = chat.kind === "group" && member.role === "admin";
+  if (message.kind === "system" || (message.senderId !== member.userId && !isAdmin)) {
+    throw new Forbidden("Only its sender and the group's admins may delete a message");
+  }
 }
 
 /** The same for a chat that does not exist: from outside the two can't be told apart. */

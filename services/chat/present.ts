@@ -1,14 +1,19 @@
 /** What leaves the server of a chat: ISO-8601 times, computed fields, nothing internal. */
-import type { ChatRow, MemberRow, MessageRow, PreviewRow } from "./collections.ts";
-import type { Chat, Head, Membership, MemberView, Message, Preview, SharedChat } from "./contract.ts";
+import type { AttachedFile, ChatRow, MemberRow, MessageRow, PreviewRow } from "./collections.ts";
+import type { Chat, Head, Membership, MemberView, Message, MessageFile, OwnPart, Preview, Receipt, SharedChat } from "./contract.ts";
 
 const iso = (time: number): string => new Date(time).toISOString();
 const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
 
-export function presentMessage(row: MessageRow): Message {
+/** People whom a message names as its readers. */
+const namedReaders = 50;
+
+/** @param readers  the chat's members, longest there first; none know a message that is new */
+export function presentMessage(row: MessageRow, readers: readonly MemberRow[] = []): Message {
   const createdAt = iso(row.createdAt);
   const editedAt = isoOrNull(row.editedAt);
   const deletedAt = isoOrNull(row.deletedAt);
+  const readBy = [row.senderId, ...readers.filter((member) => hasRead(member, row)).map(({ userId }) => userId)];
   return {
     _id: row._id,
     chatId: row.chatId,
@@ -17,12 +22,13 @@ export function presentMessage(row: MessageRow): Message {
     seq: row.seq,
     kind: row.kind,
     text: row.text,
+    ...(row.file == null ? {} : { file: presentFile(row.file) }),
     clientId: row.clientId,
     replyTo: row.replyTo,
-    reactions: {},
+    reactions: row.reactions ?? {},
     ...(row.system === undefined ? {} : { system: row.system }),
-    readBy: [row.senderId],
-    readCount: 1,
+    readBy: readBy.slice(0, namedReaders),
+    readCount: readBy.length,
     createdAt,
     updatedAt: deletedAt ?? editedAt ?? createdAt,
     editedAt,
@@ -31,7 +37,26 @@ export function presentMessage(row: MessageRow): Message {
   };
 }
 
-export const presentHead = ({ _id, seq, n, membersSeq }: ChatRow): Head => ({ chatId: _id, seq, n, membersSeq });
+const hasRead = ({ userId, joinedN, readN }: MemberRow, { senderId, n }: MessageRow): boolean =>
+  userId !== senderId && joinedN < n && n <= readN;
+
+/** Where the bytes of a file of a chat are. */
+export const fileUrl = (fileId: string): string => `/chat/files/${fileId}`;
+
+function presentFile({ fileId, name, mimeType, size, width, height, hasThumb }: AttachedFile): MessageFile {
+  const url = fileUrl(fileId);
+  return {
+    _id: fileId,
+    url,
+    ...(hasThumb ? { thumbUrl: `${url}?thumb=1` } : {}),
+    name,
+    mimeType,
+    size,
+    ...(width == null || height == null ? {} : { width, height }),
+  };
+}
+
+export const presentHead = ({ _id, seq, n, memberCount }: ChatRow): Head => ({ chatId: _id, seq, n, memberCount });
 
 export const presentMembership = ({ chatId, userId, joinedN, joinedSeq, leftSeq }: MemberRow): Membership => ({
   chatId,
@@ -41,7 +66,15 @@ export const presentMembership = ({ chatId, userId, joinedN, joinedSeq, leftSeq 
   leftSeq,
 });
 
-const presentMember = ({ userId, role, deliveredN, readN }: MemberRow): MemberView => ({ userId, role, deliveredN, readN });
+export const presentMember = ({ userId, role, joinedN, deliveredN, readN }: MemberRow): MemberView => ({
+  userId,
+  role,
+  joinedN,
+  deliveredN,
+  readN,
+});
+
+export const presentReceipt = ({ userId, deliveredN, readN }: MemberRow): Receipt => ({ userId, deliveredN, readN });
 
 const presentPreview = ({ n, senderId, text, kind, at }: PreviewRow): Preview => ({ n, senderId, text, kind, at: iso(at) });
 
@@ -52,7 +85,7 @@ export function presentShared(chat: ChatRow, people: readonly MemberRow[]): Shar
     _id: chat._id,
     chatType: chat.kind,
     ...(chat.name === undefined ? {} : { name: chat.name }),
-    picture: null,
+    picture: chat.picture == null ? null : fileUrl(chat.picture),
     // PingTalk's clients know a direct chat's participants sorted and without admins.
     participants: chat.kind === "direct" ? participants.toSorted() : participants,
     admins: chat.kind === "direct" ? [] : people.filter(({ role }) => role === "admin").map(({ userId }) => userId),
@@ -74,16 +107,23 @@ export interface Own {
   readonly unread: number;
   /** The other's name, or the group's. */
   readonly title: string;
+  /** Epoch milliseconds. */
+  readonly now: number;
 }
 
-export function presentChat(chat: ChatRow, people: readonly MemberRow[], { reader, unread, title }: Own): Chat {
+/** What of a chat is the reader's alone and moves beside its sequence. @param now  epoch milliseconds */
+export function presentOwn({ readN, mutedUntil = null, archived = false, pinned = false }: MemberRow, now: number): OwnPart {
+  const muted = mutedUntil !== null && mutedUntil > now;
+  return { readN, muted, mutedUntil: muted ? iso(mutedUntil) : null, archived, pinned };
+}
+
+export function presentChat(chat: ChatRow, people: readonly MemberRow[], { reader, unread, title, now }: Own): Chat {
   const preview = chat.preview !== null && chat.preview.n > reader.joinedN ? chat.preview : null;
   return {
     ...presentShared({ ...chat, preview }, people),
     title,
     unread,
-    muted: false,
-    archived: false,
-    pinned: false,
+    joinedN: reader.joinedN,
+    ...presentOwn(reader, now),
   };
 }

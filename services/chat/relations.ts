@@ -2,13 +2,13 @@
  * How two people stand, as chat knows it: its own copy, kept current by durable events and asked of `request` before a chat is
  * refused. The copy is what chat's commits can expect, so that a block and a chat that race come out in one order.
  */
-import { newId } from "../../core/ids.ts";
+import { newId, pairKey } from "../../core/ids.ts";
 import { settle } from "../../core/settle.ts";
-import { expect, insert, update, type Database, type Operation } from "../../core/store/store.ts";
+import { expect, insert, update, type Operation } from "../../core/store/store.ts";
 import type { Relation } from "../request/contract.ts";
-import type { Repository } from "./chat.repository.ts";
 import { relations, type RelationRow } from "./collections.ts";
-import type { Timelines } from "./timelines.ts";
+import { isActive, mayChat } from "./policy.ts";
+import type { Tools, Work } from "./work.ts";
 
 /** What a commit says of a relation that it rests on: it still is as judged, or becomes it now. */
 export function restOn(known: RelationRow | undefined, { pair, state, rev }: Relation): Operation {
@@ -17,27 +17,79 @@ export function restOn(known: RelationRow | undefined, { pair, state, rev }: Rel
 }
 
 /** The newer of what is known and what was asked. */
-export const newer = (known: RelationRow | undefined, asked: Relation): Relation =>
+const newer = (known: RelationRow | undefined, asked: Relation): Relation =>
   known !== undefined && known.rev >= asked.rev ? known : asked;
+
+/** How someone stands to another, and what a commit that rests on it says of it. */
+export interface Stand {
+  readonly relation: Relation;
+  readonly rest: Operation;
+}
+
+/** How someone stands to others, newest known first; what the copy lacks or would refuse is asked of `request`. */
+export async function relationsOf(
+  { repository, config, askRelations }: Work,
+  userId: string,
+  otherIds: readonly string[],
+): Promise<Stand[]> {
+  const known = new Map((await repository.relations(otherIds.map((other) => pairKey(userId, other)))).map((row) => [row.pair, row]));
+  const uncertain = otherIds.filter((other) => {
+    const row = known.get(pairKey(userId, other));
+    return row === undefined || !mayChat(config.CONTACTS, row.state);
+  });
+  const asked = uncertain.length === 0 ? [] : await askRelations(userId, uncertain);
+  const askedByPair = new Map(asked.map((relation) => [relation.pair, relation]));
+  return otherIds.map((other) => {
+    const pair = pairKey(userId, other);
+    const row = known.get(pair);
+    const answer = askedByPair.get(pair);
+    const relation: Relation = answer === undefined ? row! : newer(row, answer);
+    return { relation, rest: restOn(row, relation) };
+  });
+}
+
+/**
+ * Brings the copy up to date where it would refuse and should not, so that a change that rests on it is judged on what is so now. What
+ * is refused all the same is not stored: anyone may ask about any pair.
+ */
+export async function learnRelation(work: Work, userId: string, otherId: string): Promise<void> {
+  await settle(work.db, async () => {
+    const stands = await relationsOf(work, userId, [otherId]);
+    const good = stands.filter(({ relation, rest }) => rest.op !== "expect" && mayChat(work.config.CONTACTS, relation.state));
+    return { operations: good.map(({ rest }) => rest), outcome: undefined };
+  });
+}
 
 /**
  * Takes over a relation's new state: the copy first, so that no chat is made on the old one any more, then the pair's chat in its
- * own sequence. Repeats and late comers change nothing.
+ * own sequence. Repeats change nothing; a late comer finds the newer state, and is through when that is in force.
  */
-export async function applyRelation(db: Database, repository: Repository, timelines: Timelines, relation: Relation): Promise<void> {
-  const { pair, state, rev } = relation;
-  const { outcome: isCurrent } = await settle(db, async () => {
-    const [known] = await repository.relations([pair]);
-    return { operations: [restOn(known, relation)], outcome: known === undefined || known.rev <= rev };
+export async function applyRelation({ db, repository, timelines }: Tools, relation: Relation): Promise<void> {
+  const { outcome } = await settle(db, async () => {
+    const [known] = await repository.relations([relation.pair]);
+    const newest = newer(known, relation);
+    return { operations: newest === known ? [] : [restOn(known, relation)], outcome: newest };
   });
-  if (!isCurrent) return;
-  const chat = await repository.directChat(pair);
+  const { state, rev } = outcome;
+  const chat = await repository.directChat(relation.pair);
   if (chat === undefined) return;
   await timelines.append(chat._id, {
-    people: [],
+    needs: {},
     size: 0,
     apply(draft) {
       if ((draft.chat.relation?.rev ?? 0) < rev) draft.relate({ state, rev });
     },
   });
+}
+
+/** Asks how the two of a direct chat stand, when what chat knows would refuse them. @returns whether it was out of date */
+export async function relearn(work: Work, chatId: string): Promise<boolean> {
+  const { repository, config, userId, askRelations } = work;
+  const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+  if (chat?.pair === undefined || !isActive(member) || mayChat(config.CONTACTS, chat.relation!.state)) return false;
+  const other = chat.pair.split(":").find((id) => id !== userId)!;
+  const [relation] = await askRelations(userId, [other]);
+  if (relation === undefined || relation.rev <= chat.relation!.rev) return false;
+  await applyRelation(work, relation);
+  return mayChat(config.CONTACTS, relation.state);
 }

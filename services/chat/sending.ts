@@ -1,11 +1,17 @@
 /** A send as a change of the chat's timeline. */
 import { createHash } from "node:crypto";
 import { codeOf, NotFound, type DomainError } from "../../core/errors.ts";
+import type { AdmittedFile } from "../media/contract.ts";
+import { attached, claimFile, keepFile } from "./attachments.ts";
+import type { Repository } from "./chat.repository.ts";
 import type { MessageRow } from "./collections.ts";
 import type { Message, Sent } from "./contract.ts";
+import type { Draft } from "./draft.ts";
 import { authorizePost, visible, type Contacts } from "./policy.ts";
 import { presentMessage } from "./present.ts";
-import type { Change } from "./timeline.ts";
+import { relearn } from "./relations.ts";
+import { expiry, type Change } from "./timeline.ts";
+import type { Work } from "./work.ts";
 
 export interface OutgoingMessage {
   readonly text: string;
@@ -14,10 +20,7 @@ export interface OutgoingMessage {
 }
 
 /** Of what was sent first: a repeat under the same clientId must have the same. */
-const bodyHash = ({ text, replyTo }: OutgoingMessage): string =>
-  createHash("sha256")
-    .update(JSON.stringify([text, replyTo ?? null]))
-    .digest("base64url");
+const hashOf = (body: readonly (string | null)[]): string => createHash("sha256").update(JSON.stringify(body)).digest("base64url");
 
 /**
  * The change that stores one message.
@@ -26,29 +29,73 @@ const bodyHash = ({ text, replyTo }: OutgoingMessage): string =>
 export function sendChange(
   contacts: Contacts,
   senderId: string,
-  chatId: string,
   message: OutgoingMessage,
   repliedTo: MessageRow | undefined,
 ): Change<{ message: Message; stored: boolean }> {
-  const hash = bodyHash(message);
+  const hash = hashOf([message.text, message.replyTo ?? null]);
   return {
-    people: [senderId],
+    needs: { people: [senderId] },
     size: message.text.length + 500,
-    once: { senderId, clientId: message.clientId, bodyHash: hash, found: (row) => ({ message: presentMessage(row), stored: false }) },
-    apply(draft, member) {
-      const sender = member(senderId);
-      authorizePost(contacts, draft.chat, sender);
-      if (message.replyTo !== undefined && (repliedTo?.chatId !== chatId || !visible(sender!, repliedTo))) {
-        throw new NotFound("The message replied to does not exist");
-      }
+    once: {
+      senderId,
+      clientId: message.clientId,
+      bodyHash: hash,
+      found: (row, readers) => ({ message: presentMessage(row, readers), stored: false }),
+    },
+    apply(draft) {
+      authorizeSend(contacts, draft, senderId, message.replyTo, repliedTo);
       const { text, clientId, replyTo = null } = message;
       return { message: draft.add({ kind: "text", senderId, clientId, bodyHash: hash, text, replyTo }), stored: true };
     },
   };
 }
 
+export interface OutgoingFile extends Omit<OutgoingMessage, "text"> {
+  readonly file: AdmittedFile;
+  /** Of the bytes as sent. */
+  readonly sha256: string;
+  readonly text?: string | undefined;
+}
+
+/** The change that stores one message with a file. */
+export function fileChange(
+  contacts: Contacts,
+  senderId: string,
+  { file, sha256, text = "", clientId, replyTo }: OutgoingFile,
+  repliedTo: MessageRow | undefined,
+): Change<{ message: Message; stored: boolean }> {
+  const hash = hashOf([text, replyTo ?? null, sha256]);
+  return {
+    needs: { people: [senderId], files: [file.fileId] },
+    size: text.length + 1000,
+    once: { senderId, clientId, bodyHash: hash, found: (row, readers) => ({ message: presentMessage(row, readers), stored: false }) },
+    apply(draft) {
+      authorizeSend(contacts, draft, senderId, replyTo, repliedTo);
+      claimFile(draft, file, "message", draft.now);
+      const message = draft.add({ kind: "file", senderId, clientId, bodyHash: hash, text, replyTo: replyTo ?? null, file: attached(file) });
+      draft.also(keepFile(draft.chat._id, message._id, file));
+      return { message, stored: true };
+    },
+  };
+}
+
+/** @throws Forbidden  the sender may not post; NotFound  a reply to nothing that they can see */
+function authorizeSend(
+  contacts: Contacts,
+  draft: Draft,
+  senderId: string,
+  replyTo: string | undefined,
+  repliedTo: MessageRow | undefined,
+): void {
+  const sender = draft.member(senderId);
+  authorizePost(contacts, draft.chat, sender);
+  if (replyTo !== undefined && (repliedTo?.chatId !== draft.chat._id || !visible(sender, repliedTo))) {
+    throw new NotFound("The message replied to does not exist");
+  }
+}
+
 /** What came of one message: its own refusal is an answer, anything else fails the call. */
-export async function outcomeOf(sending: Promise<{ message: Message; stored: boolean }>): Promise<Sent> {
+async function outcomeOf(sending: Promise<{ message: Message; stored: boolean }>): Promise<Sent> {
   try {
     return { ok: true, ...(await sending) };
   } catch (error) {
@@ -57,4 +104,31 @@ export async function outcomeOf(sending: Promise<{ message: Message; stored: boo
     const { message, data } = error as DomainError;
     return { ok: false, error: { code, message, ...(data.retryAfterMs === undefined ? {} : { retryAfterMs: data.retryAfterMs }) } };
   }
+}
+
+/** The messages that these reply to, by id. */
+export async function repliedTo(
+  repository: Repository,
+  outgoing: readonly { readonly replyTo?: string | undefined }[],
+): Promise<ReadonlyMap<string, MessageRow>> {
+  const ids = outgoing.flatMap(({ replyTo }) => (replyTo === undefined ? [] : [replyTo]));
+  return new Map((ids.length === 0 ? [] : await repository.messages(ids)).map((row) => [row._id, row]));
+}
+
+/** Stores messages in the order given; each has its own outcome. */
+export async function send(work: Work, chatId: string, outgoing: readonly OutgoingMessage[]): Promise<Sent[]> {
+  const { config, timelines, clock, repository, userId } = work;
+  const expiresAt = expiry(clock);
+  const replies = await repliedTo(repository, outgoing);
+  const store = () =>
+    Promise.all(
+      outgoing.map((message) => {
+        const change = sendChange(config.CONTACTS, userId, message, replies.get(message.replyTo ?? ""));
+        return outcomeOf(timelines.append(chatId, change, expiresAt));
+      }),
+    );
+  const sent = await store();
+  const isRefused = sent.some((one) => !one.ok && one.error.code === "FORBIDDEN");
+  // Nobody is refused for want of a contact that chat has not heard of yet. Those stored are found again by their clientId.
+  return isRefused && (await relearn(work, chatId)) ? store() : sent;
 }

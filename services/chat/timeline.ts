@@ -7,21 +7,24 @@ import type { Logger } from "moleculer";
 import type { Clock } from "../../core/clock.ts";
 import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed/feed.ts";
-import { Duplicate, type Database } from "../../core/store/store.ts";
+import { backOff, settle } from "../../core/settle.ts";
+import { Duplicate, expect, type Database } from "../../core/store/store.ts";
 import type { Repository } from "./chat.repository.ts";
-import { messages, type ChatRow, type MemberRow, type MessageRow } from "./collections.ts";
-import { chatChannel } from "./contract.ts";
+import { chats, messages, type ChatRow, type MemberRow, type MessageRow } from "./collections.ts";
+import { chatChannel, type ChatNote } from "./contract.ts";
 import { Draft } from "./draft.ts";
-import { notAMember } from "./policy.ts";
+import { notAMember, visible } from "./policy.ts";
+import { presentShared } from "./present.ts";
+import { bareScene, sceneOf, type Needs } from "./scene.ts";
 
 /** One change, as data and a decision. */
 export interface Change<R> {
-  /** Whose member rows the decision needs. */
-  readonly people: readonly string[];
+  /** The rows that the decision rests on. */
+  readonly needs: Needs;
   /** About how many bytes it writes. */
   readonly size: number;
   /** Decides on this head and writes to the draft. A refusal is thrown, before anything is written. */
-  readonly apply: (draft: Draft, member: (userId: string) => MemberRow | undefined) => R;
+  readonly apply: (draft: Draft) => R;
   /** A send's key: a repeat is answered with the first one's message. */
   readonly once?: Once<R>;
 }
@@ -29,7 +32,7 @@ export interface Once<R> {
   readonly senderId: string;
   readonly clientId: string;
   readonly bodyHash: string;
-  readonly found: (row: MessageRow) => R;
+  readonly found: (row: MessageRow, readers: readonly MemberRow[]) => R;
 }
 
 export interface TimelineParts {
@@ -69,6 +72,7 @@ export class Timeline {
   private queue: Entry[] = [];
   private running = false;
   private state: State | undefined;
+  private isAnnouncing = false;
 
   constructor(chatId: string, parts: TimelineParts) {
     this.chatId = chatId;
@@ -76,7 +80,7 @@ export class Timeline {
   }
 
   get isIdle(): boolean {
-    return !this.running;
+    return !this.running && !this.isAnnouncing;
   }
 
   /**
@@ -135,36 +139,49 @@ export class Timeline {
   /** What is queued behind a failure fails with it, or a sender's later message would overtake the earlier one. */
   private fail(batch: readonly Entry[], error: unknown): false {
     for (const { reject } of [...batch, ...this.queue.splice(0)]) reject(error);
-    setTimeout(() => void this.announceHead(), announceAfterMs).unref();
+    this.announceLater();
     return false;
   }
 
   /** The failed commit may have happened after all, and then nobody has heard of it: rooms below this head fetch it. */
+  private announceLater(): void {
+    if (this.isAnnouncing) return;
+    this.isAnnouncing = true;
+    setTimeout(() => void this.announceHead(), announceAfterMs).unref();
+  }
+
   private async announceHead(): Promise<void> {
+    this.isAnnouncing = false;
     try {
-      const chat = await this.parts.repository.chat(this.chatId);
-      if (chat !== undefined) this.parts.feed.publish(chatChannel(this.chatId), new Draft(chat, this.parts.clock.now()).batch());
+      // Expected, and not only read: a change that only the primary has so far, of a disk that stood still, is waited for.
+      const { outcome: chat } = await settle(this.parts.db, async () => {
+        const head = await this.parts.repository.chat(this.chatId);
+        return { operations: head === undefined ? [] : [expect(chats, { _id: head._id, seq: head.seq })], outcome: head };
+      });
+      if (chat !== undefined) await this.publish(new Draft(bareScene(chat), this.parts.clock.now()));
     } catch {
-      setTimeout(() => void this.announceHead(), announceAfterMs).unref();
+      this.announceLater();
     }
   }
 
   private async carryOut(batch: readonly Entry[]): Promise<void> {
     let open = batch;
     for (let attempt = 1; open.length > 0; attempt++) {
-      const isFresh = await this.load(open);
-      const draft = this.state === undefined ? undefined : new Draft(this.state.chat, this.parts.clock.now());
+      const isFresh = this.state === undefined;
+      const draft = await this.draftFor(open);
       const outcomes = open.map((entry) => this.judge(entry, draft));
-      // A refusal rests on nothing that a commit checks: it counts only on a state read just now.
-      if (!isFresh && outcomes.some((outcome) => "refusal" in outcome)) {
+      // What changes nothing, a refusal above all, rests on nothing that a commit checks: it counts only on a state read just now.
+      const isChecked = draft?.isEmpty === false && outcomes.every((outcome) => "result" in outcome);
+      if (!isFresh && !isChecked) {
         this.state = undefined;
         continue;
       }
       const stored = await this.store(draft);
       if (stored === "conflict") {
         this.state = undefined;
-        await pause(attempt);
+        await backOff(attempt);
       } else if (stored === "repeated") {
+        this.announceLater();
         const others = await this.answerStored(open);
         if (others.length === open.length) throw new Error("a clientId is taken by a message that is not there");
         open = others;
@@ -175,22 +192,17 @@ export class Timeline {
     }
   }
 
-  /** Sees to it that the state has the head and all people that these changes ask for. @returns whether the head was read just now */
-  private async load(entries: readonly Entry[]): Promise<boolean> {
-    const { repository } = this.parts;
-    const isFresh = this.state === undefined;
+  /** A draft on the head and all the rows that these changes ask for; undefined when there is no such chat. */
+  private async draftFor(entries: readonly Entry[]): Promise<Draft | undefined> {
+    const { repository, clock } = this.parts;
     if (this.state === undefined) {
       const chat = await repository.chat(this.chatId);
-      if (chat === undefined) return true;
+      if (chat === undefined) return undefined;
       this.state = { chat, people: new Map() };
     }
-    const { people } = this.state;
-    const missing = [...new Set(entries.flatMap(({ change }) => change.people))].filter((userId) => !people.has(userId));
-    if (missing.length > 0) {
-      for (const userId of missing) people.set(userId, null);
-      for (const row of await repository.members(this.chatId, missing)) people.set(row.userId, row);
-    }
-    return isFresh;
+    const { chat, people } = this.state;
+    const needs = entries.map(({ change }) => change.needs);
+    return new Draft(await sceneOf(repository, chat, people, needs), clock.now());
   }
 
   private judge({ change, expiresAt }: Entry, draft: Draft | undefined): Outcome {
@@ -199,8 +211,12 @@ export class Timeline {
       if (this.parts.clock.now() > expiresAt) throw new Unavailable("This chat is too busy, try again");
       const { once } = change;
       const first = once === undefined ? undefined : draft.sentBefore(once.senderId, once.clientId);
-      if (once !== undefined && first !== undefined) return { result: answerRepeat(once, first) };
-      return { result: change.apply(draft, (userId) => this.state?.people.get(userId) ?? undefined) };
+      if (once !== undefined && first !== undefined) {
+        // Stored by a commit whose answer was lost, maybe, so that nobody has heard of it yet.
+        this.announceLater();
+        return { result: answerRepeat(once, first, []) };
+      }
+      return { result: change.apply(draft) };
     } catch (refusal) {
       return { refusal };
     }
@@ -215,21 +231,41 @@ export class Timeline {
       if (codeOf(error) === "CONFLICT") return "conflict";
       throw error;
     }
+    const { people } = this.state!;
     this.state!.chat = draft.chat;
-    this.parts.feed.publish(chatChannel(this.chatId), draft.batch());
+    for (const row of draft.people) people.set(row.userId, row);
+    await this.publish(draft);
     return "stored";
   }
 
-  /** Answers those whose message is stored already. @returns the others */
-  private async answerStored(entries: readonly Entry[]): Promise<Entry[]> {
+  private async publish(draft: Draft): Promise<void> {
+    const { feed, repository } = this.parts;
+    try {
+      const shared = draft.isShared ? presentShared(draft.chat, await repository.firstMembers(this.chatId)) : undefined;
+      const note: ChatNote = { kind: "batch", ...draft.batch(shared) };
+      feed.publish(chatChannel(this.chatId), note);
+    } catch {
+      // Half of it would hide the other half: told of the head alone, rooms fetch all of it.
+      this.announceLater();
+    }
+  }
+
+  /**
+   * Answers those whose message is stored already.
+   * @param mayAnswer  whether this sender may see the message as it is now
+   * @returns the others
+   */
+  private async answerStored(entries: readonly Entry[], mayAnswer: (row: MessageRow) => boolean = () => true): Promise<Entry[]> {
+    const { repository } = this.parts;
     const sends = entries.flatMap(({ change: { once } }) => (once === undefined ? [] : [once]));
     const keys = sends.map(({ senderId, clientId }) => ({ chatId: this.chatId, senderId, clientId }));
-    const rows = keys.length === 0 ? [] : await this.parts.repository.messagesByClientId(keys);
+    const rows = (keys.length === 0 ? [] : await repository.messagesByClientId(keys)).filter(mayAnswer);
+    const readers = rows.length === 0 ? [] : await repository.firstMembers(this.chatId);
     return entries.filter(({ change: { once }, resolve, reject }) => {
       const row = rows.find(({ senderId, clientId }) => senderId === once?.senderId && clientId === once.clientId);
       if (once === undefined || row === undefined) return true;
       try {
-        resolve(answerRepeat(once, row));
+        resolve(answerRepeat(once, row, readers));
       } catch (error) {
         reject(error);
       }
@@ -249,18 +285,21 @@ export class Timeline {
       }
     });
     if (refused.length === 0) return;
-    // Stored before its sender lost the right: a repeat is still answered with the message.
-    for (const entry of await this.answerStored(refused)) entry.reject(refusals.get(entry));
+    // Stored before its sender lost the right: a repeat is still answered with the message, but not with what became of it since.
+    const people = this.state?.people;
+    const isSeen = (row: MessageRow) => {
+      const sender = people?.get(row.senderId);
+      return sender != null && visible(sender, row);
+    };
+    for (const entry of await this.answerStored(refused, isSeen)) entry.reject(refusals.get(entry));
   }
 }
 
 /** @throws Conflict  the same clientId with another body */
-function answerRepeat<R>(once: Once<R>, row: MessageRow): R {
+function answerRepeat<R>(once: Once<R>, row: MessageRow, readers: readonly MemberRow[]): R {
   if (row.bodyHash !== once.bodyHash) throw new Conflict("This clientId was used for another message");
-  return once.found(row);
+  return once.found(row, readers);
 }
 
 /** When changes of a call that begins now expire. */
 export const expiry = (clock: Clock): number => clock.now() + patienceMs;
-
-const pause = (attempt: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(100, 5 * attempt)));

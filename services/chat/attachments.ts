@@ -1,0 +1,76 @@
+/** Files that messages and groups' pictures refer to: which chat each is in, and who may see it. */
+import { codeOf, Conflict, Forbidden, Invalid, NotFound } from "../../core/errors.ts";
+import { insert, remove, type Operation } from "../../core/store/store.ts";
+import { announce } from "../../mixins/outbox.ts";
+import type { AdmittedFile, Purpose, StoredFile } from "../media/contract.ts";
+import { files, type AttachedFile } from "./collections.ts";
+import { chatEvents } from "./contract.ts";
+import type { Draft } from "./draft.ts";
+import { authorizeManage, authorizePost, isActive, notAMember, visible } from "./policy.ts";
+import { relearn } from "./relations.ts";
+import type { Work } from "./work.ts";
+
+/** What is kept of an admitted file. */
+export const attached = ({ fileId, name, mimeType, size, width, height, hasThumb }: AdmittedFile): AttachedFile => ({
+  fileId,
+  name,
+  mimeType,
+  size,
+  ...(width == null || height == null ? {} : { width, height }),
+  hasThumb,
+});
+
+/** Part of the commit that refers to a file. @param messageId  null of a group's picture */
+export const keepFile = (chatId: string, messageId: string | null, file: AdmittedFile): Operation =>
+  insert(files, { _id: file.fileId, chatId, messageId, ...attached(file) });
+
+/** Part of the commit after which nothing refers to the file; media hears of it and removes the bytes. */
+export const dropFile = (fileId: string): Operation[] => [
+  remove(files, { _id: fileId }),
+  announce(chatEvents["file.dropped"], { key: fileId, rev: 1, payload: { fileId } }),
+];
+
+/**
+ * Takes a file for this batch: it is referred to once, for what it was taken in for, and while media still keeps it for that.
+ * @throws Invalid  taken in for something else; Conflict  in use already, or too old
+ */
+export function claimFile({ scene, claimed }: Draft, { fileId, purpose, expiresAt }: AdmittedFile, wanted: Purpose, now: number): void {
+  if (purpose !== wanted) throw new Invalid("The file was sent for something else");
+  if (scene.files.has(fileId) || claimed.has(fileId)) throw new Conflict("The file is in use already");
+  if (expiresAt < now) throw new Conflict("The file was kept too long, send it again");
+  claimed.add(fileId);
+}
+
+/** @throws Forbidden, NotFound  the caller may not post in the chat, or manage it, now */
+export async function authorize(work: Work, chatId: string, act: "post" | "manage"): Promise<void> {
+  const { repository, config, userId } = work;
+  const judge = async () => {
+    const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+    if (chat === undefined) throw new Forbidden(notAMember);
+    if (act === "post") authorizePost(config.CONTACTS, chat, member);
+    else authorizeManage(chat, member);
+  };
+  try {
+    await judge();
+  } catch (error) {
+    // Nobody is refused for want of a contact that chat has not heard of yet.
+    if (act !== "post" || codeOf(error) !== "FORBIDDEN" || !(await relearn(work, chatId))) throw error;
+    await judge();
+  }
+}
+
+/** @throws NotFound  no such file, or not one's to see: the two can't be told apart from outside */
+export async function fileFor({ repository, userId }: Work, fileId: string): Promise<StoredFile> {
+  const file = await repository.file(fileId);
+  if (file === undefined || !(await maySee(file))) throw new NotFound("There is no such file");
+  const { name, mimeType, size, hasThumb } = file;
+  return { fileId, name, mimeType, size, hasThumb };
+
+  async function maySee({ chatId, messageId }: { readonly chatId: string; readonly messageId: string | null }): Promise<boolean> {
+    const member = await repository.member(chatId, userId);
+    if (!isActive(member)) return false;
+    if (messageId === null) return true;
+    const message = await repository.message(messageId);
+    return message !== undefined && visible(member, message);
+  }
+}

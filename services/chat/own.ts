@@ -1,0 +1,53 @@
+/** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
+import { Forbidden, Invalid } from "../../core/errors.ts";
+import { userChannel, type UserNote } from "../../core/feed/channels.ts";
+import { settle } from "../../core/settle.ts";
+import { update } from "../../core/store/store.ts";
+import { members } from "./collections.ts";
+import { chatChannel, type Chat, type ChatNote } from "./contract.ts";
+import { authorize } from "./attachments.ts";
+import { isActive, notAMember } from "./policy.ts";
+import { viewOf } from "./views.ts";
+import type { Work } from "./work.ts";
+
+export interface Settings {
+  /** ISO-8601; null, and a time that is past, unmute. */
+  readonly mutedUntil?: string | null | undefined;
+  readonly archived?: boolean | undefined;
+  readonly pinned?: boolean | undefined;
+}
+
+/** @throws Forbidden  not a member; Invalid  nothing to change, or no time */
+export async function changeSettings(work: Work, chatId: string, { mutedUntil, archived, pinned }: Settings): Promise<Chat> {
+  const { db, repository, feed, userId, clock } = work;
+  if ((mutedUntil ?? archived ?? pinned) === undefined && mutedUntil !== null) throw new Invalid("Name a setting to change");
+  const settings = { archived, pinned, mutedUntil: muteTime(mutedUntil, clock.now()) };
+  const { outcome } = await settle(db, async () => {
+    const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+    if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
+    return { operations: [update(members, { _id: member._id, leftSeq: null }, settings)], outcome: { chat, member } };
+  });
+  // As the store has it now: another setting may have been changed beside this one.
+  const member = (await repository.member(chatId, userId)) ?? outcome.member;
+  const view = await viewOf(work, outcome.chat, member);
+  const note: UserNote = { event: "chatChanged", data: view };
+  feed.publish(userChannel(userId), note);
+  return view;
+}
+
+function muteTime(mutedUntil: string | null | undefined, now: number): number | null | undefined {
+  if (mutedUntil == null) return mutedUntil;
+  const time = Date.parse(mutedUntil);
+  // JavaScript takes the 31st of February for the 3rd of March.
+  const day = new Date(`${mutedUntil.slice(0, 10)}T00:00Z`);
+  if (Number.isNaN(time) || day.getUTCDate() !== Number(mutedUntil.slice(8, 10)))
+    throw new Invalid("There is no such time", [{ field: "mutedUntil", message: "must be a time that exists" }]);
+  return time > now ? time : null;
+}
+
+/** @throws Forbidden  the caller may not post in this chat */
+export async function tellTyping(work: Work, chatId: string, isTyping: boolean): Promise<void> {
+  await authorize(work, chatId, "post");
+  const note: ChatNote = { kind: "typing", userId: work.userId, isTyping };
+  work.feed.publish(chatChannel(chatId), note);
+}

@@ -1,0 +1,61 @@
+/** Marks of how far members are: kept on their rows beside the chat's sequence, and told in small chats. */
+import { Forbidden, Invalid } from "../../core/errors.ts";
+import { userChannel, type UserNote } from "../../core/feed/channels.ts";
+import { settle } from "../../core/settle.ts";
+import { update } from "../../core/store/store.ts";
+import { members, type MemberRow } from "./collections.ts";
+import { receiptsUpTo } from "./contract.ts";
+import { isActive, notAMember } from "./policy.ts";
+import { presentReceipt } from "./present.ts";
+import type { Tools, Work } from "./work.ts";
+
+/**
+ * Raises the caller's read mark; it never goes back.
+ * @param n  ordinal of the last message read
+ * @throws Forbidden  not a member; Invalid  there is no such message yet
+ */
+export async function markRead(work: Work, chatId: string, n: number): Promise<{ chatId: string; readN: number; unread: number }> {
+  const { db, repository, userId, receiptNotes } = work;
+  const { outcome } = await settle(db, async () => {
+    const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+    if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
+    if (n > chat.n) throw new Invalid("There is no such message yet", [{ field: "n", message: `must be at most ${chat.n}` }]);
+    const isSmall = chat.memberCount <= receiptsUpTo;
+    const { _id, readN, deliveredN } = member;
+    if (n <= readN) return { operations: [], outcome: { chat, member, isSmall, isRaised: false } };
+    const marks = { readN: n, deliveredN: isSmall ? Math.max(deliveredN, n) : deliveredN };
+    const operations = [update(members, { _id, readN, deliveredN, leftSeq: null }, marks)];
+    return { operations, outcome: { chat, member: { ...member, ...marks }, isSmall, isRaised: true } };
+  });
+  const { chat, member, isSmall, isRaised } = outcome;
+  if (isRaised && isSmall) receiptNotes.tell(chatId, [member]);
+  if (isRaised && !isSmall) tellOwn(work, chatId, member);
+  return { chatId, readN: member.readN, unread: await repository.unread(member, chat.n) };
+}
+
+/** In a large chat one's other devices alone learn of it. */
+function tellOwn({ feed, userId }: Work, chatId: string, member: MemberRow): void {
+  const note: UserNote = { event: "receipt", data: { chatId, ...presentReceipt(member) } };
+  feed.publish(userChannel(userId), note);
+}
+
+/** Raises what gateways handed to members' devices; in large chats nothing is kept, for it would be as many marks as messages. */
+export async function markDelivered(
+  { db, repository, receiptNotes }: Tools,
+  chatId: string,
+  marks: Readonly<Record<string, number>>,
+): Promise<void> {
+  const { outcome: raised } = await settle(db, async () => {
+    const chat = await repository.chat(chatId);
+    if (chat === undefined || chat.memberCount > receiptsUpTo) return { operations: [], outcome: [] };
+    const rows = (await repository.members(chatId, Object.keys(marks))).filter(isActive);
+    const late = rows
+      .map((row) => ({ row, deliveredN: Math.min(marks[row.userId]!, chat.n) }))
+      .filter(({ row, deliveredN }) => deliveredN > row.deliveredN);
+    return {
+      operations: late.map(({ row, deliveredN }) => update(members, { _id: row._id, deliveredN: row.deliveredN }, { deliveredN })),
+      outcome: late.map(({ row, deliveredN }) => ({ ...row, deliveredN })),
+    };
+  });
+  receiptNotes.tell(chatId, raised);
+}

@@ -1,0 +1,112 @@
+/**
+ * What the changes of one batch are judged on: the chat's head and the rows they ask for, read after it. Whatever changes these rows
+ * moves the head, or is expected by the commit, so a commit that goes through was judged on what was there.
+ */
+import type { Repository } from "./chat.repository.ts";
+import type { ChatRow, FileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "./collections.ts";
+
+/** Rows that a change's decision rests on. */
+export interface Needs {
+  /** Whose member rows. */
+  readonly people?: readonly string[];
+  readonly messages?: readonly string[];
+  readonly reactions?: readonly Pick<ReactionRow, "messageId" | "userId" | "emoji">[];
+  readonly files?: readonly string[];
+  /** How pairs of people stand. */
+  readonly pairs?: readonly string[];
+  /** The longest-standing members, one of whom may become an heir. */
+  readonly seniors?: true;
+}
+
+export interface Scene {
+  readonly chat: ChatRow;
+  /** `null` for someone who never was a member. */
+  readonly people: Map<string, MemberRow | null>;
+  readonly messages: ReadonlyMap<string, MessageRow>;
+  readonly reactions: readonly ReactionRow[];
+  /** By emoji of a message (`emojiKey`), its first reactions in the order of reacting. */
+  readonly firstReactions: ReadonlyMap<string, readonly ReactionRow[]>;
+  readonly files: ReadonlyMap<string, FileRow>;
+  readonly relations: ReadonlyMap<string, RelationRow>;
+  readonly seniors: readonly MemberRow[];
+  /** Who may have read the messages that are changed. */
+  readonly readers: readonly MemberRow[];
+}
+
+export const emojiKey = (messageId: string, emoji: string): string => `${messageId} ${emoji}`;
+
+/** Reactions of a kind that a message names. */
+export const namedReactions = 50;
+
+const nothing: Omit<Scene, "chat" | "people"> = {
+  messages: new Map(),
+  reactions: [],
+  firstReactions: new Map(),
+  files: new Map(),
+  relations: new Map(),
+  seniors: [],
+  readers: [],
+};
+
+/** What is known of a chat that is being made, or of which the head alone matters. */
+export const bareScene = (chat: ChatRow): Scene => ({ chat, people: new Map(), ...nothing });
+
+/**
+ * Completes what is known of the chat by what these changes ask for. Member rows stay known; the rest is read anew.
+ * @param people  known member rows of this head; what was missing is added
+ */
+export async function sceneOf(
+  repository: Repository,
+  chat: ChatRow,
+  people: Map<string, MemberRow | null>,
+  needs: readonly Needs[],
+): Promise<Scene> {
+  const missing = wanted(needs, ({ people: ids }) => ids).filter((userId) => !people.has(userId));
+  if (missing.length > 0) {
+    for (const userId of missing) people.set(userId, null);
+    for (const row of await repository.members(chat._id, missing)) people.set(row.userId, row);
+  }
+  // A batch of sends, which is what batches mostly are, asks for nothing else.
+  if (needs.every(({ messages, files, pairs, seniors }) => (messages ?? files ?? pairs ?? seniors) === undefined)) {
+    return { chat, people, ...nothing };
+  }
+  const messageIds = wanted(needs, ({ messages }) => messages);
+  const pairs = wanted(needs, (need) => need.pairs);
+  const fileIds = wanted(needs, ({ files }) => files);
+  const reactionKeys = needs.flatMap(({ reactions = [] }) => reactions);
+  const heirs = needs.filter(({ seniors }) => seniors).length;
+  const [messages, reactions, firstReactions, files, relations, seniors, readers] = await Promise.all([
+    messageIds.length === 0 ? [] : repository.messages(messageIds),
+    reactionKeys.length === 0 ? [] : repository.reactions(reactionKeys),
+    firstReactionsOf(repository, reactionKeys),
+    fileIds.length === 0 ? [] : repository.files(fileIds),
+    pairs.length === 0 ? [] : repository.relations(pairs),
+    heirs === 0 ? [] : repository.seniors(chat._id, heirs + 1),
+    messageIds.length === 0 ? [] : repository.firstMembers(chat._id),
+  ]);
+  return {
+    chat,
+    people,
+    messages: new Map(messages.filter(({ chatId }) => chatId === chat._id).map((row) => [row._id, row])),
+    reactions,
+    firstReactions,
+    files: new Map(files.map((row) => [row._id, row])),
+    relations: new Map(relations.map((row) => [row.pair, row])),
+    seniors,
+    readers,
+  };
+}
+
+const wanted = (needs: readonly Needs[], of: (need: Needs) => readonly string[] | undefined): string[] => [
+  ...new Set(needs.flatMap((need) => of(need) ?? [])),
+];
+
+/** As many as are named, and one for each that may be taken back. */
+async function firstReactionsOf(repository: Repository, keys: readonly Pick<ReactionRow, "messageId" | "emoji">[]) {
+  const kinds = new Map(keys.map(({ messageId, emoji }) => [emojiKey(messageId, emoji), { messageId, emoji }]));
+  const limit = namedReactions + keys.length;
+  const rows = await Promise.all(
+    [...kinds].map(async ([key, { messageId, emoji }]) => [key, await repository.reactionsOf(messageId, emoji, limit)] as const),
+  );
+  return new Map(rows);
+}

@@ -1,0 +1,36 @@
+/** What chat's functions work with, and what they work on in one call. */
+import { call, type Ctx } from "../../core/call.ts";
+import type { Ports } from "../../core/ports.ts";
+import type { Database } from "../../core/store/store.ts";
+import { profile, type ProfileSummary } from "../profile/contract.ts";
+import { request, type Relation } from "../request/contract.ts";
+import type { Repository } from "./chat.repository.ts";
+import type { ReceiptNotes } from "./receipt-notes.ts";
+import type { Timelines } from "./timelines.ts";
+
+export interface Tools extends Pick<Ports, "config" | "clock" | "feed"> {
+  readonly db: Database;
+  readonly repository: Repository;
+  readonly timelines: Timelines;
+  readonly receiptNotes: ReceiptNotes;
+}
+
+/** The tools in one call: for whom it is, and what other services it may ask. */
+export interface Work extends Tools {
+  /** The caller's; empty when a service calls for nobody. */
+  readonly userId: string;
+  /** Summaries of people by id; those unknown are left out. */
+  readonly summaries: (userIds: readonly string[]) => Promise<readonly ProfileSummary[]>;
+  /** Asks `request` how a person stands to others. */
+  readonly askRelations: (userId: string, otherIds: readonly string[]) => Promise<readonly Relation[]>;
+}
+
+/** Names must not hold up what they stand beside. */
+const namesWithinMs = 1500;
+
+export const workOf = (tools: Tools, ctx: Ctx<unknown>): Work => ({
+  ...tools,
+  userId: ctx.meta.user?.id ?? "",
+  summaries: (userIds) => call(ctx, profile.summaries, { userIds: [...userIds] }, { timeout: namesWithinMs, retries: 0 }),
+  askRelations: (userId, otherIds) => call(ctx, request.relations, { userId, otherIds: [...otherIds] }),
+});
