@@ -14,13 +14,14 @@ import { addCheck, needs } from "../../core/broker/readiness.ts";
 import type { Config } from "../../core/config.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
 import { portsOf } from "../../core/ports.ts";
+import { answerDocument, documentPaths } from "./docs/served.ts";
 import { addressing } from "./http/address.ts";
 import { answerError, type HttpRequest, type PathParams } from "./http/answer.ts";
 import { enter } from "./http/entry.ts";
 import { answerOperator, operatorPaths } from "./http/operators.ts";
 import { origins } from "./http/origins.ts";
 import { pipeline, type Surroundings } from "./http/pipeline.ts";
-import { routes } from "./http/routes.ts";
+import { routes } from "./http/routes/index.ts";
 import { close, listen, makeServer } from "./http/server.ts";
 import { followSessions } from "./sessions.ts";
 import { identify } from "./socket/handshake.ts";
@@ -58,6 +59,12 @@ const operatorAliases = operatorPaths.map((path): [string, Handler] => [
   `GET ${path}`,
   function (request, response) {
     return answerOperator(this.broker, request, response);
+  },
+]);
+const documentAliases = documentPaths.map((path): [string, Handler] => [
+  `GET ${path}`,
+  function (request, response) {
+    return answerDocument(path, this.around, request, response);
   },
 ]);
 
@@ -99,16 +106,18 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
       path: "/",
       bodyParsers: false,
       pathToRegexpOptions: { sensitive: true },
-      aliases: Object.fromEntries([...tableAliases, ...operatorAliases]),
+      aliases: Object.fromEntries([...tableAliases, ...operatorAliases, ...documentAliases]),
     });
   },
   async started() {
-    const { config, feed, clock, limits, jwtSecrets } = portsOf(this.broker);
+    const { config, feed, clock, limits, blobs, jwtSecrets } = portsOf(this.broker);
     const { broker, logger: log } = this;
-    addCheck(broker, "services called", needs(broker, ["auth", "profile", "request", "chat"]));
+    this.server.keepAliveTimeout = config.KEEP_ALIVE_MS;
+    addCheck(broker, "services called", needs(broker, ["auth", "profile", "request", "chat", "media"]));
     try {
       this.around = {
         limits,
+        blobs,
         broker,
         log,
         sessions: await followSessions({ broker, feed, clock, jwtSecrets, log }),

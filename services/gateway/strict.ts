@@ -24,7 +24,12 @@ export type Check = (params: object) => void;
 
 export function strictCheck(rules: Rules): Check {
   const check = validator.compile({ ...strictRules(rules), $$strict: true }) as unknown as (params: object) => true | RuleError[];
+  // The validator would take null for what has a default.
+  const defaulted = Object.keys(rules).filter((key) => rules[key]!.default !== undefined);
   return (params) => {
+    const absent = defaulted.filter((key) => (params as Record<string, unknown>)[key] === null);
+    if (absent.length > 0)
+      throw invalid(absent.map((field) => ({ type: "required", field, message: `The '${field}' field must not be null.` })));
     const outcome = outcomeOf(check, params);
     if (outcome !== true) throw invalid(outcome);
     if (!isWellFormed(params)) throw new Invalid("Text must be well-formed Unicode");

@@ -12,6 +12,8 @@ export interface HttpRequest extends IncomingMessage {
   /** As sent, without the question mark. */
   query: string;
   pathParams: PathParams;
+  /** A GET whose answer's body is not wanted. */
+  isHead: boolean;
 }
 
 const everyAnswer = {
@@ -40,7 +42,7 @@ export function answerError(log: Logger, request: HttpRequest, response: ServerR
   // Without its query, which may hold an e-mail address.
   const { requestId, method, path } = request;
   if (code === "INTERNAL") log.error({ requestId, method, path, err: error }, "Request failed");
-  else if (code === "UNAVAILABLE") log.warn({ requestId, method, path, reason: (error as Error).message }, "Request could not be served");
+  else if (code === "UNAVAILABLE") log.warn({ requestId, method, path, reason: reasonOf(error as Error) }, "Request could not be served");
   else log.debug({ requestId, method, path, status, code }, "Request refused");
   // The client has gone, or holds half of an answer that can't be taken back.
   if (response.destroyed || response.headersSent) {
@@ -50,3 +52,6 @@ export function answerError(log: Logger, request: HttpRequest, response: ServerR
   if (retryAfterMs !== undefined) response.setHeader("Retry-After", Math.max(1, Math.ceil(retryAfterMs / 1000)));
   answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), requestId });
 }
+
+/** For the operator: what lies behind an error that tells clients less. */
+const reasonOf = ({ message, cause }: Error): string => (cause instanceof Error ? `${message} (${cause.message})` : message);

@@ -26,7 +26,8 @@ export function enter({ origins, isSecure, log }: Surroundings, request: HttpReq
     return false;
   }
   // Node leaves the body of the answer out by itself.
-  if (request.method === "HEAD") request.method = "GET";
+  request.isHead = request.method === "HEAD";
+  if (request.isHead) request.method = "GET";
   return true;
 }
 

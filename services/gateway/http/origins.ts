@@ -17,10 +17,10 @@ export interface Origins {
 /** What a preflight is told besides; it means nothing to a page whose origin is not allowed. */
 export const preflight = {
   "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-  "Access-Control-Allow-Headers": "Content-Type, Authorization",
+  "Access-Control-Allow-Headers": "Content-Type, Authorization, Range, If-Range, If-None-Match",
   "Access-Control-Max-Age": "600",
 } as const;
-const exposed = "Link, Retry-After, X-Request-ID";
+const exposed = "Link, Retry-After, X-Request-ID, ETag, Accept-Ranges, Content-Range, Content-Disposition";
 const varying = { Vary: "Origin" } as const;
 
 export function origins({ PUBLIC_URL, CORS_ORIGINS }: Pick<Config, "PUBLIC_URL" | "CORS_ORIGINS">): Origins {

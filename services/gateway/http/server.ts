@@ -2,13 +2,13 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { StartError } from "../../../core/errors.ts";
+import { StartError, type ErrorCode } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 
 /** Where Socket.IO listens. */
 const socketPaths = /^(?:\/chat)?\/socket\.io\//;
-/** A request has to be whole by then, its headers sooner. */
-const wholeWithinMs = 30_000;
+/** A request has to be whole by then: a file of 5 MB over a slow line. Its headers sooner. */
+const wholeWithinMs = 120_000;
 const headersWithinMs = 10_000;
 
 export function makeServer(answer: RequestListener): Server {
@@ -22,29 +22,34 @@ export function makeServer(answer: RequestListener): Server {
     },
     answer,
   );
+  // An expectation other than 100-continue may be passed over (RFC 9110, 10.1.1); Node would answer it without a body.
+  server.on("checkExpectation", answer);
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuse(socket, error.code));
   return server;
 }
 
+const notHttp = { status: "400 Bad Request", code: "VALIDATION" } as const;
+/** By Node's reason. What is too slow may come again. */
+const refusals: Readonly<Record<string, { readonly status: string; readonly code: ErrorCode }>> = {
+  HPE_HEADER_OVERFLOW: { status: "431 Request Header Fields Too Large", code: "VALIDATION" },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout", code: "UNAVAILABLE" },
+};
+
 /** Answers what never became a request: not HTTP, headers too long, or too slow. */
 function refuse(socket: Duplex, reason: string | undefined): void {
   const underWay = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
-  if (underWay) {
+  if (underWay?.req.complete === true) {
     // What follows a request must not take the place of its answer.
     underWay.once("finish", () => socket.destroy());
     return;
   }
-  if (reason === "ECONNRESET" || !socket.writable) {
+  const hasGone = reason === "ECONNRESET" || reason === "HPE_INVALID_EOF_STATE" || !socket.writable;
+  if (hasGone || underWay?.headersSent === true) {
     socket.destroy();
     return;
   }
-  const status =
-    reason === "HPE_HEADER_OVERFLOW"
-      ? "431 Request Header Fields Too Large"
-      : reason === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? "408 Request Timeout"
-        : "400 Bad Request";
-  const body = JSON.stringify({ message: status.slice(4), code: "VALIDATION", requestId: newId() });
+  const { status, code } = refusals[reason ?? ""] ?? notHttp;
+  const body = JSON.stringify({ message: status.slice(4), code, requestId: newId() });
   const headers = [
     `HTTP/1.1 ${status}`,
     "Content-Type: application/json; charset=utf-8",

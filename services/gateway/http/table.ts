@@ -3,11 +3,17 @@
  * route; `pipeline.ts` carries it out.
  */
 import type { ActionRef } from "../../../core/contract.ts";
+import type { ErrorCode } from "../../../core/errors.ts";
 import type { Allowance } from "../../../core/limits/limits.ts";
 import type { Infer, Input, Rules } from "../../../core/schema.ts";
+import type { AdmittedFile, Purpose } from "../../media/contract.ts";
+import type { Download } from "./download.ts";
 
 type ParamsOf<A> = A extends ActionRef<infer P> ? P : never;
 type ResultOf<A> = A extends ActionRef<any, infer R> ? R : never;
+
+/** Statuses of success: as literals, so that the documents know which ones a route has. */
+export type Success = 200 | 201 | 202 | 204;
 
 /** A limit of one route besides those of all. */
 export interface RowLimit {
@@ -16,28 +22,59 @@ export interface RowLimit {
   readonly key: (params: any, address: string, userId: string) => string;
 }
 
+/** A file that comes with a request: in a form (multipart/form-data), or in JSON where a param can hold it. */
+export interface Upload {
+  readonly purpose: Purpose;
+  /** The form's field for it, by any of these names. */
+  readonly fields: readonly [string, ...string[]];
+  /** Of the file itself. */
+  readonly maxBytes: number;
+  /** There is no request without a file, so it is a form always. */
+  readonly isRequired?: true;
+  /** The public param that holds it in JSON, as a data URI. */
+  readonly dataUri?: string;
+  /** Asked before anything of the file is kept; it throws if this person may not. */
+  readonly authorize?: { readonly action: ActionRef; readonly input: (params: any) => Record<string, unknown> };
+  /** Whether the result refers to the file; if not given, any result does. */
+  readonly isUsed?: (result: any, file: AdmittedFile) => boolean;
+}
+/** What became of it: for the action that is to refer to it. */
+export interface TakenIn {
+  readonly file: AdmittedFile;
+  /** Of the bytes as sent, hex. */
+  readonly sha256: string;
+}
+
+/** Leaves the server: a JSON body, or a file's bytes. */
+type Leaving<R> =
+  | { readonly present: (result: R) => unknown; readonly download?: never }
+  | { readonly download: (result: R, params: any) => Download; readonly present?: never };
+
 /**
  * @typeParam A  the action
  * @typeParam P  the public params' rules: the action's, unless the row has its own
  */
-export interface Row<A extends ActionRef = ActionRef, P = any> {
+export type Row<A extends ActionRef = ActionRef, P = any> = RowSpec<A, P> & Leaving<ResultOf<A>>;
+interface RowSpec<A extends ActionRef, P> {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `:name` is a param in the path. The others come in the query of GET and DELETE, in the body of the rest. */
   readonly path: string;
   readonly action: A;
+  /** What the documents say of it, and which of the action's errors it has, where the action does more than the route. */
+  readonly summary?: string;
+  readonly errors?: readonly ErrorCode[];
   /** Public params, where they are not the action's, and how they become those. */
   readonly params?: P & Rules;
-  readonly input?: (params: Infer<P>) => Input<ParamsOf<A>>;
+  readonly input?: (params: Infer<P>, file: TakenIn | undefined) => Input<ParamsOf<A>>;
+  readonly upload?: Upload;
   /** 200 if not given. */
-  readonly status?: number | ((result: ResultOf<A>) => number);
-  /** The answer's body. */
-  readonly present: (result: ResultOf<A>) => unknown;
+  readonly status?: Success | ((result: ResultOf<A>) => Success);
   /** The access token that the cookie is to hold; null forgets it. */
   readonly token?: (result: ResultOf<A>) => string | null;
   /** The query of the next page, of a list that is a bare array. */
   readonly nextPage?: (result: ResultOf<A>, params: any) => Readonly<Record<string, string | number>> | undefined;
   readonly limits?: readonly RowLimit[];
-  /** Body bytes; 100 kB if not given. */
+  /** Bytes of a JSON body; 100 kB if not given. */
   readonly maxBytes?: number;
   /** Answered alike without a session; then the action is not called, and `result` is null. */
   readonly isSessionOptional?: true;

@@ -1,0 +1,78 @@
+/**
+ * Validation rules as JSON Schema (draft 2020-12, in words that draft 7 knows too, for AsyncAPI). Lengths count UTF-16 units here and
+ * code points there, and a trimmed text is described as it is after trimming: the schema may be off by that, never the server.
+ */
+import type { Rule, Rules } from "../../../core/schema.ts";
+
+/** A JSON Schema, as data. */
+export interface JsonSchema {
+  readonly [keyword: string]: unknown;
+}
+
+type RuleOf<T extends Rule["type"]> = Extract<Rule, { type: T }>;
+type Mapping = { readonly [T in Rule["type"]]: (rule: RuleOf<T>) => JsonSchema };
+
+/** What each type of rule says; what all of them may say is added by `ruleSchema`. */
+const mapping: Mapping = {
+  string: ({ enum: values, min, max, length, pattern, messages }) =>
+    defined({
+      type: "string",
+      enum: values,
+      minLength: length ?? min,
+      maxLength: length ?? max,
+      pattern: pattern === undefined ? undefined : patternSource(pattern),
+      description: messages === undefined ? undefined : Object.values(messages).join("; "),
+    }),
+  email: ({ max }) => defined({ type: "string", format: "email", maxLength: max }),
+  number: ({ integer, min, max }) => defined({ type: integer === true ? "integer" : "number", minimum: min, maximum: max }),
+  boolean: () => ({ type: "boolean" }),
+  any: () => ({}),
+  array: ({ items, min, max, unique }) =>
+    defined({ type: "array", items: ruleSchema(items), minItems: min, maxItems: max, uniqueItems: unique }),
+  object: ({ props }) => objectSchema(props),
+  record: ({ key, value }) => ({ type: "object", propertyNames: ruleSchema(key), additionalProperties: ruleSchema(value) }),
+};
+
+/** A rule as a schema. */
+export function ruleSchema(rule: Rule): JsonSchema {
+  const schema = (mapping[rule.type] as (rule: Rule) => JsonSchema)(rule);
+  const whole = { ...schema, ...defined({ default: rule.default, description: rule.description ?? schema["description"] }) };
+  return rule.nullable === true ? orNull(whole) : whole;
+}
+
+/** Params as the gateway takes them: unknown keys are refused. */
+export function objectSchema(rules: Rules): JsonSchema {
+  const required = Object.keys(rules).filter((key) => !mayBeLeftOut(rules[key]!));
+  return {
+    type: "object",
+    properties: Object.fromEntries(Object.entries(rules).map(([key, rule]) => [key, ruleSchema(rule)])),
+    ...(required.length === 0 ? {} : { required }),
+    additionalProperties: false,
+  };
+}
+
+export const mayBeLeftOut = ({ optional, default: fallback }: Rule): boolean => optional === true || fallback !== undefined;
+
+function orNull(schema: JsonSchema): JsonSchema {
+  const { type, enum: values } = schema;
+  if (type === undefined) return schema;
+  return { ...schema, type: [type, "null"], ...(values === undefined ? {} : { enum: [...(values as unknown[]), null] }) };
+}
+
+/** A regular expression as JSON Schema has it: ECMA-262 with the flag `u` and no other; undefined where that can't say the same. */
+export function patternSource({ source, flags }: RegExp): string | undefined {
+  if (/[imy]/.test(flags)) return undefined;
+  const text = flags.includes("s") ? dotsSpelledOut(source) : source;
+  try {
+    return new RegExp(text, "u").source;
+  } catch {
+    return undefined; // written for the flag `v`
+  }
+}
+
+/** With the flag `s` a dot is any character, also one that ends a line. Escapes and classes stay as they are. */
+const dotsSpelledOut = (source: string): string =>
+  source.replace(/\\.|\[(?:\\.|[^\]\\])*\]|\./gsu, (token) => (token === "." ? String.raw`[\s\S]` : token));
+
+/** Without the keys that have no value. */
+const defined = (schema: JsonSchema): JsonSchema => Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== undefined));

@@ -1,0 +1,63 @@
+/** The HTTP API as an OpenAPI 3.1 document, made from the table of routes: what the server does is what it says. */
+import type { Row } from "../http/table.ts";
+import type { Answers, RouteAnswer } from "./answers.ts";
+import { fixedPaths, type Operation } from "./fixed-paths.ts";
+import type { JsonSchema } from "./json-schema.ts";
+import { taken } from "./requests.ts";
+import { errorSchema, responses } from "./responses.ts";
+import { rules, tagline, tagTitles, title } from "./texts.ts";
+
+export interface OpenApi {
+  readonly openapi: string;
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+  readonly paths: { readonly [path: string]: { readonly [method: string]: Operation } };
+  readonly components: { readonly schemas: { readonly [name: string]: JsonSchema }; readonly securitySchemes: object };
+  readonly [key: string]: unknown;
+}
+
+export function openApi(rows: readonly Row[], answers: Answers, version: string): OpenApi {
+  const paths: Record<string, Record<string, Operation>> = {};
+  const add = (method: string, path: string, operation: Operation) => {
+    (paths[path] ??= {})[method] = operation;
+  };
+  for (const row of rows) add(row.method.toLowerCase(), templated(row.path), operationOf(row, answerOf(row, answers)));
+  for (const [path, operation] of Object.entries(fixedPaths)) add("get", path, operation);
+  const tags = [...new Set(Object.values(paths).flatMap((methods) => Object.values(methods).flatMap((one) => one.tags)))];
+  return {
+    openapi: "3.1.0",
+    jsonSchemaDialect: "https://json-schema.org/draft/2020-12/schema",
+    info: { title, version, summary: tagline, description: rules.map(({ name, text }) => `**${name}.** ${text}`).join("\n\n") },
+    servers: [{ url: "/" }],
+    tags: tags.map((name) => ({ name, description: tagTitles[name] ?? name })),
+    paths,
+    components: {
+      schemas: { Error: errorSchema, ...answers.schemas },
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+        cookie: { type: "apiKey", in: "cookie", name: "token" },
+      },
+    },
+  };
+}
+
+/** `/chat/messages/:chatId` as OpenAPI writes it. */
+export const templated = (path: string): string => path.replace(/:(\w+)/g, "{$1}");
+
+/** A row newer than the generated file is no reason not to start; a test tells. */
+const answerOf = ({ method, path }: Row, { routes }: Answers): RouteAnswer => routes[`${method} ${path}`] ?? { statuses: [200] };
+
+function operationOf(row: Row, answer: RouteAnswer): Operation {
+  return {
+    operationId: `${row.method.toLowerCase()}${row.path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    tags: [row.path.split("/")[1]!],
+    summary: row.summary ?? row.action.summary,
+    security: securityOf(row),
+    ...taken(row),
+    responses: responses(row, answer),
+  };
+}
+
+function securityOf({ action, isSessionOptional }: Row): readonly object[] {
+  if (action.access === "public") return [];
+  return [{ bearer: [] }, { cookie: [] }, ...(isSessionOptional === true ? [{}] : [])];
+}

@@ -1,0 +1,86 @@
+/** What a route takes, as OpenAPI says it: parameters in the path and the query, and bodies, also those that bring a file. */
+import type { Rule, Rules } from "../../../core/schema.ts";
+import type { Row, Upload } from "../http/table.ts";
+import { mayBeLeftOut, objectSchema, ruleSchema, type JsonSchema } from "./json-schema.ts";
+
+export interface Taken {
+  readonly parameters?: readonly JsonSchema[];
+  readonly requestBody?: JsonSchema;
+}
+
+export const takesBody = ({ method }: Row): boolean => method !== "GET" && method !== "DELETE";
+
+export function taken(row: Row): Taken {
+  const all: readonly [string, Rule][] = Object.entries((row.params ?? row.action.params) as Rules);
+  const isInPath = ([name]: readonly [string, Rule]) => row.path.split("/").includes(`:${name}`);
+  const others = all.filter((param) => !isInPath(param));
+  const parameters = [
+    ...all.filter(isInPath).map(([name, rule]) => parameter("path", name, rule)),
+    ...(takesBody(row) ? [] : others.map(([name, rule]) => parameter("query", name, rule))),
+  ];
+  return {
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(takesBody(row) && others.length > 0 ? { requestBody: bodyOf(row, Object.fromEntries(others)) } : {}),
+  };
+}
+
+function parameter(place: "path" | "query", name: string, rule: Rule): JsonSchema {
+  const { description, ...schema } = ruleSchema(rule);
+  return {
+    name,
+    in: place,
+    required: place === "path" || !mayBeLeftOut(rule),
+    ...(description === undefined ? {} : { description }),
+    schema,
+  };
+}
+
+function bodyOf({ upload, maxBytes }: Row, rules: Rules): JsonSchema {
+  if (upload !== undefined) return uploadBody(upload, rules);
+  const schema = objectSchema(rules);
+  return {
+    ...(maxBytes === undefined ? {} : { description: `At most ${inWords(maxBytes)}.` }),
+    required: schema["required"] !== undefined,
+    content: { "application/json": { schema } },
+  };
+}
+
+/** A form, and JSON where that can hold the file. */
+function uploadBody(upload: Upload, rules: Rules): JsonSchema {
+  const { fields, maxBytes, isRequired, dataUri } = upload;
+  const [field, ...otherNames] = fields;
+  const { [dataUri ?? ""]: rule, ...texts } = rules;
+  const form = objectSchema(texts);
+  const called = otherNames.map((name) => `\`${name}\``).join(" or ");
+  const file = {
+    type: "string",
+    contentMediaType: "application/octet-stream",
+    description: `The file, at most ${inWords(maxBytes)}.${called === "" ? "" : ` The field may be called ${called} too.`}`,
+  };
+  const required = [...((form["required"] as string[] | undefined) ?? []), ...(isRequired === true ? [field] : [])];
+  return {
+    required: true,
+    content: {
+      "multipart/form-data": {
+        schema: {
+          ...form,
+          properties: { ...(form["properties"] as object), [field]: file },
+          ...(required.length === 0 ? {} : { required }),
+        },
+      },
+      ...(isRequired === true ? {} : { "application/json": { schema: inJson(objectSchema(texts), dataUri, rule, maxBytes) } }),
+    },
+  };
+}
+
+function inJson(schema: JsonSchema, dataUri: string | undefined, rule: Rule | undefined, maxBytes: number): JsonSchema {
+  if (dataUri === undefined || rule === undefined) return schema;
+  const { description, ...otherwise } = ruleSchema(rule);
+  const property = {
+    description: `The file as a data URI, at most ${inWords(maxBytes)} of it${typeof description === "string" ? `; ${description}` : ""}`,
+    anyOf: [{ type: "string", pattern: "^data:" }, otherwise],
+  };
+  return { ...schema, properties: { ...(schema["properties"] as object), [dataUri]: property } };
+}
+
+const inWords = (bytes: number): string => `${bytes / 1024 / 1024} MB`;

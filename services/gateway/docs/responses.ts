@@ -1,0 +1,131 @@
+/** What a route answers, as OpenAPI says it: its successes, and every error that it can really have. */
+import type { ErrorsThrown } from "../../../core/contract.ts";
+import { statusOf, type ErrorCode } from "../../../core/errors.ts";
+import { media } from "../../media/contract.ts";
+import type { Row } from "../http/table.ts";
+import type { RouteAnswer } from "./answers.ts";
+import type { JsonSchema } from "./json-schema.ts";
+import { takesBody } from "./requests.ts";
+import { always } from "./texts.ts";
+
+export interface Response {
+  readonly description: string;
+  readonly headers?: { readonly [name: string]: JsonSchema };
+  readonly content?: { readonly [type: string]: { readonly schema: JsonSchema } };
+}
+type Responses = Record<string, Response>;
+
+const errorCodes = Object.keys(statusOf) as ErrorCode[];
+
+/** The body of every answer that is not a success. */
+export const errorSchema: JsonSchema = {
+  type: "object",
+  description: "What went wrong.",
+  properties: {
+    message: { type: "string", description: "For people; it may change." },
+    code: { type: "string", enum: errorCodes, description: "For programs; it stays." },
+    details: {
+      type: "array",
+      description: "The fields that are wrong, each once.",
+      items: {
+        type: "object",
+        properties: { field: { type: "string" }, message: { type: "string" } },
+        required: ["field", "message"],
+        additionalProperties: false,
+      },
+    },
+    requestId: { type: "string", description: "The same as the header `X-Request-ID`." },
+  },
+  required: ["message", "code", "requestId"],
+  additionalProperties: false,
+};
+
+export const responses = (row: Row, answer: RouteAnswer): Responses => ({
+  ...(row.download === undefined ? successes(row, answer) : downloaded),
+  ...failures(row),
+});
+
+function successes(row: Row, { statuses, body }: RouteAnswer): Responses {
+  const headers = {
+    ...(row.token === undefined ? {} : header("Set-Cookie", "`token`: the access token, or none.")),
+    ...(row.nextPage === undefined ? {} : header("Link", "The next page, where there is one.")),
+  };
+  const response = {
+    ...(Object.keys(headers).length === 0 ? {} : { headers }),
+    ...(body === undefined ? {} : { content: json(body) }),
+  };
+  return Object.fromEntries(statuses.map((status) => [status, { description: successText(status, statuses), ...response }]));
+}
+
+function successText(status: number, all: readonly number[]): string {
+  if (status === 201) return "Made.";
+  return all.includes(201) ? "It was there already." : "Done.";
+}
+
+const bytes = { "*/*": { schema: { type: "string", contentMediaType: "application/octet-stream" } } };
+const downloaded: Responses = {
+  200: {
+    description: "The bytes.",
+    headers: {
+      ...header("ETag", "Of these bytes, which never change."),
+      ...header("Content-Disposition", "Inline or not, and the file's name."),
+    },
+    content: bytes,
+  },
+  206: { description: "The part that `Range` asks for.", headers: header("Content-Range", "Which part it is."), content: bytes },
+  304: { description: "As `If-None-Match` has it." },
+  416: {
+    description: "`VALIDATION`: The file is shorter than `Range` asks for.",
+    headers: header("Content-Range", "How long the file is."),
+    content: json({ $ref: "#/components/schemas/Error" }),
+  },
+};
+
+const { UNSUPPORTED_TYPE } = media.admit.errors ?? {};
+const notAPicture: ErrorsThrown = UNSUPPORTED_TYPE === undefined ? {} : { UNSUPPORTED_TYPE };
+
+/** What all routes have, what follows from the row, and what its actions throw. */
+function failures(row: Row): Responses {
+  const { action, upload } = row;
+  const hasBody = takesBody(row);
+  const general: { readonly [C in ErrorCode]?: boolean } = {
+    VALIDATION: true,
+    UNAUTHENTICATED: action.access === "user" && row.isSessionOptional === undefined,
+    FORBIDDEN: row.method !== "GET",
+    TOO_LARGE: hasBody,
+    UNSUPPORTED_TYPE: hasBody,
+    RATE_LIMITED: true,
+    INTERNAL: true,
+    UNAVAILABLE: true,
+  };
+  const thrown: readonly (ErrorsThrown | undefined)[] = [
+    action.errors,
+    upload?.authorize?.action.errors,
+    upload === undefined || upload.purpose === "message" ? undefined : notAPicture,
+  ];
+  return Object.fromEntries(
+    errorCodes.flatMap((code) => {
+      const reasons = [...thrown.map((errors) => errors?.[code]), general[code] === true ? always[code] : undefined];
+      const known = new Set(reasons.filter((reason) => reason !== undefined));
+      const isNone = known.size === 0 || (general[code] !== true && row.errors?.includes(code) === false);
+      return isNone ? [] : [[statusOf[code], errorResponse(code, [...known].join(" "))]];
+    }),
+  );
+}
+
+/** An answer with an error. */
+export const errorResponse = (code: ErrorCode, reason: string = always[code]): Response => ({
+  description: `\`${code}\`: ${reason}`,
+  ...(code === "RATE_LIMITED" || code === "UNAVAILABLE" ? { headers: retryAfter } : {}),
+  content: json({ $ref: "#/components/schemas/Error" }),
+});
+
+const retryAfter = { "Retry-After": { description: "Seconds.", schema: { type: "integer", minimum: 1 } } };
+
+function header(name: string, description: string): { readonly [name: string]: JsonSchema } {
+  return { [name]: { description, schema: { type: "string" } } };
+}
+
+function json(schema: JsonSchema) {
+  return { "application/json": { schema } };
+}

@@ -1,0 +1,53 @@
+/** Accounts and sessions over HTTP. */
+import { auth, type LogIn } from "../../../auth/contract.ts";
+import { logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress } from "../allowances.ts";
+import { row, type RowLimit } from "../table.ts";
+
+const tokenOf = ({ token }: LogIn) => token;
+
+const perAddress = (_: unknown, address: string) => address;
+const logInLimits: readonly RowLimit[] = [
+  { allowance: logIns, key: ({ emailId }: { emailId: string }, address) => `${address} ${emailId}` },
+  { allowance: logInsPerAddress, key: perAddress },
+  { allowance: logInsPerAccount, key: ({ emailId }: { emailId: string }) => emailId },
+];
+
+export const authRows = [
+  row({
+    method: "POST",
+    path: "/auth/signup",
+    action: auth.signUp,
+    status: 201,
+    limits: [{ allowance: signUpsPerAddress, key: perAddress }],
+    token: tokenOf,
+    present: ({ account: { userId, firstName, lastName, emailId } }) => ({
+      message: "Account created",
+      data: { _id: userId, firstName, lastName, emailId },
+    }),
+  }),
+  row({
+    method: "POST",
+    path: "/auth/login",
+    action: auth.logIn,
+    limits: logInLimits,
+    token: tokenOf,
+    present: ({ account: { userId, emailId }, token }) => ({ message: "Logged in", data: { id: userId, emailId, token } }),
+  }),
+  row({
+    method: "POST",
+    path: "/auth/logout",
+    action: auth.logOut,
+    isSessionOptional: true,
+    token: () => null,
+    present: () => ({ message: "Logged out" }),
+  }),
+  row({
+    method: "PATCH",
+    path: "/auth/changePassword",
+    action: auth.changePassword,
+    limits: [{ allowance: passwordChanges, key: (_: unknown, _address, userId) => userId }],
+    present: () => ({ message: "Password changed; all other sessions have ended" }),
+  }),
+  row({ method: "GET", path: "/auth/getUserByEmail", action: auth.userByEmail, present: ({ userId }) => ({ userId }) }),
+  row({ method: "GET", path: "/auth/me", action: auth.me, present: (account) => ({ data: account }) }),
+];

@@ -1,0 +1,130 @@
+/** Chats and messages over HTTP. */
+import { chat, type Message } from "../../../chat/contract.ts";
+import { mostFileBytes } from "../../../media/contract.ts";
+import { draftRules, stored, toStore } from "../../draft.ts";
+import { row, type Upload } from "../table.ts";
+import { dataUriJsonBytes, noOtherPicture } from "./pictures.ts";
+
+const megabyte = 1024 * 1024;
+
+const { chatId, name } = chat.changeGroup.params;
+const { messageId, emoji } = chat.react.params;
+const adminRules = { chatId, userId: chat.setAdmin.params.userId } as const;
+const reactionRules = { messageId, emoji } as const;
+const groupRules = { chatId, name, picture: noOtherPicture } as const;
+const groupPicture: Upload = {
+  purpose: "group",
+  fields: ["picture", "file"],
+  maxBytes: mostFileBytes,
+  dataUri: "picture",
+  authorize: { action: chat.authorize, input: ({ chatId }: { chatId: string }) => ({ chatId, act: "manage" }) },
+};
+
+export const chatRows = [
+  row({
+    method: "POST",
+    path: "/chat/create-direct",
+    action: chat.createDirect,
+    status: ({ created }) => (created ? 201 : 200),
+    present: ({ chat }) => chat,
+  }),
+  row({ method: "POST", path: "/chat/create-group", action: chat.createGroup, status: 201, present: (chat) => chat }),
+  row({ method: "PUT", path: "/chat/add-to-group", action: chat.addToGroup, present: (chat) => chat }),
+  row({ method: "PUT", path: "/chat/remove-from-group", action: chat.removeFromGroup, present: (chat) => chat }),
+  row({
+    method: "PUT",
+    path: "/chat/leave-group",
+    action: chat.leaveGroup,
+    present: ({ chat }) => (chat === null ? { message: "You left, and the group ended" } : { message: "You left the group", chat }),
+  }),
+  row({
+    method: "PATCH",
+    path: "/chat/groups/:chatId",
+    action: chat.changeGroup,
+    params: groupRules,
+    maxBytes: dataUriJsonBytes,
+    upload: groupPicture,
+    input: ({ chatId, name, picture }, taken) => ({ chatId, name, picture: taken?.file ?? (picture === null ? null : undefined) }),
+    present: (chat) => chat,
+  }),
+  row({
+    method: "PUT",
+    path: "/chat/groups/:chatId/admins/:userId",
+    action: chat.setAdmin,
+    summary: "Make a member of a group an admin; admins only",
+    errors: ["FORBIDDEN", "NOT_FOUND"],
+    params: adminRules,
+    input: (params) => ({ ...params, isAdmin: true }),
+    present: (chat) => chat,
+  }),
+  row({
+    method: "DELETE",
+    path: "/chat/groups/:chatId/admins/:userId",
+    action: chat.setAdmin,
+    summary: "Make an admin of a group a plain member; admins only",
+    params: adminRules,
+    input: (params) => ({ ...params, isAdmin: false }),
+    present: (chat) => chat,
+  }),
+  row({
+    method: "GET",
+    path: "/chat/members/:chatId",
+    action: chat.members,
+    nextPage: ({ next }, { limit }: { limit: number }) => (next === undefined ? undefined : { after: next, limit }),
+    present: ({ members, count }) => ({ data: members, count }),
+  }),
+  row({
+    method: "GET",
+    path: "/chat/my-chats",
+    action: chat.myChats,
+    nextPage: ({ next }, { limit }: { limit: number }) => (next === undefined ? undefined : { before: next, limit }),
+    present: ({ chats }) => chats,
+  }),
+  row({ method: "PATCH", path: "/chat/settings/:chatId", action: chat.changeSettings, present: (chat) => chat }),
+  row({
+    method: "GET",
+    path: "/chat/messages/:chatId",
+    action: chat.history,
+    nextPage: ({ messages, more }, params) => (more ? messagesBeyond(messages, params) : undefined),
+    present: ({ messages }) => messages,
+  }),
+  row({
+    method: "POST",
+    path: "/chat/messages",
+    action: chat.send,
+    summary: "Store a message and deliver it to the chat's members",
+    params: draftRules,
+    input: (draft) => ({ chatId: draft.chatId, messages: [toStore(draft)] }),
+    status: ([sent]) => (stored(sent).stored ? 201 : 200),
+    present: ([sent]) => stored(sent).message,
+  }),
+  row({ method: "PATCH", path: "/chat/messages/:messageId", action: chat.edit, present: (message) => message }),
+  row({ method: "DELETE", path: "/chat/messages/:messageId", action: chat.remove, present: (message) => message }),
+  row({
+    method: "PUT",
+    path: "/chat/messages/:messageId/reactions/:emoji",
+    action: chat.react,
+    summary: "Put a reaction on a message",
+    params: reactionRules,
+    input: (params) => ({ ...params, on: true }),
+    present: (message) => message,
+  }),
+  row({
+    method: "DELETE",
+    path: "/chat/messages/:messageId/reactions/:emoji",
+    action: chat.react,
+    summary: "Take a reaction back",
+    params: reactionRules,
+    input: (params) => ({ ...params, on: false }),
+    present: (message) => message,
+  }),
+  row({ method: "POST", path: "/chat/read", action: chat.markRead, present: (mark) => mark }),
+  row({ method: "POST", path: "/chat/sync", action: chat.sync, maxBytes: megabyte, present: ({ answer }) => answer }),
+];
+
+/** Pages go on in the direction asked: towards newer with `after`, else towards older. */
+function messagesBeyond(messages: readonly Message[], { after, limit }: { after?: number; limit: number }) {
+  const [first, last] = [messages[0], messages.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  return after === undefined ? { before: first.n, limit } : { after: last.n, limit };
+}

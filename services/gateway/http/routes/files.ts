@@ -1,0 +1,51 @@
+/** Files over HTTP: in with a message, and out to those who may see them. */
+import { chat } from "../../../chat/contract.ts";
+import { media, mostFileBytes, type StoredFile } from "../../../media/contract.ts";
+import { newId } from "../../../../core/ids.ts";
+import { row } from "../table.ts";
+
+const { chatId, text, clientId, replyTo } = chat.sendFile.params;
+const fileRules = { chatId, text, clientId: { ...clientId, optional: true }, replyTo } as const;
+const downloadRules = {
+  fileId: media.picture.params.fileId,
+  thumb: { type: "string", enum: ["1"], optional: true, description: "An image's thumbnail instead" },
+} as const;
+const download = (file: StoredFile, { thumb }: { readonly thumb?: string }) => ({ file, isThumb: thumb !== undefined });
+
+export const fileRows = [
+  row({
+    method: "POST",
+    path: "/chat/send-file",
+    action: chat.sendFile,
+    summary: "Send a file, with or without a text",
+    params: fileRules,
+    upload: {
+      purpose: "message",
+      fields: ["file"],
+      maxBytes: mostFileBytes,
+      isRequired: true,
+      authorize: { action: chat.authorize, input: ({ chatId }: { chatId: string }) => ({ chatId, act: "post" }) },
+      // A repeat is answered with the message that was stored first, and that has a file of its own.
+      isUsed: ({ message }: { message: { file?: { _id: string } } }, { fileId }) => message.file?._id === fileId,
+    },
+    input: ({ clientId, ...draft }, taken) => ({ ...draft, clientId: clientId ?? newId(), ...taken! }),
+    status: ({ stored }) => (stored ? 201 : 200),
+    present: ({ message }) => message,
+  }),
+  row({
+    method: "GET",
+    path: "/chat/files/:fileId",
+    action: chat.file,
+    params: downloadRules,
+    input: ({ fileId }) => ({ fileId }),
+    download,
+  }),
+  row({
+    method: "GET",
+    path: "/profile/pictures/:fileId",
+    action: media.picture,
+    params: downloadRules,
+    input: ({ fileId }) => ({ fileId }),
+    download,
+  }),
+];

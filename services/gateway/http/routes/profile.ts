@@ -1,0 +1,38 @@
+/** Profiles over HTTP. */
+import { mostFileBytes } from "../../../media/contract.ts";
+import { profile } from "../../../profile/contract.ts";
+import { row, type Upload } from "../table.ts";
+import { dataUriJsonBytes, pictureRule } from "./pictures.ts";
+
+const { firstName, lastName, about, gender, age } = profile.patch.params;
+const profileRules = { firstName, lastName, about, gender, age, profilePic: pictureRule } as const;
+const upload: Upload = { purpose: "profile", fields: ["profilePic", "file"], maxBytes: mostFileBytes, dataUri: "profilePic" };
+
+export const profileRows = [
+  row({
+    method: "GET",
+    path: "/profile/getProfile",
+    action: profile.mine,
+    present: ({ profile, source }) => ({ data: profile, source }),
+  }),
+  row({
+    method: "GET",
+    path: "/profile/profile/:userId",
+    action: profile.byId,
+    present: ({ profile, source }) => ({ data: profile, source }),
+  }),
+  row({
+    method: "PUT",
+    path: "/profile/patchProfile",
+    action: profile.patch,
+    params: profileRules,
+    maxBytes: dataUriJsonBytes,
+    upload,
+    input: ({ profilePic, ...changes }, taken) => ({
+      ...changes,
+      ...(profilePic == null ? {} : { profilePic }),
+      picture: taken?.file ?? (profilePic === null ? null : undefined),
+    }),
+    present: (profile) => ({ message: "Profile saved", data: profile }),
+  }),
+];
