@@ -7,8 +7,11 @@ export interface Allowance {
 /** Buckets kept; those not used for longest go first. */
 const kept = 100_000;
 
-/** @param burst  how many at once after a pause */
-export function allowance(perSecond: number, burst: number, now: () => number = Date.now): Allowance {
+/**
+ * @param burst  how many at once after a pause
+ * @param now    milliseconds that never go back, as a wall clock may
+ */
+export function allowance(perSecond: number, burst: number, now: () => number = () => performance.now()): Allowance {
   const buckets = new Map<string, { tokens: number; at: number }>();
   return {
     take(key) {

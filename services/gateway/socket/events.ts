@@ -35,6 +35,10 @@ const row = <const P extends Rules>(spec: Omit<EventRow<P>, "check">): EventRow 
 
 const { chatId } = chat.send.params;
 const { since } = chat.sync.params;
+const { messageId, text } = chat.edit.params;
+const { emoji, on } = chat.react.params;
+const { n } = chat.markRead.params;
+const { isTyping } = chat.typing.params;
 
 export const events: readonly EventRow[] = [
   row({
@@ -73,7 +77,49 @@ export const events: readonly EventRow[] = [
     async answer({ broker }, socket, params, refusal) {
       const attempt = { message: toStore(params), isRepeatable: params.clientId !== undefined, refusal };
       const sent = await sendsOf(broker, socket, params.chatId).send(attempt);
+      socket.data.typed.forget(params.chatId); // a message ends the typing everywhere: saying so again is news
       return { data: stored(sent).message };
+    },
+  }),
+  row({
+    event: "editMessage",
+    summary: chat.edit.summary,
+    rules: { messageId, text },
+    counts: "others",
+    answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.edit, params, metaOf(socket)) }),
+  }),
+  row({
+    event: "deleteMessage",
+    summary: chat.remove.summary,
+    rules: { messageId },
+    counts: "others",
+    answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.remove, params, metaOf(socket)) }),
+  }),
+  row({
+    event: "react",
+    summary: chat.react.summary,
+    rules: { messageId, emoji, on },
+    counts: "others",
+    answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.react, params, metaOf(socket)) }),
+  }),
+  row({
+    event: "markRead",
+    summary: chat.markRead.summary,
+    rules: { chatId, n },
+    counts: "others",
+    async answer({ broker }, socket, params) {
+      const { readN, unread } = await call(broker, chat.markRead, params, metaOf(socket));
+      return { data: { readN, unread } };
+    },
+  }),
+  row({
+    event: "typing",
+    summary: chat.typing.summary,
+    rules: { chatId, isTyping },
+    counts: "others",
+    async answer({ broker }, socket, params) {
+      await socket.data.typed.say(params, () => call(broker, chat.typing, params, metaOf(socket)));
+      return { data: null };
     },
   }),
 ];

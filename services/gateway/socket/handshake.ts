@@ -7,6 +7,8 @@ import { tokenOf } from "../http/credential.ts";
 import { socketError } from "../http/errors.ts";
 import type { Surroundings } from "../http/pipeline.ts";
 import type { Person } from "./person.ts";
+import { Told } from "./told.ts";
+import { Typed } from "./typed.ts";
 
 const longestDevice = 200;
 
@@ -26,7 +28,16 @@ export async function identify(around: Surroundings, { request, handshake }: Soc
       throw new Unauthenticated(token === undefined ? "No token" : "Invalid or expired token");
     }
     const client = { device: (request.headers["user-agent"] ?? "").slice(0, longestDevice), address };
-    return { session, client, known: undefined, unheard: new Set(), held: undefined, sends: new Map() };
+    return {
+      session,
+      client,
+      isSubscribed: false,
+      told: new Told(),
+      unheard: new Set(),
+      held: undefined,
+      sends: new Map(),
+      typed: new Typed(),
+    };
   } catch (error) {
     const told = socketError(error);
     throw Object.assign(new Error(told.message), { data: told });

@@ -11,31 +11,40 @@ import type { Live } from "./live.ts";
 /** `slackMs` covers commits whose store time is older than their becoming visible. */
 const every = { lookMs: 2000, slackMs: 15_000 } as const;
 
-/** @returns stops it */
-export function startLooking(broker: ServiceBroker, live: Live, log: Logger): () => void {
-  /** Store time; undefined until the first answer, when there is nothing to have missed yet. */
-  let since: number | undefined;
-  let timer: NodeJS.Timeout;
-  let isStopped = false;
-
+/**
+ * Compares what moved since a store time with what this gateway's rooms and sockets were told, and makes up for what they missed.
+ * @returns the store time of this look
+ */
+export async function look(broker: ServiceBroker, live: Live, log: Pick<Logger, "debug">, since: number): Promise<number> {
   const welcome = (membership: Membership) =>
     live.welcome(membership).catch((error: unknown) => log.debug(`A missed note waits for the next look: ${(error as Error).message}`));
 
-  const look = async () => {
-    let cursor: string | undefined;
-    let at: number | undefined;
-    do {
-      const page = await call(broker, chat.moved, { since: since ?? Number.MAX_SAFE_INTEGER, ...(cursor === undefined ? {} : { cursor }) });
-      at ??= page.at;
-      for (const { chatId, seq } of page.heads) live.rooms.get(chatId)?.reach(seq);
-      for (const membership of page.memberships) if (membership.leftSeq === null) await welcome(membership);
-      cursor = page.next;
-    } while (cursor !== undefined);
-    since = at - every.slackMs;
-  };
+  let cursor: string | undefined;
+  let at: number | undefined;
+  do {
+    const page = await call(broker, chat.moved, { since, ...(cursor === undefined ? {} : { cursor }) });
+    at ??= page.at;
+    for (const { chatId, seq } of page.heads) live.rooms.get(chatId)?.reach(seq);
+    for (const membership of page.memberships) {
+      const { leftSeq } = membership;
+      if (leftSeq === null) await welcome(membership);
+      else live.dismiss({ ...membership, leftSeq });
+    }
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return at;
+}
+
+/** @returns stops it */
+export function startLooking(broker: ServiceBroker, live: Live, log: Logger): () => void {
+  /** Store time; until the first answer there is nothing to have missed yet. */
+  let since = Number.MAX_SAFE_INTEGER;
+  let timer: NodeJS.Timeout;
+  let isStopped = false;
+
   const lookAgain = async () => {
     try {
-      await look();
+      since = (await look(broker, live, log, since)) - every.slackMs;
     } catch (error) {
       log.debug(`The look for missed changes got no answer: ${(error as Error).message}`);
     }

@@ -3,24 +3,27 @@ import type { Socket } from "socket.io";
 import type { Client } from "../../../core/call.ts";
 import type { UserNote } from "../../../core/feed/channels.ts";
 import type { Session } from "../sessions.ts";
+import type { ServerEvents } from "./emitted.ts";
 import type { Sends } from "./sends.ts";
+import type { Told } from "./told.ts";
+import type { Typed } from "./typed.ts";
 
 export interface Person {
   readonly session: Session;
   readonly client: Client;
-  /**
-   * The chats it was told of, and the `joinedSeq` it was told; undefined until it subscribes. What it was told of it hears, or pages
-   * through, or asked not to hear.
-   */
-  known: Map<string, number> | undefined;
+  /** It hears all own chats, but those in `unheard`. */
+  isSubscribed: boolean;
+  /** What it was told of its memberships. Subscribed, it hears those chats, or pages through them, or asked not to hear them. */
+  readonly told: Told;
   /** Chats it asked not to hear. */
   readonly unheard: Set<string>;
-  /** Notes that came while the answer to `subscribe` was under way; they are heard after it. */
-  held: UserNote[] | undefined;
+  /** Notes that came while answers were under way; they are heard after the last of these. */
+  held: { readonly notes: UserNote[]; answers: number } | undefined;
   /** What it sends, a queue a chat. */
   readonly sends: Map<string, Sends>;
+  readonly typed: Typed;
 }
-export type PersonSocket = Socket<Record<string, (...args: any[]) => void>, Record<string, (...args: any[]) => void>, object, Person>;
+export type PersonSocket = Socket<Record<string, (...args: any[]) => void>, ServerEvents, object, Person>;
 
 /** What goes with the calls this socket makes. */
 export const metaOf = ({ data: { session, client } }: PersonSocket) => ({ meta: { user: session.user, client } });

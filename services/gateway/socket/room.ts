@@ -1,78 +1,87 @@
 /**
  * One chat as this gateway's sockets hear it. The room keeps the position of the last head it emitted, drops what is older, fetches
  * what is missing, and emits in `seq` order, change by change, to those whose membership allows it. Everything that waits runs
- * one after the other; what is heard meanwhile is held.
+ * one after the other; what is heard meanwhile is held. Receipts and typing have no place in the sequence, and pass at once.
  */
 import type { Logger } from "moleculer";
-import type { Server, Socket } from "socket.io";
-import type { Batch, Head, Membership, Message } from "../../chat/contract.ts";
-
-/** Where someone is in a chat's sequence: the last change seen, and the messages there were then. */
-export interface Place {
-  readonly seq: number;
-  readonly n: number;
-}
-
-/** A socket in the room. */
-type Seat = Pick<Membership, "userId" | "joinedN" | "joinedSeq">;
+import type { Server } from "socket.io";
+import type { Batch, ChatNote, Head, Membership, Receipt } from "../../chat/contract.ts";
+import { catchUp, type Page } from "./catch-up.ts";
+import type { ServerEvents } from "./emitted.ts";
+import { Marks } from "./marks.ts";
+import { endOf, Run, type Place, type Seat } from "./run.ts";
+import { Seats, type Listener } from "./seats.ts";
+import type { Left } from "./told.ts";
+import { Showing } from "./showing.ts";
+import { Typing } from "./typing.ts";
 
 export interface RoomParts {
-  readonly io: Server;
+  readonly io: Server<any, ServerEvents, any>;
   readonly log: Pick<Logger, "error">;
   /** The chat's changes after `since`, a page at a time; undefined when the chat is no more. */
-  readonly fetchChanges: (chatId: string, since: number) => Promise<(Batch & { more: boolean }) | undefined>;
-  /** A person became a member: their subscribed sockets here shall hear the chat. */
-  readonly onJoined: (membership: Membership) => void;
+  readonly fetchChanges: (chatId: string, since: number) => Promise<Page | undefined>;
+  readonly raiseDelivered: (chatId: string, marks: Readonly<Record<string, number>>) => Promise<unknown>;
+  /** The socket's person is a member no more, and the socket was put out. */
+  readonly onPutOut: (socket: Listener, left: Left) => void;
   readonly onEmpty: (chatId: string) => void;
 }
 
-const prefix = "chat:";
-/** The chat whose Socket.IO room this is. */
-export const chatOf = (name: string): string | undefined => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined);
-
 /** A failed fetch is repeated after this, for a room must not stay behind. */
 const retryMs = 500;
+/** Batches held while the room waits; more are fetched instead. */
+const mostHeard = 500;
 
 export class Room {
   readonly chatId: string;
   private readonly parts: RoomParts;
-  private readonly name: string;
+  private readonly seats: Seats;
+  private readonly typing: Typing;
+  private readonly marks: Marks;
+  private readonly showing: Showing;
   private place: Place | undefined;
-  private readonly seats = new Map<Socket, Seat>();
-  /** Sockets whose seating is queued. */
-  private readonly coming = new Set<Socket>();
-  /** Sockets that are further than the room; the room's own emission passes them over until it has caught up. */
-  private readonly ahead = new Map<Socket, Place>();
-  /** No seat joined after this message. */
-  private lastJoinedN = 0;
+  /** Sockets whose seating is queued, with the seat they shall have. */
+  private readonly coming = new Map<Listener, Seat>();
   private tasks: (() => Promise<void>)[] = [];
   private heard: Batch[] = [];
+  /** The head is known to be here. */
+  private target = 0;
+  private isRepairing = false;
   /** Answers under way whose sockets will be seated. */
   private holds = 0;
   private isBusy = false;
   private isClosed = false;
+  /** Where the room was when `movement` was last asked for. */
+  private lookedAt = 0;
 
   constructor(chatId: string, parts: RoomParts) {
     this.chatId = chatId;
     this.parts = parts;
-    this.name = prefix + chatId;
+    this.seats = new Seats(parts.io, chatId);
+    this.showing = new Showing((chat, seq) => this.seats.emitChat(chat, seq));
+    this.typing = new Typing((note) => this.seats.emitTyping({ chatId, ...note }));
+    this.marks = new Marks({
+      tell: (receipt) => this.seats.emitReceipt({ chatId, ...receipt }),
+      raiseDelivered: (marks) => parts.raiseDelivered(chatId, marks),
+    });
   }
 
-  get seq(): number {
+  private get seq(): number {
     return this.place?.seq ?? 0;
-  }
-  get isOpen(): boolean {
-    return this.place !== undefined;
   }
 
   /** Sets where the room begins: a head read after its channel was listened to. */
-  begin({ seq, n }: Head): void {
-    this.place ??= { seq, n };
+  begin({ seq, n, memberCount }: Head): void {
+    if (this.place === undefined) {
+      this.place = { seq, n };
+      this.marks.memberCount = memberCount;
+      this.lookedAt = seq;
+    }
     void this.work();
   }
 
-  has(socket: Socket): boolean {
-    return this.seats.has(socket);
+  /** Whether a socket sits here or is about to: then it hears in the chat's sequence that its person was removed. */
+  has(socket: Listener): boolean {
+    return this.seats.get(socket) !== undefined || this.coming.has(socket);
   }
 
   /** Keeps the room while an answer is under way that its sockets wait for. @returns the release, to be called once */
@@ -84,57 +93,85 @@ export class Room {
     };
   }
 
-  /** A batch from the feed. Emitted at once when it follows what was emitted last. */
-  hear(batch: Batch): void {
-    if (this.isBusy || this.place === undefined) this.heard.push(batch);
-    else this.take(batch);
+  /** A note from the chat's channel. A batch is emitted at once when it follows what was emitted last. */
+  hear(note: ChatNote): void {
+    if (this.isClosed) return;
+    if (note.kind === "typing") this.typing.hear(note);
+    else if (note.kind === "receipts") for (const receipt of note.receipts) this.marks.hear(receipt);
+    else if (!this.isBusy && this.place !== undefined) this.take(note);
+    else if (this.heard.push(note) > mostHeard) {
+      this.heard = [];
+      this.reach(note.seq);
+    }
   }
 
   /** The head is known to be here: fetch what is missing, unless it was heard meanwhile. */
   reach(seq: number): void {
-    if (seq > this.seq) this.queue(() => this.repair(seq));
+    if (seq <= this.seq) return;
+    this.target = Math.max(this.target, seq);
+    if (this.isRepairing) return;
+    this.isRepairing = true;
+    this.queue(() => this.repair());
   }
 
-  /** Seats a socket that has seen everything up to `from`; it gets what came after, then all that comes. */
-  attach(socket: Socket, seat: Seat, from: Place): void {
-    this.coming.add(socket);
+  /**
+   * Seats a socket that has seen everything up to `from`; it gets what came after, then all that comes.
+   * @param known  the members' marks as it was told them
+   */
+  attach(socket: Listener, { userId, joinedN, joinedSeq }: Membership, from: Place, known: readonly Receipt[] = []): void {
+    if ((this.seats.get(socket)?.joinedSeq ?? 0) >= joinedSeq) return;
+    const seat = { userId, joinedN, joinedSeq };
+    this.seats.giveUp(socket);
+    this.coming.set(socket, seat);
     this.queue(async () => {
       try {
-        await this.seat(socket, seat, from);
+        await this.seat(socket, seat, from, known);
       } finally {
-        this.coming.delete(socket);
+        if (this.coming.get(socket) === seat) this.coming.delete(socket);
       }
     });
   }
 
-  private async seat(socket: Socket, seat: Seat, from: Place): Promise<void> {
-    const isWanted = () => this.coming.has(socket) && socket.connected;
-    if (this.seats.has(socket) || !isWanted()) return;
-    const place = from.seq < this.seq ? await this.catchUp(socket, seat, from) : from;
-    if (place === undefined || !isWanted()) return;
-    this.seats.set(socket, seat);
-    this.lastJoinedN = Math.max(this.lastJoinedN, seat.joinedN);
-    if (place.seq <= this.seq) await socket.join(this.name);
-    else {
-      this.ahead.set(socket, place);
-      this.reach(place.seq);
-    }
-  }
-
   /** Puts a socket out. */
-  detach(socket: Socket): void {
+  detach(socket: Listener): void {
     this.coming.delete(socket);
-    if (!this.seats.delete(socket)) return;
-    this.ahead.delete(socket);
-    void socket.leave(this.name);
-    this.closeIfUnused();
+    if (this.seats.giveUp(socket)) this.closeIfUnused();
   }
 
-  /** Closes the room when nobody sits in it or waits for it. */
-  private closeIfUnused(): void {
-    if (this.seats.size > 0 || this.holds > 0 || this.isBusy || this.tasks.length > 0 || this.isClosed) return;
+  /** @returns where the room is and who sits there, if it moved since this was asked last */
+  movement(): { readonly seq: number; readonly sockets: readonly Listener[] } | undefined {
+    const { seq } = this;
+    if (seq === this.lookedAt) return undefined;
+    this.lookedAt = seq;
+    return { seq, sockets: this.seats.here };
+  }
+
+  /** The chat is no more: nobody has any business here. */
+  end(): void {
+    const sockets = new Set([...this.coming.keys(), ...this.seats.all]);
+    this.coming.clear();
+    for (const socket of sockets) {
+      this.seats.giveUp(socket);
+      this.parts.onPutOut(socket, { chatId: this.chatId, leftSeq: Number.MAX_SAFE_INTEGER });
+    }
+    if (this.close()) this.parts.onEmpty(this.chatId);
+  }
+
+  /** Stops what the room has under way. @returns whether it was open */
+  close(): boolean {
+    if (this.isClosed) return false;
     this.isClosed = true;
-    this.parts.onEmpty(this.chatId);
+    this.tasks = [];
+    this.heard = [];
+    this.typing.close();
+    this.marks.close();
+    this.showing.close();
+    return true;
+  }
+
+  private closeIfUnused(): void {
+    if (this.seats.size > 0 || this.holds > 0 || this.isBusy || this.tasks.length > 0) return;
+    if (this.close()) this.parts.onEmpty(this.chatId);
   }
 
   private queue(task: () => Promise<void>): void {
@@ -157,49 +194,50 @@ export class Room {
     this.closeIfUnused();
   }
 
+  private async seat(socket: Listener, seat: Seat, from: Place, known: readonly Receipt[]): Promise<void> {
+    const isWanted = () => this.coming.get(socket) === seat && socket.connected;
+    if (!isWanted()) return;
+    const parts = { fetch: (since: number) => this.fetch(since), isWanted, seq: () => this.seq, pause };
+    const place = from.seq < this.seq ? await catchUp(socket, seat, from, parts) : from;
+    if (place === undefined) return;
+    if ("leftSeq" in place) {
+      this.parts.onPutOut(socket, { chatId: this.chatId, leftSeq: place.leftSeq });
+      return;
+    }
+    this.seats.take(socket, seat, place, this.seq);
+    this.reach(place.seq);
+    // Receipts have no place in the sequence: those between its answer and its seat it would miss.
+    for (const receipt of this.marks.seat(seat.userId, place.n, known)) socket.emit("receipt", { chatId: this.chatId, ...receipt });
+  }
+
   private take(batch: Batch): void {
     if (batch.seq <= this.seq) return;
-    if (batch.prevSeq > this.seq) this.queue(() => this.repair(batch.seq));
-    else this.deliver(batch, this.place!.n, new Set());
+    if (batch.prevSeq > this.seq) this.reach(batch.seq);
+    else this.deliver(batch, new Run(this.place!));
   }
 
-  /** Fetches until the room has reached `target`; less than was announced is asked for again, never passed over. */
-  private async repair(target: number): Promise<void> {
-    const known = this.place!.n;
-    const delivered = new Set<number>();
-    while (this.seq < target && !this.isClosed) {
-      const batch = await this.fetch(this.seq);
-      if (batch === undefined) return;
-      if (batch.seq <= this.seq) await pause();
-      // The count of messages is the head's: right only at the end of the repair.
-      else this.deliver(batch.more ? { ...batch, n: known } : batch, known, delivered);
+  /** Fetches until the room has reached the target; less than was announced is asked for again, never passed over. */
+  private async repair(): Promise<void> {
+    const run = new Run(this.place!);
+    try {
+      for (let isWhole = this.seq >= this.target; !isWhole;) {
+        const page = await this.fetch(this.seq);
+        if (page === undefined) return;
+        if (page.seq > this.seq) this.deliver(page, run, !page.more);
+        else await pause();
+        isWhole = !page.more && this.seq >= this.target;
+      }
+    } finally {
+      this.isRepairing = false;
     }
   }
 
-  /** Brings one socket from where it is to the head. @returns where it is then; undefined when it has no business here any more */
-  private async catchUp(socket: Socket, seat: Seat, from: Place): Promise<Place | undefined> {
-    const delivered = new Set<number>();
-    let { seq } = from;
-    for (;;) {
-      const batch = await this.fetch(seq);
-      if (batch === undefined || !socket.connected) return undefined;
-      const left = batch.memberChanges.find(({ userId, leftSeq }) => userId === seat.userId && leftSeq !== null);
-      for (const change of batch.changes) {
-        if (change.n > seat.joinedN && change.seq < (left?.leftSeq ?? Infinity)) socket.emit(eventFor(change, from.n, delivered), change);
-      }
-      if (left !== undefined) {
-        socket.emit("chatRemoved", { chatId: this.chatId });
-        return undefined;
-      }
-      seq = batch.seq;
-      if (!batch.more) return { seq, n: batch.n };
-    }
-  }
-
-  private async fetch(since: number): Promise<(Batch & { more: boolean }) | undefined> {
+  private async fetch(since: number): Promise<Page | undefined> {
     while (!this.isClosed) {
       try {
-        return await this.parts.fetchChanges(this.chatId, since);
+        const page = await this.parts.fetchChanges(this.chatId, since);
+        if (page === undefined) this.end();
+        return page;
       } catch {
         await pause(); // the services or their store are away; the room waits for them
       }
@@ -207,70 +245,48 @@ export class Room {
     return undefined;
   }
 
-  /**
-   * Emits a run of changes and moves on.
-   * @param known      messages the room had before: those above are new to its sockets
-   * @param delivered  ordinals this repair has emitted as new
-   */
-  private deliver(batch: Batch, known: number, delivered: Set<number>): void {
-    const leaving = batch.memberChanges.filter(({ leftSeq }) => leftSeq !== null);
-    const joining = batch.memberChanges.filter(({ leftSeq }) => leftSeq === null);
-    for (const membership of joining) this.putOutBefore(membership);
-    const changes = batch.changes.filter(({ seq }) => seq > this.seq);
-    for (const change of changes) {
-      this.putOut(leaving, change.seq);
-      this.emit(change, eventFor(change, known, delivered));
+  /** Emits a batch and moves on. @param isWhole  false when the next page of the same run follows */
+  private deliver(batch: Batch, run: Run, isWhole = true): void {
+    for (const membership of batch.memberChanges) this.putOut(membership, 0);
+    const leaving = batch.memberChanges.filter(({ leftSeq }) => leftSeq !== null).sort((a, b) => a.leftSeq! - b.leftSeq!);
+    for (const change of batch.changes) {
+      if (change.seq <= this.seq) continue;
+      while (leaving.length > 0 && leaving[0]!.leftSeq! <= change.seq) this.putOut(leaving.shift()!, change.seq);
+      const event = run.eventFor(change);
+      this.seats.emitChange(event, change);
+      if (event === "receiveMessage" && change.kind !== "system") this.typing.stop(change.senderId);
     }
-    this.putOut(leaving, batch.seq);
-    this.place = { seq: batch.seq, n: batch.n };
-    for (const [socket, place] of this.ahead) {
-      if (!socket.connected) this.detach(socket);
-      else if (place.seq <= batch.seq) {
-        this.ahead.delete(socket);
-        void socket.join(this.name);
-      }
+    for (const membership of leaving) this.putOut(membership, batch.seq);
+    run.pass(batch);
+    this.marks.memberCount = batch.memberCount;
+    // The count of messages is the head's, and what is new to the room is not to those further: both hold at the end only.
+    this.place = { seq: batch.seq, n: isWhole ? batch.n : run.from.n };
+    if (isWhole) this.arrive(run);
+    this.closeIfUnused();
+  }
+
+  /** At the end of a run. */
+  private arrive({ shared, senders }: Run): void {
+    const { seq, n } = this.place!;
+    if (shared !== undefined) this.showing.show(shared);
+    this.seats.meet(seq);
+    if (senders.size > 0 && this.marks.isDeliveryMarked) this.marks.hand(this.seats.peopleHere, n, senders);
+  }
+
+  /** Puts a person's sockets out whose membership ended by this change. */
+  private putOut(membership: Membership, seq: number): void {
+    const { userId, leftSeq } = membership;
+    if (leftSeq !== null && leftSeq <= seq) {
+      this.typing.stop(userId);
+      this.marks.forget(userId);
     }
-    for (const membership of joining) this.parts.onJoined(membership);
-  }
-
-  private emit(change: Message, event: string): void {
-    const room = this.parts.io.to(this.name);
-    if (change.n > this.lastJoinedN) room.emit(event, change);
-    else room.except(this.joinedAfter(change.n)).emit(event, change);
-    for (const [socket, place] of this.ahead) {
-      const isUnseen = change.seq > place.seq && change.n > this.seats.get(socket)!.joinedN;
-      if (isUnseen) socket.emit(change.n > place.n ? "receiveMessage" : "messageChanged", change);
-    }
-  }
-
-  private joinedAfter(n: number): string[] {
-    return [...this.seats].flatMap(([{ id }, { joinedN }]) => (n <= joinedN ? [id] : []));
-  }
-
-  /** Those who left at or before this change hear nothing of it. */
-  private putOut(leaving: readonly Membership[], seq: number): void {
-    for (const { userId, leftSeq } of leaving) if (leftSeq! <= seq) this.putOutPerson(userId);
-  }
-
-  /** Removed and added again in one gap: the row shows the last joining only, and the old seat is from before it. */
-  private putOutBefore({ userId, joinedSeq }: Membership): void {
-    if ([...this.seats.values()].some((seat) => seat.userId === userId && seat.joinedSeq < joinedSeq)) this.putOutPerson(userId);
-  }
-
-  private putOutPerson(userId: string): void {
-    for (const [socket, seat] of this.seats) {
-      if (seat.userId !== userId) continue;
-      this.detach(socket);
-      socket.emit("chatRemoved", { chatId: this.chatId });
+    for (const socket of this.seats.all) {
+      const end = endOf(this.seats.get(socket)!, membership);
+      if (end === undefined || end.at > seq) continue;
+      this.seats.giveUp(socket);
+      this.parts.onPutOut(socket, { chatId: this.chatId, leftSeq: end.leftSeq });
     }
   }
-}
-
-/** A message that was not there before is new, once; any other change is one of a message known. */
-function eventFor({ n }: Message, known: number, delivered: Set<number>): "receiveMessage" | "messageChanged" {
-  if (n <= known || delivered.has(n)) return "messageChanged";
-  delivered.add(n);
-  return "receiveMessage";
 }
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, retryMs));

@@ -1,6 +1,6 @@
 /** The rooms of the chats that this gateway's sockets hear, and the feed channels behind them. */
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
-import { chatChannel, type Batch, type Head } from "../../chat/contract.ts";
+import { chatChannel, type ChatNote, type Head } from "../../chat/contract.ts";
 import { Room, type RoomParts } from "./room.ts";
 
 export interface RoomsParts extends Omit<RoomParts, "onEmpty"> {
@@ -69,20 +69,24 @@ export class Rooms {
 
   private async begin(entries: readonly Opened[]): Promise<void> {
     try {
-      await soon(Promise.all(entries.map((entry) => this.listen(entry))));
+      await soon(this.parts.feed, Promise.all(entries.map((entry) => this.listen(entry))));
       const heads = new Map((await this.parts.fetchHeads(entries.map(({ chatId }) => chatId))).map((head) => [head.chatId, head]));
       for (const { chatId, room } of entries) {
         const head = heads.get(chatId);
-        if (head !== undefined) room.begin(head);
+        if (head === undefined) room.end();
+        else room.begin(head);
       }
     } catch (error) {
-      for (const entry of entries) this.close(entry);
+      for (const entry of entries) {
+        entry.room.close();
+        this.close(entry);
+      }
       throw error;
     }
   }
 
   private async listen(entry: Opened): Promise<void> {
-    const hear = (batch: Batch) => entry.room.hear(batch);
+    const hear = (note: ChatNote) => entry.room.hear(note);
     entry.subscription = await this.parts.feed.listen([chatChannel(entry.chatId)], hear);
     if (this.opened.get(entry.chatId) !== entry) entry.subscription.stop();
   }
@@ -93,8 +97,9 @@ export class Rooms {
   }
 }
 
-/** Waits for the feed to confirm, but not for long. */
-export async function soon(confirmed: Promise<unknown>): Promise<void> {
+/** Waits for the feed to confirm, but not for long, and not while it is away. */
+export async function soon(feed: Feed, confirmed: Promise<unknown>): Promise<void> {
+  if (!feed.health().ok) return;
   let timer: NodeJS.Timeout | undefined;
   const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, confirmWithinMs)));
   try {

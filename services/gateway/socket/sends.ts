@@ -4,6 +4,7 @@
  * refused until the first refused message comes again, or its time to is over: what was on its way already would overtake it.
  */
 import { Unavailable, type DomainError } from "../../../core/errors.ts";
+import { whenLate } from "../../../core/late.ts";
 import type { Sent } from "../../chat/contract.ts";
 
 export interface Outgoing {
@@ -34,7 +35,6 @@ interface Waiting extends Attempt {
 interface Gap {
   readonly clientId: string;
   readonly reason: unknown;
-  readonly until: number;
 }
 
 export class Sends {
@@ -49,7 +49,7 @@ export class Sends {
 
   /** Nothing would be lost with it. */
   get isIdle(): boolean {
-    return !this.isSending && (this.gap === undefined || this.gap.until < Date.now());
+    return !this.isSending && this.gap === undefined;
   }
 
   /** @throws  the attempt's refusal, or what failed before this message: send again from the first unanswered one */
@@ -68,7 +68,7 @@ export class Sends {
 
   private behindGap({ message, isRepeatable }: Attempt): unknown {
     if (this.gap === undefined) return undefined;
-    if (this.gap.clientId === message.clientId || this.gap.until < Date.now()) this.gap = undefined;
+    if (this.gap.clientId === message.clientId) this.gap = undefined;
     return isRepeatable ? this.gap?.reason : undefined;
   }
 
@@ -97,7 +97,15 @@ export class Sends {
   private fail(refused: readonly Waiting[], reason: unknown): void {
     const first = refused.find(({ isRepeatable }) => isRepeatable);
     const { retryAfterMs = patienceMs } = (reason as Partial<DomainError>).data ?? {};
-    if (first !== undefined) this.gap ??= { clientId: first.message.clientId, reason, until: Date.now() + retryAfterMs };
+    if (first !== undefined && this.gap === undefined) this.waitFor({ clientId: first.message.clientId, reason }, retryAfterMs);
     for (const { reject } of refused) reject(reason);
+  }
+
+  private waitFor(gap: Gap, withinMs: number): void {
+    this.gap = gap;
+    // What was on its way already when it opened is read before it closes.
+    whenLate(withinMs, () => {
+      if (this.gap === gap) this.gap = undefined;
+    });
   }
 }

@@ -13,6 +13,7 @@ import { events, type EventSurroundings } from "./events.ts";
 import { Live } from "./live.ts";
 import { startLooking } from "./look.ts";
 import type { PersonSocket } from "./person.ts";
+import { startTellingPositions } from "./positions.ts";
 import { endSession, keepUp, sendAway } from "./upkeep.ts";
 
 /** The gateway service, as far as its sockets know it. */
@@ -78,11 +79,13 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
     }
   });
   const stopUpkeep = keepUp(namespace, () => clock.now());
+  const stopTelling = startTellingPositions(() => live.rooms.all());
   const stopLooking = config.mesh === undefined ? undefined : startLooking(broker, live, log);
   return {
     ...sockets,
     async close() {
       stopLooking?.();
+      stopTelling();
       stopUpkeep();
       await sendAway(namespace, config.mesh === undefined ? 0 : jitterMs);
     },

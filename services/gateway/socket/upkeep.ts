@@ -1,5 +1,6 @@
 /** What is looked after on every open socket, now and then: that its session has not expired and that it reads what it is sent. */
 import type { Namespace } from "socket.io";
+import type { Emitted } from "./emitted.ts";
 import type { PersonSocket } from "./person.ts";
 
 const everyMs = 1000;
@@ -18,7 +19,7 @@ function bufferedBytes({ writeBuffer, transport }: Connection): number {
 }
 
 /** Tells a socket why its session is over, and cuts it. */
-export function endSession(socket: PersonSocket, reason: string): void {
+export function endSession(socket: PersonSocket, reason: Emitted["sessionEnded"]["reason"]): void {
   socket.emit("sessionEnded", { reason });
   socket.disconnect(true);
 }

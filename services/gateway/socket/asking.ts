@@ -1,0 +1,27 @@
+/** What rooms ask of chat, and tell it. */
+import type { ServiceBroker } from "moleculer";
+import { call } from "../../../core/call.ts";
+import { codeOf } from "../../../core/errors.ts";
+import { chat } from "../../chat/contract.ts";
+import type { RoomsParts } from "./rooms.ts";
+
+/** Heads asked for in one call. */
+const headsAtOnce = 1000;
+
+export const asking = (broker: ServiceBroker): Pick<RoomsParts, "fetchChanges" | "fetchHeads" | "raiseDelivered"> => ({
+  async fetchChanges(chatId, since) {
+    try {
+      return await call(broker, chat.changes, { chatId, since });
+    } catch (error) {
+      if (codeOf(error) === "FORBIDDEN") return undefined;
+      throw error;
+    }
+  },
+  async fetchHeads(chatIds) {
+    const pages = Array.from({ length: Math.ceil(chatIds.length / headsAtOnce) }, (_, page) =>
+      chatIds.slice(page * headsAtOnce, (page + 1) * headsAtOnce),
+    );
+    return (await Promise.all(pages.map((page) => call(broker, chat.heads, { chatIds: page })))).flat();
+  },
+  raiseDelivered: (chatId, marks) => call(broker, chat.markDelivered, { chatId, marks: { ...marks } }),
+});

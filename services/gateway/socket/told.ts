@@ -1,0 +1,57 @@
+/**
+ * What a socket was told of its person's membership in each chat. Notes, rooms and the look for what was missed may all bring the
+ * same news, in any order: what is told already is told once.
+ */
+import type { Membership } from "../../chat/contract.ts";
+
+export type Joined = Pick<Membership, "chatId" | "joinedN" | "joinedSeq">;
+/** A membership that ended at this change. */
+export interface Left {
+  readonly chatId: string;
+  readonly leftSeq: number;
+}
+
+/** The last change of the membership: its joining or its end. */
+interface Last {
+  readonly seq: number;
+  readonly isMember: boolean;
+}
+
+export class Told {
+  private readonly last = new Map<string, Last>();
+
+  get chatIds(): Iterable<string> {
+    return this.last.keys();
+  }
+
+  /** Whether the socket takes its person for a member, by this very joining if it is given. */
+  isMember(chatId: string, joinedSeq?: number): boolean {
+    const last = this.last.get(chatId);
+    return last !== undefined && last.isMember && (joinedSeq ?? last.seq) === last.seq;
+  }
+
+  hasLeft(chatId: string): boolean {
+    return this.last.get(chatId)?.isMember === false;
+  }
+
+  isNews({ chatId, joinedSeq }: Pick<Joined, "chatId" | "joinedSeq">): boolean {
+    return joinedSeq > (this.last.get(chatId)?.seq ?? 0);
+  }
+
+  /** @returns `again` when the end of an earlier membership has not been told */
+  join({ chatId, joinedSeq }: Pick<Joined, "chatId" | "joinedSeq">): "new" | "again" | "known" {
+    const last = this.last.get(chatId);
+    if (joinedSeq <= (last?.seq ?? 0)) return "known";
+    this.last.set(chatId, { seq: joinedSeq, isMember: true });
+    return last?.isMember === true ? "again" : "new";
+  }
+
+  /** @returns `unknown` when the socket was told nothing of this chat */
+  leave({ chatId, leftSeq }: Left): "new" | "unknown" | "known" {
+    const last = this.last.get(chatId);
+    if (leftSeq <= (last?.seq ?? 0)) return "known";
+    this.last.set(chatId, { seq: leftSeq, isMember: false });
+    if (last === undefined) return "unknown";
+    return last.isMember ? "new" : "known";
+  }
+}
