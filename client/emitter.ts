@@ -1,0 +1,36 @@
+/** Typed events. */
+
+export class Emitter<E extends object> {
+  private readonly listeners = new Map<keyof E, Set<(data: any) => void>>();
+
+  /** @returns stops it */
+  on<K extends keyof E>(event: K, listener: (data: E[K]) => void): () => void {
+    const known = this.listeners.get(event) ?? new Set();
+    this.listeners.set(event, known.add(listener));
+    return () => void known.delete(listener);
+  }
+
+  /** Resolves with the next such event that `likes` accepts. */
+  next<K extends keyof E>(event: K, likes: (data: E[K]) => boolean = () => true): Promise<E[K]> {
+    return new Promise((resolve) => {
+      const stop = this.on(event, (data) => {
+        if (!likes(data)) return;
+        stop();
+        resolve(data);
+      });
+    });
+  }
+
+  emit<K extends keyof E>(event: K, data: E[K]): void {
+    for (const listener of [...(this.listeners.get(event) ?? [])]) {
+      try {
+        listener(data);
+      } catch (error) {
+        // As the DOM does it: a listener's fault is reported, and stops neither the other listeners nor what emits.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * What an application holds: a person's chats as they are now, and what they do. What can be known without asking is answered at
+ * once; events say when it is another.
+ */
+import type { MessageView } from "./chats.ts";
+import { Contacts } from "./contacts.ts";
+import type { Chat, Me, Message } from "./documents.ts";
+import { ParleyError } from "./errors.ts";
+import { Groups } from "./groups.ts";
+import { Http } from "./http.ts";
+import { fileMessage, pendingView, textMessage, type FileOptions, type SendOptions } from "./sending.ts";
+import { Session, type Events, type SessionOf, type State } from "./session.ts";
+import { clear, load, MemoryStorage, type Storage } from "./storage.ts";
+
+export interface Place {
+  /** The server's, like `http://localhost:3000`; in a browser, if not given, the page's own. */
+  readonly url?: string | undefined;
+  /** In memory if not given. */
+  readonly storage?: Storage | undefined;
+}
+export interface Credentials extends Place {
+  readonly emailId: string;
+  readonly password: string;
+}
+export interface NewAccount extends Credentials {
+  readonly firstName: string;
+  readonly lastName: string;
+}
+export interface Resuming extends Place {
+  /** If not given: the storage's, else the browser's cookie. */
+  readonly token?: string | undefined;
+}
+
+const olderAtOnce = 50;
+
+export class Parley {
+  readonly contacts: Contacts;
+  readonly groups: Groups;
+  private readonly session: Session;
+  private readonly storage: Storage;
+  /** Pages of older messages on their way, by chat. */
+  private readonly loading = new Map<string, Promise<readonly MessageView[]>>();
+
+  /** @throws ParleyError  UNAUTHENTICATED: unknown address or wrong password */
+  static async logIn({ emailId, password, ...place }: Credentials): Promise<Parley> {
+    const { url, storage } = placed(place);
+    const body = { emailId, password };
+    const { data } = await new Http(url).ask<{ data: { id: string; emailId: string; token: string } }>("POST", "/auth/login", { body });
+    return Parley.begin({ url, storage, me: { _id: data.id, emailId: data.emailId }, token: data.token });
+  }
+
+  /** Makes an account and logs in. @throws ParleyError  CONFLICT: the address has one; VALIDATION */
+  static async signUp({ firstName, lastName, ...credentials }: NewAccount): Promise<Parley> {
+    const { emailId, password } = credentials;
+    await new Http(placed(credentials).url).ask("POST", "/auth/signup", { body: { firstName, lastName, emailId, password } });
+    return Parley.logIn(credentials);
+  }
+
+  /**
+   * Goes on with a session that there is; with one from the storage also while the server is away, and that it has ended is then
+   * told by `state`.
+   * @throws ParleyError  UNAUTHENTICATED: there is none
+   */
+  static async resume({ token, ...place }: Resuming): Promise<Parley> {
+    const { url, storage } = placed(place);
+    const { session } = await load(storage);
+    const known = token ?? session?.token;
+    const isSaved = session?.token !== undefined && session.token === known;
+    const me = isSaved ? session.me : (await new Http(url, known).ask<{ data: Me }>("GET", "/auth/me")).data;
+    return Parley.begin({ url, storage, me, token: known });
+  }
+
+  private static async begin(given: SessionOf): Promise<Parley> {
+    const saved = await load(given.storage);
+    const isOwn = saved.session?.me._id === given.me._id;
+    if (!isOwn) await clear(given.storage);
+    const session = new Session(given);
+    session.start(isOwn ? saved : { chats: [], outbox: [] });
+    return new Parley(session, given.storage);
+  }
+
+  private constructor(session: Session, storage: Storage) {
+    this.session = session;
+    this.storage = storage;
+    this.contacts = new Contacts(session.http);
+    this.groups = new Groups(session.http, (chat) => session.learnChat(chat));
+  }
+
+  get me(): Me {
+    return this.session.me;
+  }
+  get state(): State {
+    return this.session.state;
+  }
+
+  /** @returns stops it */
+  on<K extends keyof Events>(event: K, listener: (data: Events[K]) => void): () => void {
+    return this.session.events.on(event, listener);
+  }
+
+  /** Resolves with the next such event, or the next that `likes` accepts. */
+  next<K extends keyof Events>(event: K, likes?: (data: Events[K]) => boolean): Promise<Events[K]> {
+    return this.session.events.next(event, likes);
+  }
+
+  /** Resolves when everything missed is here. @throws ParleyError  UNAUTHENTICATED: the session has ended */
+  async online(): Promise<void> {
+    if (this.state === "online") return;
+    const isDecided = ({ state }: Events["state"]) => state === "online" || state === "ended";
+    const { state, reason } = this.state === "ended" ? { state: "ended" } : await this.session.events.next("state", isDecided);
+    if (state === "ended") throw new ParleyError("UNAUTHENTICATED", `The session has ended${reason === undefined ? "" : `: ${reason}`}`);
+  }
+
+  /** Last activity first. */
+  chats(): readonly Chat[] {
+    const { chats } = this.session;
+    return chats.ids.map((chatId) => chats.get(chatId)!.view).sort((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt));
+  }
+
+  chat(chatId: string): Chat | undefined {
+    return this.session.chats.get(chatId)?.view;
+  }
+
+  /** The messages held, by `n`, then those that are not stored yet, in the order sent. */
+  messages(chatId: string): readonly MessageView[] {
+    const { chats, outbox, me } = this.session;
+    const held = chats.get(chatId);
+    const stored = held?.log.messages.map((message) => chats.view(held, message)) ?? [];
+    return [...stored, ...outbox.messages.filter((message) => message.chatId === chatId).map((message) => pendingView(me._id, message))];
+  }
+
+  /** Whether there are messages before those held. */
+  hasOlder(chatId: string): boolean {
+    return this.session.chats.get(chatId)?.hasOlder ?? false;
+  }
+
+  /** Loads the page before the messages held. @returns it; empty at the beginning of the chat */
+  loadOlder(chatId: string, limit = olderAtOnce): Promise<readonly MessageView[]> {
+    const loading = this.loading.get(chatId) ?? this.pageBefore(chatId, limit).finally(() => this.loading.delete(chatId));
+    this.loading.set(chatId, loading);
+    return loading;
+  }
+
+  private async pageBefore(chatId: string, limit: number): Promise<readonly MessageView[]> {
+    const { chats, http } = this.session;
+    const held = chats.get(chatId);
+    const before = held?.log.first;
+    if (held?.hasOlder !== true || before === undefined) return [];
+    held.log.expectOlder();
+    let page: readonly Message[] = [];
+    try {
+      page = await http.ask("GET", `/chat/messages/${chatId}`, { query: { before, limit } });
+    } finally {
+      page = held.log.prepend(page, before);
+    }
+    return page.map((message) => chats.view(held, message));
+  }
+
+  /** Sends a text: it is in the chat's messages at once, and goes out when there is a connection, behind those sent before. */
+  send(chatId: string, text: string, options: SendOptions = {}): MessageView {
+    return this.put(textMessage(chatId, text, options));
+  }
+
+  /** Sends a file, at most 5 MB; in its place among the messages sent. It is lost with this process, other than a text. */
+  sendFile(chatId: string, file: Blob, options: FileOptions): MessageView {
+    return this.put(fileMessage(chatId, file, options));
+  }
+
+  private put(message: ReturnType<typeof textMessage>): MessageView {
+    const { outbox, typists, events, me } = this.session;
+    const view = pendingView(me._id, message);
+    typists.sent(message.chatId);
+    outbox.add(message);
+    events.emit("message", view);
+    return view;
+  }
+
+  /** Resolves when a message of one's own is stored. @throws ParleyError  why it failed; OFFLINE: the client has ended; NOT_FOUND: it was discarded */
+  async stored({ chatId, clientId }: Pick<Message, "chatId" | "clientId">): Promise<Message> {
+    return this.session.chats.find(chatId, clientId) ?? this.session.outbox.outcome(clientId);
+  }
+
+  /** Resolves when everything sent is stored, or has failed. @throws ParleyError  OFFLINE: the client has ended before */
+  allSent(): Promise<void> {
+    return this.session.outbox.settled();
+  }
+
+  /** Sends a failed message again. */
+  retry({ clientId }: Pick<Message, "clientId">): void {
+    this.session.outbox.retry(clientId);
+  }
+
+  /** Forgets a failed message. */
+  discard({ clientId }: Pick<Message, "clientId">): void {
+    this.session.outbox.discard(clientId);
+  }
+
+  edit(messageId: string, text: string): Promise<Message> {
+    return this.change("PATCH", messageId, { text });
+  }
+
+  delete(messageId: string): Promise<Message> {
+    return this.change("DELETE", messageId);
+  }
+
+  react(messageId: string, emoji: string, on = true): Promise<Message> {
+    return this.change(on ? "PUT" : "DELETE", `${messageId}/reactions/${encodeURIComponent(emoji)}`);
+  }
+
+  private async change(method: string, path: string, body?: object): Promise<Message> {
+    const asking = { isRepeatable: true, ...(body === undefined ? {} : { body }) };
+    const message = await this.session.http.ask<Message>(method, `/chat/messages/${path}`, asking);
+    this.session.chats.learn(message);
+    return message;
+  }
+
+  /** One has read everything up to this message; the whole chat if not given. */
+  markRead(chatId: string, n = this.chat(chatId)?.lastN ?? 0): void {
+    this.session.reading.mark(chatId, n);
+  }
+
+  /** Says that one types, or has stopped; may be called at every keystroke. */
+  typing(chatId: string, isTyping = true): void {
+    this.session.typists.say(chatId, isTyping);
+  }
+
+  /** Who types in a chat, by user id. */
+  typists(chatId: string): readonly string[] {
+    return this.session.typists.in(chatId);
+  }
+
+  /** The whole URL of a file, thumbnail or picture. The request needs the session's cookie, or the token as bearer. */
+  fileUrl(path: string): string {
+    return this.session.http.url + path;
+  }
+
+  /** A file's bytes. */
+  file(path: string): Promise<Blob> {
+    return this.session.http.blob(path);
+  }
+
+  /** Ends this client, and keeps what is stored for `resume`. */
+  close(): Promise<void> {
+    return this.session.close("closed");
+  }
+
+  /** Ends the session on the server too, and forgets what is stored. @throws ParleyError  the server could not be told: nothing changed */
+  async logOut(): Promise<void> {
+    await this.session.http.ask("POST", "/auth/logout", { isRepeatable: true });
+    await this.session.close("loggedOut");
+    await clear(this.storage);
+  }
+}
+
+function placed({ url, storage = new MemoryStorage() }: Place): { url: string; storage: Storage } {
+  const { location } = globalThis as { location?: { origin: string } };
+  const given = url ?? location?.origin;
+  if (given === undefined) throw new TypeError("The server's url is needed");
+  return { url: given.replace(/\/+$/, ""), storage };
+}
