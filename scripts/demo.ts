@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: starts an embedded server and walks two people through it, over real HTTP and sockets, as a person would tell it.
+ * `npm run demo`: starts an embedded server and walks three people through it, over real HTTP and sockets, as a person would tell it.
  * `npm run demo -- --url http://...` walks the same way through a server that runs already: an operator's smoke check.
  */
 import { parseArgs } from "node:util";

@@ -28,7 +28,7 @@ export class Steps {
 
   /** Prints the last line. @returns true, as a walk that came here has succeeded */
   summary(where: string): true {
-    this.print(`\n${this.taken} steps in ${Math.round(performance.now() - this.began)} ms: two people can chat ${where}.`);
+    this.print(`\n${this.taken} steps in ${Math.round(performance.now() - this.began)} ms: three people can chat ${where}.`);
     return true;
   }
 }

@@ -1,90 +1,130 @@
-/** The walk itself: two people sign up, become contacts and chat. It keeps to a server's rate limits by waiting as long as it is told. */
+/** The walk itself: three people sign up, become contacts, and chat; as two at first, then as a group, with all that one does in it. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
-import { Person, type Answer } from "../../test/support/person.ts";
+import type { Message, Parley } from "../../client/index.ts";
+import { hears, patiently, refused, signUp } from "./person.ts";
 import type { Steps } from "./steps.ts";
-
-const longestWaitMs = 60_000;
-
-/** Asks again when the server says "too many", after the time it names. */
-async function patiently(ask: () => Promise<Answer>, expected: number): Promise<any> {
-  for (const deadline = Date.now() + longestWaitMs; ;) {
-    const answer = await ask();
-    if (answer.status === expected) return answer.body;
-    const waitMs = Number(answer.headers.get("retry-after") ?? 1) * 1000;
-    if (answer.status !== 429 || Date.now() + waitMs > deadline) {
-      throw new Error(`the server answered ${answer.status} instead of ${expected}: ${JSON.stringify(answer.body)}`);
-    }
-    await pause(waitMs);
-  }
-}
-
-const newcomer = (url: string, firstName: string): Person =>
-  new Person(url, {
-    firstName,
-    lastName: "Demo",
-    emailId: `${firstName.toLowerCase()}-${randomBytes(6).toString("hex")}@demo.example.org`,
-    password: `Aa1-${randomBytes(12).toString("hex")}`,
-  });
 
 /** @returns whether every step succeeded */
 export async function walk(url: string, steps: Steps): Promise<boolean> {
-  const ada = newcomer(url, "Ada");
-  const ben = newcomer(url, "Ben");
+  const people: Parley[] = [];
+  const enter = async (name: string) => {
+    const person = await steps.take(`${name} signs up and is online`, () => signUp(url, name));
+    if (person !== undefined) people.push(person);
+    return person;
+  };
   try {
+    const [ada, ben, cleo] = [await enter("Ada"), await enter("Ben"), await enter("Cleo")];
+    if (ada === undefined || ben === undefined || cleo === undefined) return false;
     await meet(ada, ben, steps);
-    return (await talk(ada, ben, steps)) === true;
+    const pairId = await talk(ada, ben, steps);
+    await steps.take("Cleo and Ada become contacts too", () => befriend(cleo, ada));
+    const groupId = await gather(ada, ben, cleo, steps);
+    if (groupId === undefined || pairId === undefined) return false;
+    await share(ada, ben, groupId, steps);
+    await change(ada, ben, cleo, groupId, steps);
+    return (await part(ada, ben, pairId, steps)) === true;
   } finally {
-    ada.leave();
-    ben.leave();
+    await Promise.all(people.map((person) => person.close()));
   }
 }
 
-async function meet(ada: Person, ben: Person, steps: Steps): Promise<void> {
-  await steps.take("The server is ready", () => patiently(() => ada.get("/ready"), 200));
-  for (const someone of [ada, ben]) {
-    await steps.take(`${someone.firstName} signs up as ${someone.emailId}`, () => patiently(() => someone.signUp(), 201));
-  }
-  await steps.take("Ben logs in", () => patiently(() => ben.logIn(), 200));
-  await steps.take("Strangers can't chat: Ada is refused", () =>
-    patiently(() => ada.post("/chat/create-direct", { receiverId: ben.id }), 403),
-  );
-  const benHears = await steps.take("Ben connects a socket", () => ben.connect());
-  const invite = await steps.take("Ada invites Ben", () =>
-    patiently(() => ada.post("/request/invite/send", { toEmail: ben.emailId, message: "Hello Ben" }), 201),
-  );
-  await steps.take("Ben hears of it on his socket", () => benHears!.until("requestReceived", ({ _id }) => _id === invite.data._id));
-  await steps.take("Ben accepts", () => patiently(() => ben.patch(`/request/respond/${invite.data._id}`, { status: "accepted" }), 200));
+async function befriend(a: Parley, b: Parley): Promise<void> {
+  const invite = await patiently(() => a.contacts.invite(b.me.emailId, "Hello"));
+  await patiently(() => b.contacts.respond(invite._id, "accepted"));
 }
 
-async function talk(ada: Person, ben: Person, steps: Steps): Promise<boolean | undefined> {
-  const chat = await steps.take("Ada opens their chat", () =>
-    patiently(() => ada.post("/chat/create-direct", { receiverId: ben.id }), 201),
-  );
-  const lines = await steps.take("Both listen", () => Promise.all([ada.listen(), ben.listen()]));
-  const say = (who: Person, from: number, to: number, text: string) =>
-    steps.take(`${who.firstName}: "${text}", stored and heard by the other`, async () => {
-      const stored = await lines![from]!.must("sendMessage", { chatId: chat._id, text, clientId: randomBytes(8).toString("hex") });
-      assert.deepEqual(await lines![to]!.until("receiveMessage", ({ _id }) => _id === stored._id), stored);
-    });
-  await say(ada, 0, 1, "Hello Ben, does it work?");
-  await say(ben, 1, 0, "It does, and fast.");
-  await steps.take('Ada, by HTTP: "Then let\'s keep it.", heard by Ben', async () => {
-    const body = { chatId: chat._id, text: "Then let's keep it." };
-    const stored = await patiently(() => ada.post("/chat/messages", body), 201);
-    await lines![1].until("receiveMessage", ({ _id }) => _id === stored._id);
+async function meet(ada: Parley, ben: Parley, steps: Steps): Promise<void> {
+  await steps.take("Strangers can't chat: Ada is refused", () => refused(() => ada.groups.direct(ben.me._id), "FORBIDDEN"));
+  await steps.take("Ada invites Ben, who hears of it and accepts", async () => {
+    const benHears = hears(ben, "request", ({ fromUserId }) => fromUserId === ada.me._id);
+    const { _id } = await patiently(() => ada.contacts.invite(ben.me.emailId, "Hello Ben"));
+    assert.equal((await benHears())._id, _id);
+    await patiently(() => ben.contacts.respond(_id, "accepted"));
   });
-  return steps.take("The history has all three, in order, numbered 1 to 3", async () => {
-    const history = await patiently(() => ben.get(`/chat/messages/${chat._id}`), 200);
+}
+
+/** Says something, and waits until the other has heard it. */
+async function say(from: Parley, to: Parley, chatId: string, text: string): Promise<Message> {
+  const heard = hears(to, "message", (message) => message.chatId === chatId && message.text === text);
+  const stored = await from.stored(from.send(chatId, text));
+  assert.equal((await heard())._id, stored._id);
+  return stored;
+}
+
+async function talk(ada: Parley, ben: Parley, steps: Steps): Promise<string | undefined> {
+  const chat = await steps.take("Ada opens their chat", () => patiently(() => ada.groups.direct(ben.me._id)));
+  if (chat === undefined) return undefined;
+  await steps.take('Ada: "Does it work?", stored, and heard by Ben', () => say(ada, ben, chat._id, "Does it work?"));
+  await steps.take('Ben: "It does, and fast.", stored, and heard by Ada', () => say(ben, ada, chat._id, "It does, and fast."));
+  await steps.take("Ada reads it, and Ben sees that she has", async () => {
+    const isRead = hears(ben, "messageChanged", ({ senderId, state }) => senderId === ben.me._id && state === "read");
+    ada.markRead(chat._id);
+    await isRead();
+  });
+  return chat._id;
+}
+
+async function gather(ada: Parley, ben: Parley, cleo: Parley, steps: Steps): Promise<string | undefined> {
+  const group = await steps.take("Ada makes a group with both", async () => {
+    const told = [ben, cleo].map((person) => hears(person, "chat", ({ name }) => name === "The three"));
+    const made = await patiently(() => ada.groups.create("The three", [ben.me._id, cleo.me._id]));
+    await Promise.all(told.map((one) => one()));
+    return made;
+  });
+  await steps.take("Cleo, who does not know Ben, writes to both", () => say(cleo, ben, group!._id, "Nice to meet you"));
+  await steps.take("Ada renames the group, and all see the new name", async () => {
+    const renamed = hears(ben, "chat", ({ title }) => title === "The crew");
+    await patiently(() => ada.groups.rename(group!._id, "The crew"));
+    await renamed();
+  });
+  return group?._id;
+}
+
+async function share(ada: Parley, ben: Parley, chatId: string, steps: Steps): Promise<void> {
+  await steps.take("Ada sends a file, and Ben downloads the same bytes", async () => {
+    const bytes = new TextEncoder().encode("Minutes of our first meeting\n".repeat(1000));
+    const heard = hears(ben, "message", ({ kind }) => kind === "file");
+    ada.sendFile(chatId, new Blob([bytes]), { name: "minutes.txt", text: "What we said" });
+    const { file } = await heard();
+    assert.deepEqual(new Uint8Array(await (await ben.file(file!.url)).arrayBuffer()), bytes);
+  });
+}
+
+async function change(ada: Parley, ben: Parley, cleo: Parley, chatId: string, steps: Steps): Promise<void> {
+  const message = await steps.take("Ben says something with a slip", () => say(ben, cleo, chatId, "See you on Mnday"));
+  await steps.take("He edits it, and Cleo sees the new text at its place", async () => {
+    const edited = hears(cleo, "messageChanged", ({ _id, text }) => _id === message!._id && text === "See you on Monday");
+    await patiently(() => ben.edit(message!._id, "See you on Monday"));
+    assert.equal((await edited()).n, message!.n);
+  });
+  await steps.take("Ada and Cleo react at the same moment, and both count", async () => {
+    const both = hears(ben, "messageChanged", ({ _id, reactions }) => _id === message!._id && reactions["👍"]?.count === 2);
+    await Promise.all([ada, cleo].map((person) => patiently(() => person.react(message!._id, "👍"))));
+    await both();
+  });
+  await steps.take("Ada removes Cleo, who hears nothing more", async () => {
+    const removed = hears(cleo, "chatRemoved", (gone) => gone.chatId === chatId);
+    await patiently(() => ada.groups.remove(chatId, cleo.me._id));
+    await removed();
+    await say(ada, ben, chatId, "Between us");
+    assert.equal(cleo.chat(chatId), undefined);
+  });
+}
+
+async function part(ada: Parley, ben: Parley, chatId: string, steps: Steps): Promise<boolean | undefined> {
+  await steps.take("Ben blocks Ada: what she writes to him is refused", async () => {
+    await patiently(() => ben.contacts.block(ada.me._id));
+    await refused(() => ada.stored(ada.send(chatId, "Why?")), "FORBIDDEN");
+  });
+  return steps.take("Their chat stays readable, with what was said and nothing else", () => {
+    const texts = ada.messages(chatId).filter(({ state }) => state !== "failed");
     assert.deepEqual(
-      history.map(({ n, senderId }: { n: number; senderId: string }) => [n, senderId]),
+      texts.map(({ n, text }) => [n, text]),
       [
-        [1, ada.id],
-        [2, ben.id],
-        [3, ada.id],
+        [1, "Does it work?"],
+        [2, "It does, and fast."],
       ],
     );
-    return true;
+    return Promise.resolve(true);
   });
 }
