@@ -1,0 +1,48 @@
+/**
+ * `npm run faults`: lets everything fall that may fall, one after the other, under load, and counts what was lost. `-- --list` names
+ * the faults, `-- --only NAME` tries one. The exit code is 1 when a count is not 0 or a promise was broken.
+ */
+import { parseArgs } from "node:util";
+import { faults } from "./faults/index.ts";
+import { wholeSize } from "./storm.ts";
+import { details, holds, table, type Outcome } from "./table.ts";
+import { Trial } from "./trial.ts";
+import { lacking } from "./world.ts";
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+async function run(): Promise<boolean> {
+  const { values } = parseArgs({ options: { only: { type: "string", multiple: true }, list: { type: "boolean" } } });
+  if (values.list === true) {
+    for (const { name, what } of faults) say(`${name.padEnd(24)} ${what}`);
+    return true;
+  }
+  const unknown = (values.only ?? []).filter((name) => !faults.some((fault) => fault.name === name));
+  if (unknown.length > 0) throw new Error(`There is no fault ${unknown.join(", ")}; --list names them`);
+  const chosen = faults.filter(({ name }) => values.only?.includes(name) ?? true);
+  const missing = chosen.some(({ world }) => world === "mesh") ? lacking() : undefined;
+  if (missing !== undefined) throw new Error(`Faults of a mesh need ${missing} on this machine (mongod: on the PATH, or named by MONGOD)`);
+  const outcomes: Outcome[] = [];
+  const trial = new Trial(wholeSize);
+  try {
+    for (const fault of chosen) {
+      const outcome = await trial.run(fault);
+      outcomes.push(outcome);
+      const { acknowledged, longestSilenceMs } = outcome.verdict;
+      say(`${holds(outcome) ? "holds" : "FAILS"}  ${fault.what}: ${acknowledged} changes, longest silence ${longestSilenceMs} ms`);
+      const more = details(outcome);
+      if (more !== "") say(more);
+    }
+  } finally {
+    await trial.end();
+  }
+  say(`\n${table(outcomes)}`);
+  return outcomes.every(holds);
+}
+
+try {
+  process.exit((await run()) ? 0 : 1);
+} catch (error) {
+  process.stderr.write(`${(error as Error).stack}\n`);
+  process.exit(1);
+}
