@@ -1,0 +1,77 @@
+/** What was found, counted, with the smallest call that shows each; and the table of it. */
+
+export const faults = {
+  broken: "5xx answers",
+  crashed: "crashes",
+  internal: "internal texts",
+  undocumented: "answers not as documented",
+  silent: "calls without an answer",
+  letIn: "let in who may not",
+  stored: "stored by a refused call",
+  logged: "errors logged",
+  handles: "file handles kept",
+  memory: "bytes kept beyond what may be",
+} as const;
+export type Fault = keyof typeof faults;
+
+/** The table's columns. */
+export const parts = ["routes", "events", "bursts", "limits on"] as const;
+export type Part = (typeof parts)[number];
+
+interface Finding {
+  readonly count: number;
+  readonly smallest: string;
+}
+const longestShown = 1500;
+const mostShown = 30;
+
+export class Verdict {
+  /** Figures worth saying that are no faults. */
+  readonly notes: string[] = [];
+  private readonly calls = new Map<Part, number>();
+  private readonly refused = new Map<Part, number>();
+  private readonly counts = new Map<string, number>();
+  /** By fault and where it was found. */
+  private readonly findings = new Map<string, Finding>();
+
+  called(part: Part, isRefused: boolean): void {
+    this.calls.set(part, (this.calls.get(part) ?? 0) + 1);
+    if (isRefused) this.refused.set(part, (this.refused.get(part) ?? 0) + 1);
+  }
+
+  /** @param where  the route or event; @param shown  the call and what came of it */
+  found(part: Part, fault: Fault, where: string, shown: string, times = 1): void {
+    const key = `${part} ${fault}`;
+    this.counts.set(key, (this.counts.get(key) ?? 0) + times);
+    const at = `${faults[fault]}: ${where}`;
+    const { count, smallest } = this.findings.get(at) ?? { count: 0, smallest: shown };
+    this.findings.set(at, { count: count + times, smallest: shown.length < smallest.length ? shown : smallest });
+  }
+
+  get total(): number {
+    return [...this.calls.values()].reduce((sum, one) => sum + one, 0);
+  }
+  count(fault: Fault): number {
+    return parts.reduce((sum, part) => sum + (this.counts.get(`${part} ${fault}`) ?? 0), 0);
+  }
+  get isClean(): boolean {
+    return this.findings.size === 0;
+  }
+
+  /** The table, then what was found. */
+  text(): string {
+    const row = (name: string, of: (part: Part) => number) => [name, ...parts.map((part) => String(of(part)))];
+    const rows = [
+      ["", ...parts],
+      row("calls", (part) => this.calls.get(part) ?? 0),
+      row("of them refused", (part) => this.refused.get(part) ?? 0),
+      ...(Object.keys(faults) as Fault[]).map((fault) => row(faults[fault], (part) => this.counts.get(`${part} ${fault}`) ?? 0)),
+    ];
+    const table = rows.map(([name = "", ...figures]) => `${name.padEnd(36)}${figures.map((one) => one.padStart(11)).join("")}`);
+    const found = [...this.findings]
+      .slice(0, mostShown)
+      .map(([at, { count, smallest }]) => `\n${count} × ${at}\n${smallest.slice(0, longestShown)}`);
+    const hidden = this.findings.size - found.length;
+    return [...table, ...this.notes, ...found, ...(hidden > 0 ? [`\nand ${hidden} findings more`] : [])].join("\n");
+  }
+}

@@ -1,0 +1,59 @@
+/** Every documented route, called wrongly in every role, one call after the other, with right ones in between. */
+import { roles, type Role } from "./cast.ts";
+import { routeCalls } from "./routes.ts";
+import type { Round } from "./round.ts";
+import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
+
+const actEvery = 25;
+
+/** What only adds, or changes what is not called about. After any other call that was taken the cast is made anew. */
+const harmless = new Set([
+  "POST /auth/signup",
+  "POST /auth/login",
+  "PUT /profile/patchProfile",
+  "POST /chat/create-direct",
+  "POST /chat/create-group",
+  "PATCH /chat/groups/{chatId}",
+  "PATCH /chat/settings/{chatId}",
+  "POST /chat/messages",
+  "PATCH /chat/messages/{messageId}",
+  "PUT /chat/messages/{messageId}/reactions/{emoji}",
+  "DELETE /chat/messages/{messageId}/reactions/{emoji}",
+  "POST /chat/read",
+  "POST /chat/sync",
+  "POST /chat/send-file",
+]);
+
+export async function walkRoutes(round: Round): Promise<void> {
+  for (const [name, operation] of round.http.operations) {
+    if (!round.isAsked(name)) continue;
+    for (const role of roles) await walkRoute(round, name, operation, role);
+  }
+}
+
+async function walkRoute(round: Round, name: string, operation: Operation, role: Role): Promise<void> {
+  const { each } = round.settings;
+  let cast = await round.cast();
+  const callsOf = () => routeCalls(name, operation, cast, role, each, round.chance(name, role));
+  const chance = round.chance(name, role, "acts");
+  let calls = callsOf();
+  for (let i = 0; i < each; i++) {
+    const current = await round.cast();
+    if (current !== cast) {
+      cast = current;
+      calls = callsOf();
+    }
+    if (round.stored !== undefined && i % actEvery === actEvery - 1) {
+      await cast.act(chance);
+      await round.taken();
+    }
+    const call = calls[i]!;
+    const answer = await round.call(call, role);
+    const isTaken = answer !== undefined && answer.status < 400;
+    if (!isTaken) await round.unchanged(name, () => `${call.what}, as ${role}: ${call.method} ${call.target}`);
+    else if (call.method !== "GET" && call.method !== "HEAD" && call.method !== "OPTIONS") {
+      if (!harmless.has(name) || call.isBeside === true) round.spoiled();
+      await round.taken();
+    }
+  }
+}
