@@ -1,0 +1,118 @@
+/**
+ * Chat clients, many in one process: plain socket.io-client, connected for long, whose people send in turns. A message is done when it
+ * is acknowledged and every socket of its chat has heard it.
+ */
+import { io, type Socket } from "socket.io-client";
+import { within } from "../../test/support/eventually.ts";
+import { paced, type Pace } from "./pacing.ts";
+import { serveCommands } from "./remote.ts";
+
+/** Someone's socket, and which chats they are in. */
+export interface Seat {
+  readonly token: string;
+  readonly chatIds: readonly string[];
+}
+export interface Connecting {
+  readonly url: string;
+  readonly seats: readonly Seat[];
+  /** All own chats at once, or each chat by name: `joinChat`. */
+  readonly enter: "subscribe" | "join";
+}
+export interface Driving {
+  readonly chatIds: readonly string[];
+  readonly forMs: number;
+  readonly pace: Pace;
+}
+export interface Driven {
+  /** Messages that are done. */
+  readonly messages: number;
+  readonly deliveries: number;
+  readonly tookMs: number;
+  /** From when a message was due until its acknowledgement, and until the last who heard it. */
+  readonly ackMs: Float64Array;
+  readonly lastMs: Float64Array;
+}
+
+interface Sent {
+  readonly dueAt: number;
+  /** Acknowledgement and deliveries to come. */
+  missing: number;
+  readonly done: () => void;
+}
+
+const atOnce = 50;
+const text = "A sentence of the length that people write to each other when they have something to say.";
+/** Each chat's sockets; they send in turns. */
+const chats = new Map<string, Socket[]>();
+const underWay = new Map<string, Sent>();
+let ackMs: number[] = [];
+let lastMs: number[] = [];
+let deliveries = 0;
+let made = 0;
+
+async function connect({ url, seats, enter }: Connecting): Promise<void> {
+  for (let i = 0; i < seats.length; i += atOnce) {
+    await Promise.all(seats.slice(i, i + atOnce).map((seat) => within(20_000, "a client is in its chats", seatOne(url, seat, enter))));
+  }
+}
+
+async function seatOne(url: string, { token, chatIds }: Seat, enter: Connecting["enter"]): Promise<void> {
+  const socket = io(url, { path: "/chat/socket.io/", auth: { token }, transports: ["websocket"], forceNew: true, reconnection: false });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("connect_error", reject);
+  });
+  socket.on("receiveMessage", heard);
+  if (enter === "subscribe") expectOk(await socket.emitWithAck("subscribe", {}));
+  else for (const chatId of chatIds) expectOk(await socket.emitWithAck("joinChat", { chatId }));
+  for (const chatId of chatIds) {
+    const here = chats.get(chatId) ?? [];
+    chats.set(chatId, here);
+    here.push(socket);
+  }
+}
+
+function expectOk(answer: { readonly ok: boolean }): void {
+  if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer)}`);
+}
+
+function heard({ clientId }: { clientId: string }): void {
+  const sent = underWay.get(clientId);
+  if (sent === undefined) return;
+  deliveries++;
+  if (arrive(clientId, sent)) lastMs.push(performance.now() - sent.dueAt);
+}
+
+function arrive(clientId: string, sent: Sent): boolean {
+  if (--sent.missing > 0) return false;
+  underWay.delete(clientId);
+  sent.done();
+  return true;
+}
+
+/** Resolves when the message is done. */
+function send(chatId: string, dueAt: number): Promise<void> {
+  const here = chats.get(chatId)!;
+  const clientId = `${process.pid}-${++made}`;
+  return new Promise((done, reject) => {
+    const sent = { dueAt, missing: here.length + 1, done };
+    underWay.set(clientId, sent);
+    here[made % here.length]!.emit("sendMessage", { chatId, text, clientId }, (answer: { ok: boolean }) => {
+      if (!answer.ok) reject(new Error(`refused: ${JSON.stringify(answer)}`));
+      const took = performance.now() - dueAt;
+      ackMs.push(took);
+      if (arrive(clientId, sent)) lastMs.push(took);
+    });
+  });
+}
+
+async function drive({ chatIds, forMs, pace }: Driving): Promise<Driven> {
+  [ackMs, lastMs, deliveries] = [[], [], 0];
+  const all = paced(pace, forMs, (turn, dueAt) => send(chatIds[turn % chatIds.length]!, dueAt));
+  const tookMs = await within(forMs + 20_000, "every message is acknowledged and delivered", all);
+  return { messages: lastMs.length, deliveries, tookMs, ackMs: Float64Array.from(ackMs), lastMs: Float64Array.from(lastMs) };
+}
+
+const commands = { connect, drive };
+export type ChatLoad = typeof commands;
+serveCommands(commands);

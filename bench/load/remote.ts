@@ -1,0 +1,57 @@
+/** Load comes from processes of its own, so that no server shares its core with a client's code: a table of commands asked over IPC. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+
+export type Commands = Readonly<Record<string, (params: never) => Promise<unknown>>>;
+
+export interface Load<C extends Commands> {
+  readonly pid: number;
+  /** @throws Error  the command failed, or the process ended */
+  readonly ask: <K extends keyof C & string>(command: K, params: Parameters<C[K]>[0]) => Promise<Awaited<ReturnType<C[K]>>>;
+  readonly stop: () => Promise<void>;
+}
+
+/** How many load processes the machine has room for beside the server. */
+export const loadCount = Math.max(1, Math.floor(availableParallelism() / 2));
+
+interface Question {
+  readonly command: string;
+  readonly params: unknown;
+}
+type Answer = { readonly value: unknown } | { readonly failure: string };
+
+/** In the load process: answers its commands, one at a time. */
+export function serveCommands(commands: Commands): void {
+  process.on("message", ({ command, params }: Question) => {
+    void (commands[command]! as (params: unknown) => Promise<unknown>)(params)
+      .then((value): Answer => ({ value }))
+      .catch((error: unknown): Answer => ({ failure: String(error) }))
+      .then((answer) => process.send!(answer));
+  });
+  process.once("disconnect", () => process.exit());
+}
+
+/** @param name  of a program beside this one that serves commands */
+export function startLoad<C extends Commands>(name: string): Load<C> {
+  const child = fork(fileURLToPath(new URL(`${name}.ts`, import.meta.url)), { serialization: "advanced" });
+  const exited = once(child, "exit");
+  return {
+    pid: child.pid!,
+    async ask(command, params) {
+      const answered = once(child, "message") as Promise<[Answer]>;
+      child.send({ command, params } satisfies Question);
+      const ended = exited.then((): never => {
+        throw new Error(`the load process ${name} ended during ${command}`);
+      });
+      const [answer] = await Promise.race([answered, ended]);
+      if ("failure" in answer) throw new Error(`${name}, ${command}: ${answer.failure}`);
+      return answer.value as never;
+    },
+    async stop() {
+      child.disconnect();
+      await exited;
+    },
+  };
+}

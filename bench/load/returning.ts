@@ -1,0 +1,142 @@
+/**
+ * Clients that go away and come back all at once: plain socket.io-client, each with what it holds of its chats, that is the last `n` and
+ * `seq`. Back, it subscribes with these, and has caught up when nothing more is missing.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { io, type Socket } from "socket.io-client";
+import { eventually } from "../../test/support/eventually.ts";
+import type { Seat } from "./chat.ts";
+import { serveCommands } from "./remote.ts";
+
+export interface Arriving {
+  readonly url: string;
+  readonly seats: readonly Seat[];
+}
+export interface Returned {
+  /** From the common beginning until each had caught up, ascending. */
+  readonly caughtUpMs: Float64Array;
+  /** Counted in all that was ever heard or answered: places of `n` left out, and messages that came as new twice. */
+  readonly missing: number;
+  readonly doubled: number;
+  /** Chats of clients that end below what they should hold. */
+  readonly behind: number;
+}
+
+interface Place {
+  n: number;
+  seq: number;
+}
+interface Client {
+  readonly socket: Socket;
+  readonly held: Map<string, Place>;
+  isCaughtUp: boolean;
+}
+interface Incoming {
+  readonly chatId: string;
+  readonly n: number;
+  readonly seq: number;
+}
+type Answer =
+  | { readonly ok: true; readonly data: SyncAnswer }
+  | { readonly ok: false; readonly error: { readonly code: string; readonly retryAfterMs?: number } };
+interface SyncAnswer {
+  readonly messages: Readonly<Record<string, readonly Incoming[]>>;
+  readonly seq: Readonly<Record<string, number>>;
+  readonly more: readonly string[];
+}
+
+const atOnce = 50;
+const giveUpMs = 120_000;
+const clients: Client[] = [];
+let missing = 0;
+let doubled = 0;
+let caughtUpMs: number[] = [];
+let from = 0;
+
+/** Connects everybody, a few at a time. */
+async function arrive({ url, seats }: Arriving): Promise<void> {
+  for (let i = 0; i < seats.length; i += atOnce) await Promise.all(seats.slice(i, i + atOnce).map(({ token }) => open(url, token)));
+}
+
+async function open(url: string, token: string): Promise<void> {
+  const socket = io(url, { path: "/chat/socket.io/", auth: { token }, transports: ["websocket"], forceNew: true });
+  const client: Client = { socket, held: new Map(), isCaughtUp: false };
+  clients.push(client);
+  socket.on("receiveMessage", (message: Incoming) => hear(client, message));
+  socket.on("connect", () => void catchUp(client));
+  await eventually("a client has caught up", () => client.isCaughtUp, giveUpMs);
+}
+
+/** A chat that a client sees for the first time begins with what the answer shows of it. */
+function hear({ held }: Client, { chatId, n, seq }: Incoming): void {
+  const place = held.get(chatId);
+  if (place === undefined) {
+    held.set(chatId, { n, seq });
+    return;
+  }
+  if (n <= place.n) doubled++;
+  else missing += n - place.n - 1;
+  place.n = Math.max(place.n, n);
+  place.seq = Math.max(place.seq, seq);
+}
+
+function take(client: Client, { messages, seq: upTo }: SyncAnswer): void {
+  const { held } = client;
+  for (const message of Object.values(messages).flat()) if (message.n > (held.get(message.chatId)?.n ?? 0)) hear(client, message);
+  for (const [chatId, seq] of Object.entries(upTo)) {
+    const place = held.get(chatId);
+    if (place !== undefined) place.seq = Math.max(place.seq, seq);
+  }
+}
+
+async function catchUp(client: Client): Promise<void> {
+  const { socket, held } = client;
+  let event = "subscribe";
+  for (let more = true; more;) {
+    const since = Object.fromEntries([...held].map(([chatId, { seq }]) => [chatId, seq]));
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      // Taken here, not behind the promise: events that came in one piece with it would be heard before it.
+      socket.timeout(giveUpMs).emit(event, { since }, (error: Error | null, told: Answer) => {
+        if (error === null && told.ok) take(client, told.data);
+        if (error === null) resolve(told);
+        else reject(error);
+      });
+    });
+    if (!answer.ok) {
+      // Too many at once: it comes again, as the protocol says.
+      if (answer.error.code !== "UNAVAILABLE") throw new Error(`${event} was refused: ${answer.error.code}`);
+      await pause(answer.error.retryAfterMs ?? 1000);
+      continue;
+    }
+    more = answer.data.more.length > 0;
+    event = "sync";
+  }
+  client.isCaughtUp = true;
+  caughtUpMs.push(performance.now() - from);
+}
+
+/** Every connection goes, and stays away. */
+async function leave(): Promise<void> {
+  for (const { socket } of clients) {
+    socket.io.reconnection(false);
+    socket.io.engine.close();
+  }
+  await eventually("everybody is away", () => clients.every(({ socket }) => !socket.connected));
+}
+
+/** Everybody comes back at the same moment. @param lastN  what each chat holds by now */
+async function comeBack({ lastN }: { lastN: Readonly<Record<string, number>> }): Promise<Returned> {
+  [caughtUpMs, from] = [[], performance.now()];
+  for (const client of clients) {
+    client.isCaughtUp = false;
+    client.socket.io.reconnection(true);
+    client.socket.connect();
+  }
+  await eventually("everybody has caught up", () => clients.every(({ isCaughtUp }) => isCaughtUp), giveUpMs);
+  const behind = clients.flatMap(({ held }) => [...held]).filter(([chatId, { n }]) => n < lastN[chatId]!).length;
+  return { caughtUpMs: Float64Array.from(caughtUpMs).sort(), missing, doubled, behind };
+}
+
+const commands = { arrive, leave, comeBack };
+export type Returning = typeof commands;
+serveCommands(commands);

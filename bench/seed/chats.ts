@@ -1,0 +1,72 @@
+/**
+ * Groups and long histories, written straight into a store: a million messages by HTTP would take an hour. The documents are
+ * those of chat's own drafts, with the places that a timeline would give them, so that a server can't tell.
+ */
+import { newId } from "../../core/ids.ts";
+import { insert, updateAll, type Database, type Store } from "../../core/store/store.ts";
+import { outbox } from "../../mixins/outbox.ts";
+import { chats, files, members, messages, reactions, relations, type ChatRow } from "../../services/chat/collections.ts";
+import { Draft } from "../../services/chat/draft.ts";
+import { bareScene } from "../../services/chat/scene.ts";
+
+export interface SeededChat {
+  readonly chatId: string;
+  /** The head after the last message. */
+  readonly n: number;
+  readonly seq: number;
+}
+
+/** Messages of one commit. */
+const atOnce = 1000;
+
+export const openChats = (store: Store): Promise<Database> =>
+  store.open("chat", [chats, members, messages, reactions, files, relations, outbox]);
+
+/** A group of these people, who have read all of its messages. The members send in turn. */
+export async function seedGroup(db: Database, userIds: readonly string[], messageCount = 0): Promise<SeededChat> {
+  let chat = await makeGroup(db, userIds);
+  let stored: Promise<unknown> = Promise.resolve();
+  for (let sent = 0; sent < messageCount; sent += atOnce) {
+    const draft = new Draft(bareScene(chat), Date.now());
+    for (let i = sent; i < Math.min(sent + atOnce, messageCount); i++) {
+      const senderId = userIds[i % userIds.length]!;
+      const text = `Message ${i}: the train is late again, so start without me; I shall be there before the soup is cold.`;
+      draft.add({ kind: "text", senderId, clientId: newId(), bodyHash: bodyHash, text, replyTo: null });
+    }
+    chat = draft.chat;
+    const operations = draft.operations();
+    // While one commit is on its way the next is made.
+    await stored;
+    stored = db.commit(operations);
+  }
+  await stored;
+  await db.commit([updateAll(members, { chatId: chat._id }, { readN: chat.n, deliveredN: chat.n })]);
+  return { chatId: chat._id, n: chat.n, seq: chat.seq };
+}
+
+/** As long as a real one; nobody repeats these messages. */
+const bodyHash = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+
+/** The chat's row, its members' rows, and the message that says so: one commit, as chat makes it. */
+async function makeGroup(db: Database, userIds: readonly string[]): Promise<ChatRow> {
+  const now = Date.now();
+  const empty: ChatRow = {
+    _id: newId(),
+    kind: "group",
+    name: "A group",
+    n: 0,
+    seq: 0,
+    sharedSeq: 1,
+    changedAt: now,
+    memberCount: 0,
+    adminCount: 0,
+    preview: null,
+    lastActivityAt: now,
+    createdAt: now,
+  };
+  const draft = new Draft(bareScene(empty), now);
+  userIds.forEach((userId, index) => draft.join(userId, index === 0 ? "admin" : "member"));
+  draft.note(userIds[0]!, 'created the group "A group"', { event: "created", userIds, name: "A group" });
+  await db.commit([insert(chats, draft.chat), ...draft.writes]);
+  return draft.chat;
+}

@@ -1,0 +1,112 @@
+/** Parley in either form with a store that somebody filled: for benches that ask what much data, or many people, do to it. */
+import { rm } from "node:fs/promises";
+import type { Store } from "../../core/store/store.ts";
+import setUpInfra, { tearDownInfra } from "../../test/support/infra.setup.ts";
+import { skipReason } from "../../test/support/infra.ts";
+import { startMesh, type Mesh, type Role } from "../../test/support/mesh.ts";
+import { freePort, temporaryFolder } from "../../test/support/server.ts";
+import { openPlace, type TestStore } from "../../test/support/stores.ts";
+import type { World } from "../bench.ts";
+import { secret, startOurs, type Served } from "../servers.ts";
+
+/** @param urls  where the people will be, in turn */
+export type Fill<T> = (store: Store, urls: readonly string[]) => Promise<T>;
+type Place = TestStore["place"];
+
+export interface Filled<T> {
+  readonly urls: readonly string[];
+  /** What the filling answered. */
+  readonly content: T;
+  /** Opens the store once more; embedded only after `stopServer`, for one process holds it. */
+  readonly openStore: () => Promise<Store>;
+  readonly place: Place;
+  readonly stopServer: () => Promise<unknown>;
+  /** Stops what still runs, and removes the data. */
+  readonly remove: () => Promise<unknown>;
+}
+
+export const fillAndStart = async <T>(world: World, fill: Fill<T>): Promise<Filled<T>> =>
+  world === "embedded" ? filledServer(fill) : filledMesh(fill);
+
+/** A data folder that is filled, and no server on it yet. */
+export async function filledFolder<T>(fill: Fill<T>): Promise<{ dataDir: string; port: number; content: T }> {
+  const [dataDir, port] = [await temporaryFolder(), await freePort()];
+  const content = await filled(["sqlite", dataDir, ""], fill, [`http://127.0.0.1:${port}`]);
+  return { dataDir, port, content };
+}
+
+export interface FilledServer<T> extends Filled<T> {
+  readonly server: Served;
+  /** Stops the server and starts it again, in the same place. */
+  readonly restart: () => Promise<void>;
+}
+
+export async function filledServer<T>(fill: Fill<T>): Promise<FilledServer<T>> {
+  const { dataDir, port, content } = await filledFolder(fill);
+  const place = ["sqlite", dataDir, ""] as const;
+  let server = await startOurs({ dataDir, port });
+  let isRunning = true;
+  const stopServer = async () => {
+    if (isRunning) await server.stop();
+    isRunning = false;
+  };
+  return {
+    urls: [server.url],
+    content,
+    place,
+    openStore: () => openPlace(place),
+    get server() {
+      return server;
+    },
+    async restart() {
+      await stopServer();
+      server = await startOurs({ dataDir, port });
+      isRunning = true;
+    },
+    stopServer,
+    async remove() {
+      await stopServer();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}
+
+export interface FilledMesh<T> extends Filled<T> {
+  readonly urls: readonly [string, string];
+  readonly mesh: Mesh;
+}
+
+/** Meshes that run now; the last to stop takes down what they run on. */
+let meshes = 0;
+
+/** @param without  of the usual nodes */
+export async function filledMesh<T>(fill: Fill<T>, without: readonly Role[] = []): Promise<FilledMesh<T>> {
+  await setUpInfra();
+  const whyNot = skipReason("amqp", "redis", "mongo");
+  if (whyNot !== undefined) throw new Error(whyNot);
+  const mesh = await startMesh({ env: { JWT_SECRET: secret, CONTACTS: "open" }, without });
+  meshes++;
+  const place = ["mongo", mesh.env["MONGO_URI"]!, mesh.env["MESH"]!] as const;
+  const stopServer = () => Promise.all([...mesh.nodes.values()].map((node) => node.stop()));
+  return {
+    urls: mesh.gateways,
+    content: await filled(place, fill, mesh.gateways),
+    place,
+    openStore: () => openPlace(place),
+    mesh,
+    stopServer,
+    async remove() {
+      await mesh.stop();
+      if (--meshes === 0) await tearDownInfra();
+    },
+  };
+}
+
+async function filled<T>(place: Place, fill: Fill<T>, urls: readonly string[]): Promise<T> {
+  const store = await openPlace(place);
+  try {
+    return await fill(store, urls);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,38 @@
+/** People in groups, as many as a bench wants, whom load processes play. */
+import type { Store } from "../../core/store/store.ts";
+import { seedPeople } from "../../test/support/seeded-people.ts";
+import type { Person } from "../../test/support/person.ts";
+import { secret } from "../servers.ts";
+import type { Seat } from "../load/chat.ts";
+import { openChats, seedGroup } from "./chats.ts";
+
+/** People who are in the same chats, and in no others. */
+export interface Circle {
+  readonly people: readonly Person[];
+  readonly chatIds: readonly string[];
+}
+
+/** @returns so many circles, each of `size` people in `chats` chats */
+export async function seedCircles(
+  store: Store,
+  urls: readonly string[],
+  wanted: readonly { readonly circles: number; readonly size: number; readonly chats: number }[],
+): Promise<Circle[]> {
+  const count = wanted.reduce((sum, { circles, size }) => sum + circles * size, 0);
+  const people = await seedPeople(store, secret, urls, count);
+  const db = await openChats(store);
+  const made: Circle[] = [];
+  for (const { circles, size, chats } of wanted) {
+    for (let i = 0; i < circles; i++) {
+      const members = people.splice(0, size);
+      const userIds = members.map(({ id }) => id);
+      const seeded = await Promise.all(Array.from({ length: chats }, () => seedGroup(db, userIds)));
+      made.push({ people: members, chatIds: seeded.map(({ chatId }) => chatId) });
+    }
+  }
+  return made;
+}
+
+/** A circle's places at a load process. */
+export const seatsOf = ({ people, chatIds }: Circle): Seat[] => people.map(({ token }) => ({ token, chatIds }));
+export const chatsOf = (circles: readonly Circle[]): string[] => circles.flatMap(({ chatIds }) => chatIds);
