@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { from, name, never, startCacheNode, stopCacheNodes, type CacheNode } from "../support/cache-node.ts";
 import { eventually } from "../support/eventually.ts";
-import { describeOwnRedis, startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
+import { describeOwnRedis } from "../support/infra-describe.ts";
+import { startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
+import { openProxy } from "../support/tcp-proxy.ts";
 
 describeOwnRedis("the cache while Redis is away", () => {
   let redis: OwnRedis;
@@ -71,13 +73,18 @@ describeOwnRedis("the cache while Redis is away", () => {
   });
 
   test("what could not be forgotten is never served again, though Redis kept it over its restart", async () => {
-    await node.cache.read("a", from("old"));
+    const proxy = await openProxy(redis.url);
+    const { cache } = (node = await startCacheNode(proxy.url));
+    await cache.read("a", from("old"));
     await redis.kill();
-    expect(await timed(() => node.cache.forget(["a"]))).toBeLessThan(600);
-    expect(await node.cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
+    expect(await timed(() => cache.forget(["a"]))).toBeLessThan(600);
+    expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
+    await proxy.cut(); // The node would make up for it before we look.
     await redis.start();
     expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
+    await proxy.mend();
     await cachedAgain("a", "new");
+    await proxy.close();
   });
 
   test("a forget that a frozen Redis did not answer counts as missed", async () => {

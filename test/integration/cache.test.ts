@@ -97,7 +97,9 @@ describeWith(["redis"], "the cache on Redis", () => suite(() => startCacheNode(r
 describeWith(["redis"], "the cache on Redis, on two nodes", () => {
   test("what one forgets is forgotten for the other, also while that one is filling", async () => {
     const [a, b] = [await startCacheNode(redisUrl()), await startCacheNode(redisUrl())];
+    // What one keeps is there for the other when that one's own connection has seen it.
     await a.cache.read("x", from(1));
+    await a.cache.read("x", never);
     expect(await b.cache.read("x", never)).toEqual({ value: 1, source: "cache" });
     await b.cache.forget(["x"]);
 
@@ -109,6 +111,7 @@ describeWith(["redis"], "the cache on Redis, on two nodes", () => {
     old.resolve(1);
     await slow;
     expect(await b.cache.read("x", from(2))).toEqual({ value: 2, source: "database" });
+    await b.cache.read("x", never);
     expect(await a.cache.read("x", never)).toEqual({ value: 2, source: "cache" });
   });
 

@@ -1,6 +1,9 @@
 /** Connections of an embedded gateway: pages of other origins, other protocols, and junk behind a request. */
+import { once } from "node:events";
 import { connect as dial } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { eventually } from "../support/eventually.ts";
 import { freshEmail } from "../support/factory.ts";
 import { startEmbedded, type Server } from "../support/server.ts";
 
@@ -41,6 +44,22 @@ test("an offer to speak another protocol is answered in this one", async () => {
   );
   expect(answer).toMatch(/^HTTP\/1\.1 200 /);
 });
+
+test("a connection that was idle for a while is served", async () => {
+  const { hostname, port } = new URL(server.url);
+  const socket = dial(Number(port), hostname);
+  let answers = "";
+  socket.on("data", (chunk) => (answers += chunk.toString()));
+  const ask = (more = "") => socket.write(`GET /health HTTP/1.1\r\nHost: a\r\n${more}\r\n`);
+  ask();
+  await eventually("the first answer", () => answers.includes("200 OK"));
+  // Node would close it after 5 s, and a proxy that uses it just then answers its client with 502.
+  await sleep(7000);
+  answers = "";
+  ask("Connection: close\r\n");
+  await once(socket, "close");
+  expect(answers).toMatch(/^HTTP\/1\.1 200 /);
+}, 20_000);
 
 test("junk behind a request does not take the place of its answer", async () => {
   const body = JSON.stringify({ firstName: "Ada", lastName: "Example", emailId: freshEmail(), password: "Correct-Horse-7" });

@@ -6,6 +6,7 @@ import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
 import authService from "../../services/auth/auth.service.ts";
 import { auth, authEvents } from "../../services/auth/contract.ts";
+import type { AdmittedFile } from "../../services/media/contract.ts";
 import { profile } from "../../services/profile/contract.ts";
 import profileService from "../../services/profile/profile.service.ts";
 import { profiles } from "../../services/profile/profiles.repository.ts";
@@ -15,8 +16,14 @@ import { as, someone, startServices, type Services, type Someone } from "../supp
 import { eventually } from "../support/eventually.ts";
 
 let services: Services;
+/** Files that media was told to let go of. */
+const dropped: string[] = [];
 beforeAll(async () => {
   services = await startServices(authService, profileService, requestService);
+  await portsOf(services.broker).queue.consume("media", ({ payload }) => {
+    dropped.push((payload as { fileId: string }).fileId);
+    return Promise.resolve();
+  });
 });
 afterAll(() => services.stop());
 
@@ -37,6 +44,68 @@ async function befriend(a: Someone, b: Someone): Promise<void> {
 test("summaries are for other services only", () => {
   const { actions } = services.broker.getLocalService("profile").schema as { actions: Record<string, { visibility: string }> };
   expect(actions["summaries"]!.visibility).toBe("public");
+});
+
+/** A picture as media admits one. */
+const picture = (fields: Partial<AdmittedFile> = {}): AdmittedFile => ({
+  fileId: newId(),
+  purpose: "profile",
+  name: "me.webp",
+  mimeType: "image/webp",
+  size: 1000,
+  width: 512,
+  height: 512,
+  hasThumb: true,
+  expiresAt: Date.now() + 60_000,
+  ...fields,
+});
+const inUse = (...pictures: readonly AdmittedFile[]) =>
+  call(services.broker, profile.picturesInUse, { fileIds: pictures.map(({ fileId }) => fileId) });
+
+describe("a picture", () => {
+  test("is shown, and in use, until it is replaced or taken away; then it is announced as dropped", async () => {
+    const ada = await someone(services.broker);
+    const [first, second] = [picture(), picture()];
+    expect((await patch(ada, { picture: first })).profilePic).toBe(`/profile/pictures/${first.fileId}`);
+    expect(await inUse(first, second)).toEqual([first.fileId]);
+    expect((await patch(ada, { picture: second, about: "New" })).profilePic).toBe(`/profile/pictures/${second.fileId}`);
+    expect((await mine(ada)).profile.profilePic).toBe(`/profile/pictures/${second.fileId}`);
+    await eventually("the first is let go", () => dropped.includes(first.fileId));
+    expect(await inUse(first, second)).toEqual([second.fileId]);
+    expect((await patch(ada, { picture: null })).profilePic).toBeNull();
+    await eventually("the second too", () => dropped.includes(second.fileId));
+    expect(await inUse(first, second)).toEqual([]);
+  });
+
+  test("stays with a repeat, and with its own URL; another URL is refused", async () => {
+    const ada = await someone(services.broker);
+    const own = picture();
+    await patch(ada, { picture: own });
+    const { profilePic } = await patch(ada, { picture: own });
+    expect((await patch(ada, { profilePic })).profilePic).toBe(profilePic);
+    await expect(patch(ada, { profilePic: `/profile/pictures/${newId()}` })).rejects.toEqual(refused("VALIDATION"));
+    await expect(patch(ada, { profilePic: "https://evil.example/a.png", about: "x" })).rejects.toEqual(refused("VALIDATION"));
+    expect((await mine(ada)).profile).toMatchObject({ profilePic, about: null });
+    expect(dropped).not.toContain(own.fileId);
+  });
+
+  test("that was sent for something else, or too long ago, is refused", async () => {
+    const ada = await someone(services.broker);
+    await expect(patch(ada, { picture: picture({ purpose: "message" }) })).rejects.toEqual(refused("VALIDATION"));
+    await expect(patch(ada, { picture: picture({ expiresAt: Date.now() - 1000 }) })).rejects.toEqual(refused("CONFLICT"));
+    expect((await mine(ada)).profile.profilePic).toBeNull();
+  });
+
+  test("changed by many at once leaves one, and every other one is announced", async () => {
+    const ada = await someone(services.broker);
+    const all = Array.from({ length: 4 }, () => picture());
+    const outcomes = await Promise.allSettled(all.map((one) => patch(ada, { picture: one })));
+    const set = all.filter((_, index) => outcomes[index]!.status === "fulfilled").map(({ fileId }) => fileId);
+    const [kept] = await inUse(...all);
+    expect(set).toContain(kept);
+    await eventually("the others are let go", () => set.every((fileId) => fileId === kept || dropped.includes(fileId)));
+    expect(dropped).not.toContain(kept);
+  });
 });
 
 describe("one's own profile", () => {
@@ -200,11 +269,13 @@ describe("a deleted account", () => {
   test("takes its profile along for good, whatever comes late", async () => {
     const [ada, ben] = [await someone(services.broker), await someone(services.broker)];
     await befriend(ada, ben);
-    await patch(ada, { about: "Counts" });
+    const own = picture();
+    await patch(ada, { about: "Counts", picture: own });
     await byId(ben, ada.userId);
     const account = await accountOf(ada);
     await publish(authEvents["user.deleted"], ada.userId, 2, { userId: ada.userId });
     await eventually("the profile is gone", async () => (await rowOf(ada.userId))?.deletedAt != null);
+    await eventually("its picture is let go", () => dropped.includes(own.fileId));
     await eventually("nobody sees it", async () => (await byId(ben, ada.userId).catch(() => "gone")) === "gone");
 
     await publish(authEvents["user.created"], ada.userId, 1, account);

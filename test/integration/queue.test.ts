@@ -31,11 +31,14 @@ async function handled(queue: Queue, group: string, concurrency?: number): Promi
   await queue.consume(group, handle, concurrency === undefined ? {} : { concurrency });
   return events;
 }
-const dead = (queue: Queue, group: string, count: number): Promise<DeadLetter[]> =>
-  eventually(`${count} dead letters of ${group}`, async () => {
-    const letters = await queue.deadLetters(group, 200);
-    return letters.length === count && letters;
+async function dead(queue: Queue, group: string, count: number): Promise<DeadLetter[]> {
+  let letters: DeadLetter[] = [];
+  const areThere = async () => (letters = await queue.deadLetters(group, 200)).length === count;
+  await eventually(`${count} dead letters of ${group}`, areThere).catch((error: unknown) => {
+    throw new Error(`${group} has ${letters.length} dead letters, not ${count}: ${JSON.stringify(letters)}`, { cause: error });
   });
+  return letters;
+}
 
 function promisesOfThePort(makeBench: () => Bench | Promise<Bench>): void {
   async function bench(): Promise<Bench> {

@@ -242,6 +242,29 @@ describe("taking an invite back", () => {
   });
 });
 
+describe("a contact's end and a block", () => {
+  test("are announced once each, with state and rev, however often they are repeated", async () => {
+    const [ada, ben] = await pairOfPeople();
+    await respond(ben, await invite(ada, ben), "accepted");
+    // Chat is not there to be told at once: the change stands, and may be repeated.
+    const repeated = async (who: Someone, other: Someone, action: typeof request.end | typeof request.block) => {
+      const answers = [1, 2, 3].map(() => call(services.broker, action, { userId: other.userId }, as(who)));
+      expect(await tally(answers)).toEqual({ UNAVAILABLE: 3 });
+    };
+    await repeated(ada, ben, request.end);
+    await repeated(ben, ada, request.block);
+    await call(services.broker, request.unblock, { userId: ada.userId }, as(ben));
+    await eventually("the events are out", () => eventsOf(ada, ben).length === 4);
+    const told = eventsOf(ada, ben).map(({ topic, rev, payload }) => [topic, rev, (payload as { state: string }).state]);
+    expect(told.sort()).toEqual([
+      ["request.accepted", 2, "accepted"],
+      ["request.blocked", 4, "blocked"],
+      ["request.ended", 3, "ended"],
+      ["request.unblocked", 5, "none"],
+    ]);
+  });
+});
+
 describe("the lists", () => {
   test("are refused without a user, also when the cache has them", async () => {
     const [ada, ben] = await pairOfPeople();

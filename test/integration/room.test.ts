@@ -2,137 +2,103 @@
  * A gateway's room under a feed that loses, repeats and reorders: real Socket.IO server and clients; the chat is a list of changes
  * that the test keeps as the store would.
  */
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { Server, type Socket as ServerSocket } from "socket.io";
-import { io as connect, type Socket } from "socket.io-client";
-import type { Batch, Membership, Message } from "../../services/chat/contract.ts";
+import type { ChatNote, Membership } from "../../services/chat/contract.ts";
 import { Room } from "../../services/gateway/socket/room.ts";
 import { eventually } from "../support/eventually.ts";
+import { openListeners, type Heard, type Listener, type Listeners } from "../support/listeners.ts";
 import { seeded } from "../support/seeded.ts";
+import { StoredChat } from "../support/stored-chat.ts";
+
+type BatchNote = Extract<ChatNote, { kind: "batch" }>;
 
 const chatId = "0123456789abcdef01234567";
-const http = createServer();
-const io = new Server(http, { serveClient: false });
-let url = "";
+let listeners: Listeners;
+const listener = (): Promise<Listener> => listeners.listener();
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-  url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  listeners = await openListeners();
 });
-afterAll(async () => {
-  await io.close();
-});
+afterAll(() => listeners.close());
 
-/** What the store would hold: each message at its last change. */
-class Chat {
-  readonly messages = new Map<number, Message>();
-  readonly memberChanges: (Membership & { changedSeq: number })[] = [];
-  seq = 0;
-  n = 0;
-
-  send(): Batch {
-    return this.batch(() => [this.put(++this.n)]);
-  }
-  edit(n: number): Batch {
-    return this.batch(() => [this.put(n)]);
-  }
-  remove(userId: string): Batch {
-    const prevSeq = this.seq;
-    const leftSeq = ++this.seq;
-    const membership = { chatId, userId, joinedN: 0, joinedSeq: 1, leftSeq };
-    this.memberChanges.push({ ...membership, changedSeq: leftSeq });
-    return { chatId, prevSeq, seq: this.seq, n: this.n, membersSeq: leftSeq, changes: [], memberChanges: [membership] };
-  }
-  /** As chat answers a gateway that missed something, a page of 5 at a time. */
-  since(since: number): Batch & { more: boolean } {
-    const changed = [...this.messages.values()].filter(({ seq }) => seq > since).sort((a, b) => a.seq - b.seq);
-    const changes = changed.slice(0, 5);
-    const more = changed.length > changes.length;
-    const seq = more ? changes.at(-1)!.seq : this.seq;
-    const memberChanges = this.memberChanges.filter(({ changedSeq }) => changedSeq > since && changedSeq <= seq);
-    return { chatId, prevSeq: since, seq, n: this.n, membersSeq: 0, changes, memberChanges, more };
-  }
-
-  private batch(change: () => Message[]): Batch {
-    const prevSeq = this.seq;
-    const changes = change();
-    return { chatId, prevSeq, seq: this.seq, n: this.n, membersSeq: 0, changes, memberChanges: [] };
-  }
-  private put(n: number): Message {
-    const message = { n, seq: ++this.seq, chatId } as unknown as Message;
-    this.messages.set(n, message);
-    return message;
-  }
+interface Opened {
+  readonly room: Room;
+  /** Delivered marks that chat was told. */
+  readonly marks: Record<string, number>[];
+  /** Lets the room close when nobody sits in it. */
+  readonly release: () => void;
+  readonly closed: () => boolean;
 }
 
-interface Heard {
-  readonly event: string;
-  readonly n: number;
-  readonly seq: number;
-}
-interface Listener {
-  readonly server: ServerSocket;
-  readonly heard: Heard[];
-  readonly client: Socket;
-}
-
-async function listener(): Promise<Listener> {
-  const client = connect(url, { transports: ["websocket"], forceNew: true });
-  const heard: Heard[] = [];
-  client.onAny((event: string, { n = 0, seq = 0 }: { n?: number; seq?: number }) => heard.push({ event, n, seq }));
-  const server = await new Promise<ServerSocket>((resolve) => io.once("connection", resolve));
-  return { server, heard, client };
-}
-
-function openRoom(chat: Chat, onJoined: (membership: Membership) => void = () => undefined): Room {
+function openRoom(chat: StoredChat, memberCount = 2): Opened {
+  const marks: Record<string, number>[] = [];
+  let isClosed = false;
   const room = new Room(chatId, {
-    io,
+    io: listeners.io,
     log: { error: (error: unknown) => process.emitWarning(String(error)) },
     fetchChanges: (_, since) => Promise.resolve(chat.since(since)),
-    onJoined,
-    onEmpty: () => undefined,
+    raiseDelivered: (_, raised) => Promise.resolve(marks.push(raised)),
+    onPutOut: (socket, left) => socket.emit("chatRemoved", { chatId: left.chatId }),
+    onEmpty: () => (isClosed = true),
   });
-  room.hold();
-  room.begin({ chatId, seq: chat.seq, n: chat.n, membersSeq: 0 });
-  return room;
+  const release = room.hold();
+  const { seq, n } = chat;
+  room.begin({ chatId, seq, n, memberCount });
+  return { room, marks, release, closed: () => isClosed };
 }
 
-const member = (userId: string, joinedN = 0): Membership => ({ chatId, userId, joinedN, joinedSeq: 1, leftSeq: null });
-const news = (heard: readonly Heard[]) => heard.filter(({ event }) => event === "receiveMessage").map(({ n }) => n);
+const member = (userId: string, joinedN = 0, joinedSeq = 1): Membership => ({ chatId, userId, joinedN, joinedSeq, leftSeq: null });
+const start = { seq: 0, n: 0 };
+const delivered = (userId: string, deliveredN: number) => [{ userId, deliveredN, readN: 0 }];
 const upTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1);
-const isAscending = (heard: readonly Heard[]) => heard.every(({ seq }, index) => index === 0 || seq > heard[index - 1]!.seq);
+
+const commits = (chat: StoredChat, count: number, change: () => void) => upTo(count).map(() => chat.commit(change));
+
+const messages = (heard: readonly Heard[]) => heard.filter(({ event }) => event === "receiveMessage" || event === "messageChanged");
+const news = (heard: readonly Heard[]): number[] => heard.filter(({ event }) => event === "receiveMessage").map(({ data }) => data.n);
+const told = (heard: readonly Heard[]) => heard.map(({ event, data }) => (data.n === undefined ? event : `${event} ${data.n}`));
+const isAscending = (heard: readonly Heard[]) =>
+  messages(heard).every(({ data }, index, all) => index === 0 || data.seq > all[index - 1]!.data.seq);
 
 const hears = (heard: readonly Heard[], count: number) => eventually(`${count} events are heard`, () => heard.length >= count);
+/** Whatever was emitted before has been heard. */
+const settled = async ({ server, heard }: Listener) => {
+  await new Promise((resolve) => setImmediate(resolve));
+  server.emit("error", "settled");
+  await eventually("the socket heard everything", () => heard.at(-1)?.data === "settled");
+  heard.pop();
+};
 
 describe("a room", () => {
   test("emits what follows, drops what is old, and fetches what is missing", async () => {
-    const chat = new Chat();
-    const room = openRoom(chat);
-    const { server, heard, client } = await listener();
-    room.attach(server, member("a"), { seq: 0, n: 0 });
-    const [first, , third] = [chat.send(), chat.send(), chat.send()];
-    room.hear(first);
-    room.hear(third);
-    room.hear(first);
+    const chat = new StoredChat(chatId);
+    const { room } = openRoom(chat);
+    const { server, heard } = await listener();
+    room.attach(server, member("a"), start);
+    const [first, , third] = commits(chat, 3, () => chat.send());
+    room.hear(first!);
+    room.hear(third!);
+    room.hear(first!);
     await hears(heard, 3);
     expect(news(heard)).toEqual([1, 2, 3]);
-    client.close();
   });
 
   test.each([11, 12, 13])("delivers every message once and in order over a bad feed (seed %i)", async (seed) => {
     const random = seeded(seed);
-    const chat = new Chat();
-    const room = openRoom(chat);
+    const chat = new StoredChat(chatId);
+    const { room } = openRoom(chat);
     const early = await listener();
-    room.attach(early.server, member("a"), { seq: 0, n: 0 });
+    room.attach(early.server, member("a"), start);
     const late: { listener: Listener; from: number }[] = [];
     const places: { seq: number; n: number }[] = [];
-    const delayed: Batch[] = [];
+    const delayed: BatchNote[] = [];
 
     for (let step = 0; step < 400; step++) {
-      const batch = chat.n > 0 && random() < 0.3 ? chat.edit(1 + Math.floor(random() * chat.n)) : chat.send();
+      const batch = chat.commit(() => {
+        if (chat.n > 0 && random() < 0.3) chat.edit(1 + Math.floor(random() * chat.n));
+        else chat.send();
+        if (random() < 0.2) chat.send();
+      });
       places.push({ seq: chat.seq, n: chat.n });
       const luck = random();
       if (luck < 0.6) room.hear(batch);
@@ -161,57 +127,334 @@ describe("a room", () => {
       expect(news(joined.heard).length).toBe(chat.n - from);
       expect(isAscending(joined.heard)).toBe(true);
     }
-    for (const { client } of [early, ...late.map((entry) => entry.listener)]) client.close();
+  });
+
+  test("counts a message as new once, also when the chat moves on while its pages are fetched", async () => {
+    const chat = new StoredChat(chatId);
+    const { room } = openRoom(chat);
+    const ears = await listener();
+    room.attach(ears.server, member("a"), start);
+    commits(chat, 6, () => chat.send());
+    room.reach(chat.seq);
+    // The announced change comes with the first page; what is beyond it is another one.
+    commits(chat, 6, () => chat.send());
+    await hears(ears.heard, 12);
+    chat.commit(() => chat.edit(3));
+    room.hear(chat.commit(() => chat.edit(8)));
+    await hears(ears.heard, 14);
+    expect(told(ears.heard)).toEqual([...upTo(12).map((n) => `receiveMessage ${n}`), "messageChanged 3", "messageChanged 8"]);
+  });
+
+  test("counts it once too for a socket that was further than the room", async () => {
+    const chat = new StoredChat(chatId);
+    const { room } = openRoom(chat);
+    const ears = await listener();
+    const first = chat.commit(() => chat.send());
+    room.attach(ears.server, member("a"), { seq: 1, n: 1 });
+    const others = chat.commit(() => {
+      chat.send();
+      chat.send();
+      chat.edit(2);
+      chat.edit(1);
+    });
+    room.hear({ ...others, prevSeq: 0, changes: [...first.changes, ...others.changes] });
+    await hears(ears.heard, 4);
+    await settled(ears);
+    expect(told(ears.heard)).toEqual(["receiveMessage 2", "receiveMessage 3", "messageChanged 2", "messageChanged 1"]);
+  });
+
+  test("calls no message new that a socket knows from its answer, whatever is new to the room", async () => {
+    const chat = new StoredChat(chatId);
+    const { room } = openRoom(chat);
+    const [behind, further] = [await listener(), await listener()];
+    room.attach(behind.server, member("a"), start);
+    commits(chat, 4, () => chat.send());
+    room.attach(further.server, member("b"), { seq: 4, n: 4 });
+    // Message 3 is on the second page now: the first one reaches beyond where the socket was.
+    commits(chat, 4, () => chat.send());
+    chat.commit(() => chat.edit(3));
+    room.reach(chat.seq);
+    await hears(behind.heard, 8);
+    await hears(further.heard, 5);
+    expect(told(behind.heard)).toEqual([1, 2, 4, 5, 6, 7, 8, 3].map((n) => `receiveMessage ${n}`));
+    expect(told(further.heard)).toEqual([...[5, 6, 7, 8].map((n) => `receiveMessage ${n}`), "messageChanged 3"]);
   });
 
   test("shows who joined late no change of an older message", async () => {
-    const chat = new Chat();
-    upTo(3).forEach(() => chat.send());
-    const room = openRoom(chat);
+    const chat = new StoredChat(chatId);
+    chat.commit(() => upTo(3).forEach(() => chat.send()));
+    const { room } = openRoom(chat);
     const [old, young] = [await listener(), await listener()];
     room.attach(old.server, member("a"), { seq: 3, n: 3 });
-    room.attach(young.server, member("b", 3), { seq: 3, n: 3 });
-    room.hear(chat.edit(2));
-    room.hear(chat.send());
+    room.attach(young.server, member("b", 3, 4), { seq: 3, n: 3 });
+    room.hear(chat.commit(() => chat.edit(2)));
+    room.hear(chat.commit(() => chat.send()));
     await hears(old.heard, 2);
     await hears(young.heard, 1);
-    expect(old.heard.map(({ n }) => n)).toEqual([2, 4]);
-    expect(young.heard.map(({ n }) => n)).toEqual([4]);
-    old.client.close();
-    young.client.close();
+    expect(messages(old.heard).map(({ data }) => data.n)).toEqual([2, 4]);
+    expect(messages(young.heard).map(({ data }) => data.n)).toEqual([4]);
   });
 
   test("puts out who left, after the changes before it and before those after it", async () => {
-    const chat = new Chat();
-    const room = openRoom(chat);
+    const chat = new StoredChat(chatId, ["a", "b"]);
+    const { room } = openRoom(chat);
     const [stays, leaves] = [await listener(), await listener()];
-    room.attach(stays.server, member("a"), { seq: 0, n: 0 });
-    room.attach(leaves.server, member("b"), { seq: 0, n: 0 });
-    room.hear(chat.send());
-    chat.remove("b"); // lost by the feed
-    room.hear(chat.send());
-    await hears(stays.heard, 2);
+    const here = { seq: chat.seq, n: chat.n };
+    room.attach(stays.server, chat.membership("a")!, here);
+    room.attach(leaves.server, chat.membership("b")!, here);
+    room.hear(chat.commit(() => chat.send())); // 3
+    chat.commit(() => chat.remove("b")); // 4, lost by the feed
+    room.hear(chat.commit(() => chat.send())); // 5
+    await hears(stays.heard, 4);
     await hears(leaves.heard, 2);
-    expect(leaves.heard.map(({ event }) => event)).toEqual(["receiveMessage", "chatRemoved"]);
-    room.hear(chat.send());
-    await hears(stays.heard, 3);
-    expect(leaves.heard.length).toBe(2);
-    stays.client.close();
-    leaves.client.close();
+    expect(told(leaves.heard)).toEqual(["receiveMessage 3", "chatRemoved"]);
+    expect(told(stays.heard)).toEqual(["receiveMessage 3", "receiveMessage 4", "receiveMessage 5", "chatChanged"]);
+    room.hear(chat.commit(() => chat.send()));
+    await hears(stays.heard, 5);
+    await settled(leaves);
+    expect(leaves.heard).toHaveLength(2);
   });
 
   test("does not seat who was removed while their answer was under way", async () => {
-    const chat = new Chat();
-    const room = openRoom(chat);
+    const chat = new StoredChat(chatId, ["a", "b"]);
+    const { room } = openRoom(chat);
     const gone = await listener();
-    chat.send();
-    room.hear(chat.since(0));
-    room.hear(chat.remove("b"));
-    room.attach(gone.server, member("b"), { seq: 1, n: 1 });
-    await hears(gone.heard, 1);
-    expect(gone.heard.map(({ event }) => event)).toEqual(["chatRemoved"]);
-    room.hear(chat.send());
+    const [membership, here] = [chat.membership("b")!, { seq: chat.seq, n: chat.n }];
+    room.hear(chat.commit(() => chat.send()));
+    room.hear(chat.commit(() => chat.remove("b")));
+    room.attach(gone.server, membership, here);
+    await hears(gone.heard, 2);
+    expect(told(gone.heard)).toEqual(["receiveMessage 3", "chatRemoved"]);
+    room.hear(chat.commit(() => chat.send()));
     expect(room.has(gone.server)).toBe(false);
-    gone.client.close();
+  });
+
+  test.each(["seated", "about to be seated"])(
+    "shows someone %s before nothing of the time between their removal and their return",
+    async (when) => {
+      const chat = new StoredChat(chatId, ["a", "b"]);
+      const { room } = openRoom(chat);
+      const ears = await listener();
+      const [membership, here] = [chat.membership("b")!, { seq: chat.seq, n: chat.n }];
+      if (when === "seated") room.attach(ears.server, membership, here);
+      chat.commit(() => chat.send());
+      chat.commit(() => chat.remove("b"));
+      // More than a page, so that the first one does not reach the return.
+      commits(chat, 12, () => chat.send());
+      const returned = chat.commit(() => chat.add("b"));
+      if (when === "seated") room.hear(returned);
+      else room.hear({ ...chat.since(0), kind: "batch" });
+      if (when !== "seated") room.attach(ears.server, membership, here);
+      room.reach(chat.seq);
+      await hears(ears.heard, 1);
+      const again = chat.membership("b")!;
+      room.attach(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
+      room.hear(chat.commit(() => chat.send()));
+      await eventually("it hears the newest", () => news(ears.heard).includes(chat.n));
+      await settled(ears);
+      expect(told(ears.heard)).toEqual(["chatRemoved", `receiveMessage ${chat.n - 1}`, `receiveMessage ${chat.n}`]);
+    },
+  );
+
+  test("leaves a new seat alone when it hears late of an earlier end", async () => {
+    const chat = new StoredChat(chatId, ["a", "b"]);
+    const { room } = openRoom(chat);
+    const ears = await listener();
+    const removed = chat.commit(() => chat.remove("b"));
+    const returned = chat.commit(() => chat.add("b"));
+    const again = chat.membership("b")!;
+    room.attach(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
+    room.hear(removed);
+    room.hear(returned);
+    room.hear(chat.commit(() => chat.send()));
+    await hears(ears.heard, 2);
+    await settled(ears);
+    expect(told(ears.heard)).toEqual(["receiveMessage 4", "receiveMessage 5"]);
+  });
+
+  test("tells how the chat is now after the messages that say why, and to nobody who has seen it so", async () => {
+    const chat = new StoredChat(chatId, ["a"]);
+    const { room } = openRoom(chat);
+    const [old, young, further] = [await listener(), await listener(), await listener()];
+    room.attach(old.server, chat.membership("a")!, { seq: 1, n: 1 });
+    const added = chat.commit(() => chat.add("b"));
+    room.attach(young.server, chat.membership("b")!, { seq: 1, n: 1 });
+    // Its answer was read after the change that the room hears only now.
+    room.attach(further.server, chat.membership("a")!, { seq: 2, n: 2 });
+    room.hear(added);
+    room.hear(chat.commit(() => chat.rename()));
+    await hears(old.heard, 4);
+    await hears(young.heard, 3);
+    await hears(further.heard, 2);
+    expect(told(old.heard)).toEqual(["receiveMessage 2", "chatChanged", "receiveMessage 3", "chatChanged"]);
+    expect(told(young.heard)).toEqual(["receiveMessage 2", "receiveMessage 3", "chatChanged"]);
+    expect(told(further.heard)).toEqual(["receiveMessage 3", "chatChanged"]);
+  });
+
+  test("tells how the chat is now at the end of a repair, once, and not to who left on its way", async () => {
+    const chat = new StoredChat(chatId, ["a", "b"]);
+    const { room } = openRoom(chat);
+    const [stays, leaves] = [await listener(), await listener()];
+    room.attach(stays.server, chat.membership("a")!, { seq: 2, n: 2 });
+    room.attach(leaves.server, chat.membership("b")!, { seq: 2, n: 2 });
+    chat.commit(() => chat.rename());
+    commits(chat, 8, () => chat.send());
+    chat.commit(() => chat.remove("b"));
+    commits(chat, 8, () => chat.send());
+    room.reach(chat.seq);
+    await hears(stays.heard, chat.n - 2 + 1);
+    await settled(leaves);
+    expect(told(stays.heard).filter((one) => one === "chatChanged")).toHaveLength(1);
+    expect(stays.heard.at(-1)).toMatchObject({ event: "chatChanged", data: { lastN: chat.n } });
+    expect(told(leaves.heard)).toEqual([...upTo(9).map((n) => `receiveMessage ${n + 2}`), "chatRemoved"]);
+  });
+
+  test("puts everybody out when the chat is no more", async () => {
+    const chat = new StoredChat(chatId, ["a"]);
+    const { room, release, closed } = openRoom(chat);
+    const ears = await listener();
+    room.attach(ears.server, chat.membership("a")!, { seq: 1, n: 1 });
+    release();
+    room.end();
+    await hears(ears.heard, 1);
+    expect(told(ears.heard)).toEqual(["chatRemoved"]);
+    expect(closed()).toBe(true);
+  });
+
+  test("closes when the last socket goes, also one that was still ahead of it", async () => {
+    const chat = new StoredChat(chatId, ["a"]);
+    const { room, release, closed } = openRoom(chat);
+    const ears = await listener();
+    chat.commit(() => chat.send());
+    room.attach(ears.server, chat.membership("a")!, { seq: 2, n: 2 });
+    release();
+    room.detach(ears.server);
+    await eventually("the room is closed", closed);
+  });
+
+  test("fetches instead of holding more than it should while it waits", async () => {
+    const chat = new StoredChat(chatId);
+    const { room } = openRoom(chat);
+    const ears = await listener();
+    room.attach(ears.server, member("a"), start);
+    const batches = commits(chat, 2000, () => chat.send());
+    for (const batch of batches.slice(1)) room.hear(batch);
+    await eventually("it has all", () => news(ears.heard).length >= chat.n);
+    expect(news(ears.heard)).toEqual(upTo(chat.n));
+  });
+});
+
+describe("what has no place in the sequence", () => {
+  test("a receipt that was told before a socket was seated is told to it then, unless its answer said so", async () => {
+    const { room } = openRoom(new StoredChat(chatId));
+    const [first, second, third] = [await listener(), await listener(), await listener()];
+    room.attach(first.server, member("a"), start);
+    room.hear({ kind: "receipts", receipts: [{ userId: "b", deliveredN: 5, readN: 2 }] });
+    room.attach(second.server, member("b"), start, [{ userId: "b", deliveredN: 5, readN: 1 }]);
+    room.attach(third.server, member("c"), start, [{ userId: "b", deliveredN: 5, readN: 2 }]);
+    room.hear({ kind: "receipts", receipts: [{ userId: "a", deliveredN: 5, readN: 0 }] });
+    const toldTo = ({ heard }: Listener) => heard.map(({ data }) => [data.userId, data.deliveredN, data.readN]);
+    await eventually("all heard the last", () => [first, second, third].every((one) => toldTo(one).at(-1)?.[0] === "a"));
+    const [ofB, ofA] = [
+      ["b", 5, 2],
+      ["a", 5, 0],
+    ];
+    expect([first, second, third].map(toldTo)).toEqual([[ofB, ofA], [ofB, ofA], [ofA]]);
+  });
+
+  test("receipts are told when a mark rises, and not again", async () => {
+    const { room } = openRoom(new StoredChat(chatId));
+    const ears = await listener();
+    room.attach(ears.server, member("a"), start);
+    const receipts = (...marks: [userId: string, deliveredN: number, readN: number][]) =>
+      room.hear({ kind: "receipts", receipts: marks.map(([userId, deliveredN, readN]) => ({ userId, deliveredN, readN })) });
+    receipts(["b", 5, 2], ["c", 1, 0]);
+    receipts(["b", 4, 2]);
+    receipts(["b", 4, 4], ["c", 1, 0]);
+    await settled(ears);
+    expect(ears.heard.map(({ data }) => [data.userId, data.deliveredN, data.readN])).toEqual([
+      ["b", 5, 2],
+      ["c", 1, 0],
+      ["b", 5, 4],
+    ]);
+  });
+
+  test("typing is told once to all but the typist, and ends with a message of theirs or with their leaving", async () => {
+    const chat = new StoredChat(chatId, ["a", "b", "c"]);
+    const { room } = openRoom(chat);
+    const [a, b] = [await listener(), await listener()];
+    const here = { seq: chat.seq, n: chat.n };
+    room.attach(a.server, chat.membership("a")!, here);
+    room.attach(b.server, chat.membership("b")!, here);
+    await settled(b);
+    for (const userId of ["b", "b", "c"]) room.hear({ kind: "typing", userId, isTyping: true });
+    room.hear(chat.commit(() => chat.send("b")));
+    room.hear({ kind: "typing", userId: "b", isTyping: false });
+    room.hear(chat.commit(() => chat.remove("c")));
+    await settled(a);
+    await settled(b);
+    const typing = ({ heard }: Listener) =>
+      heard.filter(({ event }) => event === "typing").map(({ data }) => `${data.userId} ${data.isTyping}`);
+    expect(typing(a)).toEqual(["b true", "c true", "b false", "c false"]);
+    expect(typing(b)).toEqual(["c true", "c false"]);
+  });
+});
+
+describe("delivered marks", () => {
+  const raised = (marks: readonly Record<string, number>[], userId: string) =>
+    marks.map((one) => one[userId]).findLast((n) => n !== undefined);
+
+  test("rise for who is handed another's message, in few calls however many messages", async () => {
+    const chat = new StoredChat(chatId, ["a", "b"]);
+    const { room, marks } = openRoom(chat);
+    const [a, b] = [await listener(), await listener()];
+    const here = { seq: chat.seq, n: chat.n };
+    room.attach(a.server, chat.membership("a")!, here, delivered("a", chat.n));
+    room.attach(b.server, chat.membership("b")!, here, delivered("b", chat.n));
+    for (const batch of commits(chat, 200, () => chat.send("a"))) room.hear(batch);
+    await eventually("b's mark is raised", () => raised(marks, "b") === chat.n);
+    expect(marks.length).toBeLessThanOrEqual(2);
+  });
+
+  test("cost a lone sender nothing", async () => {
+    const chat = new StoredChat(chatId, ["a", "b"]);
+    const { room, marks, release } = openRoom(chat);
+    const a = await listener();
+    room.attach(a.server, chat.membership("a")!, { seq: chat.seq, n: chat.n }, delivered("a", chat.n));
+    release();
+    for (const batch of commits(chat, 20, () => chat.send("a"))) room.hear(batch);
+    await hears(a.heard, 20);
+    room.detach(a.server); // what is left to tell is told now
+    expect(marks).toEqual([]);
+  });
+
+  test("are told at the end when the last one goes at once, and not what chat has already", async () => {
+    const chat = new StoredChat(chatId, ["a", "b"]);
+    const { room, marks, release, closed } = openRoom(chat);
+    const b = await listener();
+    room.attach(b.server, chat.membership("b")!, { seq: chat.seq, n: chat.n }, delivered("b", chat.n));
+    release();
+    room.hear(chat.commit(() => chat.send("a")));
+    await hears(b.heard, 1);
+    room.hear({ kind: "receipts", receipts: [{ userId: "b", deliveredN: chat.n, readN: 0 }] });
+    room.hear(chat.commit(() => chat.send("a")));
+    room.detach(b.server);
+    expect(closed()).toBe(true);
+    expect(marks).toEqual([{ b: chat.n }]);
+  });
+
+  test("are not kept in large chats", async () => {
+    const chat = new StoredChat(
+      chatId,
+      upTo(21).map((i) => `member ${i}`),
+    );
+    const { room, marks, release } = openRoom(chat, 21);
+    const ears = await listener();
+    room.attach(ears.server, chat.membership("member 1")!, { seq: chat.seq, n: chat.n });
+    release();
+    room.hear(chat.commit(() => chat.send()));
+    await hears(ears.heard, 1);
+    room.detach(ears.server);
+    expect(marks).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
+import { settle } from "../../core/settle.ts";
 import * as change from "../../core/store/store.ts";
 import { storeTime, type Database, type Operation } from "../../core/store/store.ts";
 import { describeWith } from "../support/infra-describe.ts";
@@ -46,6 +47,20 @@ describeWithEach((open) => {
     ]);
     expect(await db.get(chats, chatId)).toEqual({ _id: chatId, seq: 1 });
     expect((await messagesOf(db, chatId)).map(({ n }) => n)).toEqual([1, 2]);
+  });
+
+  test("all who change one row at once get through", async () => {
+    const chatId = await newChat();
+    const add = () =>
+      settle(db, async () => {
+        const { seq } = (await db.get(chats, chatId))!;
+        return {
+          operations: [update(chats, { _id: chatId, seq }, { seq: seq + 1 }), insert(messages, message(chatId, seq + 1))],
+          outcome: seq,
+        };
+      });
+    const seen = await Promise.all(Array.from({ length: 8 }, add));
+    expect(seen.map(({ outcome }) => outcome).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   test("a commit whose last operation fails leaves nothing", async () => {

@@ -26,14 +26,26 @@ function stormOf({ url, token }: Person, name: string, chatId: string) {
       return undefined;
     }
   };
-  const catchUp = async () => {
-    const answer = await ask("subscribe", { since: { [chatId]: seq } });
-    if (answer?.ok !== true) return;
-    for (const message of (answer.data.messages[chatId] ?? []) as Message[]) hear(message);
-    if (answer.data.more.length > 0) await catchUp();
-  };
-  socket.on("connect", () => void catchUp());
-  socket.on("receiveMessage", hear);
+  // What comes before the answer to `subscribe` lies above it: heard without it, it would hide what the answer brings. The answer is
+  // taken where it is called, not behind a promise: events that came in one piece with it would be heard before it.
+  let isCaughtUp = false;
+  const catchUp = () =>
+    socket.timeout(3000).emit("subscribe", { since: { [chatId]: seq } }, (error: Error | null, answer?: Ack) => {
+      if (error !== null || answer?.ok !== true) {
+        if (socket.connected) socket.disconnect().connect();
+        return;
+      }
+      for (const message of (answer.data.messages[chatId] ?? []) as Message[]) hear(message);
+      isCaughtUp = answer.data.more.length === 0;
+      if (!isCaughtUp) catchUp();
+    });
+  socket.on("connect", () => {
+    isCaughtUp = false;
+    catchUp();
+  });
+  socket.on("receiveMessage", (message: Message) => {
+    if (isCaughtUp) hear(message);
+  });
 
   async function send(clientId: string): Promise<void> {
     const answer = await ask("sendMessage", { chatId, text: clientId, clientId });

@@ -35,9 +35,10 @@ describeMesh("Durable events in a mesh", () => {
     await mesh.node("request").stop();
     const doomed = await mesh.start("request", usualNodes.request, { FAULTS: "outbox.publish=kill" });
     const pair = [a.id, b.id].sort().join(":");
+    // Of an acceptance chat is told directly too; of a rejection it learns by the event alone.
     // The gateways learn of the new node a moment after it is ready; until then they say 503.
     const answered = async () => {
-      await b.patch(`/request/respond/${_id}`, { status: "accepted" });
+      await b.patch(`/request/respond/${_id}`, { status: "rejected" });
       return doomed.hasEnded();
     };
     await eventually("the answer killed the node", answered, 20_000);
@@ -45,8 +46,8 @@ describeMesh("Durable events in a mesh", () => {
     const arrived = () => meshRows(mesh, "chat", relations, { pair });
     expect(await arrived()).toEqual([]);
     await mesh.start("request", usualNodes.request);
-    await eventually("chat knows of the contact", async () => (await arrived()).length === 1, 20_000);
-    expect(await arrived()).toMatchObject([{ pair, state: "accepted" }]);
+    await eventually("chat knows of the rejection", async () => (await arrived()).length === 1, 20_000);
+    expect(await arrived()).toMatchObject([{ pair, state: "rejected" }]);
   }, 90_000);
 
   test("an event that always fails becomes a dead letter, holds nobody up, and is replayed", async () => {

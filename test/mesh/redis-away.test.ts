@@ -1,9 +1,9 @@
 /** Without Redis a mesh is slower, and that is all. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { factory, type Factory } from "../support/factory.ts";
-import { describeMesh } from "../support/infra-describe.ts";
+import { describeMesh, describeOwnRedis } from "../support/infra-describe.ts";
 import { startMesh, type Mesh } from "../support/mesh.ts";
-import { describeOwnRedis, startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
+import { startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
 
 describeMesh("A mesh without Redis", () => {
   describeOwnRedis("of its own", () => {

@@ -58,13 +58,17 @@ describeMesh("Starting a mesh", () => {
 
   test("a gateway alone is up but not ready, says what is away, and is ready once the others are there", async () => {
     const gateway = await node({ SERVICES: "gateway" });
-    const parts = await eventually("it answers operators", async () => {
-      const answer = await fetch(`${gateway.statusUrl}/ready`);
-      return answer.status === 503 && JSON.stringify(await answer.json());
-    });
+    const parts = await eventually(
+      "it answers operators",
+      async () => {
+        const answer = await fetch(`${gateway.statusUrl}/ready`);
+        return answer.status === 503 && JSON.stringify(await answer.json());
+      },
+      30_000,
+    );
     expect(parts).not.toBe("");
     expect((await fetch(`${gateway.statusUrl}/health`)).status).toBe(200);
-    for (const services of ["chat", "request,admin", "profile", "auth"]) await node({ SERVICES: services });
+    for (const services of ["chat", "request,admin", "profile", "auth", "media"]) await node({ SERVICES: services });
     await gateway.ready(40_000);
     cleanUps.unshift(() => cleanUpMesh(environment()));
   }, 90_000);

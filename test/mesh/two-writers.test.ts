@@ -2,11 +2,10 @@
  * Two chat nodes write one chat at once, with the routing that would avoid it switched off: nothing is lost, doubled or out of
  * order, also when one of the two is frozen in the middle and comes back.
  */
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import { factory, type Factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";
-import { startMesh, type Mesh } from "../support/mesh.ts";
+import { ownMesh } from "../support/own-mesh.ts";
 import type { Line, Person } from "../support/person.ts";
 import { sendInOrder } from "../support/sending.ts";
 
@@ -46,24 +45,15 @@ async function readAll(reader: Person, chatId: string): Promise<Heard[]> {
 }
 
 describeMesh("Two writers in one chat", () => {
-  let mesh: Mesh;
-  let made: Factory;
-
-  beforeAll(async () => {
-    mesh = await startMesh({ env: { ROUTING: "off" } });
-    made = factory(() => mesh.gateways);
-  }, 120_000);
-  afterAll(async () => {
-    made.leave();
-    await mesh.stop();
-  }, 60_000);
+  const own = ownMesh({ env: { ROUTING: "off" } });
+  const { made } = own;
 
   /** @param atOnce  how many messages a sender sends before it waits for their answers */
   async function storm(name: string, atOnce: number, meanwhile: (heardSoFar: () => number) => Promise<void>): Promise<void> {
     const { members, chatId } = await made.group(senderCount + readerCount);
     const senders = members.slice(0, senderCount);
     const readers = members.slice(senderCount);
-    const readerLines = await Promise.all(readers.flatMap((reader) => mesh.gateways.map((url) => reader.at(url).listen())));
+    const readerLines = await Promise.all(readers.flatMap((reader) => own.mesh.gateways.map((url) => reader.at(url).listen())));
     const textsOf = (sender: number) => Array.from({ length: perSender }, (_, i) => `from ${sender}: ${i}`);
     const heardBy = (line: Line) => (line.all("receiveMessage") as Heard[]).filter(({ text }) => text.startsWith("from "));
 
@@ -109,12 +99,12 @@ describeMesh("Two writers in one chat", () => {
   test("the same with one of the nodes frozen for 20 s in the middle", async () => {
     await storm("two writers, one frozen", 5, async (heardSoFar) => {
       await eventually("the storm is under way", () => heardSoFar() > total / 4, 30_000);
-      mesh.freeze("chatA");
+      own.mesh.freeze("chatA");
       process.stderr.write(`froze a writer after ${heardSoFar()} messages\n`);
       expect(heardSoFar()).toBeLessThan((total * 3) / 4);
       await new Promise((resolve) => setTimeout(resolve, frozenMs));
-      mesh.thaw("chatA");
-      await mesh.node("chatA").ready();
+      own.mesh.thaw("chatA");
+      await own.mesh.node("chatA").ready();
     });
   }, 180_000);
 });

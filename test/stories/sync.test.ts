@@ -7,9 +7,9 @@ const nobody = "0123456789abcdef01234567";
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 const ns = (messages: { n: number }[] | undefined) => messages?.map(({ n }) => n);
 
-async function fill(who: Person, chatId: string, count: number): Promise<void> {
+async function fill(who: Person, chatId: string, count: number, tail = ""): Promise<void> {
   const line = await who.connect();
-  await Promise.all(numbers(1, count).map((i) => line.must("sendMessage", { chatId, text: `message ${i}` })));
+  await Promise.all(numbers(1, count).map((i) => line.must("sendMessage", { chatId, text: `message ${i}${tail}` })));
   line.close();
 }
 
@@ -57,6 +57,20 @@ story("Sync", (world) => {
     expect(first.seq[chatId]).toBe(first.messages[chatId].at(-1).seq);
     const { messages } = await drain(b, { [chatId]: 0 });
     expect(ns(messages[chatId])).toEqual(numbers(1, 450));
+  });
+
+  test("long texts come in more answers, so that each fits through a slow line; a chat not named is whole all the same", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 70, "x".repeat(9900));
+    const first = (await b.post("/chat/sync", { since: { [chatId]: 0 } })).body;
+    expect(first.more).toEqual([chatId]);
+    expect(JSON.stringify(first).length).toBeLessThan(600_000);
+    expect(first.seq[chatId]).toBe(first.messages[chatId].at(-1).seq);
+    expect(ns((await drain(b, { [chatId]: 0 })).messages[chatId])).toEqual(numbers(1, 70));
+
+    const fresh = (await b.post("/chat/sync", { since: {} })).body;
+    expect(ns(fresh.messages[chatId])).toEqual(numbers(21, 70));
+    expect(fresh.more).toEqual([]);
   });
 
   test("at most 1,000 changes in all; a chat not reached is in more and has no position", async () => {

@@ -1,5 +1,8 @@
 /** Jest's globalSetup: looks for the infrastructure, and starts a mongod where there is one to start. */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
 import { connect } from "node:net";
+import { delimiter, join } from "node:path";
 import { hasMongod, startMongod, type Mongod } from "./mongod.ts";
 import { titles, variable, type Found, type Part } from "./infra.ts";
 
@@ -13,7 +16,7 @@ export default async function setUpInfra(): Promise<void> {
     given("REDIS_URL") ?? local("redis://127.0.0.1:6379", "REDIS_URL"),
     given("MONGO_URI") ?? startOwn(),
   ]);
-  const found: Record<Part, Found> = { amqp, redis, mongo };
+  const found: Record<Part, Found> = { amqp, redis, mongo, chromium: browser(), python: python() };
   const missing = Object.entries(found).flatMap(([part, answer]) =>
     "missing" in answer ? [`${titles[part as Part]}: ${answer.missing}`] : [],
   );
@@ -26,6 +29,8 @@ export default async function setUpInfra(): Promise<void> {
 export async function tearDownInfra(): Promise<void> {
   await own?.stop();
   own = undefined;
+  // Whoever sets it up again must look anew.
+  Reflect.deleteProperty(process.env, variable);
 }
 
 const given = (name: string): Found | undefined => {
@@ -46,6 +51,29 @@ async function local(url: string, name: string): Promise<Found> {
     socket.once("timeout", () => done(false));
   });
   return answers ? { url } : { missing: `nothing answers on ${hostname}:${port}, and ${name} is not set` };
+}
+
+function browser(): Found {
+  const { CHROMIUM, PATH = "" } = process.env;
+  const named = PATH.split(delimiter).flatMap((folder) => ["chromium", "chromium-browser"].map((name) => join(folder, name)));
+  const path = (CHROMIUM === undefined || CHROMIUM === "" ? named : [CHROMIUM]).find(isProgram);
+  return path === undefined ? { missing: "there is no chromium on the PATH or named by CHROMIUM" } : { url: path };
+}
+
+function python(): Found {
+  const { PYTHON } = process.env;
+  const path = PYTHON === undefined || PYTHON === "" ? "python3" : PYTHON;
+  const hasAll = spawnSync(path, ["-c", "import aiohttp, socketio"]).status === 0;
+  return hasAll ? { url: path } : { missing: "no python3 on the PATH or named by PYTHON has python-socketio and aiohttp" };
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function startOwn(): Promise<Found> {

@@ -1,12 +1,18 @@
 /**
- * The infrastructure that tests run against: RabbitMQ, Redis and MongoDB, found or started once a Jest run by `infra.setup.ts`.
+ * What tests run against: RabbitMQ, Redis, MongoDB, a browser and a Python, found or started once a Jest run by `infra.setup.ts`.
  * What is not there is said with its reason, and the tests that need it are skipped; with REQUIRE_INFRA=1 the run fails instead.
  */
-export type Part = "amqp" | "redis" | "mongo";
+export type Part = "amqp" | "redis" | "mongo" | "chromium" | "python";
 
-export const titles: Readonly<Record<Part, string>> = { amqp: "RabbitMQ", redis: "Redis", mongo: "MongoDB" };
+export const titles: Readonly<Record<Part, string>> = {
+  amqp: "RabbitMQ",
+  redis: "Redis",
+  mongo: "MongoDB",
+  chromium: "Chromium",
+  python: "Python with python-socketio",
+};
 
-/** Where a part is, or why it isn't there. */
+/** Where a part is (a program: its path), or why it isn't there. */
 export type Found = { readonly url: string } | { readonly missing: string };
 
 /** How the setup tells the processes that run the tests. */
@@ -29,6 +35,10 @@ export const amqpUrl = (): string => urlOf("amqp");
 export const redisUrl = (): string => urlOf("redis");
 /** A replica set of one member, which gives up a transaction after 3 s. */
 export const mongoUri = (): string => urlOf("mongo");
+/** The browser's program. */
+export const chromiumPath = (): string => urlOf("chromium");
+/** A python3 that can run `docs/examples`. */
+export const pythonPath = (): string => urlOf("python");
 
 /** Why tests that need these parts can't run; undefined when they can. */
 export function skipReason(...parts: readonly Part[]): string | undefined {

@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { cleanUpMesh } from "./mesh-cleanup.ts";
 import { amqpUrl, mongoUri, redisUrl } from "./infra.ts";
-import { freePort, startNode, type Env, type Node } from "./server.ts";
+import { freePort, startNode, type Env, type Node, type Place } from "./server.ts";
 
-/** Which services run on which node; seven processes. */
+/** Which services run on which node; eight processes. */
 export const usualNodes = {
   gatewayA: "gateway",
   gatewayB: "gateway",
@@ -13,6 +13,7 @@ export const usualNodes = {
   auth: "auth",
   profile: "profile",
   request: "request,admin",
+  media: "media",
 } as const satisfies Readonly<Record<string, string>>;
 export type Role = keyof typeof usualNodes;
 
@@ -32,21 +33,23 @@ export interface Mesh {
   stop(): Promise<void>;
 }
 
-interface Options {
+export interface MeshOptions {
   /** For every node. */
   readonly env?: Env;
   /** For single nodes, besides. */
   readonly nodeEnv?: Readonly<Record<string, Env>>;
   readonly without?: readonly Role[];
+  /** Where single nodes run, if not beside this process. */
+  readonly places?: Readonly<Record<string, Place & { readonly env: Env }>>;
 }
 
 /** Starts all nodes at once, in no order, and waits until every one is ready. */
-export async function startMesh({ env = {}, nodeEnv = {}, without = [] }: Options = {}): Promise<Mesh> {
+export async function startMesh({ env = {}, nodeEnv = {}, without = [], places = {} }: MeshOptions = {}): Promise<Mesh> {
   const shared: Env = {
     MESH: `test-${randomBytes(5).toString("hex")}`,
-    AMQP_URL: amqpUrl(),
-    REDIS_URL: redisUrl(),
-    MONGO_URI: mongoUri(),
+    AMQP_URL: env["AMQP_URL"] ?? amqpUrl(),
+    REDIS_URL: env["REDIS_URL"] ?? redisUrl(),
+    MONGO_URI: env["MONGO_URI"] ?? mongoUri(),
     JWT_SECRET: randomBytes(32).toString("hex"),
     HOST: "127.0.0.1",
     LIMITS: "off",
@@ -54,22 +57,26 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [] }: Option
     ...env,
   };
   const nodes = new Map<string, Node>();
+  const addressOf = (role: string): string => places[role]?.address ?? "127.0.0.1";
   const ports = { gatewayA: await freePort(), gatewayB: await freePort() };
 
   async function launch(role: string, services: string, own: Env = {}): Promise<Node> {
     const statusPort = await freePort();
     const port = role in ports ? { PORT: String(ports[role as keyof typeof ports]) } : {};
+    const place = places[role];
+    const there = place && { HOST: place.address, ADMIN_HOST: place.address, ...place.env };
     const node = startNode(
       role,
-      { ...shared, SERVICES: services, ADMIN_PORT: String(statusPort), ...port, ...nodeEnv[role], ...own },
+      { ...shared, SERVICES: services, ADMIN_PORT: String(statusPort), ...port, ...there, ...nodeEnv[role], ...own },
       statusPort,
+      place,
     );
     nodes.set(role, node);
     return node;
   }
   const mesh: Mesh = {
     env: shared,
-    gateways: [`http://127.0.0.1:${ports.gatewayA}`, `http://127.0.0.1:${ports.gatewayB}`],
+    gateways: [`http://${addressOf("gatewayA")}:${ports.gatewayA}`, `http://${addressOf("gatewayB")}:${ports.gatewayB}`],
     nodes,
     node: (role) => nodes.get(role)!,
     async start(role, services, own) {

@@ -1,14 +1,20 @@
 /** A MongoDB of the tests' own: a replica set of one member on a free port, its data in a temporary folder, gone when it is stopped. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import mongoose from "mongoose";
+import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { freePort, temporaryFolder } from "./server.ts";
 
 export interface Mongod {
   readonly uri: string;
-  readonly pid: number;
+  freeze(): void;
+  thaw(): void;
+  /** SIGKILL, and waits for the end. */
+  kill(): Promise<void>;
+  /** Starts it on the data it had, and waits until it takes writes. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -16,42 +22,61 @@ interface Options {
   /** Default true. */
   readonly replicaSet?: boolean;
   readonly transactionLifetimeSeconds?: number;
+  /** It takes test commands, such as `configureFailPoint`. Default false. */
+  readonly testCommands?: boolean;
+  /** Where it listens. */
+  readonly address?: string;
 }
 
 const program = process.env["MONGOD"] ?? "mongod";
 /** Whether there is a mongod to start, on the PATH or named by the environment's MONGOD. */
 export const hasMongod = spawnSync(program, ["--version"]).status === 0;
 
-export async function startMongod({ replicaSet = true, transactionLifetimeSeconds = 3 }: Options = {}): Promise<Mongod> {
+export async function startMongod(options: Options = {}): Promise<Mongod> {
+  const { replicaSet = true, transactionLifetimeSeconds = 3, testCommands = false, address = "127.0.0.1" } = options;
   const [port, folder] = [await freePort(), await temporaryFolder()];
-  const place = ["--port", `${port}`, "--bind_ip", "127.0.0.1", "--dbpath", folder, "--wiredTigerCacheSizeGB", "0.25"];
-  const lifetime = ["--setParameter", `transactionLifetimeLimitSeconds=${transactionLifetimeSeconds}`];
-  const mongod = spawn(program, [...place, ...lifetime, ...(replicaSet ? ["--replSet", "tests"] : [])], { stdio: "ignore" });
-  const ended = once(mongod, "exit");
-  const kill = () => void mongod.kill("SIGKILL");
-  process.once("exit", kill);
-  const host = `127.0.0.1:${port}`;
-  const up = await Promise.race([answering(host, replicaSet).then(() => true), ended.then(() => false)]);
-  if (!up) throw new Error(`${program} ended at once; run it by hand to see why`);
-  return {
+  const place = ["--port", `${port}`, "--bind_ip", address, "--dbpath", folder, "--wiredTigerCacheSizeGB", "0.25"];
+  const parameters = [`transactionLifetimeLimitSeconds=${transactionLifetimeSeconds}`, `enableTestCommands=${testCommands}`];
+  const host = `${address}:${port}`;
+  let mongod: ChildProcess;
+  let ended: Promise<unknown>;
+  let isNew = true;
+  const killNow = () => void mongod.kill("SIGKILL");
+  const forget = atEnd(killNow);
+
+  const own: Mongod = {
     uri: `mongodb://${host}/${replicaSet ? "?replicaSet=tests" : ""}`,
-    pid: mongod.pid!,
-    async stop() {
-      process.off("exit", kill);
-      kill();
+    freeze: () => void mongod.kill("SIGSTOP"),
+    thaw: () => void mongod.kill("SIGCONT"),
+    async kill() {
+      killNow();
       await ended;
+    },
+    async start() {
+      const set = parameters.flatMap((parameter) => ["--setParameter", parameter]);
+      mongod = spawn(program, [...place, ...set, ...(replicaSet ? ["--replSet", "tests"] : [])], { stdio: "ignore" });
+      ended = once(mongod, "exit");
+      const up = await Promise.race([answering(host, replicaSet, isNew).then(() => true), ended.then(() => false)]);
+      if (!up) throw new Error(`${program} ended at once; run it by hand to see why`);
+      isNew = false;
+    },
+    async stop() {
+      forget();
+      await own.kill();
       await rm(folder, { recursive: true });
     },
   };
+  await own.start();
+  return own;
 }
 
-/** Waits for it, and makes it a replica set. */
-async function answering(host: string, replicaSet: boolean): Promise<void> {
+/** Waits for it, and makes it a replica set when it is new. */
+async function answering(host: string, replicaSet: boolean, isNew: boolean): Promise<void> {
   const client = new mongoose.mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
   const admin = client.db("admin");
   try {
     await admin.command({ ping: 1 });
-    if (replicaSet) await admin.command({ replSetInitiate: { _id: "tests", members: [{ _id: 0, host }] } });
+    if (replicaSet && isNew) await admin.command({ replSetInitiate: { _id: "tests", members: [{ _id: 0, host }] } });
     await eventually("mongod takes writes", async () => (await admin.command({ hello: 1 }))["isWritablePrimary"] === true, 30_000);
   } finally {
     await client.close();

@@ -1,17 +1,12 @@
-/** A Redis of a test's own, to freeze, kill and bring back. It keeps its data over a restart. */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+/** A Redis of a test's own, to freeze, kill and bring back, with its data or empty. */
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
-import { describe } from "@jest/globals";
+import { join } from "node:path";
 import { Redis } from "ioredis";
+import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { freePort, temporaryFolder } from "./server.ts";
-
-/** Tests with a Redis of their own. Where there is none to start they are skipped, or fail with REQUIRE_INFRA=1. */
-export function describeOwnRedis(title: string, tests: () => void): void {
-  if (spawnSync("redis-server", ["--version"]).status === 0 || process.env["REQUIRE_INFRA"] === "1") describe(title, tests);
-  else describe.skip(`${title} (skipped, it needs redis-server on the PATH)`, tests);
-}
 
 export interface OwnRedis {
   readonly url: string;
@@ -21,15 +16,27 @@ export interface OwnRedis {
   thaw(): void;
   /** Writes its data to disk and dies. */
   kill(): Promise<void>;
+  /** Dies without a word: it comes back empty. */
+  crash(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startOwnRedis(): Promise<OwnRedis> {
+/** @param address  where it listens */
+export async function startOwnRedis(address = "127.0.0.1"): Promise<OwnRedis> {
   const [port, folder] = [await freePort(), await temporaryFolder()];
-  const url = `redis://127.0.0.1:${port}`;
+  const url = `redis://${address}:${port}`;
+  const place = ["--port", `${port}`, "--bind", address, "--protected-mode", "no", "--dir", folder];
   let server: ChildProcess;
+  const forget = atEnd(() => void server.kill("SIGKILL"));
   let client: Redis;
+
+  async function die(): Promise<void> {
+    client.disconnect();
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    server.kill("SIGKILL");
+    await once(server, "exit");
+  }
 
   const own: OwnRedis = {
     url,
@@ -38,22 +45,21 @@ export async function startOwnRedis(): Promise<OwnRedis> {
     thaw: () => void server.kill("SIGCONT"),
     async kill() {
       await client.save();
-      client.disconnect();
-      server.kill("SIGKILL");
-      await once(server, "exit");
+      await die();
+    },
+    async crash() {
+      await die();
+      await rm(join(folder, "dump.rdb"), { force: true });
     },
     async start() {
-      server = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder], { stdio: "ignore" });
+      server = spawn("redis-server", [...place, "--save", ""], { stdio: "ignore" });
       client = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
       client.on("error", () => undefined);
       await eventually("Redis answers", () => client.ping().then(() => true));
     },
     async stop() {
-      client.disconnect();
-      if (server.exitCode === null && server.signalCode === null) {
-        server.kill("SIGKILL");
-        await once(server, "exit");
-      }
+      forget();
+      await die();
       await rm(folder, { recursive: true });
     },
   };

@@ -18,12 +18,13 @@ export interface Asking {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One HTTP request; an object body goes as JSON, a string as it is. */
+/** One HTTP request; an object body goes as JSON, a string and a form as they are. */
 export async function ask(url: string, method: string, path: string, { body, headers = {} }: Asking = {}): Promise<Answer> {
+  const isForm = body instanceof FormData;
   const answer = await fetch(url + path, {
     method,
-    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
-    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    headers: { ...(body === undefined || isForm ? {} : { "content-type": "application/json" }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === "string" || isForm ? body : JSON.stringify(body) }),
     signal: AbortSignal.timeout(30_000),
   });
   const text = await answer.text();

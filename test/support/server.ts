@@ -1,14 +1,24 @@
 /** Real Parley processes for tests and the demo: started as `npm start` starts them, watched, signalled, and ended by their own pid. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { atEnd } from "./at-end.ts";
 import { eventually, within } from "./eventually.ts";
 
 export type Env = Readonly<Record<string, string>>;
+
+/** Where a process runs, if not beside this one. */
+export interface Place {
+  /** A network namespace by its name. */
+  readonly namespace?: string;
+  /** Where it listens. */
+  readonly address: string;
+}
 
 /** How a process ended. */
 export interface Exit {
@@ -43,32 +53,53 @@ export interface Server extends Node {
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const runner = ["node_modules/moleculer/bin/moleculer-runner.js", "--config", "moleculer.config.ts", "--mask", "**/*.service.ts"];
+/** What costs no less in many short lives: modules compiled once for all processes, passwords hashed with least work. */
+const thrift = { NODE_COMPILE_CACHE: join(tmpdir(), "parley-compile-cache"), PASSWORD_COST: "4" };
 const stopMs = 15_000;
+const here: Place = { address: "127.0.0.1" };
 
-/** A port that was free a moment ago. */
+/**
+ * Below those that a system gives to connections and to `listen(0)`: one of these would be taken between now and its use. Each of Jest's
+ * workers has some of its own, so that no two choose the same.
+ */
+const ports = { first: 10_000 + 2000 * (Number(process.env["JEST_WORKER_ID"] ?? 0) % 10), count: 2000 };
+let given = randomInt(ports.count);
+
+/** A port that nobody listens on, and that this process has not given before. */
 export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
+  for (;;) {
+    const port = ports.first + (given++ % ports.count);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
 }
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "parley-"));
 
 /** Starts a process with this environment and nothing of ours but PATH and HOME; does not wait for it. */
-export function startNode(role: string, env: Env, statusPort: number): Node {
+export function startNode(role: string, env: Env, statusPort: number, { namespace, address }: Place = here): Node {
   const { PATH = "", HOME = "" } = process.env;
   // A file, not a pipe: the log is whole also when the test is too busy to read it.
   const logFolder = mkdtempSync(join(tmpdir(), "parley-log-"));
   const logFile = join(logFolder, `${role}.log`);
   const output = openSync(logFile, "a");
-  const child = spawn(process.execPath, runner, { cwd: root, env: { PATH, HOME, ...env }, stdio: ["ignore", output, output] });
+  const program = [...(namespace === undefined ? [] : ["ip", "netns", "exec", namespace]), process.execPath, ...runner];
+  const child = spawn(program[0]!, program.slice(1), {
+    cwd: root,
+    env: { PATH, HOME, ...thrift, ...env },
+    stdio: ["ignore", output, output],
+  });
   closeSync(output);
-  return watch(role, child, statusPort, logFolder, logFile);
+  return watch(role, child, `http://${address}:${statusPort}`, logFolder, logFile);
 }
 
-function watch(role: string, child: ChildProcess, statusPort: number, logFolder: string, logFile: string): Node {
+function watch(role: string, child: ChildProcess, statusUrl: string, logFolder: string, logFile: string): Node {
   let ended: { readonly exit: Exit; readonly log: string } | undefined;
   const exited = new Promise<Exit>((resolve) =>
     child.once("exit", (code, signal) => {
@@ -77,11 +108,9 @@ function watch(role: string, child: ChildProcess, statusPort: number, logFolder:
       resolve(ended.exit);
     }),
   );
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  void exited.then(() => process.off("exit", kill));
+  const forget = atEnd(() => child.kill("SIGKILL"));
+  void exited.then(forget);
 
-  const statusUrl = `http://127.0.0.1:${statusPort}`;
   const log = () => ended?.log ?? readFileSync(logFile, "utf8");
   const isReady = async () => {
     if (ended !== undefined) return ended.exit;

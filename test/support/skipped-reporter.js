@@ -1,5 +1,5 @@
 /** A Jest reporter that says at the end, in plain lines, what infrastructure was missing; how many tests that skipped is in the summary. */
-const titles = { amqp: "RabbitMQ", redis: "Redis", mongo: "MongoDB" };
+const titles = { amqp: "RabbitMQ", redis: "Redis", mongo: "MongoDB", chromium: "Chromium" };
 
 export default class SkippedReporter {
   onRunComplete(_contexts, { numPendingTests }) {

@@ -1,4 +1,7 @@
-/** A TCP proxy between a test and a real server: it can be cut (connections break, new ones are refused) or frozen (nothing passes). */
+/**
+ * A TCP proxy between a test and a real server: it can be cut (connections break, new ones are refused), frozen (what is sent is lost)
+ * or hold back what one side sends.
+ */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
@@ -9,7 +12,9 @@ export interface Proxy {
   readonly writes: () => number;
   readonly cut: () => Promise<void>;
   readonly freeze: () => void;
-  /** Ends a cut or a freeze, for connections made from then on. */
+  /** Reads nothing more of what this side sends, until it is mended: then all of it passes. */
+  readonly hold: (from: "client" | "server") => void;
+  /** Ends a cut or a freeze, for connections made from then on; and what was held back goes on. */
   readonly mend: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -17,17 +22,18 @@ export interface Proxy {
 /** @param server  URL with host and port */
 export async function openProxy(server: string): Promise<Proxy> {
   const target = new URL(server);
-  const sockets = new Set<Socket>();
+  const sockets = new Map<Socket, "client" | "server">();
+  const held = new Set<"client" | "server">();
   let writes = 0;
   let isFrozen = false;
 
   const proxy = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
+    for (const [socket, other, side] of [
+      [client, upstream, "client"],
+      [upstream, client, "server"],
     ] as const) {
-      sockets.add(socket);
+      sockets.set(socket, side);
       socket.on("error", () => undefined);
       socket.on("close", () => {
         sockets.delete(socket);
@@ -37,6 +43,7 @@ export async function openProxy(server: string): Promise<Proxy> {
         if (socket === client) writes += 1;
         if (!isFrozen) other.write(data);
       });
+      if (held.has(side)) socket.pause();
     }
   });
   const listen = async (port: number): Promise<void> => {
@@ -50,7 +57,7 @@ export async function openProxy(server: string): Promise<Proxy> {
   async function cut(): Promise<void> {
     const closed = proxy.listening ? once(proxy, "close") : undefined;
     proxy.close();
-    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets.keys()) socket.destroy();
     await closed;
   }
 
@@ -61,8 +68,14 @@ export async function openProxy(server: string): Promise<Proxy> {
     freeze() {
       isFrozen = true;
     },
+    hold(from) {
+      held.add(from);
+      for (const [socket, side] of sockets) if (side === from) socket.pause();
+    },
     async mend() {
       isFrozen = false;
+      held.clear();
+      for (const socket of sockets.keys()) socket.resume();
       if (!proxy.listening) await listen(port);
     },
     close: cut,

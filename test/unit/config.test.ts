@@ -35,14 +35,18 @@ test("without any variable it is one process with everything in it", () => {
     REDIS_URL: undefined,
     MONGO_URI: undefined,
     MESH: "parley",
+    CLOUDINARY_URL: undefined,
     JWT_SECRET: undefined,
     JWT_OLD_SECRETS: [],
+    PASSWORD_COST: 10,
     PUBLIC_URL: undefined,
     CORS_ORIGINS: [],
     CONTACTS: "required",
+    UPLOAD_GRACE_MS: 3_600_000,
     GROUP_LIMIT: 1000,
     LIMITS: "on",
     TRUST_PROXY: 0,
+    KEEP_ALIVE_MS: 65_000,
     ADMIN_PORT: 0,
     ADMIN_HOST: "127.0.0.1",
     EVENT_RETRY_MS: 1000,
@@ -70,6 +74,7 @@ test("values are read as what they are", () => {
     CONTACTS: "open",
     TRUST_PROXY: "10.0.0.0/8, ::1",
     FAULTS: "outbox.publish=kill",
+    CLOUDINARY_URL: "cloudinary://key:secret@cloud?upload_prefix=https://api-eu.cloudinary.com",
   });
   expect(config).toMatchObject({
     PORT: 0,
@@ -80,6 +85,7 @@ test("values are read as what they are", () => {
     CONTACTS: "open",
     TRUST_PROXY: ["10.0.0.0/8", "::1"],
     FAULTS: ["outbox.publish=kill"],
+    CLOUDINARY_URL: { cloud: "cloud", key: "key", secret: "secret", apiUrl: "https://api-eu.cloudinary.com", deliveryHost: undefined },
   });
   expect(readConfig({ TRUST_PROXY: "2" }).TRUST_PROXY).toBe(2);
 });
@@ -98,6 +104,9 @@ describe("a bad variable stops the start with a line that names it", () => {
     ["MONGO_URI", "localhost"],
     ["MONGO_URI", "mongodb:///db"],
     ["MESH", "Parley!"],
+    ["CLOUDINARY_URL", "https://key:secret@cloud"],
+    ["CLOUDINARY_URL", "cloudinary://key@cloud"],
+    ["CLOUDINARY_URL", "cloudinary://key:secret@cloud?upload_prefix=http://api.example.org"],
     ["JWT_SECRET", "too short"],
     ["JWT_OLD_SECRETS", `${"a".repeat(32)},short`],
     ["PUBLIC_URL", "chat.example.org"],
@@ -107,6 +116,7 @@ describe("a bad variable stops the start with a line that names it", () => {
     ["GROUP_LIMIT", "2"],
     ["LIMITS", "false"],
     ["TRUST_PROXY", "33"],
+    ["KEEP_ALIVE_MS", "0"],
     ["ADMIN_PORT", "no"],
     ["EVENT_RETRY_MS", "0"],
     ["EVENT_ATTEMPTS", "0"],
@@ -130,11 +140,12 @@ describe("a bad variable stops the start with a line that names it", () => {
   });
   test("an unknown service is named, and the known ones with it", () => {
     expect(complaints({ ...mesh, SERVICES: "gateway,chatt" })).toEqual([
-      'SERVICES must be a list of admin, auth, chat, gateway, profile, request; there is no service "chatt"',
+      'SERVICES must be a list of admin, auth, chat, gateway, media, profile, request; there is no service "chatt"',
     ]);
   });
   test("a secret is not repeated in the line about it", () => {
     expect(complaints({ JWT_SECRET: "hunter2" })[0]).not.toContain("hunter2");
+    expect(complaints({ CLOUDINARY_URL: "cloudinary://key:hunter2" })[0]).not.toContain("hunter2");
   });
 });
 

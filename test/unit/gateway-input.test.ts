@@ -46,7 +46,12 @@ describe("strict params", () => {
     expect(wrong(JSON.parse('{"name":"Ada","__proto__":{"x":1}}') as object)).toEqual(["__proto__"]);
     expect(wrong({ name: "Ada", constructor: 1 })).toEqual(["constructor"]);
   });
-  test("take null only where a rule says so", () => {
+  test("take null only where a rule says so, also where there is a default", () => {
+    const check = strictCheck({ since: { type: "record", key: { type: "string" }, value: { type: "number" }, default: {} } });
+    const params = {};
+    check(params);
+    expect(params).toEqual({ since: {} });
+    expect(() => check({ since: null })).toThrow(expect.objectContaining({ type: "VALIDATION" }));
     expect(wrong({ name: "Ada", about: null })).toEqual([]);
     expect(wrong({ name: "Ada", note: null })).toEqual(["note"]);
     expect(wrong({ name: null })).toEqual(["name"]);

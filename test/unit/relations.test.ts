@@ -9,19 +9,21 @@ const decidedAt = 1_000_000;
 const justBefore = decidedAt + rejectionHoldsMs - 1;
 const dayLater = decidedAt + rejectionHoldsMs;
 
-/** A pair that the sender asked and that reached this state; blocked by the recipient unless said otherwise. */
-const standing = (state: RelationState, blockedBy = state === "blocked" ? [recipient] : []): Standing => ({
+/** A pair that the sender asked and that reached this state; blocked by the recipient, and contacts before only if that is over. */
+const standing = (state: RelationState, wereContacts = state === "ended"): Standing => ({
   state,
   fromUserId: sender,
   toUserId: recipient,
   updatedAt: decidedAt,
-  blockedBy,
+  blockedBy: state === "blocked" ? [recipient] : [],
+  wereContacts,
 });
 
 function outcome(from: Standing | undefined, act: Act, actor: string, now = justBefore): string {
   const other = actor === sender ? recipient : sender;
   try {
     const next = transition(from, act, { actor, other, now });
+    if (next === null) return "as it is";
     return next.isNew ? `new ${next.state}` : next.state;
   } catch (error) {
     return codeOf(error) ?? String(error);
@@ -80,7 +82,7 @@ const table: { [S in RelationState]: { [A in Act]: readonly [ofSender: string, o
     accept: ["NOT_FOUND", "NOT_FOUND"],
     reject: ["NOT_FOUND", "NOT_FOUND"],
     cancel: ["NOT_FOUND", "NOT_FOUND"],
-    end: ["NOT_FOUND", "NOT_FOUND"],
+    end: ["as it is", "as it is"],
     block: ["blocked", "blocked"],
     unblock: ["NOT_FOUND", "NOT_FOUND"],
   },
@@ -91,7 +93,7 @@ const table: { [S in RelationState]: { [A in Act]: readonly [ofSender: string, o
     reject: ["NOT_FOUND", "NOT_FOUND"],
     cancel: ["NOT_FOUND", "NOT_FOUND"],
     end: ["NOT_FOUND", "NOT_FOUND"],
-    block: ["blocked", "blocked"],
+    block: ["blocked", "as it is"],
     unblock: ["NOT_FOUND", "none"],
   },
 };
@@ -117,7 +119,8 @@ describe("how two people stand to each other", () => {
 
   test("a new invite turns the direction to who sent it", () => {
     const next = transition(standing("ended"), "invite", { actor: recipient, other: sender, now: justBefore });
-    expect(next).toEqual({ state: "pending", fromUserId: recipient, toUserId: sender, blockedBy: [], isNew: true } satisfies Next);
+    const afresh: Next = { state: "pending", fromUserId: recipient, toUserId: sender, blockedBy: [], isNew: true, wereContacts: true };
+    expect(next).toEqual(afresh);
   });
 
   test("a crossing invite keeps the first one's direction", () => {
@@ -126,15 +129,41 @@ describe("how two people stand to each other", () => {
   });
 
   test("when both blocked, the block stands until both have lifted it", () => {
-    const both = transition(standing("blocked"), "block", { actor: sender, other: recipient, now: justBefore });
+    const both = transition(standing("blocked"), "block", { actor: sender, other: recipient, now: justBefore })!;
     expect(both.blockedBy).toEqual([recipient, sender]);
-    const one = transition({ ...both, updatedAt: decidedAt }, "unblock", { actor: recipient, other: sender, now: justBefore });
+    const one = transition({ ...both, updatedAt: decidedAt }, "unblock", { actor: recipient, other: sender, now: justBefore })!;
     expect(one).toMatchObject({ state: "blocked", blockedBy: [sender] });
-    expect(outcome({ ...one, updatedAt: decidedAt }, "invite", recipient)).toBe("NOT_FOUND");
-    expect(outcome({ ...one, updatedAt: decidedAt }, "unblock", sender)).toBe("none");
+    const lifted = { ...one, updatedAt: decidedAt };
+    for (const act of ["invite", "unblock"] as const) expect(outcome(lifted, act, recipient)).toBe("NOT_FOUND");
+    expect(outcome(lifted, "unblock", sender)).toBe("none");
   });
 
-  test("blocking twice is blocking once", () => {
-    expect(transition(standing("blocked"), "block", { actor: recipient, other: sender, now: justBefore }).blockedBy).toEqual([recipient]);
+  test("two who were contacts once may end it again in whatever state they are now: nothing changes", () => {
+    for (const state of Object.keys(table) as RelationState[]) {
+      for (const actor of [sender, recipient]) {
+        expect(outcome(standing(state, true), "end", actor)).toBe(state === "accepted" ? "ended" : "as it is");
+      }
+    }
+  });
+
+  test("it is remembered that two were contacts, through an end, a block and a new invite", () => {
+    const doing = { actor: sender, other: recipient, now: justBefore };
+    for (const act of ["end", "block"] as const) {
+      const left = transition(standing("accepted"), act, doing)!;
+      expect(left.wereContacts).toBe(true);
+      expect(transition({ ...left, updatedAt: decidedAt }, "block", doing)?.wereContacts ?? true).toBe(true);
+    }
+    expect(transition(standing("ended"), "invite", doing)!.wereContacts).toBe(true);
+    for (const state of ["none", "pending", "rejected", "cancelled"] as const) {
+      expect(transition(standing(state), "block", doing)!.wereContacts).toBe(false);
+    }
+  });
+
+  test("to who is blocked, every act but an invite looks as it does after the contact ended", () => {
+    for (const wereContacts of [true, false]) {
+      for (const act of ["accept", "reject", "cancel", "end", "unblock"] as const) {
+        expect(outcome(standing("blocked", wereContacts), act, sender)).toBe(outcome(standing("ended", wereContacts), act, sender));
+      }
+    }
   });
 });

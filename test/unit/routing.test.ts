@@ -1,7 +1,7 @@
 /** Rendezvous hashing: every node picks alike, and only the keys of a node that came or went move. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { Context, ServiceBroker } from "moleculer";
-import { pick, rendezvous } from "../../core/broker/routing.ts";
+import { pick, Routing } from "../../core/broker/routing.ts";
 import { newId } from "../../core/ids.ts";
 
 const nodes = ["a", "b", "c", "d", "e"].map((id) => ({ id: `node-${id}` }));
@@ -44,20 +44,28 @@ describe("as Moleculer's strategy", () => {
   let broker: ServiceBroker;
   const strategy = (routing: string) => {
     broker = new ServiceBroker({ logger: false, metadata: { routing }, skipProcessEventRegistration: true });
-    return new rendezvous(broker.registry, broker, { key: "chatId" });
+    return new Routing(broker.registry, broker, { key: "chatId" });
   };
-  const used = (routing: string, params: (key: string) => unknown) => {
+  /** @param silent  seconds since these were heard */
+  const used = (routing: string, params: (key: string) => unknown, silent: Readonly<Record<string, number>> = {}) => {
     const chosen = strategy(routing);
+    const known = nodes.map(({ id }) => ({ id, local: false, node: { lastHeartbeatTime: process.uptime() - (silent[id] ?? 1) } }));
     return keys.slice(0, 200).map((key) => {
       const ctx = new Context<any>(broker);
       ctx.params = params(key);
-      return (chosen.select(nodes, ctx) as { id: string }).id;
+      return (chosen.select(known, ctx) as { id: string }).id;
     });
   };
   afterEach(() => broker.stop());
 
   test("calls go by the param it is told to", () => {
     expect(used("on", (chatId) => ({ chatId }))).toEqual(keys.slice(0, 200).map((key) => pick(nodes, key).id));
+  });
+  test("a node not heard of for a while is passed over, unless none is heard of", () => {
+    const heard = nodes.filter(({ id }) => id !== "node-c");
+    const by = (chatId: string) => ({ chatId });
+    expect(used("on", by, { "node-c": 4 })).toEqual(keys.slice(0, 200).map((key) => pick(heard, key).id));
+    expect(used("on", by, Object.fromEntries(nodes.map(({ id }) => [id, 4])))).toEqual(used("on", by));
   });
   test.each([
     ["without that param", () => ({ text: "x" })],

@@ -1,4 +1,5 @@
 /** One sender's order at the gateway, also when calls fail in the middle. */
+import { stat } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
@@ -62,6 +63,17 @@ test("gives up a refused message that does not come again when it may", async ()
   expect(await send("2")).toBe("RATE_LIMITED");
   await eventually("another message goes", async () => (await send("3")) === "stored", 1000);
   expect(stored).toEqual(["3"]);
+});
+
+test("a message that came while the gateway stood still does not overtake the refused one", async () => {
+  const { send, stored } = chatOf();
+  expect(await send("1", { refusal: new TooMany(50) })).toBe("RATE_LIMITED");
+  // As from a socket: read when the process goes on, after its timers.
+  const read = stat(".").then(() => send("2"));
+  for (const until = performance.now() + 200; performance.now() < until;);
+  expect(await read).toBe("RATE_LIMITED");
+  expect(await send("1")).toBe("stored");
+  expect(stored).toEqual(["1"]);
 });
 
 test("waits for nothing that can't come again", async () => {

@@ -1,0 +1,80 @@
+/** The page of the API's documents, in a real browser: on a desktop and a phone, by day and by night. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { Browser } from "playwright-core";
+import { desktop, phone, screenshot, startBrowser, watchedPage } from "../support/browser.ts";
+import { describeWith } from "../support/infra-describe.ts";
+import { startEmbedded, type Server } from "../support/server.ts";
+
+describeWith(["chromium"], "/docs", () => {
+  let server: Server;
+  let browser: Browser;
+  beforeAll(async () => {
+    // With its limits: a page must not need more than a visitor may ask.
+    [server, browser] = await Promise.all([startEmbedded({ env: { LIMITS: "on" } }), startBrowser()]);
+  });
+  afterAll(async () => {
+    await Promise.all([browser.close(), server.stop()]);
+  });
+
+  test.each([
+    ["a desktop by day", desktop, "light"],
+    ["a desktop by night", desktop, "dark"],
+    ["a phone by day", phone, "light"],
+    ["a phone by night", phone, "dark"],
+  ] as const)("can be read on %s, and nothing is wrong in its console", async (name, device, colorScheme) => {
+    const { page, troubles } = await watchedPage(browser, server.url, { ...device, colorScheme });
+    await page.goto(`${server.url}/docs`);
+    await screenshot(page, `docs on ${name}`);
+    expect(await page.locator("h1").innerText()).toBe("Parley API");
+    expect(await page.locator(".entry").count()).toBeGreaterThan(40);
+
+    await page.goto(`${server.url}/docs#postChatMessages`);
+    await page.locator("#postChatMessages[open] .fields").first().waitFor();
+    await screenshot(page, `docs of a route on ${name}`);
+    await page.goto(`${server.url}/docs#schema-Message`);
+    await page.locator("#schema-Message[open]").waitFor();
+    await screenshot(page, `docs of a schema on ${name}`);
+
+    await page.evaluate("for (const entry of document.querySelectorAll('.entry')) entry.open = true");
+    const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    expect(overflow).toBe(0);
+    expect(troubles).toEqual([]);
+    await page.close();
+  });
+
+  test("finds what one searches, and nothing else", async () => {
+    const { page, troubles } = await watchedPage(browser, server.url, desktop);
+    await page.goto(`${server.url}/docs`);
+    await page.keyboard.press("/");
+    await page.keyboard.type("post sync");
+    expect(await page.locator(".entry:visible").evaluateAll((entries) => entries.map(({ id }) => id))).toEqual(["postChatSync"]);
+    expect(await page.locator("nav li:visible").count()).toBe(1);
+    await page.keyboard.type(" and what is not there");
+    await page.getByText("Nothing here has these words.").waitFor();
+    await page.keyboard.press("Escape");
+    expect(await page.locator(".overview").isVisible()).toBe(true);
+    expect(troubles).toEqual([]);
+    await page.close();
+  });
+
+  test("leads from its contents to each entry, and from each type's name to the type", async () => {
+    const { page } = await watchedPage(browser, server.url, desktop);
+    await page.goto(`${server.url}/docs`);
+    const dead = await page.evaluate(
+      "[...document.querySelectorAll('a[href^=\"#\"]')].map((link) => link.hash.slice(1)).filter((id) => document.getElementById(id) === null)",
+    );
+    expect(dead).toEqual([]);
+    await page.locator("nav a", { hasText: "/auth/login" }).click();
+    await page.locator("#postAuthLogin[open]").waitFor();
+    await page.close();
+  });
+
+  test("can be read without its script", async () => {
+    const { page } = await watchedPage(browser, server.url, { ...desktop, javaScriptEnabled: false });
+    await page.goto(`${server.url}/docs`);
+    await page.locator("#postAuthLogin > summary").click();
+    await page.locator("#postAuthLogin[open] .fields").first().waitFor();
+    expect(await page.locator("#search").isVisible()).toBe(false);
+    await page.close();
+  });
+});

@@ -1,0 +1,31 @@
+/** The quick ones of `npm run faults`, in a smaller storm: a gateway and a chat node are killed, and the embedded server, three times. */
+import { afterAll, describe, expect, test } from "@jest/globals";
+import type { Fault } from "../faults/fault.ts";
+import { faults } from "../faults/faults/index.ts";
+import { smallSize } from "../faults/storm.ts";
+import { table } from "../faults/table.ts";
+import { Trial } from "../faults/trial.ts";
+import { lacking } from "../faults/world.ts";
+
+const trial = new Trial(smallSize);
+afterAll(() => trial.end(), 60_000);
+
+async function holds(fault: Fault): Promise<void> {
+  const outcome = await trial.run(fault);
+  process.stderr.write(`${table([outcome])}\n`);
+  const { lost, doubled, outOfOrder, viewsDiffer, eventsLost, longestSilenceMs } = outcome.verdict;
+  const found = { lost, doubled, outOfOrder, viewsDiffer, eventsLost };
+  expect(found).toEqual({ lost: [], doubled: [], outOfOrder: [], viewsDiffer: [], eventsLost: [] });
+  expect(longestSilenceMs).toBeLessThanOrEqual(fault.promiseMs);
+}
+
+const quick = (world: Fault["world"]) => faults.filter((fault) => fault.isQuick === true && fault.world === world);
+const missing = lacking();
+const describeOwn = missing === undefined || process.env["REQUIRE_INFRA"] === "1" ? describe : describe.skip;
+
+describeOwn(`In a storm on a mesh${missing === undefined ? "" : ` (skipped, it needs ${missing})`}`, () => {
+  test.each(quick("mesh"))("nothing is lost, doubled, out of order or late when $what", holds, 180_000);
+});
+describe("In a storm on one process", () => {
+  test.each(quick("embedded"))("nothing is lost, doubled, out of order or late when $what", holds, 120_000);
+});

@@ -1,0 +1,21 @@
+/**
+ * A program that stops in the middle of writing a blob, to be killed there. Arguments: the storage's place, the key, and how many bytes
+ * to write before. Prints a line when the storage has taken them and asks for more.
+ */
+import { Readable } from "node:stream";
+import { openBlobs, type Place } from "./blobs.ts";
+
+const [adapter, where, name, key, bytes] = process.argv.slice(2) as [...Place, string, string];
+
+function* half() {
+  const piece = Buffer.alloc(64 * 1024, "x");
+  for (let sent = 0; sent < Number(bytes); sent += piece.length) yield piece;
+}
+async function* stopping() {
+  yield* half();
+  process.stdout.write("half\n");
+  await new Promise(() => setInterval(() => undefined, 60_000));
+}
+
+const blobs = await openBlobs([adapter, where, name]);
+await blobs.write(key, Readable.from(stopping(), { objectMode: false, highWaterMark: 1 }));

@@ -1,0 +1,40 @@
+/** A real browser, and pages in it that note all that a user's console would show. */
+import { mkdirSync } from "node:fs";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromiumPath } from "./infra.ts";
+
+const flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+/** Where screenshots are left to be looked at; git ignores it. */
+const folder = "coverage/screenshots";
+
+export const desktop = { viewport: { width: 1280, height: 900 } } as const;
+export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true } as const;
+
+export const startBrowser = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath(), args: flags });
+
+/** A page, and what went wrong in it: console messages, errors, requests that failed or went to another host. */
+export interface Watched {
+  readonly page: Page;
+  readonly troubles: readonly string[];
+}
+
+export async function watchedPage(browser: Browser, origin: string, options: BrowserContextOptions): Promise<Watched> {
+  const page = await browser.newPage(options);
+  const troubles: string[] = [];
+  page.on("console", (message) => troubles.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => troubles.push(`error: ${error.message}`));
+  page.on("requestfailed", (request) => troubles.push(`failed: ${request.url()}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${origin}/`)) troubles.push(`another host: ${request.url()}`);
+  });
+  page.on("response", (response) => {
+    if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);
+  });
+  return { page, troubles };
+}
+
+/** Leaves a picture of what is to be seen now. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: `${folder}/${name}.png` });
+}

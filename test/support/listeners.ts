@@ -1,0 +1,46 @@
+/** Real sockets of a server of the test's own, with all that each heard: for tests of live delivery below the gateway. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Server, type Socket as ServerSocket } from "socket.io";
+import { io as connect, type Socket } from "socket.io-client";
+import type { ServerEvents } from "../../services/gateway/socket/emitted.ts";
+
+export interface Heard {
+  readonly event: string;
+  readonly data: any;
+}
+export interface Listener {
+  readonly server: ServerSocket<any, ServerEvents, any>;
+  readonly client: Socket;
+  readonly heard: Heard[];
+}
+
+export interface Listeners {
+  readonly io: Server<any, ServerEvents, any>;
+  /** Connects a socket. */
+  listener(): Promise<Listener>;
+  close(): Promise<void>;
+}
+
+export async function openListeners(): Promise<Listeners> {
+  const http = createServer();
+  const io: Listeners["io"] = new Server(http, { serveClient: false });
+  const clients: Socket[] = [];
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  return {
+    io,
+    async listener() {
+      const client = connect(url, { transports: ["websocket"], forceNew: true, reconnection: false });
+      clients.push(client);
+      const heard: Heard[] = [];
+      client.onAny((event: string, data: unknown) => heard.push({ event, data }));
+      await new Promise<void>((resolve) => client.once("connect", resolve));
+      return { server: io.sockets.sockets.get(client.id!)!, client, heard };
+    },
+    async close() {
+      for (const client of clients) client.close();
+      await io.close();
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/** Positions: each subscribed socket is told of its chats that moved, in one event. */
+import { expect, test } from "@jest/globals";
+import { tellPositions } from "../../services/gateway/socket/positions.ts";
+import type { Listener } from "../../services/gateway/socket/seats.ts";
+
+function listener(isSubscribed: boolean) {
+  const told: unknown[] = [];
+  const socket = { data: { isSubscribed }, emit: (event: string, data: unknown) => told.push([event, data]) } as unknown as Listener;
+  return { socket, told };
+}
+
+test("each subscribed socket hears of its own chats that moved, and is told nothing when none did", () => {
+  const [a, b, idle, joiner] = [listener(true), listener(true), listener(true), listener(false)];
+  const room = (chatId: string, seq: number | undefined, ...of: { socket: Listener }[]) => ({
+    chatId,
+    movement: () => (seq === undefined ? undefined : { seq, sockets: of.map(({ socket }) => socket) }),
+  });
+  tellPositions([room("one", 4, a, joiner), room("two", 7, a, b), room("three", undefined, a, b, idle)]);
+  expect(a.told).toEqual([["positions", { one: 4, two: 7 }]]);
+  expect(b.told).toEqual([["positions", { two: 7 }]]);
+  expect(idle.told).toEqual([]);
+  expect(joiner.told).toEqual([]);
+});
