@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { ServiceBroker, type BrokerOptions } from "moleculer";
 import { cacherOptions } from "../cache/cacher.ts";
-import type { Config, Mesh } from "../config.ts";
+import type { Config } from "../config.ts";
 import { codeOf } from "../errors.ts";
 import { breaker, defaultPolicy } from "../policy.ts";
 import type { Groups } from "../queue/queue.ts";
@@ -15,6 +15,7 @@ import { logger } from "./logger.ts";
 import { TextReporter } from "./metrics.ts";
 import { moleculers } from "./moleculers.ts";
 import { Routing } from "./routing.ts";
+import { transporter } from "./transporter.ts";
 
 export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
   const { mesh } = config;
@@ -23,7 +24,7 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     // Never a fixed one: it would inherit the queued requests of the dead process that had it before.
     nodeID: `${hostname()}-${randomBytes(4).toString("hex")}`,
     logger: logger(config),
-    ...(mesh === undefined ? {} : { transporter: amqp(mesh) }),
+    ...(mesh === undefined ? {} : { transporter: transporter(mesh.amqpUrl) }),
     cacher: cacherOptions(mesh),
     serializer: "JSONExt",
     requestTimeout: defaultPolicy.timeoutMs,
@@ -53,17 +54,6 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     skipProcessEventRegistration: true,
     internalServices: true,
   };
-}
-
-// A request counts until it is answered, whatever its action: bulkheads decide how many are at work, so that one action's wait holds up no
-// other, nor a call that comes back to its own node.
-function amqp({ amqpUrl }: Mesh): NonNullable<BrokerOptions["transporter"]> {
-  const url = new URL(amqpUrl);
-  url.searchParams.set("heartbeat", "10");
-  return {
-    type: "AMQP",
-    options: { url: url.href, prefetch: 30_000, socketOptions: { noDelay: true, timeout: 10_000, keepAlive: true } },
-  } as NonNullable<BrokerOptions["transporter"]>;
 }
 
 /**
