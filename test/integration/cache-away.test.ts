@@ -1,7 +1,7 @@
 /** The cache while Redis is frozen, dead or starting: it costs nothing, and what could not be forgotten is not served. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { from, name, never, startCacheNode, stopCacheNodes, type CacheNode } from "../support/cache-node.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, within } from "../support/eventually.ts";
 import { describeOwnRedis } from "../support/infra-describe.ts";
 import { startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
 import { openProxy } from "../support/tcp-proxy.ts";
@@ -19,11 +19,6 @@ describeOwnRedis("the cache while Redis is away", () => {
   });
 
   const isBack = () => eventually("the breaker closes", () => node.cache.health().ok, 20_000);
-  const timed = async (work: () => Promise<unknown>): Promise<number> => {
-    const started = performance.now();
-    await work();
-    return performance.now() - started;
-  };
   const thousandReads = async () => {
     for (let i = 0; i < 1000; i++) await node.cache.read("a", from("store"));
   };
@@ -50,11 +45,8 @@ describeOwnRedis("the cache while Redis is away", () => {
   test("a frozen Redis costs one read a moment and then nothing, and is used again when it is back", async () => {
     await node.cache.read("a", from("cached"));
     redis.freeze();
-    const first = await timed(() => node.cache.read("a", from("store")));
-    const others = await timed(thousandReads);
-    console.info(`Redis frozen: the first read ${Math.round(first)} ms, a thousand more ${Math.round(others)} ms`);
-    expect(first).toBeLessThan(600);
-    expect(others).toBeLessThan(200);
+    await within(600, "the first read is answered", node.cache.read("a", from("store")));
+    await within(200, "a thousand more are answered", thousandReads());
     expect(node.cache.health()).toEqual({ ok: false, detail: expect.stringContaining("circuit breaker open") });
 
     redis.thaw();
@@ -65,7 +57,7 @@ describeOwnRedis("the cache while Redis is away", () => {
 
   test("a Redis that died costs nothing, and is used again when it was started", async () => {
     await redis.kill();
-    expect(await timed(thousandReads)).toBeLessThan(500);
+    await within(500, "a thousand reads are answered", thousandReads());
     expect(node.cache.health().ok).toBe(false);
     await redis.start();
     await isBack();
@@ -77,7 +69,7 @@ describeOwnRedis("the cache while Redis is away", () => {
     const { cache } = (node = await startCacheNode(proxy.url));
     await cache.read("a", from("old"));
     await redis.kill();
-    expect(await timed(() => cache.forget(["a"]))).toBeLessThan(600);
+    await within(600, "it is forgotten", cache.forget(["a"]));
     expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
     await proxy.cut(); // The node would make up for it before we look.
     await redis.start();
@@ -90,7 +82,7 @@ describeOwnRedis("the cache while Redis is away", () => {
   test("a forget that a frozen Redis did not answer counts as missed", async () => {
     await node.cache.read("a", from("old"));
     redis.freeze();
-    expect(await timed(() => node.cache.forget(["a"]))).toBeLessThan(600);
+    await within(600, "it is forgotten", node.cache.forget(["a"]));
     expect(await node.cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
     redis.thaw();
     await cachedAgain("a", "new");
@@ -110,6 +102,6 @@ describeOwnRedis("the cache while Redis is away", () => {
 
   test("the node ends while Redis is away", async () => {
     redis.freeze();
-    expect(await timed(() => node.broker.stop())).toBeLessThan(3000);
+    await within(3000, "the node ended", node.broker.stop());
   });
 });

@@ -1,19 +1,23 @@
 /** Waiting without fixed sleeps: poll until something holds, or say after a deadline what never did. */
 import { setTimeout as pause } from "node:timers/promises";
+import { whenLate } from "../../core/late.ts";
+
+const PAUSE_MS = 50;
 
 /**
  * Asks again and again until the answer is neither undefined nor false.
  * @param what  named in the error: "the chat takes messages again"
- * @throws Error  nothing within `timeoutMs`; the last rejection of `probe` is its cause
+ * @param timeoutMs  of asking and pausing. A pause counts as what it was meant to be: a machine that stood still has not waited
+ * @throws Error  nothing in that time; the last rejection of `probe` is its cause
  */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
   timeoutMs = 10_000,
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
   let cause: unknown;
-  do {
+  for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += PAUSE_MS) {
+    const asked = performance.now();
     try {
       const answer = await probe();
       if (answer !== undefined && answer !== false) return answer;
@@ -21,24 +25,23 @@ export async function eventually<T>(
     } catch (error) {
       cause = error;
     }
-    await pause(50);
-  } while (Date.now() < deadline);
+    waitedMs += performance.now() - asked;
+    await pause(PAUSE_MS);
+  }
   throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause });
 }
 
 /**
- * Holds a promise to a deadline.
+ * Holds a promise to a deadline, as a waiting caller would see it: whatever else was due or had come before it goes first, so that a
+ * machine which stands still for a moment does not break the promise.
  * @throws Error  naming what did not happen
  */
 export async function within<T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> {
-  const done = new AbortController();
-  const late = pause(timeoutMs, undefined, { signal: done.signal }).then(() => {
-    throw new Error(`not within ${timeoutMs} ms: ${what}`);
-  });
+  const late = Promise.withResolvers<never>();
+  const isDone = whenLate(timeoutMs, () => late.reject(new Error(`not within ${timeoutMs} ms: ${what}`)));
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, late.promise]);
   } finally {
-    done.abort();
-    late.catch(() => undefined);
+    isDone();
   }
 }

@@ -65,8 +65,8 @@ describe("an e-mail address", () => {
   });
 
   test("that is 90 kB of @ is refused at once", () => {
-    const started = performance.now();
+    const before = process.cpuUsage();
     expect(check({ emailId: "@".repeat(90_000) })).not.toBe(true);
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(500);
   });
 });
