@@ -9,26 +9,29 @@ export interface Judged<T> {
   readonly outcome: T;
 }
 
-/** Shorter than a call may take, so that it ends with an answer. */
+/**
+ * Shorter than a call may take, so that it ends with an answer; and what was judged by a process that then stood still is not committed
+ * long after its caller gave up, over what others wrote since.
+ */
 const patienceMs = 3000;
 
 /**
  * Judges and commits, again while others change what was judged. Of those who race one always gets through.
  * @param judge  reads the present state and decides; what it throws goes to the caller
  * @returns the outcome that was committed, and the commit's store time (0 when there was nothing to commit)
- * @throws Unavailable  changed by others at every attempt, for 3 s
+ * @throws Unavailable  nothing was committed for 3 s: others changed it at every attempt, or this process stood still
  */
 export async function settle<T>(db: Database, judge: () => Promise<Judged<T>>): Promise<{ outcome: T; at: number }> {
-  const deadline = Date.now() + patienceMs;
+  const began = performance.now();
   for (let attempt = 1; ; attempt++) {
     const { operations, outcome } = await judge();
     if (operations.length === 0) return { outcome, at: 0 };
+    if (performance.now() - began > patienceMs) throw new Unavailable();
     try {
       const { at } = await db.commit(operations);
       return { outcome, at };
     } catch (error) {
       if (!isStale(error)) throw error;
-      if (Date.now() > deadline) throw new Unavailable();
     }
     await backOff(attempt);
   }

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import { settle } from "../../core/settle.ts";
 import * as change from "../../core/store/store.ts";
@@ -61,6 +61,22 @@ describeWithEach((open) => {
       });
     const seen = await Promise.all(Array.from({ length: 8 }, add));
     expect(seen.map(({ outcome }) => outcome).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test("what a process judged before it stood still is not committed after", async () => {
+    const chatId = await newChat();
+    const rename = (seq: number, standStill = () => undefined as unknown) =>
+      settle(db, async () => {
+        await db.get(chats, chatId);
+        standStill();
+        return { operations: [update(chats, { _id: chatId }, { seq })], outcome: seq };
+      });
+    const now = performance.now.bind(performance);
+    const late = rename(1, () => jest.spyOn(performance, "now").mockImplementation(() => now() + 3001));
+    await expect(late).rejects.toMatchObject({ type: "UNAVAILABLE" });
+    jest.restoreAllMocks();
+    await rename(2);
+    expect(await db.get(chats, chatId)).toEqual({ _id: chatId, seq: 2 });
   });
 
   test("a commit whose last operation fails leaves nothing", async () => {
