@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 /** Jest runs the same ES modules and TypeScript as the server does; swc strips the types. */
 const common = {
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2024", parser: { syntax: "typescript" } }, module: { type: "es6" } }] },
@@ -23,8 +25,8 @@ export default {
   globalTeardown: "<rootDir>/test/support/infra.teardown.ts",
   reporters: ["default", "<rootDir>/test/support/skipped-reporter.js"],
   testTimeout: 60_000,
-  // Tests mostly wait for servers: by default Jest would leave the second core of a small machine to nobody.
-  maxWorkers: "100%",
+  // Tests mostly wait, for servers and for time: as many at once as there are cores would leave half of those idle.
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   // A test that fails half-way may leave its servers running: the run ends all the same, and they with it.
   forceExit: true,
 };
