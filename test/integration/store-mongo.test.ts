@@ -1,7 +1,6 @@
 /** What only the mesh's store has to stand: dead and frozen writers, lost answers, a server that is away, unfit or wrongly addressed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -13,6 +12,7 @@ import { newId } from "../../core/ids.ts";
 import { pageOf } from "../../core/store/mongo/database.ts";
 import { insert, update, expect as unchanged, type Database } from "../../core/store/store.ts";
 import { eventually, within } from "../support/eventually.ts";
+import { isFrozen } from "../support/freezing.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { mongoUri } from "../support/infra.ts";
 import { hasMongod, startMongod } from "../support/mongod.ts";
@@ -59,9 +59,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
         writer.kill("SIGKILL");
         await ended;
       });
-      await eventually("the writer is in mid-transaction", () =>
-        fault === "kill" ? writer.signalCode === "SIGKILL" : isStopped(writer.pid!),
-      );
+      await eventually("the writer is in mid-transaction", () => (fault === "kill" ? writer.signalCode === "SIGKILL" : isFrozen(writer)));
       await within(10_000, "another may write", send(db, chatId, 1));
       expect((await messagesOf(db, chatId)).map(({ n }) => n)).toEqual([1]);
 
@@ -230,10 +228,6 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
 function listening(): { log: Logger; warnings: string[] } {
   const warnings: string[] = [];
   return { warnings, log: { ...silent, warn: (line: string) => void warnings.push(line) } };
-}
-
-async function isStopped(pid: number): Promise<boolean> {
-  return (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]!.startsWith("T");
 }
 
 async function forward(port: number, host: string, to: number, relay = pipe): Promise<Server> {

@@ -1,14 +1,10 @@
 /** A chat node that dies or freezes in the middle of a transaction holds its chat up for a few seconds at most, and doubles nothing. */
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { eventually, within } from "../support/eventually.ts";
+import { isFrozen } from "../support/freezing.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import type { Node } from "../support/server.ts";
-
-/** Whether a process is stopped by a signal, as Linux tells it. */
-const isFrozen = ({ pid }: Node): boolean => /\) T /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 describeMesh("A writer that ends in the middle of a transaction", () => {
   const own = ownMesh({ env: { ROUTING: "off" }, without: ["chatB"] });

@@ -1,5 +1,6 @@
 /** A mesh of real processes for tests: two gateways, two chat nodes, and one node for each of the rest, on the infrastructure's URLs. */
 import { randomBytes } from "node:crypto";
+import { freeze } from "./freezing.ts";
 import { cleanUpMesh } from "./mesh-cleanup.ts";
 import { amqpUrl, mongoUri, redisUrl } from "./infra.ts";
 import { freePort, startNode, type Env, type Node, type Place } from "./server.ts";
@@ -88,7 +89,7 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [], places =
       mesh.node(role).signal("SIGKILL");
       await mesh.node(role).exited;
     },
-    freeze: (role) => mesh.node(role).signal("SIGSTOP"),
+    freeze: (role) => freeze(mesh.node(role)),
     thaw: (role) => mesh.node(role).signal("SIGCONT"),
     async stop() {
       await Promise.all([...nodes.values()].map((node) => node.stop()));

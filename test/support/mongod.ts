@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import mongoose from "mongoose";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
+import { freeze } from "./freezing.ts";
 import { freePort, temporaryFolder } from "./server.ts";
 
 export interface Mongod {
@@ -46,7 +47,7 @@ export async function startMongod(options: Options = {}): Promise<Mongod> {
 
   const own: Mongod = {
     uri: `mongodb://${host}/${replicaSet ? "?replicaSet=tests" : ""}`,
-    freeze: () => void mongod.kill("SIGSTOP"),
+    freeze: () => freeze(mongod),
     thaw: () => void mongod.kill("SIGCONT"),
     async kill() {
       killNow();

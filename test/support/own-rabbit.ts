@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { connect } from "amqplib";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
+import { freeze } from "./freezing.ts";
 import { freePort, temporaryFolder } from "./server.ts";
 
 /** The program itself; the wrapper that packages put on the PATH changes to another user, and to that user's folders. */
@@ -55,7 +56,7 @@ export async function startOwnRabbit(address = "127.0.0.1"): Promise<OwnRabbit> 
 
   const own: OwnRabbit = {
     url,
-    freeze: () => void server?.kill("SIGSTOP"),
+    freeze: () => freeze(server!),
     thaw: () => void server?.kill("SIGCONT"),
     async kill() {
       if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
+import { freeze } from "./freezing.ts";
 import { freePort, temporaryFolder } from "./server.ts";
 
 export interface OwnRedis {
@@ -41,7 +42,7 @@ export async function startOwnRedis(address = "127.0.0.1"): Promise<OwnRedis> {
   const own: OwnRedis = {
     url,
     prefixed: (prefix) => client.keys(`${prefix}*`),
-    freeze: () => void server.kill("SIGSTOP"),
+    freeze: () => freeze(server),
     thaw: () => void server.kill("SIGCONT"),
     async kill() {
       await client.save();

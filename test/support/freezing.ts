@@ -1,0 +1,25 @@
+/** Processes that stand still by a signal, as Linux tells it of each of their threads. */
+import { readdirSync, readFileSync } from "node:fs";
+import { platform } from "node:process";
+
+interface Child {
+  readonly pid?: number | undefined;
+}
+
+export const isFrozen = ({ pid }: Child): boolean =>
+  readdirSync(`/proc/${pid}/task`).every((thread) => {
+    try {
+      return /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
+    } catch {
+      return true; // This thread just ended.
+    }
+  });
+
+/** Freezes a process. A thread on another core goes on until the signal reaches it; when this returns, none does. */
+export function freeze(child: Child): void {
+  process.kill(child.pid!, "SIGSTOP");
+  const deadline = performance.now() + 5000;
+  while (platform === "linux" && !isFrozen(child)) {
+    if (performance.now() > deadline) throw new Error(`process ${child.pid} is not frozen by SIGSTOP`);
+  }
+}
