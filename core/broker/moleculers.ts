@@ -7,16 +7,27 @@ type Side = "localAction" | "remoteAction";
 type Maker = (this: ServiceBroker, broker: ServiceBroker) => Middleware;
 
 // The types lack them.
-const { ContextTracker, CircuitBreaker } = (moleculer as unknown as { Middlewares: Record<"ContextTracker" | "CircuitBreaker", Maker> })
-  .Middlewares;
+const { Bulkhead, ContextTracker, CircuitBreaker } = (
+  moleculer as unknown as { Middlewares: Record<"Bulkhead" | "ContextTracker" | "CircuitBreaker", Maker> }
+).Middlewares;
 
 /** Moleculer makes it when it has a broker, which the types lack too. */
-function without(side: Side, make: Maker): Middleware {
-  const made: Maker = function (broker) {
+const made = (make: Maker): Middleware => make as unknown as Middleware;
+
+const without = (side: Side, make: Maker): Middleware =>
+  made(function (broker) {
     return { ...make.call(this, broker), [side]: undefined };
-  };
-  return made as unknown as Middleware;
-}
+  });
+
+/** Four gauges set anew at each call cost more than what they stand around; `callMetrics` counts the calls under way. */
+const unmeasured = (make: Maker): Middleware =>
+  made(function (broker) {
+    const metrics = { set: () => undefined };
+    return make.call(
+      this,
+      Object.create(broker, { metrics: { value: metrics }, isMetricsEnabled: { value: () => false } }) as ServiceBroker,
+    );
+  });
 
 /**
  * Innermost first, in Moleculer's order but for one: the breaker stands around the timeout. Inside it, where Moleculer has it, a node that
@@ -27,7 +38,9 @@ function without(side: Side, make: Maker): Middleware {
  * else can help.
  */
 export const moleculers: readonly (string | Middleware)[] = [
-  ...["ActionHook", "Validator", "Bulkhead", "Cacher"],
+  ...["ActionHook", "Validator"],
+  unmeasured(Bulkhead),
+  "Cacher",
   without("remoteAction", ContextTracker),
   patience(),
   without("localAction", CircuitBreaker),

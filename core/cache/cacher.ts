@@ -19,9 +19,9 @@ class QuietRedisCacher extends Cachers.Redis<Redis> {
   }
 }
 
-/** The broker's option `cacher`. Values in memory are copies, as they are from Redis. */
+/** The broker's option `cacher`. */
 export function cacherOptions(mesh: Mesh | undefined): NonNullable<BrokerOptions["cacher"]> {
-  if (mesh === undefined) return { type: "MemoryLRU", options: { ttl: ttlSeconds, max: mostInMemory, clone: true } };
+  if (mesh === undefined) return { type: "MemoryLRU", options: { ttl: ttlSeconds, max: mostInMemory } };
   // The cacher takes options, not a URL with options: a client that never connects reads them from the URL.
   const { options } = new Redis(mesh.redisUrl, { ...failFast, lazyConnect: true });
   return new QuietRedisCacher({ prefix: `${mesh.name}:cache`, ttl: ttlSeconds, redis: { ...options, lazyConnect: false } });

@@ -14,7 +14,7 @@ export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
       const lease = leases.get(key) ?? Symbol(key);
       leases.set(key, lease);
       try {
-        const value = await fill();
+        const value = frozen(await fill());
         if (leases.get(key) === lease) await cacher.set(key, value);
         return { value, source: "database" as const };
       } finally {
@@ -27,4 +27,10 @@ export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
     },
     health: () => ({ ok: true }),
   };
+}
+
+/** Plain JSON that nobody can change from here on: all readers share it, and copies would cost more than the rest of a read. */
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
 }
