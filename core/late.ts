@@ -1,13 +1,25 @@
-/** Giving up on what does not come, by one who may have stood still himself. */
+/** Giving up on what does not come, by one who may have stood still, alone or with the whole machine. */
+
+/** A longer pause is made of such ones. */
+const longestPauseMs = 100;
 
 /**
- * Calls back when something has not come in time. Timers run before what waits at the sockets is read; so when this process itself was
- * held up, that is read first.
+ * Calls back when something has not come in time. Time in which this process stood still does not count: a pause counts as what it was
+ * meant to be, so whoever stood still as well has its time to answer. And timers run before what waits at the sockets is read; so at the
+ * end that is read first.
  * @returns call it when it came
  */
 export function whenLate(withinMs: number, giveUp: () => void): () => void {
+  const pauses = Math.max(4, Math.ceil(withinMs / longestPauseMs));
+  const pauseMs = Math.ceil(withinMs / pauses);
+  let left = pauses;
   let hasCome = false;
-  const timer = setTimeout(() => setImmediate(() => hasCome || giveUp()), withinMs);
+  let timer = setTimeout(next, pauseMs);
+  function next(): void {
+    left -= 1;
+    if (left > 0) timer = setTimeout(next, pauseMs);
+    else setImmediate(() => hasCome || giveUp());
+  }
   return () => {
     hasCome = true;
     clearTimeout(timer);
