@@ -74,7 +74,7 @@ async function workOn(db: Database, userId: string): Promise<Work> {
   const timelines = openTimelines({ db, repository: rows, feed, clock, log: silent });
   const parts = { db, repository: rows, config, feed, clock, timelines };
   const nobody = () => Promise.resolve([]);
-  return { ...parts, receiptNotes: new ReceiptNotes(feed), userId, summaries: nobody, askRelations: nobody };
+  return { ...parts, receiptNotes: new ReceiptNotes(feed), userId, summaries: nobody, knownPeople: nobody, askRelations: nobody };
 }
 
 function counting(connection: DatabaseSync, { sql, values }: Query): { read: number; returned: number; plan: string[] } {

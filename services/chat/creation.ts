@@ -54,9 +54,9 @@ function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: Reado
 const memberWrites = (rows: readonly MemberRow[]): Operation[] => rows.map((row) => insert(members, { ...row, changedAt: storeTime }));
 
 /** Asked only with `CONTACTS=open`, where no relation vouches for them. */
-export async function exist({ config, summaries }: Work, userIds: readonly string[]): Promise<boolean> {
+export async function exist({ config, knownPeople }: Work, userIds: readonly string[]): Promise<boolean> {
   if (config.CONTACTS === "required") return true;
-  const known = new Set((await summaries(userIds)).map(({ userId }) => userId));
+  const known = new Set((await knownPeople(userIds)).map(({ userId }) => userId));
   return userIds.every((userId) => known.has(userId));
 }
 

@@ -189,7 +189,7 @@ const tellRemoved = (work: Work, chatId: string, userId: string, leftSeq: number
   tell(work, userId, { event: "chatRemoved", data: { chatId }, left: { chatId, leftSeq } });
 
 /** For the sentence that old clients show; who can't be named now is someone. */
-async function nameOf({ summaries }: Work, userId: string): Promise<string> {
-  const [person] = await summaries([userId]).catch(() => []);
+async function nameOf({ knownPeople }: Work, userId: string): Promise<string> {
+  const [person] = await knownPeople([userId]).catch(() => []);
   return person === undefined ? "someone" : `${person.firstName} ${person.lastName}`.trim();
 }

@@ -19,18 +19,26 @@ export interface Tools extends Pick<Ports, "config" | "clock" | "feed"> {
 export interface Work extends Tools {
   /** The caller's; empty when a service calls for nobody. */
   readonly userId: string;
-  /** Summaries of people by id; those unknown are left out. */
+  /** Summaries of people by id, for names beside what is shown; those unknown are left out. */
   readonly summaries: (userIds: readonly string[]) => Promise<readonly ProfileSummary[]>;
+  /** The same for what is decided or stored by them, and therefore worth waiting for. */
+  readonly knownPeople: (userIds: readonly string[]) => Promise<readonly ProfileSummary[]>;
   /** Asks `request` how a person stands to others. */
   readonly askRelations: (userId: string, otherIds: readonly string[]) => Promise<readonly Relation[]>;
 }
 
 /** Names must not hold up what they stand beside. */
 const namesWithinMs = 1500;
+/** Leaves a call time for what it does with them. */
+const knownWithinMs = 4000;
 
 export const workOf = (tools: Tools, ctx: Ctx<unknown>): Work => ({
   ...tools,
   userId: ctx.meta.user?.id ?? "",
-  summaries: (userIds) => call(ctx, profile.summaries, { userIds: [...userIds] }, { timeout: namesWithinMs, retries: 0 }),
+  summaries: (userIds) => summariesOf(ctx, userIds, namesWithinMs),
+  knownPeople: (userIds) => summariesOf(ctx, userIds, knownWithinMs),
   askRelations: (userId, otherIds) => call(ctx, request.relations, { userId, otherIds: [...otherIds] }),
 });
+
+const summariesOf = (ctx: Ctx<unknown>, userIds: readonly string[], timeout: number): Promise<readonly ProfileSummary[]> =>
+  call(ctx, profile.summaries, { userIds: [...userIds] }, { timeout, retries: 0 });
