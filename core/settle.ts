@@ -13,13 +13,13 @@ export interface Judged<T> {
  * Shorter than a call may take, so that it ends with an answer; and what was judged by a process that then stood still is not committed
  * long after its caller gave up, over what others wrote since.
  */
-const patienceMs = 3000;
+const patienceMs = 4000;
 
 /**
  * Judges and commits, again while others change what was judged. Of those who race one always gets through.
  * @param judge  reads the present state and decides; what it throws goes to the caller
  * @returns the outcome that was committed, and the commit's store time (0 when there was nothing to commit)
- * @throws Unavailable  nothing was committed for 3 s: others changed it at every attempt, or this process stood still
+ * @throws Unavailable  nothing was committed for 4 s: others changed it at every attempt, or this process stood still
  */
 export async function settle<T>(db: Database, judge: () => Promise<Judged<T>>): Promise<{ outcome: T; at: number }> {
   const began = performance.now();

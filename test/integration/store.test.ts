@@ -72,7 +72,7 @@ describeWithEach((open) => {
         return { operations: [update(chats, { _id: chatId }, { seq })], outcome: seq };
       });
     const now = performance.now.bind(performance);
-    const late = rename(1, () => jest.spyOn(performance, "now").mockImplementation(() => now() + 3001));
+    const late = rename(1, () => jest.spyOn(performance, "now").mockImplementation(() => now() + 4001));
     await expect(late).rejects.toMatchObject({ type: "UNAVAILABLE" });
     jest.restoreAllMocks();
     await rename(2);
