@@ -24,7 +24,7 @@ export default {
   // Of all, not of a project: Jest runs it after the projects' own, so that what used the infrastructure has ended.
   globalTeardown: "<rootDir>/test/support/infra.teardown.ts",
   reporters: ["default", "<rootDir>/test/support/skipped-reporter.js"],
-  testTimeout: 60_000,
+  testTimeout: 300_000,
   // Tests mostly wait, for servers and for time: as many at once as there are cores would leave half of those idle.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
   // A test that fails half-way may leave its servers running: the run ends all the same, and they with it.

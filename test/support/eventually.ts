@@ -2,7 +2,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { whenLate } from "../../core/late.ts";
 
-const PAUSE_MS = 50;
+const pauseMs = 50;
+/** Where nothing is promised: long enough for a slow machine. */
+export const patienceMs = 30_000;
 
 /**
  * Asks again and again until the answer is neither undefined nor false.
@@ -13,22 +15,22 @@ const PAUSE_MS = 50;
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutMs = 10_000,
+  timeoutMs = patienceMs,
 ): Promise<T> {
-  let cause: unknown;
-  for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += PAUSE_MS) {
+  for (let waitedMs = 0; ; waitedMs += pauseMs) {
+    const isLast = waitedMs >= timeoutMs;
     const asked = performance.now();
+    let cause: unknown;
     try {
       const answer = await probe();
       if (answer !== undefined && answer !== false) return answer;
-      cause = undefined;
     } catch (error) {
       cause = error;
     }
+    if (isLast) throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause });
     waitedMs += performance.now() - asked;
-    await pause(PAUSE_MS);
+    await pause(pauseMs);
   }
-  throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** A person at their client, kept thin: HTTP with a bearer token or a cookie, and a Socket.IO connection that remembers what it heard. */
 import { io, type Socket } from "socket.io-client";
-import { within } from "./eventually.ts";
+import { patienceMs, within } from "./eventually.ts";
 
 /** An HTTP answer; `body` is the parsed JSON, or the text where it is none. */
 export interface Answer {
@@ -73,14 +73,14 @@ export class Line {
   }
 
   /** The first event of this name, heard before or to come, that the predicate likes. */
-  until(event: string, likes: (data: any) => boolean = () => true, timeoutMs = 10_000): Promise<any> {
+  until(event: string, likes: (data: any) => boolean = () => true, timeoutMs = patienceMs): Promise<any> {
     return this.settle(`heard ${event}`, () => this.heard.find((one) => one.event === event && likes(one.data)), timeoutMs).then(
       ({ data }) => data,
     );
   }
 
   /** Resolves once this event was heard so many times. @returns all of them */
-  async count(event: string, times: number, timeoutMs = 10_000): Promise<any[]> {
+  async count(event: string, times: number, timeoutMs = patienceMs): Promise<any[]> {
     await this.settle(`heard ${event} ${times} times`, () => (this.all(event).length >= times ? true : undefined), timeoutMs).catch(
       (error: unknown) => {
         throw new Error(`${(error as Error).message}; heard ${this.all(event).length}`);
