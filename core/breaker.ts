@@ -2,7 +2,7 @@
  * A circuit breaker for a dependency that is called from this process, so that one which is away costs nothing per call. Calls
  * between services have Moleculer's; this is the same idea around Redis.
  */
-import { whenLate } from "./late.ts";
+import { inTime } from "./late.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
 
@@ -66,7 +66,7 @@ export function circuitBreaker({ timeoutMs, failures, halfOpenMs, probe, onChang
     async run(call) {
       if (state !== "closed") throw new Error("the circuit breaker is open");
       try {
-        const answer = await inTime(call(), timeoutMs);
+        const answer = await inTime(call(), timeoutMs, () => new NoAnswer(`no answer within ${timeoutMs} ms`));
         failedInARow = 0;
         return answer;
       } catch (error) {
@@ -80,14 +80,4 @@ export function circuitBreaker({ timeoutMs, failures, halfOpenMs, probe, onChang
       clearTimeout(timer);
     },
   };
-}
-
-async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const hasCome = whenLate(timeoutMs, () => reject(new NoAnswer(`no answer within ${timeoutMs} ms`)));
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    hasCome();
-  }
 }

@@ -25,3 +25,14 @@ export function whenLate(withinMs: number, giveUp: () => void): () => void {
     clearTimeout(timer);
   };
 }
+
+/** Waits for an answer, so long. @throws Error  what `error` makes, when it has not come */
+export async function inTime<T>(answer: Promise<T>, withinMs: number, error: () => Error): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const hasCome = whenLate(withinMs, () => reject(error()));
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    hasCome();
+  }
+}

@@ -4,7 +4,7 @@
  * What was done would be done again, or told as failed.
  */
 import { Errors, type Context, type Middleware, type ServiceBroker } from "moleculer";
-import { whenLate } from "../late.ts";
+import { inTime } from "../late.ts";
 
 type Handler = (ctx: Context) => Promise<unknown>;
 
@@ -24,16 +24,6 @@ export function patience(): Middleware {
     };
   }
   return { name: "Patience", created: hearBeforeJudging, localAction: limited, remoteAction: limited };
-}
-
-async function inTime<T>(answer: Promise<T>, withinMs: number, error: () => Error): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const hasCome = whenLate(withinMs, () => reject(error()));
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    hasCome();
-  }
 }
 
 function hearBeforeJudging({ registry }: ServiceBroker): void {

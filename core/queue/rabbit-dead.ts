@@ -1,6 +1,7 @@
 /** The dead letters of a group in RabbitMQ, read on a channel of their own; what is not acknowledged goes back. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { whenLate } from "../late.ts";
 
 /** Looked through at a time: who gave up on more has other worries, and their messages are held in memory. */
 const maxRead = 10_000;
@@ -23,12 +24,12 @@ export async function readDead<R>(
     const removed = new Set<ConsumeMessage>();
     const { promise: read, resolve } = Promise.withResolvers<undefined>();
     // Another node may be looking at some of them just now.
-    const quiet = setTimeout(() => resolve(undefined), expected === 0 ? 0 : quietMs);
+    const isRead = whenLate(expected === 0 ? 0 : quietMs, () => resolve(undefined));
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (message === null || messages.push(message) >= expected) resolve(undefined);
     });
     await read;
-    clearTimeout(quiet);
+    isRead();
     await channel.cancel(consumerTag);
     const remove = (message: ConsumeMessage): void => {
       removed.add(message);

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { ConfirmChannel, Message } from "amqplib";
 import { Unavailable } from "../errors.ts";
+import { inTime } from "../late.ts";
 import { neverAnswered, type DeadLetter, type DurableEvent } from "./queue.ts";
 import { redeliveryLimit } from "./rabbit-topology.ts";
 
@@ -53,18 +54,15 @@ export function sender(channel: ConfirmChannel): Send {
   return async (exchange, routingKey, content, headers) => {
     const correlationId = randomUUID();
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const late = setTimeout(() => reject(new Unavailable("RabbitMQ did not confirm the event in time")), confirmMs);
     try {
       const options = { persistent: true, mandatory: true, contentType: "application/json", correlationId, headers };
       // RabbitMQ returns what it can't route before it confirms it.
       channel.publish(exchange, routingKey, content, options, (error: Error | null) =>
         error === null ? resolve(undefined) : reject(error),
       );
-      await promise;
+      await inTime(promise, confirmMs, () => new Unavailable("RabbitMQ did not confirm the event in time"));
     } catch (error) {
       throw error instanceof Unavailable ? error : new Unavailable(`RabbitMQ did not take the event: ${(error as Error).message}`);
-    } finally {
-      clearTimeout(late);
     }
     if (unroutable.delete(correlationId)) throw new Unavailable(`nobody follows ${routingKey}`);
   };

@@ -1,6 +1,6 @@
 /** Waiting without fixed sleeps: poll until something holds, or say after a deadline what never did. */
 import { setTimeout as pause } from "node:timers/promises";
-import { whenLate } from "../../core/late.ts";
+import { inTime } from "../../core/late.ts";
 
 const pauseMs = 50;
 /** Where nothing is promised: long enough for a slow machine. */
@@ -38,12 +38,5 @@ export async function eventually<T>(
  * machine which stands still for a moment does not break the promise.
  * @throws Error  naming what did not happen
  */
-export async function within<T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const isDone = whenLate(timeoutMs, () => late.reject(new Error(`not within ${timeoutMs} ms: ${what}`)));
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    isDone();
-  }
-}
+export const within = <T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> =>
+  inTime(promise, timeoutMs, () => new Error(`not within ${timeoutMs} ms: ${what}`));
