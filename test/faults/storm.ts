@@ -12,6 +12,7 @@ import type { Dweller, Fault, Storm, World } from "./fault.ts";
 import { Ledger } from "./ledger.ts";
 import { newcomers, type Newcomers } from "./newcomers.ts";
 import { oldClient, type OldClient } from "./old-client.ts";
+import { noteStandstills, type Standstills } from "./standstills.ts";
 
 export interface Size {
   readonly people: number;
@@ -51,6 +52,7 @@ export interface RunningStorm extends Storm {
   readonly oldClients: readonly OldClient[];
   readonly newcomers: Newcomers;
   readonly ledger: Ledger;
+  readonly standstills: Standstills;
   /** Members by chat; the first one was there from the beginning. */
   readonly chats: ReadonlyMap<string, readonly Person[]>;
   /** Nobody begins anything any more. @returns when, epoch milliseconds; everything begun is answered or given up */
@@ -75,6 +77,7 @@ export async function startStorm(world: World, { proxied = 0 }: Fault, size: Siz
   );
   const oldClients = await Promise.all(readers.map((person) => oldClient(person, chatIdsOf(person))));
   const joining = newcomers(world.gateways);
+  const standstills = noteStandstills();
 
   const over = new AbortController();
   const acting = dwellers.map((dweller) => act({ ...dweller, ledger, over: over.signal }));
@@ -83,6 +86,7 @@ export async function startStorm(world: World, { proxied = 0 }: Fault, size: Siz
     oldClients,
     newcomers: joining,
     ledger,
+    standstills,
     chats,
     acknowledged: () => ledger.acknowledged,
     async end() {
@@ -93,6 +97,7 @@ export async function startStorm(world: World, { proxied = 0 }: Fault, size: Siz
     },
     async close() {
       over.abort();
+      standstills.stop();
       for (const one of oldClients) one.close();
       await Promise.all(dwellers.map(({ parley, proxy }) => parley.close().then(() => proxy?.close())));
       await Promise.all([...acting, joining.end()]);

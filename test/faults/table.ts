@@ -77,5 +77,7 @@ export function details({ fault, strike, verdict }: Outcome): string {
     ...list.slice(0, mostShown).map((one) => `  ${what}: ${one}`),
     ...(list.length > mostShown ? [`  ${what}: and ${list.length - mostShown} more`] : []),
   ]);
-  return [...(strike.note === undefined ? [] : [`${fault.what}: ${strike.note}`]), ...found].join("\n");
+  const stood = `the storm's own process stood still for ${seconds(verdict.stoodStillMs)}, which counts as no silence`;
+  const notes = [...(strike.note === undefined ? [] : [strike.note]), ...(verdict.stoodStillMs > 0 ? [stood] : [])];
+  return [...notes.map((note) => `${fault.what}: ${note}`), ...found].join("\n");
 }

@@ -16,8 +16,10 @@ export interface Verdict {
   readonly outOfOrder: readonly string[];
   readonly viewsDiffer: readonly string[];
   readonly eventsLost: readonly string[];
-  /** Of those not cut, since the promise's clock began. */
+  /** Of those not cut, since the promise's clock began, without what this process stood still in it. */
   readonly longestSilenceMs: number;
+  /** How long this process stood still meanwhile, in all. */
+  readonly stoodStillMs: number;
 }
 
 const quietWithinMs = 60_000;
@@ -48,6 +50,7 @@ export async function judge(world: World, storm: RunningStorm, strike: Strike, e
     viewsDiffer,
     eventsLost: await eventsLost(world, storm),
     longestSilenceMs: Math.max(0, ...silences(storm, strike, endedAt), ...waits(storm, strike)),
+    stoodStillMs: storm.standstills.between(strike.from, Date.now()),
   };
 }
 
@@ -175,7 +178,7 @@ async function eventsLost(world: World, { newcomers }: RunningStorm): Promise<st
 }
 
 /** Each span of time without a new message of anybody else's, by client and chat, while others who were not cut sent there. */
-function silences({ dwellers, chats }: RunningStorm, { from, cut }: Strike, endedAt: number): number[] {
+function silences({ dwellers, chats, standstills }: RunningStorm, { from, cut }: Strike, endedAt: number): number[] {
   const cuts = cutSpans(dwellers, cut);
   const isCut = (userId: string, begin: number, end: number) =>
     (cuts.get(userId) ?? []).some((span) => span.from < end && span.until > begin);
@@ -187,14 +190,14 @@ function silences({ dwellers, chats }: RunningStorm, { from, cut }: Strike, ende
       return moments.slice(1).map((end, index) => {
         const begin = moments[index]!;
         const isOwnFault = isCut(person.id, begin, end) || senders.every(({ id }) => isCut(id, begin, end));
-        return isOwnFault ? 0 : end - begin;
+        return isOwnFault ? 0 : end - begin - standstills.between(begin, end);
       });
     }),
   );
 }
 
 /** From a message's acknowledgement to the moment when each other client was told of it. */
-function waits({ dwellers, ledger }: RunningStorm, { from, cut }: Strike): number[] {
+function waits({ dwellers, ledger, standstills }: RunningStorm, { from, cut }: Strike): number[] {
   const cuts = cutSpans(dwellers, cut);
   const acknowledged = new Map(ledger.sent.map((one) => [keyOf(one), one.acknowledgedAt]));
   return dwellers.flatMap(({ person, told }) =>
@@ -203,7 +206,7 @@ function waits({ dwellers, ledger }: RunningStorm, { from, cut }: Strike): numbe
       .map((one) => {
         const begin = Math.max(from, acknowledged.get(keyOf(one)) ?? Infinity);
         const isOwnFault = (cuts.get(person.id) ?? []).some((span) => span.from < one.at && span.until > begin);
-        return isOwnFault || one.at < begin ? 0 : one.at - begin;
+        return isOwnFault || one.at < begin ? 0 : one.at - begin - standstills.between(begin, one.at);
       }),
   );
 }

@@ -53,7 +53,7 @@ async function watched(server: Server, settings: Settings, verdict: Verdict, say
   const stored = new Stored(server.dataDir);
   try {
     const quiet = async () => {
-      await eventually("all connections are closed", () => connectionsOf(server) === 0, 30_000);
+      await eventually("all connections are closed", () => connectionsOf(server) === 0, 60_000);
       return { bytes: await inspector.bytes(), handles: handlesOf(server), children: childrenOf(server.pid).length, calls: verdict.total };
     };
     await walk(server, { ...settings, each: Math.min(settings.each, warmUp) }, verdict, stored, say);

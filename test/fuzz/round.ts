@@ -135,7 +135,7 @@ export class Round {
     if (stored === undefined || baseline === undefined || stored.version() === this.version) return;
     let rows: string[] = [];
     const isSame = () => (rows = differences(baseline, stored.state())).length === 0;
-    await eventually("the store holds what it held", isSame, 3000).catch(() => {
+    await eventually("the store holds what it held", isSame).catch(() => {
       this.verdict.found(this.part, "stored", where, `${show()}\n  stored: ${rows.join("\n  ").slice(0, shownBody)}`);
     });
     await this.taken();

@@ -14,15 +14,15 @@ export function handlesOf({ pid }: Server): string[] {
   });
 }
 
-const established = "01";
+const listening = "0A";
 
-/** Open connections to where the server listens. */
+/** Connections to where the server listens that it still holds a handle of, in whatever state: only those have an inode. */
 export function connectionsOf({ url }: Server): number {
   const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
   const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
   return lines
     .map((line) => line.trim().split(/\s+/))
-    .filter(([, local, , state]) => local?.endsWith(`:${port}`) === true && state === established).length;
+    .filter((fields) => fields[1]?.endsWith(`:${port}`) === true && fields[3] !== listening && fields[9] !== "0").length;
 }
 
 /** Lets the process's inspector listen on any free port once it is signalled. */

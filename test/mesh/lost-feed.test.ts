@@ -16,12 +16,12 @@ describeMesh("A gateway whose feed is cut", () => {
     mesh = await startMesh();
     made = factory(() => mesh.gateways);
     redis = new Redis(redisUrl());
-  }, 120_000);
+  });
   afterAll(async () => {
     made.leave();
     redis.disconnect();
     await mesh.stop();
-  }, 60_000);
+  });
 
   /** Cuts every gateway's connection that hears the feed. */
   async function cutFeed(): Promise<number> {
@@ -42,9 +42,9 @@ describeMesh("A gateway whose feed is cut", () => {
       if (n % 60 === 0) expect(await cutFeed()).toBeGreaterThan(0);
       await sender.must("sendMessage", { chatId, text: `Message ${n}`, clientId: `cut-${n}` });
     }
-    await reader.count("receiveMessage", total, 20_000);
+    await reader.count("receiveMessage", total);
     expect(heard(reader)).toEqual(upTo(total));
-  }, 60_000);
+  });
 
   test("repeats nothing to who has the chat, pages through it, or asked not to hear it", async () => {
     const { a, b, chatId } = await made.pair();
@@ -60,18 +60,18 @@ describeMesh("A gateway whose feed is cut", () => {
 
     await cutFeed();
     await sender.must("sendMessage", { chatId, text: "After the cut", clientId: "after" });
-    await has.count("receiveMessage", 1, 20_000);
+    await has.count("receiveMessage", 1);
     // A chat of b's made now is heard by all three: so the looks that follow the cut are over.
     const other = await made.person();
     await made.befriend(other, b);
     const { body } = await other.post("/chat/create-direct", { receiverId: b.id });
     const greeting = await other.post("/chat/messages", { chatId: body._id, text: "Hello" });
     expect(greeting.status).toBe(201);
-    for (const line of [has, pages, left]) await line.until("receiveMessage", (message) => message.chatId === body._id, 20_000);
+    for (const line of [has, pages, left]) await line.until("receiveMessage", (message) => message.chatId === body._id);
 
     const ofChat = (line: Line) => line.all("receiveMessage").filter((message) => message.chatId === chatId);
     expect(ofChat(has).map(({ text }) => text)).toEqual(["After the cut"]);
     expect(ofChat(pages)).toEqual([]);
     expect(ofChat(left)).toEqual([]);
-  }, 60_000);
+  });
 });

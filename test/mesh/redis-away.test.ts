@@ -15,12 +15,12 @@ describeMesh("A mesh without Redis", () => {
       redis = await startOwnRedis();
       mesh = await startMesh({ env: { REDIS_URL: redis.url } });
       made = factory(() => mesh.gateways);
-    }, 120_000);
+    });
     afterAll(async () => {
       made.leave();
       await mesh.stop();
       await redis.stop();
-    }, 60_000);
+    });
 
     test("serves on: people join, subscribe, and hear each message once, in order", async () => {
       const { a, b, chatId } = await made.pair();
@@ -46,6 +46,6 @@ describeMesh("A mesh without Redis", () => {
         [2, 3, 4],
         [2, 3, 4],
       ]);
-    }, 60_000);
+    });
   });
 });

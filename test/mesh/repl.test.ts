@@ -1,5 +1,6 @@
 /** `npm run repl` joined to a running mesh: an operator sees its nodes and services, and calls an action as a user. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { startMesh, usualNodes, type Mesh } from "../support/mesh.ts";
@@ -12,16 +13,18 @@ describeMesh("The REPL in a mesh", () => {
   beforeAll(async () => {
     mesh = await startMesh();
     repl = await startRepl(mesh.env);
-  }, 120_000);
+  });
   afterAll(async () => {
     await repl.stop();
     await mesh.stop();
-  }, 60_000);
+  });
 
   test("nodes, services, and an action called as a user", async () => {
     const { a, chatId } = await factory(() => mesh.gateways).pair();
     const nodes = Object.keys(usualNodes).length + 1;
-    await repl.type("nodes", new RegExp(`(ONLINE[\\s\\S]*){${nodes}}`));
+    const all = new RegExp(`(ONLINE[\\s\\S]*){${nodes}}`);
+    // A node that the REPL has not heard of yet is missing in what is printed now.
+    await eventually("it lists every node", () => repl.type("nodes", all, 5000).then(() => true));
     await repl.type("services", /gateway[\s\S]*profile/);
     await repl.type(`call chat.myChats '{}' '{"user":{"id":"${a.id}","sessionId":"repl"}}'`, new RegExp(chatId));
     await repl.type("call chat.myChats", /Log in first/);

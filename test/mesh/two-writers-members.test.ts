@@ -79,5 +79,5 @@ describeMesh("Two chat nodes that write to one group", () => {
         .sort(),
     );
     for (const { count, userIds } of Object.values(history[message.n - 1]!.reactions)) expect(new Set(userIds).size).toBe(count);
-  }, 240_000);
+  });
 });

@@ -70,7 +70,7 @@ describeMesh("Two writers in one chat", () => {
     await eventually(
       "every reader heard every message",
       () => readerLines.every((line) => new Set(heardBy(line).map(({ text }) => text)).size === total),
-      40_000,
+      120_000,
     ).catch(() => undefined);
 
     const perLine = readerLines.map((line) => faults(heardBy(line), expected));
@@ -94,11 +94,11 @@ describeMesh("Two writers in one chat", () => {
 
   test("2,000 messages from 20 senders are stored once, in one order, for everybody", async () => {
     await storm("two writers", perSender, () => Promise.resolve());
-  }, 120_000);
+  });
 
   test("the same with one of the nodes frozen for 20 s in the middle", async () => {
     await storm("two writers, one frozen", 5, async (heardSoFar) => {
-      await eventually("the storm is under way", () => heardSoFar() > total / 4, 30_000);
+      await eventually("the storm is under way", () => heardSoFar() > total / 4, 60_000);
       own.mesh.freeze("chatA");
       process.stderr.write(`froze a writer after ${heardSoFar()} messages\n`);
       expect(heardSoFar()).toBeLessThan((total * 3) / 4);
@@ -106,5 +106,5 @@ describeMesh("Two writers in one chat", () => {
       own.mesh.thaw("chatA");
       await own.mesh.node("chatA").ready();
     });
-  }, 180_000);
+  });
 });

@@ -67,11 +67,11 @@ describeMesh("Five clients through a random day", () => {
       found = (await Promise.all(people.map((one) => differences(one, ask(one))))).flat();
       return found.length === 0 ? true : undefined;
     };
-    await eventually("views equal the store", look, 45_000).catch(() => undefined);
+    await eventually("views equal the store", look, 120_000).catch(() => undefined);
     process.stderr.write(`random day: ${JSON.stringify(done)}; ${found.length} differences\n`);
     await Promise.all(people.map(({ parley, proxy }) => parley.close().then(() => proxy.close())));
     expect(found.slice(0, 20)).toEqual([]);
-  }, 300_000);
+  }, 600_000);
 
   async function cutFor({ proxy }: { proxy: Proxy }, ms: number): Promise<void> {
     await proxy.cut();

@@ -115,7 +115,7 @@ story("The API's documents", (world) => {
     test.each(sockets.serverEvents)("%s is heard as documented", async (event) => {
       const fresh = event === "positions" ? early : await scene(world);
       const line = await causes[event]!(fresh);
-      await line.until(event, () => true, 40_000);
+      await line.until(event, () => true, 60_000);
       for (const heard of [fresh.lineA, fresh.lineB, line].flatMap((one) => one.heard)) {
         if (heard.event !== "disconnect") sockets.heard(heard.event, heard.data);
       }

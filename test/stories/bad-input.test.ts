@@ -1,5 +1,6 @@
 /** Whatever a client sends, a clear refusal is all that comes of it: nothing is stored, and every process lives on. */
 import { beforeAll, expect, test } from "@jest/globals";
+import { eventually } from "../support/eventually.ts";
 import type { Line, Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
@@ -79,7 +80,7 @@ story("Bad input", (world) => {
     expect(world.processes().map(({ pid }) => pid)).toEqual(pids);
     for (const { pid, statusUrl } of world.processes()) {
       expect(process.kill(pid, 0)).toBe(true);
-      expect((await fetch(`${statusUrl}/ready`)).status).toBe(200);
+      await eventually("it is ready", async () => (await fetch(`${statusUrl}/ready`)).status === 200);
     }
   }
 

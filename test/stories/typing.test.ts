@@ -82,7 +82,11 @@ story("Typing", (world) => {
     await says(line, chatId, true);
     await ears.count("typing", 1);
     expect((await leaver.put("/chat/leave-group", { chatId })).status).toBe(200);
-    await ears.until("typing", ({ isTyping }) => !isTyping, 3000);
+    await ears.until("receiveMessage", ({ system }) => system?.event === "left");
+    // Told before the message that says so.
+    const events = ears.heard.map(({ event, data }) => (event === "typing" ? data.isTyping : data.system?.event));
+    expect(events.indexOf(false)).toBeGreaterThan(events.indexOf(true));
+    expect(events.indexOf(false)).toBeLessThan(events.indexOf("left"));
   });
 
   test("needs a chat and a yes or no", async () => {

@@ -99,7 +99,7 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [], places =
   const wanted = Object.entries(usualNodes).filter(([role]) => !without.includes(role as Role));
   await Promise.all(wanted.map(([role, services]) => launch(role, services)));
   try {
-    await Promise.all([...nodes.values()].map((node) => node.ready(60_000)));
+    await Promise.all([...nodes.values()].map((node) => node.ready(180_000)));
   } catch (error) {
     await mesh.stop();
     throw error;

@@ -22,11 +22,11 @@ export function ownMesh(options: MeshOptions | (() => Promise<MeshOptions>) = {}
   const made = factory(() => started().gateways);
   beforeAll(async () => {
     mesh = await startMesh(typeof options === "function" ? await options() : options);
-  }, 120_000);
+  });
   afterAll(async () => {
     made.leave();
     await mesh?.stop();
-  }, 60_000);
+  });
   return {
     get mesh() {
       return started();

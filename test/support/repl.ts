@@ -10,7 +10,7 @@ const runner = ["node_modules/moleculer/bin/moleculer-runner.js", "--repl", "--c
 
 export interface Repl {
   /** Types a line and waits until what is printed after it matches. */
-  type(line: string, expected: RegExp): Promise<void>;
+  type(line: string, expected: RegExp, timeoutMs?: number): Promise<void>;
   /** Ctrl-D. */
   stop(): Promise<void>;
 }
@@ -22,17 +22,17 @@ export async function startRepl(env: Env, args: readonly string[] = []): Promise
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (printed += chunk.toString()));
   const exited = new Promise((resolve) => child.once("exit", resolve));
-  const see = async (expected: RegExp, from: number) => {
-    await eventually(`the REPL prints ${String(expected)}`, () => expected.test(printed.slice(from)), 20_000).catch((error: unknown) => {
+  const see = async (expected: RegExp, from: number, timeoutMs = 60_000) => {
+    await eventually(`the REPL prints ${String(expected)}`, () => expected.test(printed.slice(from)), timeoutMs).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}; it printed:\n${printed.slice(from)}`);
     });
   };
   await see(/mol \$/, 0);
   return {
-    async type(line, expected) {
+    async type(line, expected, timeoutMs) {
       const from = printed.length;
       child.stdin.write(`${line}\n`);
-      await see(expected, from);
+      await see(expected, from, timeoutMs);
     },
     async stop() {
       child.stdin.end();
@@ -54,6 +54,6 @@ export async function startEmbeddedRepl(): Promise<{ repl: Repl; url: string }> 
     await repl.stop();
     await rm(dataDir, { recursive: true, force: true });
   };
-  await eventually("the server is ready", async () => (await fetch(`${url}/ready`)).ok, 20_000);
+  await eventually("the server is ready", async () => (await fetch(`${url}/ready`)).ok, 90_000);
   return { url, repl: { ...repl, stop } };
 }

@@ -126,7 +126,7 @@ function watch(role: string, child: ChildProcess, statusUrl: string, logFolder: 
     logFile,
     exited,
     hasEnded: () => ended !== undefined,
-    async ready(timeoutMs = 30_000) {
+    async ready(timeoutMs = 90_000) {
       const outcome = await eventually(`${role} is ready`, isReady, timeoutMs).catch((error: unknown) => {
         throw new Error(`${role} did not become ready; it printed:\n${log()}`, { cause: error });
       });
