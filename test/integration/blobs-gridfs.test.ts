@@ -146,34 +146,30 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     expect(await blobs.health()).toEqual({ ok: false, detail: "MongoDB can't be reached" });
 
     await proxy.mend();
-    const again = await eventually("it reads again", () => blobs.read(key), 15_000);
+    const again = await eventually("it reads again", () => blobs.read(key), 60_000);
     expect((await buffer(again)).equals(bytes)).toBe(true);
     expect(await opened.blobs.read(other)).toBeUndefined();
     await blobs.write(other, inPieces(bytes));
     expect((await buffer((await blobs.read(other))!)).equals(bytes)).toBe(true);
-  }, 60_000);
+  });
 
-  (hasMongod ? test : test.skip)(
-    "a frozen MongoDB fails callers within 12 s, and serves them again when it goes on",
-    async () => {
-      const server = await startMongod();
-      cleanUps.push(() => server.stop());
-      const blobs = await openBlobs(["gridfs", server.uri, "test"]);
-      cleanUps.push(() => blobs.close());
-      const [key, bytes] = [newId(), randomBytes(1000)];
-      await blobs.write(key, inPieces(bytes));
-      server.freeze();
-      const told = Promise.all([
-        expect(blobs.read(key)).rejects.toMatchObject(unavailable),
-        expect(blobs.write(newId(), inPieces(bytes))).rejects.toMatchObject(unavailable),
-        expect(blobs.health()).resolves.toMatchObject({ ok: false }),
-      ]);
-      await within(12_000, "callers are told", told).finally(() => server.thaw());
-      const again = await eventually("it serves again", () => blobs.read(key), 15_000);
-      expect(await buffer(again)).toEqual(bytes);
-    },
-    60_000,
-  );
+  (hasMongod ? test : test.skip)("a frozen MongoDB fails callers within 12 s, and serves them again when it goes on", async () => {
+    const server = await startMongod();
+    cleanUps.push(() => server.stop());
+    const blobs = await openBlobs(["gridfs", server.uri, "test"]);
+    cleanUps.push(() => blobs.close());
+    const [key, bytes] = [newId(), randomBytes(1000)];
+    await blobs.write(key, inPieces(bytes));
+    server.freeze();
+    const told = Promise.all([
+      expect(blobs.read(key)).rejects.toMatchObject(unavailable),
+      expect(blobs.write(newId(), inPieces(bytes))).rejects.toMatchObject(unavailable),
+      expect(blobs.health()).resolves.toMatchObject({ ok: false }),
+    ]);
+    await within(12_000, "callers are told", told).finally(() => server.thaw());
+    const again = await eventually("it serves again", () => blobs.read(key), 60_000);
+    expect(await buffer(again)).toEqual(bytes);
+  });
 
   test("wrong credentials end the start with one line", async () => {
     const uri = new URL(mongoUri());

@@ -229,7 +229,7 @@ describeWithEach((open) => {
     process.stderr.write(`grew by so many MB: ${JSON.stringify(seen.grewMegabytes)}\n`);
     expect(seen.intact).toBe(40);
     for (const megabytes of Object.values(seen.grewMegabytes)) expect(megabytes).toBeLessThan(64);
-  }, 120_000);
+  });
 
   test("a storage that works says so", async () => {
     expect(await blobs.health()).toEqual({ ok: true });

@@ -18,23 +18,23 @@ describeOwnRedis("the cache while Redis is away", () => {
     await redis.stop();
   });
 
-  const isBack = () => eventually("the breaker closes", () => node.cache.health().ok, 20_000);
+  const isBack = () => eventually("the breaker closes", () => node.cache.health().ok, 60_000);
   const thousandReads = async () => {
     for (let i = 0; i < 1000; i++) await node.cache.read("a", from("store"));
   };
-  const cachedAgain = (key: string, value: unknown) =>
-    eventually(
-      `${key} comes from the cache again`,
-      async () => {
-        const answer = await node.cache.read(key, from(value));
-        expect(answer.value).toEqual(value);
-        return answer.source === "cache";
-      },
-      20_000,
-    );
+  const cachedAgain = async (key: string, value: unknown) => {
+    const values: unknown[] = [];
+    const isCached = async () => {
+      const answer = await node.cache.read(key, from(value));
+      values.push(answer.value);
+      return answer.source === "cache";
+    };
+    await eventually(`${key} comes from the cache again`, isCached, 60_000);
+    expect(values).toEqual(values.map(() => value));
+  };
 
   test("what is kept, and a lease that is not used, live a minute together at most", async () => {
-    await node.cache.read("kept", from(1));
+    await cachedAgain("kept", 1);
     await node.cache.read("failed", never).catch(() => undefined);
     const client = (node.broker.cacher as unknown as { client: { pttl(key: string): Promise<number> } }).client;
     const [kept, lease] = [await client.pttl(`${name}:cache-kept`), await client.pttl(`${name}:cache-failed`)];
@@ -52,7 +52,8 @@ describeOwnRedis("the cache while Redis is away", () => {
     redis.thaw();
     await isBack();
     await cachedAgain("a", "cached");
-    expect(node.log).toEqual(["Redis is away (cache): reading the store meanwhile", "Redis is back (cache)"]);
+    // A machine that stands still for a moment would bring another two.
+    expect(node.log.slice(0, 2)).toEqual(["Redis is away (cache): reading the store meanwhile", "Redis is back (cache)"]);
   });
 
   test("a Redis that died costs nothing, and is used again when it was started", async () => {
@@ -67,7 +68,7 @@ describeOwnRedis("the cache while Redis is away", () => {
   test("what could not be forgotten is never served again, though Redis kept it over its restart", async () => {
     const proxy = await openProxy(redis.url);
     const { cache } = (node = await startCacheNode(proxy.url));
-    await cache.read("a", from("old"));
+    await cachedAgain("a", "old");
     await redis.kill();
     await within(600, "it is forgotten", cache.forget(["a"]));
     expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
@@ -80,12 +81,18 @@ describeOwnRedis("the cache while Redis is away", () => {
   });
 
   test("a forget that a frozen Redis did not answer counts as missed", async () => {
-    await node.cache.read("a", from("old"));
-    redis.freeze();
-    await within(600, "it is forgotten", node.cache.forget(["a"]));
-    expect(await node.cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
-    redis.thaw();
+    // What a Redis that froze has in its socket it would carry out after all; on this line it is lost.
+    const proxy = await openProxy(redis.url);
+    const { cache } = (node = await startCacheNode(proxy.url));
+    await cachedAgain("a", "old");
+    proxy.freeze();
+    await within(600, "it is forgotten", cache.forget(["a"]));
+    expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
+    await proxy.cut();
+    expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
+    await proxy.mend();
     await cachedAgain("a", "new");
+    await proxy.close();
   });
 
   test("too many to remember: everything is dropped before the cache is used again, without a read", async () => {
@@ -95,7 +102,8 @@ describeOwnRedis("the cache while Redis is away", () => {
     await redis.kill();
     await node.cache.forget(keys);
     await redis.start();
-    await eventually("the cache is emptied", async () => (await redis.prefixed(name)).length === 0, 20_000);
+    // Less than a minute, after which nothing is left anyway.
+    await eventually("the cache is emptied", async () => (await redis.prefixed(name)).length === 0, 30_000);
     await isBack();
     await cachedAgain("many:1", "new");
   });

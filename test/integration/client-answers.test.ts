@@ -33,4 +33,4 @@ test("what comes right behind an answer is told after what the answer brings", a
   expect(told.map(({ n }) => n)).toEqual(numbers);
   await client.close();
   await io.close();
-}, 20_000);
+});

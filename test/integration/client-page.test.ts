@@ -23,7 +23,7 @@ function run(file: string, url: string) {
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (printed += text));
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const sees = (text: string) =>
-    eventually(`the program prints "${text}"`, () => printed.includes(text), 20_000).catch((error: unknown) => {
+    eventually(`the program prints "${text}"`, () => printed.includes(text), 60_000).catch((error: unknown) => {
       throw new Error(`it printed:\n${printed}`, { cause: error });
     });
   return {
@@ -69,7 +69,7 @@ test("the chat program has 30 lines, and works when pasted", async () => {
     await ada.sees("you: Hello Ben\nyou: How are you?\nBen Example: Fine\n");
     ada.type("Bye");
     ada.leave();
-    expect(await within(20_000, "Ada's program ends", ada.exited)).toBe(0);
+    expect(await within(60_000, "Ada's program ends", ada.exited)).toBe(0);
     await ben.sees("Ada Example: Bye");
 
     const again = run(file, server.url);
@@ -79,7 +79,7 @@ test("the chat program has 30 lines, and works when pasted", async () => {
     await again.answer("Whom do you write to?", "1");
     await again.sees("you: Hello Ben\nyou: How are you?\nBen Example: Fine\nyou: Bye\n");
     again.leave();
-    expect(await within(20_000, "the second visit ends", again.exited)).toBe(0);
+    expect(await within(60_000, "the second visit ends", again.exited)).toBe(0);
   } finally {
     ada.kill();
     ben.kill();

@@ -59,7 +59,7 @@ test("a connection that was idle for a while is served", async () => {
   ask("Connection: close\r\n");
   await once(socket, "close");
   expect(answers).toMatch(/^HTTP\/1\.1 200 /);
-}, 20_000);
+});
 
 test("junk behind a request does not take the place of its answer", async () => {
   const body = JSON.stringify({ firstName: "Ada", lastName: "Example", emailId: freshEmail(), password: "Correct-Horse-7" });

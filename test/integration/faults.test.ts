@@ -8,7 +8,7 @@ import { Trial } from "../faults/trial.ts";
 import { lacking } from "../faults/world.ts";
 
 const trial = new Trial(smallSize);
-afterAll(() => trial.end(), 60_000);
+afterAll(() => trial.end());
 
 async function tried(fault: Fault): Promise<number> {
   const outcome = await trial.run(fault);
@@ -30,8 +30,8 @@ const missing = lacking();
 const describeOwn = missing === undefined || process.env["REQUIRE_INFRA"] === "1" ? describe : describe.skip;
 
 describeOwn(`In a storm on a mesh${missing === undefined ? "" : ` (skipped, it needs ${missing})`}`, () => {
-  test.each(quick("mesh"))("nothing is lost, doubled, out of order or late when $what", holds, 180_000);
+  test.each(quick("mesh"))("nothing is lost, doubled, out of order or late when $what", holds, 600_000);
 });
 describe("In a storm on one process", () => {
-  test.each(quick("embedded"))("nothing is lost, doubled, out of order or late when $what", holds, 120_000);
+  test.each(quick("embedded"))("nothing is lost, doubled, out of order or late when $what", holds, 400_000);
 });

@@ -58,9 +58,9 @@ const baseOf = (of: ServiceBroker): string => `http://127.0.0.1:${(serverOf(of).
 
 /** Polls until a check holds. */
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error("did not come to hold in 10 s");
+    if (Date.now() > deadline) throw new Error("did not come to hold in 60 s");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -249,7 +249,7 @@ describe("an error", () => {
     // Too slow may be the line's fault: it can be tried again.
     expect(await answerTo("GET / HTTP/1.1\r\nHost: x\r\n")).toMatch(/^HTTP\/1\.1 408 .*"code":"UNAVAILABLE"/s);
     expect((await ask("GET", "/health")).status).toBe(200);
-  }, 30_000);
+  });
 });
 
 test("an expectation that no server knows is passed over", async () => {
@@ -450,25 +450,42 @@ describe("a web page of", () => {
 describe("limits", () => {
   const many = (count: number, once: () => Promise<Answer>) => Promise.all(Array.from({ length: count }, once));
   const withStatus = (heard: readonly Answer[], wanted: number) => heard.filter(({ status }) => status === wanted);
+  /** At once, and at most how many of them may pass: 10 in each second that they touch, and 20 more in 10 s. */
+  async function sixty(once: () => Promise<Answer>): Promise<{ heard: Answer[]; most: number }> {
+    const began = performance.now();
+    const heard = await many(60, once);
+    const seconds = (performance.now() - began) / 1000;
+    return { heard, most: 10 * (Math.ceil(seconds) + 1) + 20 * Math.ceil(seconds / 10) };
+  }
+  /** Tries again, as another, when they took so long that all might pass. */
+  async function crowd<T extends { readonly most: number }>(attempt: () => Promise<T>): Promise<T> {
+    const made = await attempt();
+    return made.most < 60 ? made : crowd(attempt);
+  }
   test("count a person's requests, wherever they come from", async () => {
-    const { token } = await signedUp();
     const other = await signedUp();
     answers["myChats"] = () => ({ chats: [] });
-    const heard = await many(60, () => ask("GET", "/chat/my-chats", { token }));
-    expect(withStatus(heard, 200).length).toBeLessThanOrEqual(40);
+    const { heard, most } = await crowd(async () => {
+      const { token } = await signedUp();
+      return sixty(() => ask("GET", "/chat/my-chats", { token }));
+    });
+    expect(withStatus(heard, 200).length).toBeLessThanOrEqual(most);
     const refused = withStatus(heard, 429);
-    expect(refused.length).toBeGreaterThanOrEqual(20);
+    expect(refused.length).toBeGreaterThanOrEqual(60 - most);
     expect(refused[0]).toMatchObject({ body: { code: "RATE_LIMITED" } });
     expect(Number(refused[0]!.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
     expect((await ask("GET", "/chat/my-chats", { token: other.token })).status).toBe(200);
   });
   test("count public routes and bad credentials by address, before anything else is looked at", async () => {
-    const from = newAddress();
-    const heard = await many(60, () => ask("GET", "/auth/me", { token: "bad", from }));
-    expect(withStatus(heard, 401).length).toBeLessThanOrEqual(40);
-    expect(withStatus(heard, 429).length).toBeGreaterThanOrEqual(20);
-    const tooLarge = await many(60, () => ask("POST", "/auth/login", { raw: "x".repeat(200_000), from }));
-    expect(withStatus(tooLarge, 429).length).toBeGreaterThanOrEqual(20);
+    const { bad, tooLarge, from } = await crowd(async () => {
+      const from = newAddress();
+      const bad = await sixty(() => ask("GET", "/auth/me", { token: "bad", from }));
+      const tooLarge = await sixty(() => ask("POST", "/auth/login", { raw: "x".repeat(200_000), from }));
+      return { bad, tooLarge, from, most: Math.max(bad.most, tooLarge.most) };
+    });
+    expect(withStatus(bad.heard, 401).length).toBeLessThanOrEqual(bad.most);
+    expect(withStatus(bad.heard, 429).length).toBeGreaterThanOrEqual(60 - bad.most);
+    expect(withStatus(tooLarge.heard, 429).length).toBeGreaterThanOrEqual(60 - tooLarge.most);
     const { token } = await signedUp();
     expect((await ask("GET", "/auth/me", { token, from })).status).toBe(200);
   });

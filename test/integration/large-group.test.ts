@@ -38,7 +38,7 @@ test(`a group of ${size}: every member is added, and hears one message once`, as
     lines.push(...(await forEach(members.slice(early), listen)));
     const sent = (await admin.post("/chat/messages", { chatId, text: "Hello, everyone" })).body;
     const heardBy = (line: Line) => line.all("receiveMessage").filter(({ _id }) => _id === sent._id).length;
-    await eventually("all have heard it", () => lines.every((line) => heardBy(line) > 0), 30_000);
+    await eventually("all have heard it", () => lines.every((line) => heardBy(line) > 0), 120_000);
     expect(lines.filter((line) => heardBy(line) !== 1)).toEqual([]);
   } finally {
     for (const member of members) member.leave();

@@ -31,7 +31,7 @@ test.concurrent.each(["media.written", "media.judged", "media.taken"])(
     const { a, b, chatId } = await factory(() => [first.url]).pair();
     await first.stop();
 
-    const doomed = await startEmbedded({ dataDir, env: { FAULTS: `${point}=kill`, ...shortGrace, ...ownSpool } });
+    const doomed = await startEmbedded({ dataDir, env: { FAULTS: `${point}=kill`, ...ownSpool } });
     const photo = await gpsPhoto(200, 100);
     const send = (url: string) => sendFile(a.at(url), chatId, file(photo, "photo.jpg"), text("clientId", "once"));
     await expect(send(doomed.url)).rejects.toThrow();
@@ -40,39 +40,36 @@ test.concurrent.each(["media.written", "media.judged", "media.taken"])(
     expect(await spooledIn(spoolFolder)).toEqual([]);
 
     const third = await startEmbedded({ dataDir, env: { ...shortGrace, ...ownSpool } });
-    const sent = await send(third.url);
+    let sent = await send(third.url);
+    // On a slow machine half the grace can be over before the message is stored: the answer is then to send it again.
+    for (let time = 1; sent.status === 409 && time < 20; time++) sent = await send(third.url);
     expect(sent.status).toBe(201);
     const { _id, url } = sent.body.file;
     await eventually(
       "what the dead process left is gone",
       async () => (await blobsIn(dataDir)).every((name) => name.startsWith(_id)),
-      40_000,
+      120_000,
     );
     expect((await download(b.at(third.url), url)).status).toBe(200);
     await third.stop();
     for (const folder of [dataDir, spoolFolder]) await rm(folder, { recursive: true });
   },
-  120_000,
 );
 
-test.concurrent(
-  "after a death between letting a file go and removing its bytes they are removed",
-  async () => {
-    const dataDir = await temporaryFolder();
-    const doomed = await startEmbedded({ dataDir, env: { FAULTS: "media.dropped=kill", ...shortGrace } });
-    const { a, chatId } = await factory(() => [doomed.url]).pair();
-    const { _id } = (await sendFile(a, chatId, file(await gpsPhoto(200, 100), "photo.jpg"))).body;
-    await a.delete(`/chat/messages/${_id}`).catch(() => undefined);
-    expect(await doomed.exited).toEqual({ code: null, signal: "SIGKILL" });
-    expect((await blobsIn(dataDir)).length).toBeGreaterThan(0);
+test.concurrent("after a death between letting a file go and removing its bytes they are removed", async () => {
+  const dataDir = await temporaryFolder();
+  const doomed = await startEmbedded({ dataDir, env: { FAULTS: "media.dropped=kill" } });
+  const { a, chatId } = await factory(() => [doomed.url]).pair();
+  const { _id } = (await sendFile(a, chatId, file(await gpsPhoto(200, 100), "photo.jpg"))).body;
+  await a.delete(`/chat/messages/${_id}`).catch(() => undefined);
+  expect(await doomed.exited).toEqual({ code: null, signal: "SIGKILL" });
+  expect((await blobsIn(dataDir)).length).toBeGreaterThan(0);
 
-    const second = await startEmbedded({ dataDir, env: shortGrace });
-    await eventually("the bytes are gone", async () => (await blobsIn(dataDir)).length === 0, 40_000);
-    await second.stop();
-    await rm(dataDir, { recursive: true });
-  },
-  120_000,
-);
+  const second = await startEmbedded({ dataDir, env: shortGrace });
+  await eventually("the bytes are gone", async () => (await blobsIn(dataDir)).length === 0, 120_000);
+  await second.stop();
+  await rm(dataDir, { recursive: true });
+});
 
 test("a download that nobody reads does not hold up the end", async () => {
   const server = await startEmbedded();

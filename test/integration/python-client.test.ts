@@ -36,7 +36,7 @@ function startChat({ url, emailId, password }: Person, chatId: string) {
     /** @returns its exit code */
     async end(): Promise<number> {
       child.stdin.end();
-      const [code] = await within(20_000, "the program ended at the end of its input", exited);
+      const [code] = await within(60_000, "the program ended at the end of its input", exited);
       return code;
     },
   };
@@ -60,7 +60,7 @@ describeWith(["python"], "the example in Python", () => {
       });
     const everyoneWrites = (count: number) => writers.forEach((_, index) => write(index, count));
     const everyoneHas = async (count: number) => {
-      await eventually(`${count} lines are printed`, () => programs.every(({ printed }) => printed().length >= count), 30_000);
+      await eventually(`${count} lines are printed`, () => programs.every(({ printed }) => printed().length >= count), 120_000);
       await sees(library, chatId, `${count} messages`, (messages) => messages.length >= count);
     };
 
@@ -89,5 +89,5 @@ describeWith(["python"], "the example in Python", () => {
     expect(members.map(textsOf)).toEqual(written);
     await server.stop();
     await rm(dataDir, { recursive: true });
-  }, 120_000);
+  });
 });

@@ -74,7 +74,7 @@ test("a write-ahead log cut at any byte opens and holds a prefix of the commits:
   }
   expect(seen).toBe(79);
   await store.close();
-}, 120_000);
+});
 
 // The program limits itself with prlimit, which only Linux has.
 (process.platform === "linux" ? test : test.skip)(

@@ -47,7 +47,7 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
     };
     const worker = await node(proxy.url, [{ name: "slow", actions: { work: ({ params }) => slow(params.n) } }]);
     const caller = await node(amqpUrl());
-    await caller.waitForServices("slow", 10_000);
+    await caller.waitForServices("slow", 60_000);
     const ask = (n: number, timeout: number) => caller.call<number, { n: number }>("slow.work", { n }, { timeout });
 
     const lost = Array.from({ length: 20 }, (_, n) => ask(n, 1000).catch(() => undefined));

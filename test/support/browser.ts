@@ -10,7 +10,7 @@ const folder = "coverage/screenshots";
 export const desktop = { viewport: { width: 1280, height: 900 } } as const;
 export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true } as const;
 
-export const startBrowser = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath(), args: flags });
+export const startBrowser = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath(), args: flags, timeout: 120_000 });
 
 /** A page, and what went wrong in it: console messages, errors, requests that failed or went to another host. */
 export interface Watched {

@@ -32,6 +32,9 @@ export async function startCacheNode(url?: string): Promise<CacheNode> {
   return node;
 }
 
+/** What all nodes that run told the operator. */
+export const told = (): string[] => nodes.flatMap(({ log }) => log);
+
 /** Stops all nodes and removes what they cached. */
 export async function stopCacheNodes(): Promise<void> {
   await Promise.all(

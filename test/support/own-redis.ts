@@ -23,6 +23,24 @@ export interface OwnRedis {
   stop(): Promise<void>;
 }
 
+const mostTries = 5;
+
+/**
+ * A client that gets no answer for 250 ms does without Redis for some seconds: rightly so, but what it does with Redis can't be seen
+ * then. A try that fails after such a moment is made again.
+ * @param lines  what the clients told the operator in this try
+ */
+export async function whileRedisAnswers(lines: () => readonly string[], attempt: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (tries === mostTries || !lines().some((line) => line.startsWith("Redis is away"))) throw error;
+    }
+  }
+}
+
 /** @param address  where it listens */
 export async function startOwnRedis(address = "127.0.0.1"): Promise<OwnRedis> {
   const [port, folder] = [await freePort(), await temporaryFolder()];

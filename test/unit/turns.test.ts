@@ -9,7 +9,7 @@ const work = (began: string[], name: string, until: Promise<unknown>) => () => {
   return until;
 };
 test("those who ask first are served first, as many as there are places", async () => {
-  const { take } = turns({ atOnce: 2, mostWaiting: 10, waitMs: 1000 });
+  const { take } = turns({ atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
   const began: string[] = [];
   const [first, second] = [held(), held()];
   const all = [
@@ -27,7 +27,7 @@ test("those who ask first are served first, as many as there are places", async 
   await all[0];
 });
 test("who asks for much waits behind who asks for little", async () => {
-  const { take } = turns({ atOnce: 2, mostWaiting: 10, waitMs: 1000 });
+  const { take } = turns({ atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
   const began: string[] = [];
   const gates = [held(), held()];
   const ask = (who: string, name: string, until: Promise<unknown>) => take(who, work(began, name, until));
@@ -44,14 +44,14 @@ test("who asks for much waits behind who asks for little", async () => {
   expect(began.slice(3)).toEqual(["Ada 2", "Ada 3"]);
 });
 test("a failure gives its turn back", async () => {
-  const { take } = turns({ atOnce: 1, mostWaiting: 1, waitMs: 1000 });
+  const { take } = turns({ atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
   await expect(take("Ada", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
 });
 test("too many, and who has waited too long, are sent away", async () => {
   const { take } = turns({ atOnce: 1, mostWaiting: 1, waitMs: -1 });
   const first = held();
-  const { take: patient } = turns({ atOnce: 1, mostWaiting: 1, waitMs: 1000 });
+  const { take: patient } = turns({ atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
   const working = patient("Ada", () => first.promise);
   const waiting = patient("Ada", () => Promise.resolve("second"));
   await expect(patient("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
@@ -61,7 +61,7 @@ test("too many, and who has waited too long, are sent away", async () => {
   await expect(take("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
 });
 test("what else is due comes between those whose work never waits", async () => {
-  const { take } = turns({ atOnce: 100, mostWaiting: 100, waitMs: 1000 });
+  const { take } = turns({ atOnce: 100, mostWaiting: 100, waitMs: 60_000 });
   let done = 0;
   const all = Array.from({ length: 100 }, (_, i) => take(`person ${i}`, () => Promise.resolve(done++)));
   for (let turn = 1; turn <= 10; turn++) {
