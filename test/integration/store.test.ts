@@ -61,7 +61,7 @@ describeWithEach((open) => {
       });
     const began = performance.now();
     await add();
-    // The last one's patience is 3 s, and the disk may take long for each of those before it.
+    // The last one's patience is 4 s, and the disk may take long for each of those before it.
     const atOnce = Math.min(8, Math.max(2, Math.floor(1500 / (performance.now() - began))));
     const seen = await Promise.all(Array.from({ length: atOnce }, add));
     expect(seen.map(({ outcome }) => outcome).sort((a, b) => a - b)).toEqual(Array.from({ length: atOnce }, (_, i) => i + 1));
