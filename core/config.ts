@@ -1,18 +1,24 @@
 /**
  * The environment, read in one place: every variable with its type, default and meaning. A bad one stops the start with a clear
- * line each. The README's table is made from `variables` (`npm run docs:config`), and nothing else reads `process.env`.
+ * line each. A secret can be given as a file instead: `JWT_SECRET_FILE` names the one that holds `JWT_SECRET`. The README's table
+ * is made from `variables` (`npm run docs:config`), and nothing else reads `process.env`.
  */
 import { resolve } from "node:path";
-
-export interface CloudinaryAccount {
-  readonly cloud: string;
-  readonly key: string;
-  readonly secret: string;
-  /** Where its API answers, when not at `https://api.cloudinary.com`. */
-  readonly apiUrl: string | undefined;
-  /** Host, and port if any, that delivers, when not `res.cloudinary.com`. */
-  readonly deliveryHost: string | undefined;
-}
+import {
+  cloudinaryAccount,
+  integer,
+  list,
+  longSecret,
+  mongoUri,
+  oneOf,
+  optional,
+  or,
+  origin,
+  trustProxy,
+  url,
+  wrong,
+} from "./config-values.ts";
+import { readSecretFile } from "./secret-files.ts";
 
 interface Variable<T> {
   readonly meaning: string;
@@ -20,67 +26,16 @@ interface Variable<T> {
   readonly default: string;
   /** Reads the text, or throws what is wrong with it. `undefined` is an unset or empty variable. */
   readonly read: (text: string | undefined) => T;
+  /** Can be given as `<NAME>_FILE`, the path of a file that holds the value. */
+  readonly isSecret: boolean;
 }
-
-const wrong = (expected: string): never => {
-  throw new Error(`must be ${expected}`);
-};
 
 function variable<T>(meaning: string, fallback: string, read: (text: string | undefined) => T): Variable<T> {
-  return { meaning, default: fallback, read };
+  return { meaning, default: fallback, read, isSecret: false };
 }
-const optional =
-  <T>(read: (text: string) => T) =>
-  (text: string | undefined): T | undefined =>
-    text === undefined ? undefined : read(text);
-const integer =
-  (min: number, max: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    return /^\d+$/.test(text) && value >= min && value <= max ? value : wrong(`a whole number from ${min} to ${max}`);
-  };
-const or =
-  <T>(fallback: T, read: (text: string) => T) =>
-  (text: string | undefined): T =>
-    text === undefined ? fallback : read(text);
-const oneOf =
-  <const T extends string>(...values: readonly T[]) =>
-  (text: string): T =>
-    values.find((value) => value === text) ?? wrong(`one of ${values.join(", ")}`);
-const list = (text: string): readonly string[] =>
-  text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-const url =
-  (...schemes: readonly string[]) =>
-  (text: string): string => {
-    const parsed = URL.parse(text);
-    return parsed !== null && schemes.includes(parsed.protocol) && parsed.hostname !== ""
-      ? text
-      : wrong(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
-  };
-// Not a URL to Node when it names several hosts with their ports.
-const mongoUri = (text: string): string =>
-  /^mongodb(\+srv)?:\/\/[^/]/.test(text) ? text : wrong("a URL that begins with mongodb:// or mongodb+srv://");
-const origin = (text: string): string => {
-  const parsed = URL.parse(text);
-  return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text.replace(/\/$/, "")
-    ? parsed.origin
-    : wrong("an origin like https://chat.example.org");
-};
-/** As Cloudinary's console shows it; its SDK knows the two parameters by these names too. */
-const cloudinaryAccount = (text: string): CloudinaryAccount => {
-  const url = URL.parse(text);
-  const [apiUrl, deliveryHost] = ["upload_prefix", "secure_distribution"].map((name) => url?.searchParams.get(name) ?? undefined);
-  if (url?.protocol !== "cloudinary:" || url.username === "" || url.password === "" || url.hostname === "") {
-    return wrong("like cloudinary://key:secret@cloud");
-  }
-  if (apiUrl !== undefined && URL.parse(apiUrl)?.protocol !== "https:") return wrong("given an upload_prefix that begins with https://");
-  return { cloud: url.hostname, key: url.username, secret: url.password, apiUrl, deliveryHost };
-};
-const secret = (text: string): string => (text.length >= 32 ? text : wrong("at least 32 characters long"));
-const trustProxy = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? integer(0, 32)(text) : list(text));
+function secretVariable<T>(meaning: string, read: (text: string | undefined) => T): Variable<T> {
+  return { meaning, default: "", read, isSecret: true };
+}
 
 export const serviceNames = ["admin", "auth", "chat", "gateway", "media", "profile", "request"] as const;
 export type ServiceName = (typeof serviceNames)[number];
@@ -98,20 +53,22 @@ export const variables = {
     or(resolve("data"), (text) => resolve(text)),
   ),
   SERVICES: variable("Services this node runs, separated by commas", "all", or(serviceNames as readonly ServiceName[], services)),
-  AMQP_URL: variable("RabbitMQ; set all three URLs to run as a mesh", "", optional(url("amqp:", "amqps:"))),
-  REDIS_URL: variable("Redis", "", optional(url("redis:", "rediss:"))),
-  MONGO_URI: variable("MongoDB replica set", "", optional(mongoUri)),
+  AMQP_URL: secretVariable("RabbitMQ; set all three URLs to run as a mesh", optional(url("amqp:", "amqps:"))),
+  REDIS_URL: secretVariable("Redis", optional(url("redis:", "rediss:"))),
+  MONGO_URI: secretVariable("MongoDB replica set", optional(mongoUri)),
   MESH: variable(
     "Name of the mesh: prefix of its queues, keys and databases",
     "parley",
     or("parley", (text) => (/^[a-z0-9-]{1,24}$/.test(text) ? text : wrong("1-24 of a-z, 0-9 and -"))),
   ),
-  CLOUDINARY_URL: variable("Keeps files at Cloudinary instead: `cloudinary://key:secret@cloud`", "", optional(cloudinaryAccount)),
-  JWT_SECRET: variable("Signs access tokens, at least 32 characters; required in a mesh, else made once in DATA_DIR", "", optional(secret)),
-  JWT_OLD_SECRETS: variable(
+  CLOUDINARY_URL: secretVariable("Keeps files at Cloudinary instead: `cloudinary://key:secret@cloud`", optional(cloudinaryAccount)),
+  JWT_SECRET: secretVariable(
+    "Signs access tokens, at least 32 characters; required in a mesh, else made once in DATA_DIR",
+    optional(longSecret),
+  ),
+  JWT_OLD_SECRETS: secretVariable(
     "Earlier secrets still accepted, separated by commas",
-    "",
-    or([] as readonly string[], (text) => list(text).map(secret)),
+    or([] as readonly string[], (text) => list(text).map(longSecret)),
   ),
   PASSWORD_COST: variable("bcrypt's cost factor for new passwords; each step more doubles the work", "10", or(10, integer(4, 16))),
   PUBLIC_URL: variable("Origin that browsers see; https makes cookies Secure", "the request's own Host", optional(origin)),
@@ -142,7 +99,11 @@ export const variables = {
     "65000",
     or(65_000, integer(1000, 3_600_000)),
   ),
-  ADMIN_PORT: variable("Port of a mesh node's admin server (/health, /ready, /metrics)", "a free one", or(0, integer(0, 65_535))),
+  ADMIN_PORT: variable(
+    "Port of the node's admin server (/health, /ready, /metrics); embedded it has one only when this is set",
+    "a free one",
+    optional(integer(0, 65_535)),
+  ),
   ADMIN_HOST: variable("Address of the admin server", "127.0.0.1", or("127.0.0.1", String)),
   EVENT_RETRY_MS: variable(
     "First retry of a failed durable event, milliseconds; doubled each time, at most a minute",
@@ -184,6 +145,10 @@ export interface Config extends Values {
   readonly mesh: Mesh | undefined;
 }
 
+interface Env {
+  readonly [name: string]: string | undefined;
+}
+
 /** What is wrong with the environment, a line each. */
 export class ConfigError extends Error {
   readonly lines: readonly string[];
@@ -197,15 +162,14 @@ export class ConfigError extends Error {
  * Reads and checks the whole environment.
  * @throws ConfigError  naming every bad variable
  */
-export function readConfig(env: { readonly [name: string]: string | undefined }): Config {
+export function readConfig(env: Env): Config {
   const lines: string[] = [];
   const values = Object.fromEntries(
-    Object.entries(variables).map(([name, { read }]) => {
-      const text = env[name]?.trim();
+    Object.entries(variables).map(([name, variable]) => {
       try {
-        return [name, read(text === "" ? undefined : text)];
+        return [name, valueOf(name, variable, env)];
       } catch (error) {
-        lines.push(`${name} ${(error as Error).message}`);
+        lines.push((error as Error).message);
         return [name, undefined];
       }
     }),
@@ -213,6 +177,19 @@ export function readConfig(env: { readonly [name: string]: string | undefined })
   if (lines.length === 0) lines.push(...contradictions(values));
   if (lines.length > 0) throw new ConfigError(lines);
   return { ...values, mesh: meshOf(values) };
+}
+
+/** @throws Error  what is wrong with the variable or its file, never with the value in it */
+function valueOf(name: string, { isSecret, read }: Variable<unknown>, env: Env): unknown {
+  const given = (key: string) => (env[key]?.trim() === "" ? undefined : env[key]?.trim());
+  const [text, file] = [given(name), isSecret ? given(`${name}_FILE`) : undefined];
+  if (text !== undefined && file !== undefined) throw new Error(`${name} and ${name}_FILE are both set: set one of them`);
+  const held = file === undefined ? text : readSecretFile(`${name}_FILE`, file);
+  try {
+    return read(held);
+  } catch (error) {
+    throw new Error(`${name}${file === undefined ? "" : ` (from ${file})`} ${(error as Error).message}`, { cause: error });
+  }
 }
 
 const urls = ["AMQP_URL", "REDIS_URL", "MONGO_URI"] as const;

@@ -8,6 +8,15 @@ import { variables } from "../core/config.ts";
 const readme = new URL("../README.md", import.meta.url);
 const [begin, end] = ["<!-- config -->", "<!-- /config -->"];
 
+/** Which variables have a twin, as a sentence below the table. */
+function twins(): string {
+  const names = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [`\`${name}\``] : []));
+  return [
+    "A secret can be given as a file instead, by the variable's name with `_FILE` behind it (`JWT_SECRET_FILE=/run/secrets/jwt`):",
+    `${names.slice(0, -1).join(", ")} and ${names.at(-1)}.`,
+  ].join("\n");
+}
+
 /** The variables as a Markdown table, its columns padded as Prettier wants them. */
 function table(): string {
   const rows = Object.entries(variables).map(([name, variable]) => [`\`${name}\``, variable.default, variable.meaning]);
@@ -24,7 +33,7 @@ function table(): string {
 export function withTable(text: string): string {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from === -1 || to < from) throw new Error(`README.md has no place for the table: ${begin} and ${end}, a line each`);
-  return `${text.slice(0, from + begin.length)}\n\n${table()}\n\n${text.slice(to)}`;
+  return `${text.slice(0, from + begin.length)}\n\n${table()}\n\n${twins()}\n\n${text.slice(to)}`;
 }
 
 /** What is wrong with the README's table, or undefined. */

@@ -6,7 +6,7 @@ import { Agent } from "node:https";
 import { Readable } from "node:stream";
 import { v2 as cloudinary } from "cloudinary";
 import type { Logger } from "moleculer";
-import type { CloudinaryAccount } from "../config.ts";
+import type { CloudinaryAccount } from "../config-values.ts";
 import { StartError } from "../errors.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
 import { blobsOn, called } from "./storage.ts";

@@ -1,4 +1,7 @@
-/** The admin server of a mesh node: `/health` (process up), `/ready` (this node can serve), `/metrics`. Embedded, the gateway answers these. */
+/**
+ * A node's admin server: `/health` (process up), `/ready` (this node can serve), `/metrics`. Embedded, the gateway answers these, and
+ * there is an admin server only when a port is set for it.
+ */
 import { createServer, type Server } from "node:http";
 import type { ServiceBroker } from "moleculer";
 import { StartError } from "../errors.ts";

@@ -27,8 +27,8 @@ export function lifecycle(config: Config, groups: Groups): Middleware {
     },
     async starting(broker) {
       try {
-        if (config.mesh !== undefined) {
-          adminServer = await openAdminServer(broker, config.ADMIN_PORT, config.ADMIN_HOST);
+        if (config.mesh !== undefined || config.ADMIN_PORT !== undefined) {
+          adminServer = await openAdminServer(broker, config.ADMIN_PORT ?? 0, config.ADMIN_HOST);
           const address = adminServer.address();
           log.info(`Node ${broker.nodeID} answers operators on port ${typeof address === "object" ? address?.port : address}`);
         }

@@ -7,6 +7,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, expect, test } from "@jest/globals";
+import jwt from "jsonwebtoken";
 import { factory } from "../support/factory.ts";
 import { ask } from "../support/person.ts";
 import { within } from "../support/eventually.ts";
@@ -117,6 +118,30 @@ test("what was stored is there after a clean end and after a SIGKILL", async () 
   }
 });
 
+test("the secret is read from a file", async () => {
+  const file = join(await folder(), "jwt");
+  await writeFile(file, `${"k".repeat(40)}\n`);
+  const dataDir = await folder();
+  const server = await running({ dataDir, env: { JWT_SECRET_FILE: file } });
+  const person = factory(() => [server.url]).stranger();
+  await person.signUp();
+  expect(await readdir(dataDir)).not.toContain("jwt-secret");
+  expect(() => jwt.verify(person.token, "k".repeat(40))).not.toThrow();
+});
+
+test("operators have a port of their own where one is set, with the metrics", async () => {
+  const adminPort = await freePort();
+  const admin = `http://127.0.0.1:${adminPort}`;
+  const server = await running({ env: { ADMIN_PORT: String(adminPort) } });
+  expect((await ask(admin, "GET", "/health")).status).toBe(200);
+  expect((await ask(admin, "GET", "/ready")).status).toBe(200);
+  const metrics = await fetch(`${admin}/metrics`);
+  expect(await metrics.text()).toContain("parley_part_ok");
+  expect((await ask(admin, "GET", "/auth/me")).status).toBe(404);
+  server.signal("SIGTERM");
+  expect(await within(20_000, "ended", server.exited)).toEqual({ code: 0, signal: null });
+});
+
 test("a taken port", async () => {
   const blocker = createServer();
   await new Promise<void>((resolve) => blocker.listen(0, "127.0.0.1", resolve));
@@ -159,6 +184,11 @@ test.each([
   ["services without a mesh", { SERVICES: "gateway" }, ["SERVICES"]],
   ["limits off in production", { NODE_ENV: "production", LIMITS: "off" }, ["LIMITS"]],
   ["faults in production", { NODE_ENV: "production", FAULTS: "store.commit=kill" }, ["FAULTS"]],
+  [
+    "a secret file that is missing",
+    { JWT_SECRET_FILE: "/nonexistent/jwt" },
+    ["JWT_SECRET_FILE names /nonexistent/jwt, which does not exist"],
+  ],
   ["an unknown fault", { FAULTS: "nothing=kill" }, ["FAULTS"]],
   ["a variable that moleculer-runner would act on", { TRANSPORTER: "TCP" }, ["TRANSPORTER"]],
 ])("%s: a line each, and no data folder is made", async (_what, env: Env, names) => {

@@ -47,7 +47,7 @@ test("without any variable it is one process with everything in it", () => {
     LIMITS: "on",
     TRUST_PROXY: 0,
     KEEP_ALIVE_MS: 65_000,
-    ADMIN_PORT: 0,
+    ADMIN_PORT: undefined,
     ADMIN_HOST: "127.0.0.1",
     EVENT_RETRY_MS: 1000,
     EVENT_ATTEMPTS: 10,
@@ -192,7 +192,7 @@ describe("the README's table", () => {
       expect(text.split("\n").filter((line) => line.startsWith(`| \`${name}\``) && line.includes(meaning))).toHaveLength(1);
     }
     expect(text).toMatch(/^before\n<!-- config -->\n\n\|/);
-    expect(text).toMatch(/\|\n\n<!-- \/config -->\nafter$/);
+    expect(text).toMatch(/\|\n\nA secret .+\n.+\.\n\n<!-- \/config -->\nafter$/);
     expect(text).not.toContain("stale");
     expect(withTable(text)).toBe(text);
   });

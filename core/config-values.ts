@@ -1,0 +1,68 @@
+/** How the values of variables are read: each takes the text and gives the value, or throws what the text must be. */
+
+export interface CloudinaryAccount {
+  readonly cloud: string;
+  readonly key: string;
+  readonly secret: string;
+  /** Where its API answers, when not at `https://api.cloudinary.com`. */
+  readonly apiUrl: string | undefined;
+  /** Host, and port if any, that delivers, when not `res.cloudinary.com`. */
+  readonly deliveryHost: string | undefined;
+}
+
+export const wrong = (expected: string): never => {
+  throw new Error(`must be ${expected}`);
+};
+
+export const optional =
+  <T>(read: (text: string) => T) =>
+  (text: string | undefined): T | undefined =>
+    text === undefined ? undefined : read(text);
+export const integer =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    return /^\d+$/.test(text) && value >= min && value <= max ? value : wrong(`a whole number from ${min} to ${max}`);
+  };
+export const or =
+  <T>(fallback: T, read: (text: string) => T) =>
+  (text: string | undefined): T =>
+    text === undefined ? fallback : read(text);
+export const oneOf =
+  <const T extends string>(...values: readonly T[]) =>
+  (text: string): T =>
+    values.find((value) => value === text) ?? wrong(`one of ${values.join(", ")}`);
+export const list = (text: string): readonly string[] =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+export const url =
+  (...schemes: readonly string[]) =>
+  (text: string): string => {
+    const parsed = URL.parse(text);
+    return parsed !== null && schemes.includes(parsed.protocol) && parsed.hostname !== ""
+      ? text
+      : wrong(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
+  };
+// Not a URL to Node when it names several hosts with their ports.
+export const mongoUri = (text: string): string =>
+  /^mongodb(\+srv)?:\/\/[^/]/.test(text) ? text : wrong("a URL that begins with mongodb:// or mongodb+srv://");
+export const origin = (text: string): string => {
+  const parsed = URL.parse(text);
+  return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text.replace(/\/$/, "")
+    ? parsed.origin
+    : wrong("an origin like https://chat.example.org");
+};
+/** As Cloudinary's console shows it; its SDK knows the two parameters by these names too. */
+export const cloudinaryAccount = (text: string): CloudinaryAccount => {
+  const url = URL.parse(text);
+  const [apiUrl, deliveryHost] = ["upload_prefix", "secure_distribution"].map((name) => url?.searchParams.get(name) ?? undefined);
+  if (url?.protocol !== "cloudinary:" || url.username === "" || url.password === "" || url.hostname === "") {
+    return wrong("like cloudinary://key:secret@cloud");
+  }
+  if (apiUrl !== undefined && URL.parse(apiUrl)?.protocol !== "https:") return wrong("given an upload_prefix that begins with https://");
+  return { cloud: url.hostname, key: url.username, secret: url.password, apiUrl, deliveryHost };
+};
+export const longSecret = (text: string): string => (text.length >= 32 ? text : wrong("at least 32 characters long"));
+export const trustProxy = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? integer(0, 32)(text) : list(text));
