@@ -9,6 +9,7 @@ import type { Cache } from "./cache/cache.ts";
 import { followClock, type Clock } from "./clock.ts";
 import type { Config, Mesh } from "./config.ts";
 import type { Feed } from "./feed/feed.ts";
+import { openInstallation, type Installation } from "./installation.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { Groups, Queue, RetryPolicy } from "./queue/queue.ts";
 import type { Store } from "./store/store.ts";
@@ -20,6 +21,7 @@ export interface Ports {
   readonly config: Config;
   readonly clock: Clock;
   readonly store: Store;
+  readonly installation: Installation;
   readonly feed: Feed;
   readonly queue: Queue;
   readonly cache: Cache;
@@ -50,7 +52,7 @@ interface Opening {
 
 /**
  * Opens all ports, waiting with back-off for what can't be reached yet.
- * @throws StartError  what waiting can't mend: wrong credentials, a data folder in use
+ * @throws StartError  what waiting can't mend: wrong credentials, a data folder in use, an installation that must not run
  */
 export async function openPorts(broker: ServiceBroker, config: Config, groups: Groups, log: Logger): Promise<void> {
   const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
@@ -73,6 +75,7 @@ async function openEmbedded({ broker, config, groups, retry, log }: Opening): Pr
     config,
     clock,
     store,
+    installation: await openInstallation(store, log),
     feed: openLocalFeed(),
     queue: await openLocalQueue({ store, groups, retry, clock, log }),
     cache: openMemoryCache(broker.cacher),
@@ -92,8 +95,10 @@ async function openMesh({ broker, config, groups, retry, log }: Opening, mesh: M
   const { openGridFsBlobs } = await import("./blobs/gridfs.ts");
 
   const redis = { url: mesh.redisUrl, prefix: `${mesh.name}:`, log };
-  const [store, feed, queue, blobs] = await Promise.all([
-    openMongoStore(mesh.mongoUri, mesh.name, { log }),
+  const opening = openMongoStore(mesh.mongoUri, mesh.name, { log });
+  const [store, installation, feed, queue, blobs] = await Promise.all([
+    opening,
+    opening.then((store) => openInstallation(store, log)),
     openRedisFeed(redis),
     openRabbitQueue({ url: mesh.amqpUrl, name: mesh.name, groups, retry, log }),
     openCloudinary(config, log).then((blobs) => blobs ?? openGridFsBlobs(mesh.mongoUri, mesh.name, { log })),
@@ -102,6 +107,7 @@ async function openMesh({ broker, config, groups, retry, log }: Opening, mesh: M
     config,
     clock: await followClock(() => store.time()),
     store,
+    installation,
     feed,
     queue,
     cache: openRedisCache(broker.cacher, { log }),
@@ -124,6 +130,7 @@ export async function closePorts(broker: ServiceBroker): Promise<void> {
   if (ports === undefined) return;
   opened.delete(broker);
   ports.clock.stop();
+  ports.installation.stop();
   await Promise.allSettled([ports.queue.close(), ports.feed.close(), ports.limits.close(), ports.blobs.close()]);
   await ports.store.close();
 }

@@ -1,15 +1,18 @@
 /**
- * Access tokens: HS256 JWTs `{sub, sid, iat, exp}` (RFC 7519). Auth signs them, gateways verify them without asking anyone; what
+ * Access tokens: HS256 JWTs `{sub, sid, era, iat, exp}` (RFC 7519). Auth signs them, gateways verify them without asking anyone; what
  * they can't know from a token, that its session was revoked, auth tells them.
  */
 import jwt from "jsonwebtoken";
 import { isId } from "./ids.ts";
+import { firstEra } from "./installation.ts";
 import type { JwtSecrets } from "./ports.ts";
 
 /** Who a token speaks for, and until when. Times are epoch milliseconds. */
 export interface Claims {
   readonly userId: string;
   readonly sessionId: string;
+  /** The installation's at log-in. */
+  readonly era: string;
   readonly expiresAt: number;
 }
 
@@ -17,8 +20,8 @@ const algorithm = "HS256";
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 
 /** A token signed with the first secret. Its `exp` is whole seconds: `expiresAt` rounded down. */
-export function signToken({ userId, sessionId, expiresAt }: Claims, [secret]: JwtSecrets, now: number): string {
-  return jwt.sign({ sub: userId, sid: sessionId, iat: seconds(now), exp: seconds(expiresAt) }, secret, { algorithm });
+export function signToken({ userId, sessionId, era, expiresAt }: Claims, [secret]: JwtSecrets, now: number): string {
+  return jwt.sign({ sub: userId, sid: sessionId, era, iat: seconds(now), exp: seconds(expiresAt) }, secret, { algorithm });
 }
 
 /**
@@ -33,12 +36,15 @@ export function verifyToken(token: string, secrets: JwtSecrets, now: number): Cl
   return undefined;
 }
 
+type Payload = jwt.JwtPayload & { readonly era?: string };
+
 function verified(token: string, secret: string, now: number): Claims | undefined {
   try {
-    const { sub, sid, exp } = jwt.verify(token, secret, { algorithms: [algorithm], clockTimestamp: seconds(now) }) as jwt.JwtPayload;
+    const { sub, sid, era, exp } = jwt.verify(token, secret, { algorithms: [algorithm], clockTimestamp: seconds(now) }) as Payload;
     // A token without an expiry or a session could never be revoked.
     if (!isId(sub) || !isId(sid) || exp === undefined) return undefined;
-    return { userId: sub, sessionId: sid, expiresAt: exp * 1000 };
+    // Releases that knew no eras signed none.
+    return { userId: sub, sessionId: sid, era: era ?? firstEra, expiresAt: exp * 1000 };
   } catch {
     return undefined;
   }

@@ -6,7 +6,7 @@ import type { Server } from "node:http";
 import type { Logger, Middleware, ServiceBroker } from "moleculer";
 import type { Config } from "../config.ts";
 import { StartError } from "../errors.ts";
-import { closePorts, openPorts } from "../ports.ts";
+import { closePorts, openPorts, portsOf } from "../ports.ts";
 import type { Groups } from "../queue/queue.ts";
 import { openAdminServer } from "./admin.ts";
 import { parley } from "./logger.ts";
@@ -33,6 +33,7 @@ export function lifecycle(config: Config, groups: Groups): Middleware {
           log.info(`Node ${broker.nodeID} answers operators on port ${typeof address === "object" ? address?.port : address}`);
         }
         await openPorts(broker, config, groups, log);
+        endWhenUnfit(broker, log);
       } catch (error) {
         if (error instanceof StartError) endStart(error.message);
         throw error;
@@ -66,6 +67,14 @@ function stopOnSignals(broker: ServiceBroker, { mesh, DRAIN_MS }: Config, log: L
   };
   process.on("SIGINT", () => stop(0));
   process.on("SIGTERM", () => stop(mesh === undefined ? 0 : DRAIN_MS));
+}
+
+/** A restore that began, or a move: what this node would write now is lost, or done twice. */
+function endWhenUnfit(broker: ServiceBroker, log: Logger): void {
+  portsOf(broker).installation.onUnfit((reason) => {
+    log.fatal(`Ending: ${reason}`);
+    process.exit(1);
+  });
 }
 
 /**

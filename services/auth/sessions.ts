@@ -19,7 +19,7 @@ import {
 } from "./sessions.repository.ts";
 
 /** What sessions are kept with. */
-export interface Keeping extends Pick<Ports, "clock" | "config" | "feed" | "jwtSecrets" | "store"> {
+export interface Keeping extends Pick<Ports, "clock" | "config" | "feed" | "installation" | "jwtSecrets" | "store"> {
   readonly db: Database;
 }
 
@@ -45,8 +45,12 @@ export function newSession({ clock }: Keeping, account: Pick<AccountRow, "_id" |
 }
 
 /** The answer to who began this session. */
-export function loggedIn({ jwtSecrets }: Keeping, account: AccountRow, { _id: sessionId, expiresAt, createdAt }: SessionRow): LogIn {
-  const token = signToken({ userId: account._id, sessionId, expiresAt }, jwtSecrets, createdAt);
+export function loggedIn(
+  { jwtSecrets, installation }: Keeping,
+  account: AccountRow,
+  { _id: sessionId, expiresAt, createdAt }: SessionRow,
+): LogIn {
+  const token = signToken({ userId: account._id, sessionId, era: installation.era(), expiresAt }, jwtSecrets, createdAt);
   return { account: present.account(account), sessionId, token, expiresAt };
 }
 

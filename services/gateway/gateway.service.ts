@@ -110,7 +110,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
     });
   },
   async started() {
-    const { config, feed, clock, limits, blobs, jwtSecrets } = portsOf(this.broker);
+    const { config, feed, clock, installation, limits, blobs, jwtSecrets } = portsOf(this.broker);
     const { broker, logger: log } = this;
     this.server.keepAliveTimeout = config.KEEP_ALIVE_MS;
     addCheck(broker, "services called", needs(broker, ["auth", "profile", "request", "chat", "media"]));
@@ -120,7 +120,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
         blobs,
         broker,
         log,
-        sessions: await followSessions({ broker, feed, clock, jwtSecrets, log }),
+        sessions: await followSessions({ broker, feed, clock, installation, jwtSecrets, log }),
         origins: origins(config),
         addressOf: addressing(config.TRUST_PROXY),
         isSecure: config.PUBLIC_URL?.startsWith("https:") ?? false,

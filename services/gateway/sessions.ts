@@ -8,6 +8,7 @@ import { call, type Meta } from "../../core/call.ts";
 import type { Clock } from "../../core/clock.ts";
 import { Unavailable } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed/feed.ts";
+import type { Installation } from "../../core/installation.ts";
 import type { JwtSecrets } from "../../core/ports.ts";
 import { verifyToken } from "../../core/tokens.ts";
 import { auth, revocationsChannel, type Revocation } from "../auth/contract.ts";
@@ -15,21 +16,26 @@ import { auth, revocationsChannel, type Revocation } from "../auth/contract.ts";
 export interface Session {
   /** As calls carry it. */
   readonly user: NonNullable<Meta["user"]>;
+  /** The token's: a restore since then ended the session. */
+  readonly era: string;
   /** When the token expires, epoch milliseconds. */
   readonly expiresAt: number;
 }
 
 export interface Sessions {
   /**
-   * The live session of a token; undefined when it is bad, expired or revoked.
-   * @throws Unavailable  it is not known yet which sessions are revoked
+   * The live session of a token; undefined when it is bad, expired, revoked or of another era.
+   * @throws Unavailable  it is not known yet which sessions are revoked, or what era it is
    */
   check(token: string | undefined): Session | undefined;
-  isRevoked(sessionId: string): boolean;
-  /** Whether `check` can answer: not in the first moments of a start. */
+  /** Whether a session that was live has ended before its token. */
+  hasEnded(session: Session): boolean;
+  /** Whether `check` can answer: not in the first moments of a start, nor after this process stood still. */
   isReady(): boolean;
   /** Calls back for every session that ends before its token does. */
   onRevoked(listener: (revocation: Revocation) => void): void;
+  /** Calls back when all sessions have ended that are not of this era. */
+  onNewEra(listener: (era: string) => void): void;
   stop(): void;
 }
 
@@ -37,6 +43,7 @@ interface Surroundings {
   readonly broker: ServiceBroker;
   readonly feed: Feed;
   readonly clock: Clock;
+  readonly installation: Pick<Installation, "era" | "isCertain" | "onNewEra">;
   readonly jwtSecrets: JwtSecrets;
   readonly log: Logger;
 }
@@ -48,7 +55,7 @@ const longestSilenceMs = 60_000;
 const tellFrom = 4;
 
 /** Follows the revocations; when it resolves, none that is announced from then on is missed. */
-export async function followSessions({ broker, feed, clock, jwtSecrets, log }: Surroundings): Promise<Sessions> {
+export async function followSessions({ broker, feed, clock, installation, jwtSecrets, log }: Surroundings): Promise<Sessions> {
   const verified = verifiedTokens(jwtSecrets, clock);
   const revoked = new Map<string, Revocation>();
   const listeners = new Set<(revocation: Revocation) => void>();
@@ -103,16 +110,18 @@ export async function followSessions({ broker, feed, clock, jwtSecrets, log }: S
   });
   void pullAndGoOn();
 
+  const hasEnded = ({ user, era }: Session): boolean => era !== installation.era() || revoked.has(user.sessionId);
   return {
     check(token) {
       if (token === undefined) return undefined;
       if (answeredAt === undefined) throw new Unavailable("Starting, try again");
       const session = verified(token);
-      return session === undefined || revoked.has(session.user.sessionId) ? undefined : session;
+      return session === undefined || hasEnded(session) ? undefined : session;
     },
-    isRevoked: (sessionId) => revoked.has(sessionId),
-    isReady: () => answeredAt !== undefined,
+    hasEnded,
+    isReady: () => answeredAt !== undefined && installation.isCertain(),
     onRevoked: (listener) => void listeners.add(listener),
+    onNewEra: (listener) => installation.onNewEra(listener),
     stop() {
       isStopped = true;
       clearTimeout(timer);
@@ -137,7 +146,8 @@ function verifiedTokens(secrets: JwtSecrets, clock: Clock): (token: string) => S
     }
     const claims = verifyToken(token, secrets, now);
     if (claims === undefined) return undefined;
-    const session = { user: Object.freeze({ id: claims.userId, sessionId: claims.sessionId }), expiresAt: claims.expiresAt };
+    const { userId: id, sessionId, era, expiresAt } = claims;
+    const session = { user: Object.freeze({ id, sessionId }), era, expiresAt };
     if (known.size >= mostVerified) known.delete(known.keys().next().value!);
     known.set(token, session);
     return session;

@@ -37,7 +37,7 @@ describe("signing up", () => {
     const { account, sessionId, token, expiresAt } = await call(services.broker, auth.signUp, { ...who, password });
     const { jwtSecrets, clock } = portsOf(services.broker);
     expect(account).toEqual({ userId: expect.stringMatching(/^[0-9a-f]{24}$/), ...who, createdAt: expect.any(Number) });
-    expect(verifyToken(token, jwtSecrets, clock.now())).toEqual({ userId: account.userId, sessionId, expiresAt });
+    expect(verifyToken(token, jwtSecrets, clock.now())).toEqual({ userId: account.userId, sessionId, era: "first", expiresAt });
     expect(Math.abs(expiresAt - clock.now() - 24 * 60 * 60_000)).toBeLessThan(10_000);
   });
 

@@ -1,6 +1,7 @@
 /** A session that expires while its socket is open: the socket is told, and cut, whatever it does. */
 import { expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
+import { firstEra } from "../../core/installation.ts";
 import { signToken } from "../../core/tokens.ts";
 import { connect } from "../support/person.ts";
 import { startEmbedded } from "../support/server.ts";
@@ -10,7 +11,7 @@ const secret = "a-secret-of-this-test-alone-and-long";
 test("defect 8: a socket does not outlive its session", async () => {
   const server = await startEmbedded({ env: { JWT_SECRET: secret } });
   const now = Date.now();
-  const token = signToken({ userId: newId(), sessionId: newId(), expiresAt: now + 8000 }, [secret], now);
+  const token = signToken({ userId: newId(), sessionId: newId(), era: firstEra, expiresAt: now + 8000 }, [secret], now);
   const line = await connect(server.url, { auth: { token } });
   expect(await line.call("sync", { since: {} })).toMatchObject({ ok: true });
   expect(await line.until("sessionEnded", undefined, 30_000)).toEqual({ reason: "expired" });

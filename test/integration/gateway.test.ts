@@ -156,8 +156,8 @@ describe("a session", () => {
   test("that was revoked is known to a gateway that starts later", async () => {
     const { token } = await signedUp();
     await ask("POST", "/auth/logout", { token });
-    const { feed, clock, jwtSecrets } = portsOf(broker);
-    const sessions = await followSessions({ broker, feed, clock, jwtSecrets, log: broker.logger });
+    const { feed, clock, installation, jwtSecrets } = portsOf(broker);
+    const sessions = await followSessions({ broker, feed, clock, installation, jwtSecrets, log: broker.logger });
     const answered = () => {
       try {
         sessions.check("junk");
@@ -174,8 +174,8 @@ describe("a session", () => {
   });
   test("that ends is announced to those who cut its sockets", async () => {
     const { token, userId } = await signedUp();
-    const { feed, clock, jwtSecrets } = portsOf(broker);
-    const sessions = await followSessions({ broker, feed, clock, jwtSecrets, log: broker.logger });
+    const { feed, clock, installation, jwtSecrets } = portsOf(broker);
+    const sessions = await followSessions({ broker, feed, clock, installation, jwtSecrets, log: broker.logger });
     const ended: string[] = [];
     sessions.onRevoked((revocation) => ended.push(revocation.userId));
     await ask("POST", "/auth/logout", { token });

@@ -4,6 +4,7 @@
  */
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { newId } from "../../core/ids.ts";
+import { firstEra } from "../../core/installation.ts";
 import { insert, type Store } from "../../core/store/store.ts";
 import { signToken } from "../../core/tokens.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
@@ -34,7 +35,7 @@ export async function seedPeople(store: Store, secret: string, urls: readonly st
     const url = urls[i % urls.length]!;
     const person = new Person(url, { firstName: `Member${i}`, lastName: "Example", emailId: `member-${i}@example.org`, password: "" });
     person.id = newId();
-    person.token = signToken({ userId: person.id, sessionId: newId(), expiresAt: now + dayMs }, [secret], now);
+    person.token = signToken({ userId: person.id, sessionId: newId(), era: firstEra, expiresAt: now + dayMs }, [secret], now);
     return person;
   });
   for (let i = 0; i < count; i += atOnce) {

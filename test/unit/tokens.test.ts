@@ -8,15 +8,21 @@ const userId = "0".repeat(24);
 const sessionId = "1".repeat(24);
 const now = 1_700_000_000_000;
 const expiresAt = now + 60_000;
-const claims = { userId, sessionId, expiresAt };
-const payload = { sub: userId, sid: sessionId, iat: now / 1000, exp: expiresAt / 1000 };
+const era = "an era";
+const claims = { userId, sessionId, era, expiresAt };
+const payload = { sub: userId, sid: sessionId, era, iat: now / 1000, exp: expiresAt / 1000 };
 
 describe("an access token", () => {
   test("says whom it speaks for and until when", () => {
     expect(verifyToken(signToken(claims, [secret], now), [secret], now)).toEqual(claims);
   });
 
-  test("carries sub, sid, iat and exp, signed HS256", () => {
+  test("without an era is of the first, as those of a release that knew none", () => {
+    const { sub, sid, iat, exp } = payload;
+    expect(verifyToken(jwt.sign({ sub, sid, iat, exp }, secret), [secret], now)).toEqual({ ...claims, era: "first" });
+  });
+
+  test("carries sub, sid, era, iat and exp, signed HS256", () => {
     const token = jwt.decode(signToken(claims, [secret], now), { complete: true });
     expect(token?.header.alg).toBe("HS256");
     expect(token?.payload).toEqual(payload);

@@ -1,10 +1,11 @@
 /** What clients may send over a socket, as a table: one row an event. */
 import type { ServiceBroker } from "moleculer";
 import { call } from "../../../core/call.ts";
-import { TooMany } from "../../../core/errors.ts";
+import { TooMany, Unavailable } from "../../../core/errors.ts";
 import type { Infer, Rules } from "../../../core/schema.ts";
 import { chat } from "../../chat/contract.ts";
 import { draftRules, stored, toStore } from "../draft.ts";
+import type { Sessions } from "../sessions.ts";
 import { strictCheck, type Check } from "../strict.ts";
 import type { Allowance } from "./allowance.ts";
 import type { Answer, Live } from "./live.ts";
@@ -14,10 +15,13 @@ import { Sends } from "./sends.ts";
 export interface EventSurroundings {
   readonly broker: ServiceBroker;
   readonly live: Live;
+  readonly sessions: Pick<Sessions, "isReady">;
   /** Messages a person may send; counted apart from other events. */
   readonly messages: Allowance;
   readonly others: Allowance;
 }
+
+export type Refusal = TooMany | Unavailable;
 
 export interface EventRow<P extends Rules = any> {
   readonly event: string;
@@ -26,8 +30,8 @@ export interface EventRow<P extends Rules = any> {
   readonly check: Check;
   /** Which allowance it is counted in. */
   readonly counts: "messages" | "others";
-  /** @param refusal  the allowance is spent; a message takes its place in its queue before it is told */
-  readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>, refusal?: TooMany) => Promise<Answer<unknown>>;
+  /** @param refusal  the allowance is spent, or the session may have ended; a message takes its place in its queue before it is told */
+  readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>, refusal?: Refusal) => Promise<Answer<unknown>>;
 }
 
 const row = <const P extends Rules>(spec: Omit<EventRow<P>, "check">): EventRow =>
@@ -125,7 +129,9 @@ export const events: readonly EventRow[] = [
 ];
 
 /** Counts an event. @returns why it may not happen now */
-export function spend({ messages, others }: EventSurroundings, counts: EventRow["counts"], userId: string): TooMany | undefined {
+export function spend({ messages, others, sessions }: EventSurroundings, counts: EventRow["counts"], userId: string): Refusal | undefined {
+  // After this process stood still: a restore may have ended the session, and the message may be from before it.
+  if (!sessions.isReady()) return new Unavailable();
   const waitMs = (counts === "messages" ? messages : others).take(userId);
   return waitMs > 0 ? new TooMany(waitMs) : undefined;
 }

@@ -69,6 +69,7 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
   const sockets: EventSurroundings = {
     broker,
     live,
+    sessions: around.sessions,
     messages: isLimited ? allowance(10, 30) : unlimited,
     others: isLimited ? allowance(10, 20) : unlimited,
   };
@@ -76,6 +77,11 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
   around.sessions.onRevoked(({ sessionId, reason }) => {
     for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
       if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);
+    }
+  });
+  around.sessions.onNewEra((era) => {
+    for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
+      if (socket.data.session.era !== era) endSession(socket, "revoked");
     }
   });
   const stopUpkeep = keepUp(namespace, () => clock.now());
@@ -123,8 +129,13 @@ function welcome(around: Surroundings, sockets: EventSurroundings, log: Logger, 
   socket.onAny((event: unknown, ...args: unknown[]) => {
     if (!known.has(event as string)) refuseUnknown(sockets, log, socket, args);
   });
-  // Revoked between the handshake and here: nobody would cut it any more.
-  if (around.sessions.isRevoked(socket.data.session.user.sessionId)) {
+  // This process stood still since the handshake: the client is to come again.
+  if (!around.sessions.isReady()) {
+    socket.conn.close();
+    return;
+  }
+  // Ended between the handshake and here: nobody would cut it any more.
+  if (around.sessions.hasEnded(socket.data.session)) {
     endSession(socket, "revoked");
     return;
   }

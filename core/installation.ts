@@ -1,0 +1,143 @@
+/**
+ * Facts about the installation as a whole, in a database of their own: its era, its last backup, and what keeps its nodes from
+ * running. Every node reads them at its start and every few seconds after it.
+ *
+ * A restore begins a new era. Access tokens carry the era they were signed in, so that none from before a restore is accepted after it.
+ */
+import type { Logger } from "moleculer";
+import { StartError, Unavailable } from "./errors.ts";
+import { collection, upsert, type Database, type Doc, type Fields, type Store } from "./store/store.ts";
+
+export interface FactsRow extends Doc {
+  /** Absent until the first restore or `new-era`: then it is `firstEra`. */
+  readonly era?: string | null;
+  /** When the last backup was whole, epoch milliseconds. */
+  readonly lastBackupAt?: number | null;
+  /** When it was moved elsewhere, epoch milliseconds: a second copy of it must not run. */
+  readonly movedAt?: number | null;
+  /** When a restore into it began that has not ended, epoch milliseconds: it holds a part only. */
+  readonly restoringSince?: number | null;
+}
+export type Facts = Omit<FactsRow, "_id">;
+
+/** Backups under way: until then, store time, no bytes of files may be removed. One row a backup. */
+export interface HoldRow extends Doc {
+  readonly until: number;
+}
+
+export const facts = collection<FactsRow>()("facts", {});
+export const holds = collection<HoldRow>()("holds", { byEnd: { fields: ["until", "_id"] } });
+
+/** The name of their database. */
+export const installationService = "installation";
+const factsId = "installation";
+/** The era of tokens that name none, and of installations without a restore. */
+export const firstEra = "first";
+
+const refreshMs = 5000;
+const tickMs = 1000;
+/** A process that stood still for longer may have missed a new era. A restore waits until stopped nodes are gone, which takes longer. */
+const standstillMs = 10_000;
+
+export interface Installation {
+  /**
+   * The era as this node knows it.
+   * @throws Unavailable  this process stood still, and has not asked since
+   */
+  era(): string;
+  /** Whether `era` can answer. */
+  isCertain(): boolean;
+  /** The facts as they are now. */
+  read(): Promise<Facts>;
+  /** Whether a backup needs bytes that nothing refers to any more. */
+  areBlobsHeld(): Promise<boolean>;
+  onNewEra(listener: (era: string) => void): void;
+  /** Calls back when this node must not go on, with the reason as one line. */
+  onUnfit(listener: (reason: string) => void): void;
+  stop(): void;
+}
+
+/** Why nodes may not run on this installation; undefined when they may. */
+export function unfit({ movedAt, restoringSince }: Facts): string | undefined {
+  if (restoringSince != null)
+    return `a restore that began at ${iso(restoringSince)} has not ended: run npm run restore again, or wait for the one that runs`;
+  if (movedAt != null)
+    return `this installation was moved elsewhere at ${iso(movedAt)}; to run it here all the same, run npm run new-era first`;
+  return undefined;
+}
+const iso = (time: number): string => new Date(time).toISOString();
+
+export async function readFacts(db: Database): Promise<Facts> {
+  return (await db.get(facts, factsId)) ?? {};
+}
+export async function changeFacts(db: Database, set: Fields<FactsRow>): Promise<void> {
+  await db.commit([upsert(facts, { _id: factsId }, set, {})]);
+}
+export const openInstallationDatabase = (store: Store): Promise<Database> => store.open(installationService, [facts, holds]);
+
+/** @throws StartError  it was moved, or holds a part of a restore only */
+export async function openInstallation(store: Store, log: Logger): Promise<Installation> {
+  const db = await openInstallationDatabase(store);
+  const atStart = await readFacts(db);
+  const reason = unfit(atStart);
+  if (reason !== undefined) throw new StartError(reason);
+  return followInstallation(store, db, atStart, log);
+}
+
+function followInstallation(store: Store, db: Database, atStart: Facts, log: Logger): Installation {
+  let era = atStart.era ?? firstEra;
+  let aliveAt = performance.now();
+  /** Counts the times that this process stood still; what was asked before the last one says nothing. */
+  let standstills = 0;
+  let knownAfter = 0;
+  const eraListeners: ((era: string) => void)[] = [];
+  const unfitListeners: ((reason: string) => void)[] = [];
+
+  const noteLife = (): void => {
+    const now = performance.now();
+    if (now - aliveAt > standstillMs) standstills++;
+    aliveAt = now;
+  };
+  const isCertain = (): boolean => {
+    noteLife();
+    return knownAfter === standstills;
+  };
+  const refresh = async (): Promise<void> => {
+    noteLife();
+    const asked = standstills;
+    const now = await readFacts(db);
+    noteLife();
+    const reason = unfit(now);
+    if (reason !== undefined) for (const listener of unfitListeners) listener(reason);
+    const before = era;
+    era = now.era ?? firstEra;
+    knownAfter = asked;
+    if (era !== before) for (const listener of eraListeners) listener(era);
+  };
+  const refreshAgain = () =>
+    void refresh().catch((error: unknown) => log.debug(`The installation's facts can't be read: ${String(error)}`));
+  const refreshing = setInterval(refreshAgain, refreshMs);
+  const ticking = setInterval(() => {
+    if (!isCertain()) refreshAgain();
+  }, tickMs);
+  for (const timer of [refreshing, ticking]) timer.unref();
+
+  return {
+    era() {
+      if (!isCertain()) throw new Unavailable();
+      return era;
+    },
+    isCertain,
+    read: () => readFacts(db),
+    async areBlobsHeld() {
+      const [last] = await db.page(holds, { index: "byEnd", order: "desc", limit: 1 });
+      return last !== undefined && last.until > (await store.time());
+    },
+    onNewEra: (listener) => void eraListeners.push(listener),
+    onUnfit: (listener) => void unfitListeners.push(listener),
+    stop() {
+      clearInterval(refreshing);
+      clearInterval(ticking);
+    },
+  };
+}
