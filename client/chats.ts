@@ -52,6 +52,8 @@ export class Chats {
   private readonly held = new Map<string, HeldChat>();
   /** Chats left, joined or not known when something was heard of them, while an answer is under way: it may be from before. */
   private readonly doubtful = new Set<string>();
+  /** States that came on this connection: no restore of the server lies between them and its answers. */
+  private current = new WeakSet<Message>();
   /** What was there when the client came for the first time is told without a `message` each. */
   private hasBegun = false;
 
@@ -85,6 +87,7 @@ export class Chats {
 
   /** There is no connection: what is heard next does not follow. */
   pause(): void {
+    this.current = new WeakSet();
     for (const held of this.held.values()) held.isFollowing = false;
   }
 
@@ -138,6 +141,7 @@ export class Chats {
   private advance(held: HeldChat, hasBeginning: boolean, messages: readonly Message[], seq: number): void {
     if (hasBeginning) for (const message of messages) this.take(held, message);
     else {
+      for (const message of messages) this.current.add(message);
       const before = new Set(held.log.messages);
       held.log.restart(messages, held.lastN + 1);
       for (const message of held.log.messages) {
@@ -273,19 +277,26 @@ export class Chats {
   private hold(chat: Chat): void {
     const held = this.held.get(chat._id);
     if (held === undefined) this.held.set(chat._id, new HeldChat(chat, this.parts.myId));
+    else if (held.isVoid && "unread" in chat) this.restart(held, chat);
     else held.tell(chat);
   }
 
-  /** @param chat  as it is since one was added again, where the answer has it */
+  /** @param chat  as it is since one was added again or the server was restored, where the answer has it */
   private reset(chatId: string, chat: Chat | undefined): void {
     const held = this.held.get(chatId);
     if (held === undefined) return;
-    const again = new HeldChat(chat ?? held.confirmed, this.parts.myId);
-    // Heard live while the answer was under way: it may be newer than that.
-    for (const message of held.log.messages) if (chat !== undefined && message.n > chat.joinedN) again.log.put(message);
-    this.held.set(chatId, again);
+    this.restart(held, chat);
     this.parts.onTouched(chatId);
     this.parts.emit("chatReset", { chatId });
+  }
+
+  private restart(held: HeldChat, chat: Chat | undefined): void {
+    const again = new HeldChat(chat ?? held.confirmed, this.parts.myId);
+    again.isVoid = chat === undefined;
+    // Heard live while the answer was under way: it may be newer than that.
+    const isStill = (message: Message) => this.current.has(message) && (chat === undefined || message.n > chat.joinedN);
+    for (const message of held.log.messages) if (isStill(message)) again.log.put(message);
+    this.held.set(again.told._id, again);
   }
 
   private isMineSettled(message: Message): boolean {
@@ -294,6 +305,7 @@ export class Chats {
 
   private take(held: HeldChat, message: Message): "new" | "changed" | "old" | "outside" {
     const wasPending = this.isMineSettled(message);
+    this.current.add(message);
     const put = held.log.put(message);
     if (put === "new") this.announce(held, message, wasPending, "message");
     else if (put === "changed" || wasPending) this.announce(held, message, wasPending, "messageChanged");

@@ -20,6 +20,8 @@ export class HeldChat {
   seq: number | undefined;
   /** A read mark that the server has not confirmed yet. */
   wantedN: number | undefined;
+  /** The server voided what was held, and has not said yet how the chat is now. */
+  isVoid = false;
   /** What is heard now follows `seq` without a gap. */
   isFollowing = false;
   /** Without the marks as they are now, and without what came by messages. */

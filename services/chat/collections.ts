@@ -23,6 +23,8 @@ export interface ChatRow {
   readonly picture?: string | null;
   readonly n: number;
   readonly seq: number;
+  /** The head's `seq` when the chat came into a new era, by a restore: lower positions are of another time. */
+  readonly resetSeq?: number;
   /** The head's `seq` when what all members see of the chat last changed: its name, picture, members or roles. */
   readonly sharedSeq: number;
   /** Store time of the last change; gateways ask by it what they may have missed. */

@@ -12,6 +12,13 @@ export const isActive = (member: MemberRow | undefined): member is MemberRow => 
 export const visible = (member: Pick<MemberRow, "joinedN" | "leftSeq">, message: { readonly n: number; readonly seq: number }): boolean =>
   message.n > member.joinedN && (member.leftSeq === null || message.seq < member.leftSeq);
 
+/**
+ * Whether what a client holds of a chat up to `since` is void: from before it was added again, from before a restore, or from beyond
+ * the chat's end, which only a restore can explain. Who asks from 0 holds nothing.
+ */
+export const isVoid = (since: number, chat: Pick<ChatRow, "seq" | "resetSeq">, { joinedSeq }: Pick<MemberRow, "joinedSeq">): boolean =>
+  since > 0 && (since < Math.max(joinedSeq, chat.resetSeq ?? 0) || since > chat.seq);
+
 /** Whether two people who stand like this may chat. */
 export const mayChat = (contacts: Contacts, state: RelationState): boolean =>
   contacts === "required" ? state === "accepted" : state !== "blocked";

@@ -5,7 +5,7 @@
 import type { Repository } from "./chat.repository.ts";
 import type { ChatRow, MemberRow, MessageRow } from "./collections.ts";
 import { receiptsUpTo, type Batch, type Message, type Position, type Receipt, type SyncAnswer } from "./contract.ts";
-import { visible } from "./policy.ts";
+import { isVoid, visible } from "./policy.ts";
 import { presentMembership, presentMessage, presentOwn, presentReceipt, presentShared } from "./present.ts";
 import { viewsOf } from "./views.ts";
 import type { Work } from "./work.ts";
@@ -43,8 +43,7 @@ export async function sync(work: Work, since: Readonly<Record<string, number>>):
   const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
   const heads = chats.filter(({ _id }) => memberships.has(_id));
   const removed = Object.keys(since).filter((chatId) => !memberships.has(chatId));
-  // Added again since the client last heard of the chat: what it holds is from before. Who asks from 0 holds nothing.
-  const reset = Object.keys(since).filter((chatId) => since[chatId]! > 0 && since[chatId]! < (memberships.get(chatId)?.joinedSeq ?? 0));
+  const reset = heads.filter((chat) => isVoid(since[chat._id] ?? 0, chat, memberships.get(chat._id)!)).map(({ _id }) => _id);
 
   const known = (chat: ChatRow): number | undefined => (reset.includes(chat._id) ? undefined : since[chat._id]);
   const behind = heads.filter((chat) => (known(chat) ?? -1) < chat.seq).sort((a, b) => b.lastActivityAt - a.lastActivityAt);

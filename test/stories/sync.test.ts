@@ -96,6 +96,21 @@ story("Sync", (world) => {
     for (const id of chatIds) expect(ns(messages[id])).toEqual(numbers(1, 200));
   });
 
+  test("a position beyond the chat's end is from another time: the chat is in reset and answered as if it was not named", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 3);
+    const line = await b.connect();
+    const asked = { since: { [chatId]: 5000 } };
+    const answers = [(await b.post("/chat/sync", asked)).body, await line.must("sync", asked), await line.must("subscribe", asked)];
+    for (const answer of answers) {
+      expect(answer.reset).toEqual([chatId]);
+      expect(ns(answer.messages[chatId])).toEqual([1, 2, 3]);
+      expect(answer.seq[chatId]).toBe(answer.chats[0].lastSeq);
+    }
+    await a.post("/chat/messages", { chatId, text: "news" });
+    expect(await line.until("receiveMessage")).toMatchObject({ n: 4 });
+  });
+
   test("a chat one is not in is removed, existing or not", async () => {
     const { chatId } = await world.pair();
     const stranger = await world.person();

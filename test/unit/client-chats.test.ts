@@ -168,6 +168,32 @@ describe("coming and going", () => {
     expect(events("chatReset")).toEqual([{ chatId }]);
   });
 
+  test.each(["with", "without"])(
+    "a server restored from a backup: what it does not have is held no more, %s the chat in its answer",
+    (how) => {
+      const readers = [member(me), member(other, { deliveredN: 5, readN: 5 })];
+      const { chats, held } = holding([1, 2, 3, 4, 5], { members: readers });
+      chats.pause();
+      const restored = chatOf({ lastN: 3, lastSeq: 3000, members: [member(me), member(other, { readN: 2 })] });
+      const page = { messages: { [chatId]: [1, 2, 3].map((n) => message({ n })) }, seq: { [chatId]: 3000 }, reset: [chatId] };
+      if (how === "without") {
+        expect(chats.answer(chats.question(), answerOf({ more: [chatId], reset: [chatId] }))).toBe(true);
+        expect(held().log.messages).toEqual([]);
+        expect(chats.question()).toEqual({ since: {}, fresh: [chatId] });
+      }
+      chats.hear(message({ n: 4, seq: 3001, text: "written since" }));
+      chats.answer(chats.question(), answerOf({ chats: [restored], ...page }));
+      expect(held().log.messages.map(({ n, text }) => `${n} ${text}`)).toEqual([
+        "1 message 1",
+        "2 message 2",
+        "3 message 3",
+        "4 written since",
+      ]);
+      expect(held().view).toMatchObject({ lastN: 4, lastSeq: 3001, members: [{ readN: 0 }, { deliveredN: 0, readN: 2 }] });
+      expect(held().seq).toBe(3000);
+    },
+  );
+
   test("a read mark that the server never had is not there after it", () => {
     const { chats, held } = holding([1, 2, 3]);
     chats.want(chatId, 3);
