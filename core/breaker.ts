@@ -3,6 +3,7 @@
  * between services have Moleculer's; this is the same idea around Redis.
  */
 import { inTime } from "./late.ts";
+import { outsideRequests } from "./request-context.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
 
@@ -45,7 +46,7 @@ export function circuitBreaker({ timeoutMs, failures, halfOpenMs, probe, onChang
   };
   const open = (): void => {
     become("open");
-    if (!stopped) timer = setTimeout(() => void halfOpen(), halfOpenMs).unref();
+    if (!stopped) timer = outsideRequests(() => setTimeout(() => void halfOpen(), halfOpenMs).unref());
   };
   const halfOpen = async (): Promise<void> => {
     become("half-open");

@@ -24,6 +24,11 @@ export const integer =
     const value = Number(text);
     return /^\d+$/.test(text) && value >= min && value <= max ? value : wrong(`a whole number from ${min} to ${max}`);
   };
+/** A share, written as a decimal fraction. */
+export const ratio = (text: string): number => {
+  const value = Number(text);
+  return /^[01](\.\d+)?$/.test(text) && value <= 1 ? value : wrong("a number from 0 to 1, such as 0.01");
+};
 export const or =
   <T>(fallback: T, read: (text: string) => T) =>
   (text: string | undefined): T =>
@@ -45,6 +50,16 @@ export const url =
       ? text
       : wrong(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
   };
+/** Where spans go; its user and password are sent as they are, decoded. */
+export const collectorUrl = (text: string): string => {
+  const { username, password } = new URL(url("http:", "https:")(text));
+  try {
+    decodeURIComponent(username + password);
+    return text;
+  } catch {
+    return wrong("a URL whose user and password are percent-encoded");
+  }
+};
 // Not a URL to Node when it names several hosts with their ports.
 export const mongoUri = (text: string): string =>
   /^mongodb(\+srv)?:\/\/[^/]/.test(text) ? text : wrong("a URL that begins with mongodb:// or mongodb+srv://");

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import {
   cloudinaryAccount,
+  collectorUrl,
   integer,
   list,
   longSecret,
@@ -14,6 +15,7 @@ import {
   optional,
   or,
   origin,
+  ratio,
   trustProxy,
   url,
   wrong,
@@ -121,6 +123,11 @@ export const variables = {
     "on",
     or("on" as const, oneOf("on", "off")),
   ),
+  TRACING_URL: secretVariable(
+    "Collector of traces that takes Zipkin's JSON, e.g. an OpenTelemetry collector: `http://collector:9411`",
+    optional(collectorUrl),
+  ),
+  TRACING_SAMPLE: variable("Share of requests that are traced, 0 to 1", "0.01", or(0.01, ratio)),
   FAULTS: variable(
     "Fault points of the fault tests, e.g. `outbox.publish=kill`; refused with NODE_ENV=production",
     "",

@@ -3,6 +3,7 @@
  * `this` is the service. An event comes at least once and in any order; a rejection brings it again later.
  */
 import type { Service } from "moleculer";
+import { followRequest } from "../core/broker/tracing/requests.ts";
 import type { EventRef } from "../core/contract.ts";
 import { portsOf } from "../core/ports.ts";
 import type { DurableEvent } from "../core/queue/queue.ts";
@@ -31,7 +32,7 @@ export function follow(group: string, handlers: readonly Handler[]): Mixin {
     await portsOf(this.broker).queue.consume(group, async (event) => {
       const handle = byTopic.get(event.topic);
       if (handle === undefined) throw new Error(`${group} has no handler for ${event.topic}`);
-      await handle.call(this, event);
+      await followRequest(this.broker, event, group, () => handle.call(this, event));
     });
   });
 }

@@ -5,6 +5,7 @@
 import type { EventRef } from "../core/contract.ts";
 import { newId } from "../core/ids.ts";
 import { portsOf } from "../core/ports.ts";
+import { currentOrigin } from "../core/request-context.ts";
 import type { Mixin } from "../core/service.ts";
 import { insert, type Database, type Operation } from "../core/store/store.ts";
 import { afterStarted } from "./after-started.ts";
@@ -21,8 +22,10 @@ export interface State<T> {
 }
 
 /** Put it in the commit that changes the entity. */
-export const announce = <T>({ topic }: EventRef<T>, { key, rev, payload }: State<T>): Operation =>
-  insert(outbox, { _id: newId(), topic, key, rev, payload, leaseUntil: 0 });
+export function announce<T>({ topic }: EventRef<T>, { key, rev, payload }: State<T>): Operation {
+  const origin = currentOrigin();
+  return insert(outbox, { _id: newId(), topic, key, rev, payload, ...(origin === undefined ? {} : { origin }), leaseUntil: 0 });
+}
 
 const announces = (operations: readonly Operation[]): boolean => operations.some(({ in: { name } }) => name === outbox.name);
 

@@ -7,6 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import { codeOf } from "../core/errors.ts";
 import { faultPoint } from "../core/faults.ts";
 import type { Queue } from "../core/queue/queue.ts";
+import { outsideRequests, type Origin } from "../core/request-context.ts";
 import { collection, remove, update, type Database, type Doc } from "../core/store/store.ts";
 
 export interface OutboxRow extends Doc {
@@ -14,6 +15,7 @@ export interface OutboxRow extends Doc {
   readonly key: string;
   readonly rev: number;
   readonly payload: unknown;
+  readonly origin?: Origin;
   /** Store time, epoch milliseconds: before it the entry is someone's, or waits after a failure. */
   readonly leaseUntil: number;
 }
@@ -49,7 +51,7 @@ export function startRelay({ db, queue, clock, log }: Relaying): Relay {
 
   function wake(): void {
     isWoken = !isStopped;
-    running ??= run().finally(() => {
+    running ??= outsideRequests(run).finally(() => {
       running = undefined;
       if (isWoken) wake();
     });
@@ -75,7 +77,9 @@ export function startRelay({ db, queue, clock, log }: Relaying): Relay {
     if (claimed === undefined) return true;
     faultPoint("outbox.publish");
     const outcomes = await Promise.allSettled(
-      claimed.map(({ _id, topic, key, rev, payload }) => queue.publish({ id: _id, topic, key, rev, payload })),
+      claimed.map(({ _id, topic, key, rev, payload, origin }) =>
+        queue.publish({ id: _id, topic, key, rev, payload, ...(origin === undefined ? {} : { origin }) }),
+      ),
     );
     const published = claimed.filter((_, index) => outcomes[index]!.status === "fulfilled");
     if (published.length > 0) await db.commit(published.map(({ _id }) => remove(outbox, { _id })));

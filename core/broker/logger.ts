@@ -1,8 +1,9 @@
-/** The log: Pino's JSON lines, pretty on a terminal. At `info` Moleculer's own life is left out: every service and plugin has a line. */
+/** The log: Pino's JSON lines, pretty on a terminal, each with the request it belongs to. At `info` Moleculer's own life is left out: every service and plugin has a line. */
 import { createRequire } from "node:module";
 import type { LoggerConfig } from "moleculer";
 import type { LoggerOptions } from "pino";
 import type { Config } from "../config.ts";
+import { requestIds } from "../request-context.ts";
 
 /** The name under which a node tells what its operator wants to know. */
 export const parley = "PARLEY";
@@ -13,6 +14,7 @@ export function logger({ LOG_LEVEL }: Config): LoggerConfig {
   const others = LOG_LEVEL === "info" ? "warn" : LOG_LEVEL;
   const pino: LoggerOptions = {
     level: LOG_LEVEL,
+    mixin: requestIds,
     redact: hidden.flatMap((field) => [field, `*.${field}`]),
     ...(process.stdout.isTTY && isInstalled("pino-pretty")
       ? { transport: { target: "pino-pretty", options: { ignore: "pid,hostname,nodeID,ns,mod,svc", translateTime: "HH:MM:ss" } } }

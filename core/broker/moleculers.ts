@@ -31,7 +31,7 @@ const unmeasured = (make: Maker): Middleware =>
 
 /**
  * Innermost first, in Moleculer's order but for one: the breaker stands around the timeout. Inside it, where Moleculer has it, a node that
- * does not answer would never open it. `Metrics` and `Timeout` are replaced by ours.
+ * does not answer would never open it. `Metrics`, `Timeout` and `Tracing` are replaced by ours.
  *
  * A node that stops waits for what it was asked, not for what it asks: of that a busy gateway always has some, and a call that timed out
  * would stay for ever. And a breaker spares callers a node that does not answer; before a node's own actions it would refuse where nobody
@@ -44,5 +44,5 @@ export const moleculers: readonly (string | Middleware)[] = [
   without("remoteAction", ContextTracker),
   patience(),
   without("localAction", CircuitBreaker),
-  ...["Retry", "Fallback", "ErrorHandler", "Tracing", "Debounce", "Throttle"],
+  ...["Retry", "Fallback", "ErrorHandler", "Debounce", "Throttle"],
 ];

@@ -15,6 +15,8 @@ import { logger } from "./logger.ts";
 import { TextReporter } from "./metrics.ts";
 import { moleculers } from "./moleculers.ts";
 import { Routing } from "./routing.ts";
+import { SpanExporter } from "./tracing/exporter.ts";
+import { requests } from "./tracing/requests.ts";
 import { transporter } from "./transporter.ts";
 
 export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
@@ -48,8 +50,12 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     },
     // The types name only the built-in reporters.
     metrics: { enabled: true, reporter: new TextReporter() as never },
+    tracing:
+      config.TRACING_URL === undefined
+        ? { enabled: false }
+        : { enabled: true, exporter: new SpanExporter(config.TRACING_URL) as never, sampling: { rate: config.TRACING_SAMPLE } },
     metadata: { routing: config.ROUTING },
-    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers, callMetrics()],
+    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers, callMetrics(), requests()],
     internalMiddlewares: false,
     skipProcessEventRegistration: true,
     internalServices: true,

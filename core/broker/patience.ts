@@ -18,7 +18,7 @@ export function patience(): Middleware {
       Object.assign(ctx, { startHrTime: "startHrTime" in ctx ? (ctx.startHrTime ?? process.hrtime()) : process.hrtime() });
       return inTime(handler(ctx), withinMs, () => {
         const data = { action: action.name ?? "", nodeID: ctx.nodeID ?? "" };
-        this.logger.warn(`Request '${data.action}' is timed out`, { ...data, requestID: ctx.requestID, timeout: withinMs });
+        this.logger.warn(`Request '${data.action}' is timed out`, { ...data, requestId: ctx.requestID, timeout: withinMs });
         return new Errors.RequestTimeoutError(data);
       });
     };

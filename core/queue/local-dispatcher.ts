@@ -2,6 +2,7 @@
 import type { Logger } from "moleculer";
 import type { Clock } from "../clock.ts";
 import { newId } from "../ids.ts";
+import { inOrigin, outsideRequests } from "../request-context.ts";
 import { collection, remove, update, upsert, type Database, type Doc } from "../store/store.ts";
 import { neverAnswered, retryDelayMs, type DurableEvent, type RetryPolicy } from "./queue.ts";
 
@@ -62,7 +63,7 @@ export function dispatcher({ db, group, handle, concurrency, retry, clock, log }
 
   function handOut(): void {
     lookAgain = true;
-    looking ??= look().finally(() => {
+    looking ??= outsideRequests(look).finally(() => {
       looking = undefined;
       if (lookAgain) handOut();
     });
@@ -94,7 +95,7 @@ export function dispatcher({ db, group, handle, concurrency, retry, clock, log }
     if (due.length === 0 || stopped) return;
     await db.commit(due.map(({ _id, attempts }) => update(rows, { _id }, { attempts: attempts + 1 })));
     for (const row of due) {
-      const done = attempt({ ...row, attempts: row.attempts + 1 }).finally(() => {
+      const done = inOrigin(row.event.origin, () => attempt({ ...row, attempts: row.attempts + 1 })).finally(() => {
         underWay.delete(row._id);
         handOut();
       });

@@ -3,6 +3,8 @@
  * every group until its handler succeeds, at least once, in no promised order; what keeps failing becomes a dead letter that an
  * operator lists and replays. Adapters: `local.ts` (rows in the embedded store), `rabbit.ts` (RabbitMQ quorum queues).
  */
+import type { Origin } from "../request-context.ts";
+
 export interface DurableEvent {
   /** Unique; an event published twice keeps its id. */
   readonly id: string;
@@ -11,6 +13,8 @@ export interface DurableEvent {
   readonly key: string;
   readonly rev: number;
   readonly payload: unknown;
+  /** The request that announced it, as far as one did. */
+  readonly origin?: Origin;
 }
 
 export interface DeadLetter {

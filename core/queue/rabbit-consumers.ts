@@ -1,6 +1,7 @@
 /** Handing a group's events to its handler: acknowledged when it succeeded, or when the event is safe in a retry or dead-letter queue. */
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { Logger } from "moleculer";
+import { inOrigin } from "../request-context.ts";
 import { retryDelayMs, type DurableEvent, type RetryPolicy } from "./queue.ts";
 import { attemptsOf, eventOf, type Send } from "./rabbit-messages.ts";
 import type { Names } from "./rabbit-topology.ts";
@@ -53,13 +54,27 @@ export function rabbitConsumers({ at, retry, log }: { at: Names; retry: RetryPol
   }
 
   async function hand(delivery: Delivery): Promise<void> {
-    const { channel, consumer, message } = delivery;
+    const { channel, message } = delivery;
+    if (await isDone(delivery)) tellBroker(() => channel.ack(message));
+  }
+
+  /** @returns false  it failed, and is safe nowhere else yet */
+  async function isDone(delivery: Delivery): Promise<boolean> {
     try {
-      await consumer.handle(eventOf(message));
+      const event = eventOf(delivery.message);
+      return await inOrigin(event.origin, () => handled(delivery, event));
     } catch (error) {
-      if (!(await putAside(delivery, error))) return;
+      return putAside(delivery, error); // It is no event.
     }
-    tellBroker(() => channel.ack(message));
+  }
+
+  async function handled(delivery: Delivery, event: DurableEvent): Promise<boolean> {
+    try {
+      await delivery.consumer.handle(event);
+      return true;
+    } catch (error) {
+      return putAside(delivery, error);
+    }
   }
 
   /** Where a failed event goes: to its next attempt, or to the dead letters. */

@@ -7,6 +7,7 @@ import type { Logger } from "moleculer";
 import type { Clock } from "../../core/clock.ts";
 import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed/feed.ts";
+import { currentRequest, inRequest, type RequestContext } from "../../core/request-context.ts";
 import { backOff, settle } from "../../core/settle.ts";
 import { Duplicate, expect, type Database } from "../../core/store/store.ts";
 import type { Repository } from "./chat.repository.ts";
@@ -55,6 +56,7 @@ const announceAfterMs = 1000;
 interface Entry {
   readonly change: Change<any>;
   readonly expiresAt: number;
+  readonly request: RequestContext | undefined;
   readonly resolve: (result: any) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -93,7 +95,7 @@ export class Timeline {
   append<R>(change: Change<R>, expiresAt: number = expiry(this.parts.clock)): Promise<R> {
     if (this.queue.length >= maxQueued) return Promise.reject(new Unavailable("This chat is too busy, try again"));
     return new Promise<R>((resolve, reject) => {
-      this.queue.push({ change, expiresAt, resolve, reject });
+      this.queue.push({ change, expiresAt, request: currentRequest(), resolve, reject });
       if (!this.running) void this.run();
     });
   }
@@ -102,7 +104,11 @@ export class Timeline {
     this.running = true;
     // What arrives in the same turn of the event loop goes into the first commit too.
     await Promise.resolve();
-    while (this.queue.length > 0) await this.carryOutOrFail(this.take());
+    while (this.queue.length > 0) {
+      const batch = this.take();
+      // A commit belongs to several requests; what is said of it, and follows from it, goes under the first one's id.
+      await inRequest(batch[0]?.request, () => this.carryOutOrFail(batch));
+    }
     this.running = false;
   }
 

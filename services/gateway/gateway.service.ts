@@ -11,12 +11,14 @@ import type { Server as SocketServer } from "socket.io";
 import { endStart } from "../../core/broker/lifecycle.ts";
 import { parley } from "../../core/broker/logger.ts";
 import { addCheck, needs } from "../../core/broker/readiness.ts";
+import { beginRequest } from "../../core/broker/tracing/requests.ts";
 import type { Config } from "../../core/config.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
+import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
 import { answerDocument, documentPaths } from "./docs/served.ts";
 import { addressing } from "./http/address.ts";
-import { answerError, type HttpRequest, type PathParams } from "./http/answer.ts";
+import { answerError, noteOn, type HttpRequest, type PathParams } from "./http/answer.ts";
 import { enter } from "./http/entry.ts";
 import { answerOperator, operatorPaths } from "./http/operators.ts";
 import { origins } from "./http/origins.ts";
@@ -39,7 +41,11 @@ interface Gateway extends Service {
   route(request: HttpRequest, response: ServerResponse): Promise<void>;
   /** moleculer-web's: its table of routes. */
   addRoute(route: object): void;
-  resolveAlias(path: string, method: string): { readonly alias: { readonly handler: Handler }; readonly params: PathParams } | false;
+  resolveAlias(path: string, method: string): { readonly alias: Alias; readonly params: PathParams } | false;
+}
+interface Alias {
+  readonly fullPath: string;
+  readonly handler: Handler;
 }
 type Handler = (this: Gateway, request: HttpRequest, response: ServerResponse) => Promise<void>;
 
@@ -86,17 +92,23 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
       Object.assign(socket.data, await identify(this.around, socket));
     },
     /** In place of moleculer-web's, which would reveal inner texts and run the request as an action. */
-    async httpHandler(request: HttpRequest, response: ServerResponse) {
-      try {
-        if (enter(this.around, request, response)) await this.route(request, response);
-      } catch (error) {
-        answerError(this.logger, request, response, error);
-      }
+    httpHandler(request: HttpRequest, response: ServerResponse) {
+      request.requestId = newId();
+      const begin = { requestId: request.requestId, name: "HTTP", service: "gateway" };
+      return beginRequest(this.broker, begin, async (span) => {
+        try {
+          if (enter(this.around, request, response)) await this.route(request, response);
+        } catch (error) {
+          answerError(this.logger, request, response, error);
+        }
+        if (span !== undefined) noteOn(span, request, response);
+      });
     },
     route(request: HttpRequest, response: ServerResponse): Promise<void> {
       const found = this.resolveAlias(request.path, request.method ?? "");
       if (found === false) throw new NotFound("No such route");
       request.pathParams = found.params;
+      request.route = found.alias.fullPath;
       return found.alias.handler.call(this, request, response);
     },
   },

@@ -53,6 +53,8 @@ test("without any variable it is one process with everything in it", () => {
     EVENT_ATTEMPTS: 10,
     DRAIN_MS: 2000,
     ROUTING: "on",
+    TRACING_URL: undefined,
+    TRACING_SAMPLE: 0.01,
     FAULTS: [],
     LOG_LEVEL: "info",
     NODE_ENV: undefined,
@@ -93,6 +95,10 @@ test("values are read as what they are", () => {
 describe("a bad variable stops the start with a line that names it", () => {
   const bad: readonly (readonly [name: keyof typeof variables, value: string])[] = [
     ["PORT", "eighty"],
+    ["TRACING_URL", "collector:9411"],
+    ["TRACING_URL", "http://me:100%@collector:9411"],
+    ["TRACING_SAMPLE", "1.5"],
+    ["TRACING_SAMPLE", "5%"],
     ["PORT", "65536"],
     ["PORT", "-1"],
     ["PORT", "80.5"],

@@ -3,6 +3,7 @@ import { statusOf } from "../../../core/errors.ts";
 import type { Rules } from "../../../core/schema.ts";
 import type { Answers } from "./answers.ts";
 import { objectSchema, type JsonSchema } from "./json-schema.ts";
+import { requestIdSchemas } from "./responses.ts";
 import { credentials, sockets, tagline, title } from "./texts.ts";
 
 /** An event that clients send. */
@@ -54,8 +55,9 @@ export const socketErrorSchema: JsonSchema = {
     message: { type: "string", description: "For people; it may change." },
     code: { type: "string", enum: Object.keys(statusOf), description: "For programs; it stays." },
     retryAfterMs: { type: "integer", minimum: 0, description: "When to come again." },
+    ...requestIdSchemas,
   },
-  required: ["message", "code"],
+  required: ["message", "code", "requestId"],
   additionalProperties: false,
 };
 

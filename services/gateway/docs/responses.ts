@@ -17,6 +17,12 @@ type Responses = Record<string, Response>;
 
 const errorCodes = Object.keys(statusOf) as ErrorCode[];
 
+/** What an error bears for whoever looks for its lines in the log. */
+export const requestIdSchemas: { readonly [name: string]: JsonSchema } = {
+  requestId: { type: "string", description: "The request's id in the server's log; over HTTP the header `X-Request-ID` too." },
+  traceId: { type: "string", pattern: "^[0-9a-f]{32}$", description: "Only when the request is traced: its trace." },
+};
+
 /** The body of every answer that is not a success. */
 export const errorSchema: JsonSchema = {
   type: "object",
@@ -34,7 +40,7 @@ export const errorSchema: JsonSchema = {
         additionalProperties: false,
       },
     },
-    requestId: { type: "string", description: "The same as the header `X-Request-ID`." },
+    ...requestIdSchemas,
   },
   required: ["message", "code", "requestId"],
   additionalProperties: false,

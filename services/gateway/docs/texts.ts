@@ -17,7 +17,7 @@ export const rules: readonly { readonly name: string; readonly text: string }[] 
   { name: "Values", text: "Ids are 24 hex digits in lower case, times ISO-8601 in UTC, numbers whole." },
   {
     name: "Errors",
-    text: "`{message, code, details?, requestId}`. The code is stable, the message is for people. The first that applies is told: unknown route 404, too many requests of an address 429, body too large 413, no session 401, foreign origin 403, too many requests of a person 429, not valid 400, then 403 or 404, then 409.",
+    text: "`{message, code, details?, requestId, traceId?}`. The code is stable, the message is for people. The first that applies is told: unknown route 404, too many requests of an address 429, body too large 413, no session 401, foreign origin 403, too many requests of a person 429, not valid 400, then 403 or 404, then 409.",
   },
   {
     name: "Limits",

@@ -1,6 +1,7 @@
 /** How answers leave: JSON with the security headers and the request's id, errors in one shape, each failure logged once. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Logger } from "moleculer";
+import type { Logger, Span } from "moleculer";
+import { requestIds } from "../../../core/request-context.ts";
 import { publicError } from "./errors.ts";
 
 export type PathParams = Readonly<Record<string, string>>;
@@ -12,6 +13,8 @@ export interface HttpRequest extends IncomingMessage {
   /** As sent, without the question mark. */
   query: string;
   pathParams: PathParams;
+  /** Its route, as the table has it; undefined when there is none. */
+  route?: string;
   /** A GET whose answer's body is not wanted. */
   isHead: boolean;
 }
@@ -50,7 +53,13 @@ export function answerError(log: Logger, request: HttpRequest, response: ServerR
     return;
   }
   if (retryAfterMs !== undefined) response.setHeader("Retry-After", Math.max(1, Math.ceil(retryAfterMs / 1000)));
-  answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), requestId });
+  answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), ...requestIds(), requestId });
+}
+
+/** What a traced request's span says of it: nothing that tells who asked, nor for what. */
+export function noteOn(span: Span, { method, route }: HttpRequest, { statusCode }: ServerResponse): void {
+  span.name = `${method} ${route ?? "(no route)"}`;
+  span.addTags({ "http.status_code": statusCode, ...(statusCode < 500 ? {} : { error: "true" }) });
 }
 
 /** For the operator: what lies behind an error that tells clients less. */

@@ -1,7 +1,6 @@
-/** The first thing that happens to any request, of a known route or not: an id, the headers every answer bears, and preflights. */
+/** The first thing that happens to any request, of a known route or not: the headers every answer bears, its id among them, and preflights. */
 import type { ServerResponse } from "node:http";
 import { NotFound } from "../../../core/errors.ts";
-import { newId } from "../../../core/ids.ts";
 import { answerError, securityHeaders, type HttpRequest } from "./answer.ts";
 import { preflight } from "./origins.ts";
 import type { Surroundings } from "./pipeline.ts";
@@ -15,7 +14,6 @@ export function enter({ origins, isSecure, log }: Surroundings, request: HttpReq
   const mark = url.indexOf("?");
   request.path = mark < 0 ? url : url.slice(0, mark);
   request.query = mark < 0 ? "" : url.slice(mark + 1);
-  request.requestId = newId();
   response.setHeader("X-Request-ID", request.requestId);
   for (const [name, value] of isSecure ? tlsHeaders : plainHeaders) response.setHeader(name, value);
   const cors = origins.headers(request);

@@ -3,6 +3,7 @@
  * is `INTERNAL` with a fixed text: inner messages never leave the server.
  */
 import { codeOf, statusOf, type ErrorCode, type ErrorData, type FieldError } from "../../../core/errors.ts";
+import { requestIds } from "../../../core/request-context.ts";
 import { invalid } from "../strict.ts";
 
 export interface PublicError {
@@ -18,6 +19,10 @@ export interface SocketError {
   readonly message: string;
   readonly code: ErrorCode;
   readonly retryAfterMs?: number;
+  /** There whenever it answers something that a client sent. */
+  readonly requestId?: string;
+  /** When it is traced. */
+  readonly traceId?: string;
 }
 
 /** Moleculer's own errors that mean: not now. By type, for errors lose their class over the wire. */
@@ -58,5 +63,5 @@ function told(code: ErrorCode, message: string, data: ErrorData): PublicError {
 
 export function socketError(error: unknown): SocketError {
   const { message, code, retryAfterMs } = publicError(error);
-  return retryAfterMs === undefined ? { message, code } : { message, code, retryAfterMs };
+  return { message, code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...requestIds() };
 }

@@ -64,7 +64,7 @@ export function pipeline(row: Row): Pipeline {
       for (const { allowance, key } of rowLimits) await spend(limits, allowance, key(params, addressKey(address), session?.user.id ?? ""));
 
       const isSkipped = row.isSessionOptional === true && session === undefined;
-      const options = () => ({ meta: metaOf(session, request, address), requestID: request.requestId });
+      const options = () => ({ meta: metaOf(session, request, address) });
       const run = (file?: TakenIn) => call(around.broker, action, row.input === undefined ? params : row.input(params, file), options());
       const { file } = received;
       const result: unknown = isSkipped

@@ -2,9 +2,12 @@
  * What happens to an event of the table: limit, validate, answer. Whatever a client sends, it gets an acknowledgement, or the
  * event `error` when it asked for none.
  */
-import type { Logger } from "moleculer";
+import type { Logger, Span } from "moleculer";
+import { beginRequest } from "../../../core/broker/tracing/requests.ts";
 import { Invalid, NotFound } from "../../../core/errors.ts";
-import { socketError } from "../http/errors.ts";
+import { newId } from "../../../core/ids.ts";
+import { inRequest } from "../../../core/request-context.ts";
+import { publicError, socketError } from "../http/errors.ts";
 import { spend, type EventRow, type EventSurroundings } from "./events.ts";
 import type { PersonSocket } from "./person.ts";
 
@@ -23,13 +26,13 @@ function isPlain(payload: unknown): payload is Record<string, unknown> {
 }
 
 /** Answers one event of a socket. Never rejects. */
-export async function dispatch(
-  row: EventRow,
-  around: EventSurroundings,
-  log: Logger,
-  socket: PersonSocket,
-  args: readonly unknown[],
-): Promise<void> {
+export const dispatch: Dispatch = (row, around, log, socket, args) =>
+  beginRequest(around.broker, { requestId: newId(), name: `socket ${row.event}`, service: "gateway" }, (span) =>
+    answer(row, around, log, socket, args, span),
+  );
+type Dispatch = (row: EventRow, around: EventSurroundings, log: Logger, socket: PersonSocket, args: readonly unknown[]) => Promise<void>;
+
+async function answer(...[row, around, log, socket, args, span]: [...Parameters<Dispatch>, span: Span | undefined]): Promise<void> {
   const { payload, acknowledge } = split(args);
   try {
     const refusal = spend(around, row.counts, socket.data.session.user.id);
@@ -41,13 +44,14 @@ export async function dispatch(
     afterwards?.();
   } catch (error) {
     refuse(error, log, socket, acknowledge);
+    span?.addTags({ "error.code": publicError(error).code });
   }
 }
 
 /** Answers an event that is not in the table. */
 export function refuseUnknown(around: EventSurroundings, log: Logger, socket: PersonSocket, args: readonly unknown[]): void {
   const refusal = spend(around, "others", socket.data.session.user.id);
-  refuse(refusal ?? new NotFound("No such event"), log, socket, split(args).acknowledge);
+  inRequest({ requestId: newId() }, () => refuse(refusal ?? new NotFound("No such event"), log, socket, split(args).acknowledge));
 }
 
 function refuse(error: unknown, log: Logger, socket: PersonSocket, acknowledge: Acknowledge | undefined): void {

@@ -1,8 +1,10 @@
 /** Who may open a socket: a page of an allowed origin, with a live session's token from the cookie or `auth: {token}`. */
 import type { Socket } from "socket.io";
 import { Forbidden, Unauthenticated } from "../../../core/errors.ts";
+import { inRequest } from "../../../core/request-context.ts";
 import { addressKey } from "../http/address.ts";
 import { requests, spend } from "../http/allowances.ts";
+import type { HttpRequest } from "../http/answer.ts";
 import { tokenOf } from "../http/credential.ts";
 import { socketError } from "../http/errors.ts";
 import type { Surroundings } from "../http/pipeline.ts";
@@ -14,9 +16,14 @@ const longestDevice = 200;
 
 /**
  * Verifies a handshake.
- * @throws Error  `connect_error` with our message and, as `data`, `{code, message}`
+ * @throws Error  `connect_error` with our message and, as `data`, `{code, message, requestId}`
  */
-export async function identify(around: Surroundings, { request, handshake }: Socket): Promise<Person> {
+export function identify(around: Surroundings, socket: Socket): Promise<Person> {
+  const { requestId } = socket.request as HttpRequest;
+  return inRequest({ requestId }, () => personOf(around, socket));
+}
+
+async function personOf(around: Surroundings, { request, handshake }: Socket): Promise<Person> {
   try {
     if (!around.origins.isAllowed(request)) throw new Forbidden("This origin may not call");
     const address = around.addressOf(request);

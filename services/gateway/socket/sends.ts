@@ -1,10 +1,11 @@
 /**
  * What one socket sends to one chat: one call is under way at a time, and what gathers meanwhile goes in the next as a list. So
- * messages are stored in the order sent, and a busy sender costs few calls. After a refusal that a repeat can mend, everything is
+ * messages are stored in the order sent, and a busy sender costs few calls; each goes under its first message's request id. After a refusal that a repeat can mend, everything is
  * refused until the first refused message comes again, or its time to is over: what was on its way already would overtake it.
  */
 import { Unavailable, type DomainError } from "../../../core/errors.ts";
 import { whenLate } from "../../../core/late.ts";
+import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
 import type { Sent } from "../../chat/contract.ts";
 
 export interface Outgoing {
@@ -28,6 +29,7 @@ const mayWait = 1000;
 const patienceMs = 1000;
 
 interface Waiting extends Attempt {
+  readonly request: RequestContext | undefined;
   readonly resolve: (sent: Sent) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -56,7 +58,7 @@ export class Sends {
   send(attempt: Attempt): Promise<Sent> {
     const refusal = this.behindGap(attempt) ?? attempt.refusal ?? this.full();
     return new Promise((resolve, reject) => {
-      const waiting = { ...attempt, resolve, reject };
+      const waiting = { ...attempt, request: currentRequest(), resolve, reject };
       if (refusal !== undefined) {
         this.fail([waiting], refusal);
         return;
@@ -82,7 +84,7 @@ export class Sends {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, atOnce);
       try {
-        const answers = await this.call(batch.map(({ message }) => message));
+        const answers = await inRequest(batch[0]?.request, () => this.call(batch.map(({ message }) => message)));
         batch.forEach(({ resolve }, index) => resolve(answers[index]!));
         const failed = answers.findIndex((sent) => !sent.ok && sent.error.code === "UNAVAILABLE");
         if (failed >= 0) this.fail([...batch.slice(failed), ...this.waiting.splice(0)], new Unavailable());

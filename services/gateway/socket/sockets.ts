@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
+import { newId } from "../../../core/ids.ts";
 import { portsOf } from "../../../core/ports.ts";
 import { addressKey } from "../http/address.ts";
 import type { HttpRequest } from "../http/answer.ts";
@@ -104,6 +105,7 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
  */
 function guardConnections(io: Server, around: Surroundings, allowed: Allowance): void {
   io.engine.use((request: HttpRequest, response: ServerResponse, next: () => void) => {
+    request.requestId = newId();
     if (enter(around, request, response)) next();
   });
   io.engine.opts.allowRequest = (request, decide) => {

@@ -1,0 +1,150 @@
+/**
+ * Sends finished spans to the collector, as Zipkin's JSON (version 2). It replaces the queue of Moleculer's exporter, which has no bound,
+ * holds whole calls with their parameters, and waits for a silent collector for ever.
+ */
+import { TracerExporters, type Logger, type Span, type Tracer } from "moleculer";
+import { codeOf } from "../../errors.ts";
+import { traceIdOf } from "../../request-context.ts";
+import { parley } from "../logger.ts";
+
+/** Spans that wait to be sent, about 0.5 kB each. More are dropped, and counted. */
+const mostWaiting = 5000;
+const spansARequest = 500;
+const everyMs = 1000;
+const answerWithinMs = 5000;
+/** At the end the last spans are sent, but a collector that hangs delays no stop for longer. */
+const lastAnswerWithinMs = 1000;
+/** A collector that stays away is told of once in this time. */
+const tellEveryMs = 60_000;
+
+interface Collector {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface SpanCounts {
+  readonly sent: number;
+  /** The collector did not take them in time, or too many waited. */
+  readonly dropped: number;
+  readonly waiting: number;
+}
+
+/** @param tracingUrl  the collector's address; `/api/v2/spans` is added where it isn't there. May hold a user and a password. */
+export function collectorOf(tracingUrl: string): Collector {
+  const url = new URL(tracingUrl);
+  const { username, password } = url;
+  url.username = url.password = "";
+  if (!url.pathname.endsWith("/api/v2/spans")) url.pathname = `${url.pathname.replace(/\/$/, "")}/api/v2/spans`;
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
+  return {
+    url: url.href,
+    headers: { "Content-Type": "application/json", ...(username === "" ? {} : { Authorization: `Basic ${credentials}` }) },
+  };
+}
+
+export class SpanExporter extends TracerExporters.Zipkin {
+  private readonly collector: Collector;
+  private waiting: object[] = [];
+  private sending: Promise<void> | undefined;
+  private log: Logger | undefined;
+  private counts = { sent: 0, dropped: 0 };
+  private readonly ending = new AbortController();
+  private toldAt = -Infinity;
+  private isAway = false;
+
+  constructor(tracingUrl: string) {
+    super({});
+    this.collector = collectorOf(tracingUrl);
+  }
+
+  override init(tracer: Tracer): void {
+    TracerExporters.Base.prototype.init.call(this, tracer);
+    this.log = tracer.broker.getLogger(parley);
+    this.timer = setInterval(() => this.flush(), everyMs).unref();
+  }
+
+  /** Sends what waits, and gives up on it after a second. */
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- Moleculer waits for it; its types lack that
+  override async stop(): Promise<void> {
+    clearInterval(this.timer);
+    setTimeout(() => this.ending.abort(new Error("this node stops")), lastAnswerWithinMs).unref();
+    await this.sending;
+    await this.sendAll();
+  }
+
+  override spanFinished(span: Span): void {
+    if (this.waiting.length >= mostWaiting) this.counts.dropped++;
+    // Made at once: a span that waits would keep its call in memory.
+    else this.waiting.push(this.makePayload(span));
+  }
+
+  override flush(): void {
+    this.sending ??= this.sendAll().finally(() => (this.sending = undefined));
+  }
+
+  get spans(): SpanCounts {
+    return { ...this.counts, waiting: this.waiting.length };
+  }
+
+  /** What leaves of a span: names, times and codes. Never what a call was given or answered, nor an error's text. */
+  override makePayload({ name, type, id, traceID, parentID, startTime, duration, service, tags, error }: Span): Record<string, unknown> {
+    const failure = error === null ? {} : { error: codeOf(error) ?? (error instanceof Error ? error.name : "error") };
+    return {
+      traceId: traceIdOf(traceID),
+      id: spanId(id),
+      ...(parentID ? { parentId: spanId(parentID) } : {}),
+      name,
+      kind: type === "event" ? "CONSUMER" : "SERVER",
+      timestamp: microseconds(startTime ?? 0),
+      duration: Math.max(1, microseconds(duration ?? 0)),
+      localEndpoint: { serviceName: `parley-${service.name}` },
+      tags: { ...Object.fromEntries(Object.entries(tags).map(([tag, value]) => [tag, String(value)])), ...failure },
+    };
+  }
+
+  private async sendAll(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const spans = this.waiting.splice(0, spansARequest);
+      const refusal = await send(this.collector, spans, this.ending.signal);
+      this.counts[refusal === undefined ? "sent" : "dropped"] += spans.length;
+      this.tell(refusal);
+      if (refusal !== undefined) return;
+    }
+  }
+
+  private tell(refusal: string | undefined): void {
+    if (refusal === undefined) {
+      if (this.isAway) this.log?.info("The tracing collector takes spans again");
+      this.isAway = false;
+      return;
+    }
+    this.isAway = true;
+    if (performance.now() - this.toldAt < tellEveryMs) return;
+    this.toldAt = performance.now();
+    const { host } = new URL(this.collector.url);
+    this.log?.warn(`The tracing collector ${host} does not take spans (${refusal}); ${this.counts.dropped} dropped so far`);
+  }
+}
+
+/** @returns why they were not taken */
+async function send({ url, headers }: Collector, spans: readonly object[], ending: AbortSignal): Promise<string | undefined> {
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(spans),
+      redirect: "manual",
+      signal: AbortSignal.any([ending, AbortSignal.timeout(answerWithinMs)]),
+    });
+    await answer.body?.cancel();
+    return answer.ok ? undefined : `status ${answer.status}`;
+  } catch (error) {
+    const { name, message, cause } = error as Error;
+    if (name === "TimeoutError") return `no answer within ${answerWithinMs} ms`;
+    return (cause as { code?: string } | undefined)?.code ?? message;
+  }
+}
+
+/** 16 hex digits, the first of a UUID's. */
+const spanId = (uuid: string): string => uuid.replaceAll("-", "").slice(0, 16);
+const microseconds = (ms: number): number => Math.round(ms * 1000);

@@ -1,0 +1,59 @@
+/** A collector of traces for tests: an HTTP server that takes Zipkin's JSON at /api/v2/spans, and can be made to answer otherwise. */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+
+export interface CollectedSpan {
+  readonly traceId: string;
+  readonly id: string;
+  readonly parentId?: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly timestamp: number;
+  readonly duration: number;
+  readonly localEndpoint: { readonly serviceName: string };
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface Collector {
+  readonly url: string;
+  /** All that was taken. */
+  readonly spans: CollectedSpan[];
+  /** How often it was asked, and with which headers at last. */
+  readonly asked: { times: number; headers: IncomingMessage["headers"] };
+  /** Answers in place of taking the spans; undefined takes them again. */
+  answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  stop(): Promise<void>;
+}
+
+export async function startCollector(): Promise<Collector> {
+  const spans: CollectedSpan[] = [];
+  const asked: Collector["asked"] = { times: 0, headers: {} };
+  const take: RequestListener = (request, response) => {
+    asked.times++;
+    asked.headers = request.headers;
+    if (collector.answer !== undefined) {
+      collector.answer(request, response);
+      return;
+    }
+    void text(request).then((body) => {
+      if (request.url !== "/api/v2/spans") return response.writeHead(404).end();
+      spans.push(...(JSON.parse(body) as CollectedSpan[]));
+      return response.writeHead(202).end();
+    });
+  };
+  const server = createServer(take).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const collector: Collector = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    spans,
+    asked,
+    answer: undefined,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return collector;
+}
