@@ -5,7 +5,7 @@
 import { createServer, type Server } from "node:http";
 import type { ServiceBroker } from "moleculer";
 import { StartError } from "../errors.ts";
-import { metricsText } from "./metrics.ts";
+import { metricsText } from "../metrics/node.ts";
 import { readiness } from "./readiness.ts";
 
 interface Answer {

@@ -7,9 +7,8 @@ type Side = "localAction" | "remoteAction";
 type Maker = (this: ServiceBroker, broker: ServiceBroker) => Middleware;
 
 // The types lack them.
-const { Bulkhead, ContextTracker, CircuitBreaker } = (
-  moleculer as unknown as { Middlewares: Record<"Bulkhead" | "ContextTracker" | "CircuitBreaker", Maker> }
-).Middlewares;
+const { ContextTracker, CircuitBreaker } = (moleculer as unknown as { Middlewares: Record<"ContextTracker" | "CircuitBreaker", Maker> })
+  .Middlewares;
 
 /** Moleculer makes it when it has a broker, which the types lack too. */
 const made = (make: Maker): Middleware => make as unknown as Middleware;
@@ -17,16 +16,6 @@ const made = (make: Maker): Middleware => make as unknown as Middleware;
 const without = (side: Side, make: Maker): Middleware =>
   made(function (broker) {
     return { ...make.call(this, broker), [side]: undefined };
-  });
-
-/** Four gauges set anew at each call cost more than what they stand around; `callMetrics` counts the calls under way. */
-const unmeasured = (make: Maker): Middleware =>
-  made(function (broker) {
-    const metrics = { set: () => undefined };
-    return make.call(
-      this,
-      Object.create(broker, { metrics: { value: metrics }, isMetricsEnabled: { value: () => false } }) as ServiceBroker,
-    );
   });
 
 /**
@@ -38,9 +27,7 @@ const unmeasured = (make: Maker): Middleware =>
  * else can help.
  */
 export const moleculers: readonly (string | Middleware)[] = [
-  ...["ActionHook", "Validator"],
-  unmeasured(Bulkhead),
-  "Cacher",
+  ...["ActionHook", "Validator", "Bulkhead", "Cacher"],
   without("remoteAction", ContextTracker),
   patience(),
   without("localAction", CircuitBreaker),

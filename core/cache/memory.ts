@@ -1,16 +1,22 @@
 /** The guarded cache in this process's memory, by Moleculer's LRU cacher. */
 import { Cachers, type ServiceBroker } from "moleculer";
 import type { Cache } from "./cache.ts";
+import { countReads } from "./reads.ts";
 
 export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
   if (!(cacher instanceof Cachers.MemoryLRU)) throw new TypeError("the broker's cacher is not in memory");
   /** A key's lease while fills are under way; those that a miss began before `forget` hold one that is no longer here. */
   const leases = new Map<string, symbol>();
+  const reads = countReads(cacher.broker);
 
   return {
     async read<T>(key: string, fill: () => Promise<T>) {
       const held: unknown = await cacher.get(key);
-      if (held !== undefined) return { value: held as T, source: "cache" as const };
+      if (held !== undefined) {
+        reads.hit++;
+        return { value: held as T, source: "cache" as const };
+      }
+      reads.miss++;
       const lease = leases.get(key) ?? Symbol(key);
       leases.set(key, lease);
       try {

@@ -4,11 +4,12 @@
  * there; so what was read before a write never gets in after it. A lease blocks nobody: one that is not used expires.
  */
 import type { Redis } from "ioredis";
-import { Cachers, METRIC, type Logger, type ServiceBroker } from "moleculer";
+import { Cachers, type Logger, type ServiceBroker } from "moleculer";
 import { redisBreaker, redisHealth } from "../fail-fast-redis.ts";
 import { newId } from "../ids.ts";
 import { ttlSeconds, type Cache } from "./cache.ts";
 import { missedForgets } from "./missed.ts";
+import { countReads } from "./reads.ts";
 
 /** A fill that takes longer is not kept. */
 const leaseMs = 5000;
@@ -38,7 +39,7 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
   client.defineCommand("keep", { numberOfKeys: 1, lua: keepScript });
 
   const name = (key: string) => `${cacher.prefix ?? ""}${key}`;
-  const count = (metric: string): void => void cacher.metrics.increment(metric);
+  const reads = countReads(cacher.broker);
   const gate = redisBreaker({ client, use: "cache", instead: "reading the store", log, onBack: () => void missed.makeUp() });
   const remove = (keys: readonly string[]) => gate.run(() => client.del(keys.map(name)));
   const missed = missedForgets((keys) => (keys === "everything" ? cacher.clean() : remove(keys)));
@@ -51,14 +52,12 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
       void missed.makeUp();
       return undefined;
     }
-    count(METRIC.MOLECULER_CACHER_GET_TOTAL);
     return gate.run(() => client.lookUp(name(key), `?${newId()}`, leaseMs)).catch(() => undefined);
   }
 
   /** Nobody waits for it: what comes after on this connection finds it done. */
   function keep(key: string, lease: string, value: unknown): void {
     if (value === undefined) return;
-    count(METRIC.MOLECULER_CACHER_SET_TOTAL);
     gate.run(() => client.keep(name(key), lease, JSON.stringify(value), valueMs)).catch(() => undefined);
   }
 
@@ -66,16 +65,17 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
     async read<T>(key: string, fill: () => Promise<T>) {
       const held = await lookUp(key);
       if (held !== undefined && !isLease(held)) {
-        count(METRIC.MOLECULER_CACHER_FOUND_TOTAL);
+        reads.hit++;
         return { value: JSON.parse(held) as T, source: "cache" as const };
       }
+      if (held === undefined) reads.bypass++;
+      else reads.miss++;
       const value = await fill();
       if (held !== undefined) keep(key, held, value);
       return { value, source: "database" as const };
     },
     async forget(keys) {
       if (keys.length === 0) return;
-      count(METRIC.MOLECULER_CACHER_DEL_TOTAL);
       await remove(keys).catch(() => missed.remember(keys));
     },
     health: () => redisHealth(client, gate),

@@ -28,7 +28,7 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
     };
     const options = brokerOptions(readConfig(env), followers);
     // Without what opens the store and Redis.
-    const broker = new ServiceBroker({ ...options, middlewares: [...moleculers], cacher: false, metrics: false, logger: false });
+    const broker = new ServiceBroker({ ...options, middlewares: [...moleculers], cacher: false, logger: false });
     for (const service of services) broker.createService(service);
     await broker.start();
     cleanUps.push(() => broker.stop());

@@ -17,7 +17,7 @@ async function sendsOf({ statusUrl }: Node): Promise<number> {
 /** How many nodes a node knows of, itself among them. */
 async function nodesOf({ statusUrl }: Node): Promise<number> {
   const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
-  return Number(/^moleculer_registry_nodes_online_total\{.*\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+  return Number(/^parley_nodes_seen (\d+)$/m.exec(metrics)?.[1] ?? 0);
 }
 
 describeMesh("Routing by chat", () => {

@@ -21,7 +21,7 @@ const nodes: CacheNode[] = [];
 /** @param url  of Redis; without it the node is embedded */
 export async function startCacheNode(url?: string): Promise<CacheNode> {
   const mesh = url === undefined ? undefined : { name, redisUrl: url, amqpUrl: "", mongoUri: "" };
-  const broker = new ServiceBroker({ logger: false, cacher: cacherOptions(mesh), metrics: true, skipProcessEventRegistration: true });
+  const broker = new ServiceBroker({ logger: false, cacher: cacherOptions(mesh), skipProcessEventRegistration: true });
   await broker.start();
   const log: string[] = [];
   const logger = { ...broker.logger, info: (line: string) => log.push(line), warn: (line: string) => log.push(line) };

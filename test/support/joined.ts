@@ -10,7 +10,7 @@ import type { Mesh } from "./mesh.ts";
 export async function joinMesh(mesh: Mesh, services: readonly string[]): Promise<ServiceBroker> {
   const options = brokerOptions(readConfig(mesh.env), followers);
   // Without our own middlewares: they would open the node's stores and take over the test's signals.
-  const broker = new ServiceBroker({ ...options, middlewares: [...moleculers], cacher: false, metrics: false, logger: false });
+  const broker = new ServiceBroker({ ...options, middlewares: [...moleculers], cacher: false, logger: false });
   await broker.start();
   await broker.waitForServices([...services], 20_000);
   return broker;

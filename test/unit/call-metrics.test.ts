@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
-import { callMetrics, callMetricsLines } from "../../core/broker/call-metrics.ts";
+import { callMetrics } from "../../core/broker/call-metrics.ts";
 import { call } from "../../core/call.ts";
 import { contract, returns } from "../../core/contract.ts";
 import { Conflict } from "../../core/errors.ts";
+import { registryOf } from "../../core/metrics/declare.ts";
 
 const spec = { summary: "", access: "service", params: {}, result: returns<string>() } as const;
-const shop = contract("shop", { buy: spec, refuse: spec, wait: spec, neverCalled: spec });
+const shop = contract("shop", { buy: spec, refuse: spec, crash: spec, wait: spec, neverCalled: spec });
 const broker = new ServiceBroker({ logger: false, middlewares: [callMetrics()] });
 let release = () => {};
 broker.createService({
@@ -16,6 +17,9 @@ broker.createService({
     refuse() {
       throw new Conflict("Sold out");
     },
+    crash() {
+      throw new TypeError("No such shelf");
+    },
     wait: () => new Promise<void>((resolve) => (release = resolve)),
     neverCalled: () => undefined,
   },
@@ -23,27 +27,37 @@ broker.createService({
 beforeAll(() => broker.start());
 afterAll(() => broker.stop());
 
-test("calls are counted by action, with their time, their failures by code, and those under way", async () => {
+const lines = async (): Promise<string[]> => (await registryOf(broker).metrics()).split("\n");
+
+test("calls are counted by action, with their time, their failures by code and whose fault they were, and those under way", async () => {
   await call(broker, shop.buy, {});
   await call(broker, shop.buy, {});
   await expect(call(broker, shop.refuse, {})).rejects.toThrow("Sold out");
+  await expect(call(broker, shop.crash, {})).rejects.toThrow("No such shelf");
   const waiting = call(broker, shop.wait, {});
-  const lines = callMetricsLines(broker);
-  expect(lines).toContain('parley_call_seconds_count{action="shop.buy",kind="answered"} 2');
-  expect(lines).toContain('parley_call_seconds_bucket{action="shop.buy",kind="answered",le="+Inf"} 2');
-  expect(lines).toContain('parley_call_seconds_count{action="shop.refuse",kind="answered"} 1');
-  expect(lines).toContain('parley_calls_failed_total{action="shop.refuse",kind="answered",code="CONFLICT"} 1');
-  expect(lines).toContain('parley_calls_active{action="shop.wait",kind="answered"} 1');
-  expect(lines.filter((line) => line.includes("neverCalled"))).toEqual([]);
+  const printed = await lines();
+  expect(printed).toContain('parley_call_seconds_count{action="shop.buy",kind="answered"} 2');
+  expect(printed).toContain('parley_call_seconds_bucket{action="shop.buy",kind="answered",le="+Inf"} 2');
+  expect(printed).toContain('parley_call_seconds_count{action="shop.refuse",kind="answered"} 1');
+  expect(printed).toContain('parley_calls_failed_total{action="shop.refuse",kind="answered",code="CONFLICT",fault="client"} 1');
+  expect(printed).toContain('parley_calls_failed_total{action="shop.crash",kind="answered",code="TypeError",fault="server"} 1');
+  expect(printed).toContain('parley_calls_active{action="shop.wait",kind="answered"} 1');
+  expect(printed.filter((line) => line.includes("neverCalled"))).toEqual([]);
   release();
   await waiting;
-  expect(callMetricsLines(broker)).toContain('parley_calls_active{action="shop.wait",kind="answered"} 0');
+  expect(await lines()).toContain('parley_calls_active{action="shop.wait",kind="answered"} 0');
 });
 
-test("the buckets of a histogram add up to its count", () => {
-  const below = callMetricsLines(broker)
+test("the buckets of a histogram add up to its count", async () => {
+  const below = (await lines())
     .filter((line) => line.startsWith('parley_call_seconds_bucket{action="shop.buy"'))
     .map((line) => Number(line.split(" ").at(-1)));
   expect(below).toEqual(below.toSorted((a, b) => a - b));
   expect(below.at(-1)).toBe(2);
+});
+
+test("what is asked for twice is counted once", async () => {
+  await lines();
+  expect((await lines()).filter((line) => line.startsWith("parley_calls_failed_total{"))).toHaveLength(2);
+  expect(await lines()).toContain('parley_calls_failed_total{action="shop.refuse",kind="answered",code="CONFLICT",fault="client"} 1');
 });

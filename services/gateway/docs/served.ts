@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { version } from "../../../core/version.ts";
 import { addressKey } from "../http/address.ts";
 import { requests, spend } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
@@ -38,7 +39,6 @@ function document(type: string, text: string): Document {
 
 function make(): ReadonlyMap<string, Document> {
   const answers = readAnswers();
-  const { version } = JSON.parse(fromHere("../../../package.json")) as { version: string };
   const http = openApi(routes, answers, version);
   const sockets = asyncApi(events, emitted, answers, version);
   return new Map([

@@ -1,0 +1,151 @@
+/**
+ * Declares metrics: `const refused = counter("parley_limits_refused_total", "Requests refused by a rate limit", ["limit"])`, then
+ * `refused.of(broker).inc({ limit })`. Each broker has a registry of its own, since tests run several in one process. prom-client keeps
+ * and prints the values; docs/metrics.md is made from the declarations.
+ */
+import type { ServiceBroker } from "moleculer";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+export interface Declaration<L extends string = string> {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly L[];
+}
+
+type Labels<L extends string> = Readonly<Record<L, string>>;
+/** A value with its labels. Values with the same labels are added up. */
+export type Sample<L extends string> = readonly [labels: Labels<L>, value: number];
+/** Answers at a scrape; one that fails leaves its samples out. */
+type Collector<L extends string> = () => Iterable<Sample<L>> | Promise<Iterable<Sample<L>>>;
+
+interface Declared<L extends string, M> extends Declaration<L> {
+  /** The metric of this broker, made when it is first asked for: until then it is not exported. */
+  readonly of: (broker: ServiceBroker) => M;
+}
+interface Collectable<L extends string, M> extends Declared<L, M> {
+  /** Asks for the values at each scrape, instead of being told of each change; for a value that is cheaper to read than to follow. */
+  readonly collect: (broker: ServiceBroker, collector: Collector<L>) => void;
+}
+
+const declared = new Map<string, Declaration>();
+const registries = new WeakMap<ServiceBroker, Registry>();
+
+/** Every metric declared so far, by name. */
+export const declarations = (): Declaration[] => [...declared.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+
+/** The metrics of this broker. */
+export function registryOf(broker: ServiceBroker): Registry {
+  const registry = registries.get(broker) ?? new Registry();
+  registries.set(broker, registry);
+  return registry;
+}
+
+/** @throws TypeError  the name breaks Prometheus' conventions or is taken */
+function declare<L extends string>(declaration: Declaration<L>): Declaration<L> {
+  const { type, name, labels } = declaration;
+  if (!/^parley_[a-z0-9_]+$/.test(name)) throw new TypeError(`${name}: a metric's name begins with parley_ and is in snake case`);
+  if ((type === "counter") !== name.endsWith("_total")) throw new TypeError(`${name}: counters end with _total, and nothing else does`);
+  for (const label of labels) if (!/^[a-z][a-z_]*$/.test(label)) throw new TypeError(`${name}: the label ${label} is not in snake case`);
+  if (declared.has(name)) throw new TypeError(`${name} is declared already`);
+  declared.set(name, declaration);
+  return declaration;
+}
+
+function declaredAs<L extends string, M extends object>(declaration: Declaration<L>, make: (registry: Registry) => M): Declared<L, M> {
+  const made = new WeakMap<Registry, M>();
+  return {
+    ...declare(declaration),
+    of(broker) {
+      const registry = registryOf(broker);
+      const metric = made.get(registry) ?? make(registry);
+      made.set(registry, metric);
+      return metric;
+    },
+  };
+}
+
+function collectable<L extends string, M extends Counter<L> | Gauge<L>>(metric: Declared<L, M>): Collectable<L, M> {
+  const collectors = new WeakMap<M, Collector<L>[]>();
+  return {
+    ...metric,
+    collect(broker, collector) {
+      const own = metric.of(broker);
+      const all = collectors.get(own) ?? [];
+      collectors.set(own, [...all, collector]);
+      if (all.length > 0) return;
+      Object.assign(own, {
+        async collect() {
+          const answers = await Promise.allSettled((collectors.get(own) ?? []).map(async (each) => [...(await each())]));
+          own.reset();
+          for (const answer of answers) {
+            if (answer.status === "fulfilled") for (const [labels, value] of answer.value) own.inc(labels, value);
+          }
+        },
+      });
+    },
+  };
+}
+
+/** @param labels  the labels' names; their values must be few, and known to us */
+export function counter<const L extends string = never>(name: string, help: string, labels: readonly L[] = []): Collectable<L, Counter<L>> {
+  const declaration = { type: "counter", name, help, labels } as const;
+  return collectable(declaredAs(declaration, (registry) => new Counter<L>({ name, help, labelNames: labels, registers: [registry] })));
+}
+
+/** @param labels  the labels' names; their values must be few, and known to us */
+export function gauge<const L extends string = never>(name: string, help: string, labels: readonly L[] = []): Collectable<L, Gauge<L>> {
+  const declaration = { type: "gauge", name, help, labels } as const;
+  return collectable(declaredAs(declaration, (registry) => new Gauge<L>({ name, help, labelNames: labels, registers: [registry] })));
+}
+
+/** @param buckets  upper bounds, ascending */
+export function histogram<const L extends string = never>(
+  name: string,
+  help: string,
+  { labels = [], buckets }: { labels?: readonly L[]; buckets: readonly number[] },
+): Declared<L, Histogram<L>> {
+  const declaration = { type: "histogram", name, help, labels } as const;
+  return declaredAs(
+    declaration,
+    (registry) => new Histogram<L>({ name, help, labelNames: labels, buckets: [...buckets], registers: [registry] }),
+  );
+}
+
+/** One series of a histogram that is counted elsewhere. */
+export interface Counted<L extends string> {
+  readonly labels: Labels<L>;
+  /** By bound, not added up; the last are those above all bounds. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
+/** A histogram whose observations cost too much through prom-client: whoever counts hands the counts over at each scrape. */
+export function countedHistogram<const L extends string>(
+  name: string,
+  help: string,
+  { labels, buckets }: { labels: readonly L[]; buckets: readonly number[] },
+): Declaration<L> & { readonly collect: (broker: ServiceBroker, collector: () => Iterable<Counted<L>>) => void } {
+  const declaration = declare({ type: "histogram", name, help, labels } as const);
+  const valuesOf = ({ labels: own, counts, sum }: Counted<L>) => {
+    let below = 0;
+    const bounded = counts.map((count, place) => {
+      below += count;
+      return { metricName: `${name}_bucket`, labels: { ...own, le: buckets[place] ?? "+Inf" }, value: below };
+    });
+    return [...bounded, { metricName: `${name}_sum`, labels: own, value: sum }, { metricName: `${name}_count`, labels: own, value: below }];
+  };
+  return {
+    ...declaration,
+    collect(broker, collector) {
+      const metric = {
+        name,
+        help,
+        type: "histogram",
+        get: () => Promise.resolve({ ...metric, values: [...collector()].flatMap(valuesOf) }),
+      };
+      // What prom-client prints needs no more than this; its types name its own classes.
+      registryOf(broker).registerMetric(metric as unknown as Histogram);
+    },
+  };
+}
