@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { connect } from "node:net";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { hasMongod, startMongod, type Mongod } from "./mongod.ts";
 import { titles, variable, type Found, type Part } from "./infra.ts";
 
@@ -16,7 +16,15 @@ export default async function setUpInfra(): Promise<void> {
     given("REDIS_URL") ?? local("redis://127.0.0.1:6379", "REDIS_URL"),
     given("MONGO_URI") ?? startOwn(),
   ]);
-  const found: Record<Part, Found> = { amqp, redis, mongo, chromium: browser(), python: python() };
+  const found: Record<Part, Found> = {
+    amqp,
+    redis,
+    mongo,
+    chromium: browser(),
+    python: python(),
+    kustomize: kustomize(),
+    schemas: schemas(),
+  };
   const missing = Object.entries(found).flatMap(([part, answer]) =>
     "missing" in answer ? [`${titles[part as Part]}: ${answer.missing}`] : [],
   );
@@ -53,18 +61,39 @@ async function local(url: string, name: string): Promise<Found> {
   return answers ? { url } : { missing: `nothing answers on ${hostname}:${port}, and ${name} is not set` };
 }
 
+/** Programs of these names on the PATH. */
+const onPath = (...names: readonly string[]): string[] =>
+  (process.env["PATH"] ?? "").split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)).filter(isProgram));
+
 function browser(): Found {
-  const { CHROMIUM, PATH = "" } = process.env;
-  const named = PATH.split(delimiter).flatMap((folder) => ["chromium", "chromium-browser"].map((name) => join(folder, name)));
-  const path = (CHROMIUM === undefined || CHROMIUM === "" ? named : [CHROMIUM]).find(isProgram);
+  const { CHROMIUM } = process.env;
+  const path = (CHROMIUM === undefined || CHROMIUM === "" ? onPath("chromium", "chromium-browser") : [CHROMIUM]).find(isProgram);
   return path === undefined ? { missing: "there is no chromium on the PATH or named by CHROMIUM" } : { url: path };
 }
 
-function python(): Found {
+function pythonWith(modules: string, packages: string): Found {
   const { PYTHON } = process.env;
   const path = PYTHON === undefined || PYTHON === "" ? "python3" : PYTHON;
-  const hasAll = spawnSync(path, ["-c", "import aiohttp, socketio"]).status === 0;
-  return hasAll ? { url: path } : { missing: "no python3 on the PATH or named by PYTHON has python-socketio and aiohttp" };
+  const hasAll = spawnSync(path, ["-c", `import ${modules}`]).status === 0;
+  return hasAll ? { url: path } : { missing: `no python3 on the PATH or named by PYTHON has ${packages}` };
+}
+const python = () => pythonWith("aiohttp, socketio", "python-socketio and aiohttp");
+const schemas = () => pythonWith("kubernetes_validate", "kubernetes-validate");
+
+function kustomize(): Found {
+  const { KUSTOMIZE } = process.env;
+  const candidates = KUSTOMIZE === undefined || KUSTOMIZE === "" ? onPath("kustomize", "kubectl") : [KUSTOMIZE];
+  const path = candidates.find((candidate) => !isOldKustomize(candidate));
+  if (path !== undefined) return { url: path };
+  return { missing: "no kustomize 5 or newer, or kubectl that has it, on the PATH or named by KUSTOMIZE (Debian 13 has a package)" };
+}
+
+/** Before 5, or none at all. A kustomize that says no number, like Debian's, is newer; a kubectl that says none has an old one. */
+function isOldKustomize(program: string): boolean {
+  const isKubectl = basename(program) === "kubectl";
+  const { status, stdout } = spawnSync(program, isKubectl ? ["version", "--client"] : ["version"], { encoding: "utf8" });
+  const major = (isKubectl ? /Kustomize Version: v(\d+)\./ : /v(\d+)\./).exec(stdout)?.[1];
+  return status !== 0 || Number(major ?? (isKubectl ? 0 : 5)) < 5;
 }
 
 function isProgram(path: string): boolean {

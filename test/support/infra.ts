@@ -1,8 +1,8 @@
 /**
- * What tests run against: RabbitMQ, Redis, MongoDB, a browser and a Python, found or started once a Jest run by `infra.setup.ts`.
+ * What tests run against: RabbitMQ, Redis, MongoDB, a browser, a Python and kustomize, found or started once a Jest run by `infra.setup.ts`.
  * What is not there is said with its reason, and the tests that need it are skipped; with REQUIRE_INFRA=1 the run fails instead.
  */
-export type Part = "amqp" | "redis" | "mongo" | "chromium" | "python";
+export type Part = "amqp" | "redis" | "mongo" | "chromium" | "python" | "kustomize" | "schemas";
 
 export const titles: Readonly<Record<Part, string>> = {
   amqp: "RabbitMQ",
@@ -10,6 +10,8 @@ export const titles: Readonly<Record<Part, string>> = {
   mongo: "MongoDB",
   chromium: "Chromium",
   python: "Python with python-socketio",
+  kustomize: "kustomize",
+  schemas: "Python with kubernetes-validate",
 };
 
 /** Where a part is (a program: its path), or why it isn't there. */
@@ -39,6 +41,10 @@ export const mongoUri = (): string => urlOf("mongo");
 export const chromiumPath = (): string => urlOf("chromium");
 /** A python3 that can run `docs/examples`. */
 export const pythonPath = (): string => urlOf("python");
+/** kustomize 5 or newer, or a kubectl that has it. */
+export const kustomizePath = (): string => urlOf("kustomize");
+/** A python3 that has the schemas of Kubernetes. */
+export const schemasPython = (): string => urlOf("schemas");
 
 /** Why tests that need these parts can't run; undefined when they can. */
 export function skipReason(...parts: readonly Part[]): string | undefined {

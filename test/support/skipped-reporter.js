@@ -1,5 +1,13 @@
 /** A Jest reporter that says at the end, in plain lines, what infrastructure was missing; how many tests that skipped is in the summary. */
-const titles = { amqp: "RabbitMQ", redis: "Redis", mongo: "MongoDB", chromium: "Chromium" };
+const titles = {
+  amqp: "RabbitMQ",
+  redis: "Redis",
+  mongo: "MongoDB",
+  chromium: "Chromium",
+  python: "Python with python-socketio",
+  kustomize: "kustomize",
+  schemas: "Python with kubernetes-validate",
+};
 
 export default class SkippedReporter {
   onRunComplete(_contexts, { numPendingTests }) {

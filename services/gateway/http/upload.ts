@@ -20,7 +20,7 @@ import { spool, type SentFile } from "./spool.ts";
 import type { TakenIn, Upload } from "./table.ts";
 
 /** Slow or broken uploads hold a place on the temporary disk as long as a request may last. */
-const mostUnderWay = 100;
+export const mostUnderWay = 100;
 const underWay = places({ total: mostUnderWay, ofOne: 25, refusal: "Too many uploads at once, try again" });
 
 /** Of a file's name, as it is handed on. */

@@ -1,0 +1,75 @@
+/**
+ * The Kubernetes manifests as kustomize renders them: strictly by the schemas of two versions of Kubernetes, and by rules of our own.
+ * What a cluster makes of them is not tried here.
+ */
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import { describeWith } from "../support/infra-describe.ts";
+import { parseManifests, type Manifest } from "../support/manifests/manifest.ts";
+import { networkRules } from "../support/manifests/network.ts";
+import { podRules } from "../support/manifests/pods.ts";
+import { render, schemaComplaints } from "../support/manifests/render.ts";
+import { autoscalingRules, scalingRules } from "../support/manifests/scaling.ts";
+import { secretRules } from "../support/manifests/secrets.ts";
+
+/** The oldest that the manifests are written for, and the newest there are schemas of. */
+const versions = ["1.29", "1.37"];
+const everywhere = [...podRules, ...scalingRules, ...secretRules, ...networkRules];
+const scaling = [...everywhere, ...autoscalingRules];
+const folders = {
+  "k8s/base": scaling,
+  "k8s/overlays/production": scaling,
+  "k8s/overlays/small": everywhere,
+};
+/** Kinds of Prometheus' operator: no schema of Kubernetes knows them. */
+const withoutSchema = /Couldn't find schema for kind (PodMonitor|PrometheusRule) /;
+
+describeWith(["kustomize"], "The manifests", () => {
+  const rendered = new Map<string, { text: string; manifests: readonly Manifest[] }>();
+  const text = (folder: string) => rendered.get(folder)?.text ?? "";
+  /** Each caller's own. */
+  const manifests = (folder: string): Manifest[] => structuredClone([...(rendered.get(folder)?.manifests ?? [])]);
+  beforeAll(() => {
+    for (const folder of Object.keys(folders)) {
+      const text = render(folder);
+      rendered.set(folder, { text, manifests: parseManifests(text) });
+    }
+  });
+
+  describe.each(Object.entries(folders))("of %s", (folder, rules) => {
+    test.each(rules)("$title", ({ violations }) => {
+      expect(violations(manifests(folder))).toEqual([]);
+    });
+  });
+
+  describe("Broken on purpose", () => {
+    test.each(scaling)("$title", ({ violations, breaking }) => {
+      const changed = manifests("k8s/overlays/production");
+      breaking(changed);
+      expect(violations(changed)).not.toEqual([]);
+    });
+  });
+
+  test("The small overlay has one pod of each service, and nothing scales by itself", () => {
+    const small = manifests("k8s/overlays/small");
+    expect(small.filter(({ kind }) => kind === "HorizontalPodAutoscaler")).toEqual([]);
+    const replicas = small.flatMap((manifest) =>
+      manifest.kind === "Deployment" ? [(manifest as { spec?: { replicas?: number } }).spec?.replicas] : [],
+    );
+    expect(replicas).toEqual([1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  describeWith(["schemas"], "Strictly by the schemas of Kubernetes", () => {
+    test.each(versions.flatMap((version) => Object.keys(folders).map((folder) => ({ version, folder }))))(
+      "$version: $folder",
+      ({ version, folder }) => {
+        expect(schemaComplaints(text(folder), version).filter((line) => !withoutSchema.test(line))).toEqual([]);
+      },
+    );
+
+    test.each(versions)("%s refuses a field that is misspelt, and a kind that is", (version) => {
+      const base = text("k8s/base");
+      expect(schemaComplaints(base.replace("minReadySeconds", "minReadySecond"), version).join()).toContain("minReadySecond");
+      expect(schemaComplaints(base.replace("kind: Service\n", "kind: Servis\n"), version).join()).toContain("Servis");
+    });
+  });
+});

@@ -1,0 +1,174 @@
+/** Rules about what reaches what: Services, policies, the Ingress, and that whatever is named is there. */
+import {
+  environmentOf,
+  hasPort,
+  named,
+  nodeContainer,
+  nodesOf,
+  ofKind,
+  podsOf,
+  selects,
+  type Labels,
+  type Manifest,
+  type NetworkPolicy,
+  type Pod,
+} from "./manifest.ts";
+import { unless, type Rule } from "./rule.ts";
+
+const matching = (manifests: readonly Manifest[], selector: Labels | undefined): Pod[] =>
+  podsOf(manifests).filter(({ labels }) => selects(selector, labels));
+const isNode = ({ of }: Pod) => of.startsWith("Deployment ");
+
+/** Policies that let something in to the pod. */
+const opening = (manifests: readonly Manifest[], { labels }: Pod): NetworkPolicy[] =>
+  ofKind(manifests, "NetworkPolicy").filter(({ spec }) => selects(spec.podSelector.matchLabels, labels) && (spec.ingress ?? []).length > 0);
+const isClosed = (manifests: readonly Manifest[], { labels }: Pod, type: string): boolean =>
+  ofKind(manifests, "NetworkPolicy").some(({ spec }) => selects(spec.podSelector.matchLabels, labels) && spec.policyTypes.includes(type));
+
+export const networkRules: readonly Rule[] = [
+  {
+    title: "A Service leads to pods, at a port they have",
+    violations: (manifests) =>
+      ofKind(manifests, "Service").flatMap(({ metadata, spec }) => {
+        const pods = matching(manifests, spec.selector);
+        return [
+          ...(pods.length === 1 ? [] : [`${metadata.name} leads to ${pods.length} kinds of pods`]),
+          ...unless(
+            spec.ports,
+            ({ port, targetPort = port }) => pods.every((pod) => hasPort(pod, targetPort)),
+            ({ name }) => `${metadata.name} leads to no port ${name}`,
+          ),
+        ];
+      }),
+    breaking: (manifests) => {
+      named(ofKind(manifests, "Service"), "gateway").spec.ports[0]!.targetPort = 80;
+    },
+  },
+  {
+    title: "The requests of one address reach one gateway",
+    violations: (manifests) => [
+      ...(named(ofKind(manifests, "Service"), "gateway").spec.sessionAffinity === "ClientIP" ? [] : ["the Service does not see to it"]),
+      ...unless(
+        ofKind(manifests, "Ingress"),
+        ({ metadata }) => metadata.annotations?.["haproxy.org/load-balance"] === "source",
+        () => "the Ingress does not see to it",
+      ),
+    ],
+    breaking: (manifests) => {
+      named(ofKind(manifests, "Service"), "gateway").spec.sessionAffinity = "None";
+    },
+  },
+  {
+    title: "Every pod is closed but for what a policy lets in, and Parley's but for what it lets out",
+    violations: (manifests) => [
+      ...unless(
+        podsOf(manifests),
+        (pod) => isClosed(manifests, pod, "Ingress"),
+        ({ of }) => `anything reaches ${of}`,
+      ),
+      ...unless(
+        podsOf(manifests).filter(isNode),
+        (pod) => isClosed(manifests, pod, "Egress"),
+        ({ of }) => `${of} reaches anything`,
+      ),
+    ],
+    breaking: (manifests) => {
+      named(ofKind(manifests, "NetworkPolicy"), "deny-all").spec.podSelector.matchLabels = { "app.kubernetes.io/name": "parly" };
+      named(ofKind(manifests, "NetworkPolicy"), "to-dns-and-stores").spec.policyTypes = [];
+    },
+  },
+  {
+    title: "Only gateways take calls from outside; every other node only Prometheus' on the admin port",
+    violations: (manifests) =>
+      podsOf(manifests)
+        .filter(isNode)
+        .flatMap((pod) =>
+          opening(manifests, pod).flatMap(({ metadata, spec }) =>
+            unless(
+              spec.ingress ?? [],
+              ({ from = [], ports = [] }) =>
+                ports.length === 1 &&
+                ports.every(
+                  ({ port }) =>
+                    hasPort(pod, port) && ((port === "admin" && from.length > 0) || (port === "http" && pod.of === "Deployment gateway")),
+                ),
+              () => `${metadata.name} lets more in to ${pod.of}`,
+            ),
+          ),
+        ),
+    breaking: (manifests) => {
+      delete named(ofKind(manifests, "NetworkPolicy"), "to-gateway").spec.podSelector.matchLabels!["app.kubernetes.io/component"];
+    },
+  },
+  {
+    title: "Every policy is about pods there are",
+    violations: (manifests) =>
+      ofKind(manifests, "NetworkPolicy").flatMap(({ metadata, spec }) => {
+        const within = [...(spec.ingress ?? []).flatMap(({ from = [] }) => from), ...(spec.egress ?? []).flatMap(({ to = [] }) => to)]
+          .filter(({ namespaceSelector }) => namespaceSelector === undefined)
+          .map(({ podSelector }) => podSelector?.matchLabels);
+        return unless(
+          [spec.podSelector.matchLabels, ...within],
+          (selector) => matching(manifests, selector).length > 0,
+          () => `${metadata.name} selects nothing`,
+        );
+      }),
+    breaking: (manifests) => {
+      named(ofKind(manifests, "NetworkPolicy"), "to-gateway").spec.podSelector.matchLabels!["app.kubernetes.io/component"] = "gate";
+    },
+  },
+  {
+    title: "The Ingress is the origin that browsers see, over TLS, and leads to the gateway's Service",
+    violations: (manifests) =>
+      ofKind(manifests, "Ingress").flatMap(({ spec }) => {
+        const origin = environmentOf(manifests, nodeContainer(named(nodesOf(manifests), "gateway")))["PUBLIC_URL"];
+        const backends = spec.rules.flatMap(({ http }) => http.paths.map(({ backend }) => backend.service));
+        const secured = (spec.tls ?? []).flatMap(({ hosts }) => hosts);
+        return [
+          ...unless(
+            spec.rules,
+            ({ host }) => secured.includes(host) && origin === `https://${host}`,
+            ({ host }) => `${host} is not PUBLIC_URL, or has no TLS`,
+          ),
+          ...unless(
+            backends,
+            ({ name, port }) => named(ofKind(manifests, "Service"), name).spec.ports.some((known) => known.name === port.name),
+            ({ name }) => `${name} has no such port`,
+          ),
+        ];
+      }),
+    breaking: (manifests) => {
+      ofKind(manifests, "Ingress")[0]!.spec.tls![0]!.hosts = ["other.example.org"];
+    },
+  },
+  {
+    title: "Whatever a pod mounts or reads is there or made apart, and all is in one namespace",
+    violations: (manifests) => {
+      const maps = ofKind(manifests, "ConfigMap").map(({ metadata }) => metadata.name);
+      const claims = ofKind(manifests, "PersistentVolumeClaim").map(({ metadata }) => metadata.name);
+      return [
+        ...podsOf(manifests).flatMap(({ of, spec, claims: own }) => [
+          ...unless(
+            spec.volumes ?? [],
+            ({ configMap, persistentVolumeClaim: claim }) =>
+              (configMap === undefined || maps.includes(configMap.name)) && (claim === undefined || claims.includes(claim.claimName)),
+            ({ name }) => `${of}: there is nothing to mount as ${name}`,
+          ),
+          ...unless(
+            spec.containers.flatMap(({ volumeMounts = [] }) => volumeMounts),
+            ({ name }) => [...(spec.volumes ?? []).map((volume) => volume.name), ...own].includes(name),
+            ({ name }) => `${of}: there is no volume ${name}`,
+          ),
+        ]),
+        ...unless(
+          manifests.filter(({ kind }) => kind !== "Namespace"),
+          ({ metadata }) => metadata.namespace === "parley",
+          ({ kind, metadata }) => `${kind} ${metadata.name} is elsewhere`,
+        ),
+      ];
+    },
+    breaking: (manifests) => {
+      named(nodesOf(manifests), "chat").metadata.namespace = "default";
+    },
+  },
+];

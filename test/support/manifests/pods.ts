@@ -1,0 +1,177 @@
+/** Rules about what runs in a pod: probes, rights, sizes, images. */
+import { readFileSync } from "node:fs";
+import { mostUnderWay } from "../../../services/gateway/http/upload.ts";
+import { mostFileBytes } from "../../../services/media/contract.ts";
+import {
+  bytesOf,
+  containersOf,
+  environmentOf,
+  isParley,
+  named,
+  nodeContainer,
+  nodesOf,
+  podsOf,
+  type Container,
+  type Manifest,
+  type Pod,
+  type Workload,
+} from "./manifest.ts";
+import { unless, type Rule } from "./rule.ts";
+
+export const programVersion = (JSON.parse(readFileSync("package.json", "utf8")) as { version: string }).version;
+
+const chat = (manifests: Manifest[]): Workload => named(nodesOf(manifests), "chat");
+const ofPods = (manifests: readonly Manifest[], fits: (pod: Pod) => boolean, say: string): string[] =>
+  unless(podsOf(manifests), fits, ({ of }) => `${of} ${say}`);
+const ofContainers = (manifests: readonly Manifest[], fits: (container: Container) => boolean, say: string): string[] =>
+  podsOf(manifests).flatMap((pod) => unless(containersOf(pod), fits, ({ name }) => `${pod.of}: ${name} ${say}`));
+const ofNodes = (manifests: readonly Manifest[], fits: (container: Container, node: Workload) => boolean, say: string): string[] =>
+  unless(
+    nodesOf(manifests),
+    (node) => fits(nodeContainer(node), node),
+    ({ metadata }) => `${metadata.name} ${say}`,
+  );
+
+export const podRules: readonly Rule[] = [
+  {
+    title: "A node starts and is ready by /ready, and lives by /health, on its admin port",
+    violations: (manifests) =>
+      ofNodes(
+        manifests,
+        (container) => {
+          const { startupProbe, readinessProbe, livenessProbe, ports = [] } = container;
+          const probes = [startupProbe, readinessProbe, livenessProbe].map((probe) => probe?.httpGet);
+          const admin = ports.find(({ name }) => name === "admin")?.containerPort;
+          return (
+            probes.map((probe) => probe?.path).join(" ") === "/ready /ready /health" &&
+            probes.every((probe) => probe?.port === "admin") &&
+            String(admin) === environmentOf(manifests, container)["ADMIN_PORT"]
+          );
+        },
+        "is probed in another way",
+      ),
+    breaking: (manifests) => {
+      nodeContainer(chat(manifests)).livenessProbe!.httpGet!.path = "/ready";
+    },
+  },
+  {
+    title: "A node may wait ten minutes for its stores before it is started afresh",
+    violations: (manifests) =>
+      ofNodes(
+        manifests,
+        ({ startupProbe }) => (startupProbe?.periodSeconds ?? 0) * (startupProbe?.failureThreshold ?? 0) > 600,
+        "is given up too soon",
+      ),
+    breaking: (manifests) => {
+      nodeContainer(chat(manifests)).startupProbe!.failureThreshold = 60;
+    },
+  },
+  {
+    title: "A node has time to drain and to finish before it is killed",
+    violations: (manifests) =>
+      ofNodes(
+        manifests,
+        (container, { spec }) => {
+          const drainMs = Number(environmentOf(manifests, container)["DRAIN_MS"]);
+          return drainMs >= 5000 && (spec.template.spec.terminationGracePeriodSeconds ?? 0) * 1000 >= drainMs + 10_000 + 5000;
+        },
+        "is killed while it stops, or stops before balancers know",
+      ),
+    breaking: (manifests) => {
+      chat(manifests).spec.template.spec.terminationGracePeriodSeconds = 20;
+    },
+  },
+  {
+    title: "No pod is root or may become it (Pod Security: restricted)",
+    violations: (manifests) => [
+      ...ofPods(
+        manifests,
+        ({ spec: { securityContext, hostNetwork, volumes = [] } }) =>
+          securityContext?.runAsNonRoot === true &&
+          (securityContext.runAsUser ?? 0) > 0 &&
+          securityContext.seccompProfile?.type === "RuntimeDefault" &&
+          hostNetwork !== true &&
+          volumes.every(({ hostPath }) => hostPath === undefined),
+        "has rights that it needs not",
+      ),
+      ...ofContainers(
+        manifests,
+        ({ securityContext }) =>
+          securityContext?.allowPrivilegeEscalation === false &&
+          securityContext.capabilities?.drop?.join(" ") === "ALL" &&
+          securityContext.capabilities.add === undefined,
+        "has capabilities that it needs not",
+      ),
+    ],
+    breaking: (manifests) => {
+      chat(manifests).spec.template.spec.securityContext!.runAsUser = 0;
+    },
+  },
+  {
+    title: "Parley's containers can't write to their root",
+    violations: (manifests) =>
+      ofContainers(
+        manifests,
+        (container) => !isParley(container) || container.securityContext?.readOnlyRootFilesystem === true,
+        "can write to its image",
+      ),
+    breaking: (manifests) => {
+      nodeContainer(chat(manifests)).securityContext!.readOnlyRootFilesystem = false;
+    },
+  },
+  {
+    title: "Every container has a memory limit and requests, and none a CPU limit",
+    violations: (manifests) =>
+      ofContainers(
+        manifests,
+        ({ resources }) =>
+          bytesOf(resources?.limits?.["memory"]) > 0 &&
+          resources?.limits?.["cpu"] === undefined &&
+          bytesOf(resources?.requests?.["memory"]) > 0 &&
+          resources?.requests?.["cpu"] !== undefined,
+        "is not bounded as agreed",
+      ),
+    breaking: (manifests) => {
+      delete nodeContainer(chat(manifests)).resources!.limits!["memory"];
+    },
+  },
+  {
+    title: "Temporary files have a bounded place on disk, at the gateway for all uploads at once",
+    violations: (manifests) =>
+      ofNodes(
+        manifests,
+        (container, { spec, metadata }) => {
+          const mount = container.volumeMounts?.find(({ mountPath }) => mountPath === "/tmp");
+          const volume = spec.template.spec.volumes?.find(({ name }) => name === mount?.name)?.emptyDir;
+          const least = metadata.name === "gateway" ? mostUnderWay * mostFileBytes : 1;
+          const isReserved = bytesOf(container.resources?.requests?.["ephemeral-storage"] ?? "1") >= least;
+          return volume?.medium === undefined && bytesOf(volume?.sizeLimit) >= least && isReserved;
+        },
+        "has no fitting /tmp",
+      ),
+    breaking: (manifests) => {
+      named(nodesOf(manifests), "gateway").spec.template.spec.volumes!.find(({ name }) => name === "tmp")!.emptyDir!.sizeLimit = "400Mi";
+    },
+  },
+  {
+    title: "Every image has an exact tag, and Parley's is the program's version",
+    violations: (manifests) => [
+      ...ofContainers(manifests, ({ image }) => /:\d+\.\d+\.\d+[-.\w]*$/.test(image), "has no exact tag"),
+      ...ofContainers(
+        manifests,
+        (container) => !isParley(container) || container.image.endsWith(`/parley:${programVersion}`),
+        `is not of version ${programVersion}`,
+      ),
+    ],
+    breaking: (manifests) => {
+      nodeContainer(chat(manifests)).image = "registry.example/parley:latest";
+    },
+  },
+  {
+    title: "No pod gets the environment variables of the namespace's Services",
+    violations: (manifests) => ofPods(manifests, ({ spec }) => spec.enableServiceLinks === false, "gets them"),
+    breaking: (manifests) => {
+      delete chat(manifests).spec.template.spec.enableServiceLinks;
+    },
+  },
+];
