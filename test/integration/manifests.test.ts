@@ -2,11 +2,14 @@
  * The Kubernetes manifests as kustomize renders them: strictly by the schemas of two versions of Kubernetes, and by rules of our own.
  * What a cluster makes of them is not tried here.
  */
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { describeWith } from "../support/infra-describe.ts";
-import { parseManifests, type Manifest } from "../support/manifests/manifest.ts";
+import { containersOf, ofKind, parseManifests, podsOf, type Manifest } from "../support/manifests/manifest.ts";
 import { networkRules } from "../support/manifests/network.ts";
-import { podRules } from "../support/manifests/pods.ts";
+import { podRules, programVersion } from "../support/manifests/pods.ts";
 import { render, schemaComplaints } from "../support/manifests/render.ts";
 import { autoscalingRules, scalingRules } from "../support/manifests/scaling.ts";
 import { secretRules } from "../support/manifests/secrets.ts";
@@ -56,6 +59,26 @@ describeWith(["kustomize"], "The manifests", () => {
       manifest.kind === "Deployment" ? [(manifest as { spec?: { replicas?: number } }).spec?.replicas] : [],
     );
     expect(replicas).toEqual([1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  test("The README's overlay of one's own gives its image and its host", () => {
+    const [, example = ""] = /```yaml\n(.*?)```/s.exec(readFileSync("k8s/README.md", "utf8")) ?? [];
+    const folder = mkdtempSync(join(tmpdir(), "parley-overlay-"));
+    try {
+      writeFileSync(join(folder, "kustomization.yaml"), example.replace("../parley/k8s", relative(realpathSync(folder), resolve("k8s"))));
+      const own = parseManifests(render(folder));
+      for (const { violations } of networkRules) expect(violations(own)).toEqual([]);
+      expect(ofKind(own, "Ingress").flatMap(({ spec }) => spec.rules.map(({ host }) => host))).toEqual(["chat.your-domain.example"]);
+      expect(
+        new Set(
+          podsOf(own)
+            .flatMap(containersOf)
+            .map(({ image }) => image),
+        ),
+      ).toEqual(new Set([`your.registry/parley:${programVersion}`]));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   describeWith(["schemas"], "Strictly by the schemas of Kubernetes", () => {
