@@ -1,0 +1,13 @@
+/** `node scripts/release/notes.ts v1.2.3`: prints what changed in the release of that tag, which must be the program's version. */
+import { readFileSync } from "node:fs";
+import { notesOf } from "./changelog.ts";
+
+try {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+  const [tag = "none"] = process.argv.slice(2);
+  if (tag !== `v${version}`) throw new Error(`the tag is ${tag}, the program's version ${version}`);
+  process.stdout.write(`${notesOf(readFileSync("CHANGELOG.md", "utf8"), version)}\n`);
+} catch (error) {
+  process.stderr.write(`No release: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
