@@ -112,7 +112,11 @@ export interface Database {
 }
 
 export interface Store {
-  /** The database of one service, its collections and indexes made where they are missing. */
+  /**
+   * The database of one service, its collections and indexes made where they are missing; those it does not know stay.
+   * @throws StartError   an index is another one than that of its name in the store, or can't be made over the rows that are there
+   * @throws Unavailable  the store can't be reached
+   */
   open(service: string, collections: readonly Collection[]): Promise<Database>;
   /** The store's time, epoch milliseconds. */
   time(): Promise<number>;

@@ -8,16 +8,16 @@ import { newId } from "../../core/ids.ts";
 import { settle } from "../../core/settle.ts";
 import * as change from "../../core/store/store.ts";
 import { storeTime, type Database, type Operation } from "../../core/store/store.ts";
-import { describeWith } from "../support/infra-describe.ts";
+import { describeStores } from "../support/infra-describe.ts";
 import { all, chats, message, messages, messagesOf, users } from "../support/store-collections.ts";
-import { adapters, openPlace, type TestStore } from "../support/stores.ts";
+import { openPlace, type TestStore } from "../support/stores.ts";
 
 const { insert, remove, update, updateAll, upsert } = change;
 const conflict = { type: "CONFLICT" };
 const duplicate = (collection: string, index: string) => ({ name: "Duplicate", collection, index });
 const invalid = { type: "VALIDATION" };
 
-describeWithEach((open) => {
+describeStores("The store", (open) => {
   let opened: TestStore;
   let db: Database;
   beforeAll(async () => {
@@ -382,7 +382,7 @@ describeWithEach((open) => {
   });
 });
 
-describeWithEach((open) => {
+describeStores("The store", (open) => {
   test("a commit that was answered is there after its process is killed", async () => {
     const opened = await open();
     const chatId = newId();
@@ -413,36 +413,4 @@ describeWithEach((open) => {
       await opened.remove();
     }
   });
-
-  test("an index that a new release declares is made over the rows that are there", async () => {
-    const opened = await open();
-    try {
-      const earlier = change.collection<{ _id: string; email: string; born: number }>()("people", {});
-      const rows = [3, 1, 2].map((born) => ({ _id: newId(), email: `${born}@example.org`, born }));
-      await (await opened.store.open("chat", [earlier])).commit(rows.map((row) => insert(earlier, row)));
-      const now = change.collection<{ _id: string; email: string; born: number }>()("people", {
-        byBirth: { fields: ["born"] },
-        byEmail: { fields: ["email"], unique: true },
-      });
-      const db = await opened.store.open("chat", [now]);
-      expect((await db.page(now, { index: "byBirth", limit: 10 })).map(({ born }) => born)).toEqual([1, 2, 3]);
-      await expect(db.commit([insert(now, { _id: newId(), email: "1@example.org", born: 4 })])).rejects.toMatchObject(
-        duplicate("people", "byEmail"),
-      );
-      const turned = change.collection<{ _id: string; email: string; born: number }>()("people", {
-        byBirth: { fields: ["email", "born"] },
-      });
-      const later = await opened.store.open("chat", [turned]);
-      expect(
-        (await later.page(turned, { index: "byBirth", where: { email: "2@example.org" }, limit: 10 })).map(({ born }) => born),
-      ).toEqual([2]);
-    } finally {
-      await opened.remove();
-    }
-  });
 });
-
-/** The same tests for each adapter. */
-function describeWithEach(tests: (open: () => Promise<TestStore>) => void): void {
-  for (const adapter of adapters) describeWith(adapter.needs, `The store on ${adapter.title}`, () => tests(() => adapter.open()));
-}

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { describe } from "@jest/globals";
 import { skipReason, type Part } from "./infra.ts";
+import { adapters, type TestStore } from "./stores.ts";
 
 export function describeWith(parts: readonly Part[], title: string, tests: () => void): void {
   const reason = skipReason(...parts);
@@ -16,4 +17,9 @@ export const describeMesh = (title: string, tests: () => void): void => describe
 export function describeOwnRedis(title: string, tests: () => void): void {
   if (spawnSync("redis-server", ["--version"]).status === 0 || process.env["REQUIRE_INFRA"] === "1") describe(title, tests);
   else describe.skip(`${title} (skipped, it needs redis-server on the PATH)`, tests);
+}
+
+/** The same tests for each adapter of the store. */
+export function describeStores(title: string, tests: (open: () => Promise<TestStore>) => void): void {
+  for (const adapter of adapters) describeWith(adapter.needs, `${title} on ${adapter.title}`, () => tests(() => adapter.open()));
 }

@@ -5,6 +5,8 @@
  */
 import MongooseDbAdapter from "moleculer-db-adapter-mongoose";
 import mongoose, { type Connection, type mongo } from "mongoose";
+import type { StartError } from "../../errors.ts";
+import { brokenIndex, changedIndex, renamedIndex } from "../indexes.ts";
 import type { Collection } from "../store.ts";
 
 export interface Row {
@@ -36,7 +38,10 @@ class ServiceAdapter extends MongooseDbAdapter<any> {
 /** Values that a unique index holds: rows that lack one of its fields, or have null there, are outside. */
 export const indexedTypes = ["string", "number", "bool"];
 
-/** Makes what is missing; an index that was declared otherwise before is made anew. */
+/**
+ * Makes what is missing, and leaves alone what it does not know: an index may be another release's, whose nodes run beside this one.
+ * @throws StartError  an index of the same name is another one; rows that are equal in a new unique index
+ */
 export async function makeCollections(connection: Connection, collections: readonly Collection[]): Promise<Collections> {
   const made = await Promise.all(
     collections.map(async (collection) => {
@@ -60,20 +65,25 @@ const duplicateKey = 11000;
 const namespaceExists = 48;
 const indexDiffers = [85, 86];
 
-async function make(db: mongo.Db, name: string, { indexes }: Collection): Promise<Rows> {
+async function make(db: mongo.Db, name: string, collection: Collection): Promise<Rows> {
   await unless([namespaceExists], () => db.createCollection(name));
   const rows = db.collection<Row>(name);
-  for (const [index, { fields, unique = false }] of Object.entries(indexes)) {
+  for (const [index, { fields, unique = false }] of Object.entries(collection.indexes)) {
     const key = Object.fromEntries(fields.map((field) => [field, 1 as const]));
     const held = Object.fromEntries(fields.map((field) => [field, { $type: indexedTypes }]));
-    const create = () => rows.createIndex(key, { name: index, ...(unique ? { unique, partialFilterExpression: held } : {}) });
-    const created = await unless(indexDiffers, create);
-    if (created === undefined) {
-      await rows.dropIndex(index);
-      await create();
-    }
+    const options = { name: index, ...(unique ? { unique, partialFilterExpression: held } : {}) };
+    const created = await unless([duplicateKey, ...indexDiffers], () => rows.createIndex(key, options));
+    if (created === undefined) throw await refusal(rows, collection, index);
   }
   return rows;
+}
+
+async function refusal(rows: Rows, collection: Collection, index: string): Promise<StartError> {
+  const { fields, unique = false } = collection.indexes[index]!;
+  const there = await rows.indexes();
+  if (there.some(({ name }) => name === index)) return changedIndex(collection, index);
+  const same = there.find((one) => Object.keys(one.key as object).join() === fields.join() && (one["unique"] === true) === unique);
+  return same === undefined ? brokenIndex(collection, index) : renamedIndex(collection, index, String(same.name));
 }
 
 /** @returns undefined when MongoDB answers with one of these codes */

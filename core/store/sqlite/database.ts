@@ -91,7 +91,8 @@ function errorOf(failure: Failure, tables: Tables): Error {
       const { collection } = [...tables.values()].find(({ name }) => name === broken[0]![0])!;
       const columns = broken.map(([, column]) => column).join();
       const index = Object.entries(collection.indexes).find(([, { fields, unique }]) => unique === true && fields.join() === columns);
-      return new Duplicate(collection.name, index?.[0] ?? "_id");
+      // An index of another release's is known by its fields alone.
+      return new Duplicate(collection.name, index?.[0] ?? columns);
     }
   }
 }

@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StartError } from "../../errors.ts";
 
-/** Raised whenever what is stored changes its form, an index of a collection included: an older release would not keep it up. */
-export const formatVersion = 2;
+/**
+ * The file's own form; what a service stores in it has versions of its own (`../migrations.ts`). From 3 on, every release keeps up
+ * the columns and indexes of others.
+ */
+export const formatVersion = 3;
 
 export interface HeldFolder {
   /** The database's file. */

@@ -92,8 +92,14 @@ function compile(table: Table, operation: Operation, at: number, numberOf: (shap
 
 const fieldsOf = (where: readonly [string, Scalar][]): string[] => where.map(([field]) => field);
 
-/** SQLite has no booleans, neither in columns nor in what it reads out of JSON. */
-export const bound = (value: unknown): Value => (typeof value === "boolean" ? Number(value) : ((value ?? null) as Value));
+/**
+ * A value for a column. SQLite has no booleans, neither in columns nor in what it reads out of JSON. Only a column of another
+ * release's can be asked to hold an object; its index does not hold the row then.
+ */
+export function bound(value: unknown): Value {
+  if (typeof value === "boolean") return Number(value);
+  return typeof value === "string" || typeof value === "number" ? value : null;
+}
 const boundValue = ([, value]: readonly [string, Scalar]): Value => bound(value);
 
 /** `IS` and not `=`: null is a value here. */

@@ -18,10 +18,8 @@ export async function openSqliteStore(folder: string, { log }: { log: Logger }):
   const writer = await startWriter(held.file, log);
   let closed: Promise<void> | undefined;
   return {
-    open(service: string, collections: readonly Collection[]): Promise<Database> {
-      const tables = makeTables(held.connection, service, collections);
-      return Promise.resolve(openDatabase(held.connection, writer, tables));
-    },
+    open: (service: string, collections: readonly Collection[]): Promise<Database> =>
+      new Promise((resolve) => resolve(openDatabase(held.connection, writer, makeTables(held.connection, service, collections)))),
     time: () => Promise.resolve(Date.now()),
     health: () => Promise.resolve(writer.health()),
     close: () => (closed ??= writer.close().then(held.release)),

@@ -1,33 +1,37 @@
 /**
  * Collections as tables: `chat_messages` holds `_id`, each indexed field as a column of its own, and the whole document as JSON.
- * Tables, columns and indexes that a new release declares are made when it starts.
+ * Tables, columns and indexes that a new release declares are made when it starts; those of other releases stay, and are kept up.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { brokenIndex, changedIndex, renamedIndex } from "../indexes.ts";
 import { checkName } from "../shapes.ts";
 import type { Collection } from "../store.ts";
 
 export interface Table {
   readonly collection: Collection;
   readonly name: string;
-  /** Indexed fields, without `_id`. */
+  /** Indexed fields, without `_id`; also those that only another release indexes. */
   readonly columns: readonly string[];
 }
 export type Tables = ReadonlyMap<string, Table>;
 
 const quoted = (name: string): string => `"${name}"`;
 
-/** The service's tables by their collection's name. */
+/**
+ * The service's tables by their collection's name.
+ * @throws StartError  an index of the same name is another one; rows that are equal in a new unique index
+ */
 export function makeTables(connection: DatabaseSync, service: string, collections: readonly Collection[]): Tables {
-  const tables = collections.map((collection) => tableOf(service, collection));
+  const declared = collections.map((collection) => tableOf(service, collection));
   connection.exec("BEGIN IMMEDIATE");
   try {
-    for (const table of tables) make(connection, table);
+    const tables = declared.map((table) => make(connection, table));
     connection.exec("COMMIT");
+    return new Map(tables.map((table) => [table.collection.name, table]));
   } catch (error) {
     if (connection.isTransaction) connection.exec("ROLLBACK");
     throw error;
   }
-  return new Map(tables.map((table) => [table.collection.name, table]));
 }
 
 export function tableOf(service: string, collection: Collection): Table {
@@ -36,31 +40,44 @@ export function tableOf(service: string, collection: Collection): Table {
   return { collection, name: `${service}_${collection.name}`, columns: [...new Set(fields)].filter((field) => field !== "_id") };
 }
 
-function make(connection: DatabaseSync, { name, columns, collection }: Table): void {
+/** @returns the table with all the columns it has */
+function make(connection: DatabaseSync, table: Table): Table {
+  const { name, columns } = table;
   // Columns have no type: a text that looks like a number must stay a text.
   connection.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (_id TEXT NOT NULL PRIMARY KEY, doc TEXT NOT NULL)`);
-  const there = new Set(
-    connection
-      .prepare(`SELECT name FROM pragma_table_info(?)`)
-      .all(name)
-      .map((column) => column["name"]),
-  );
-  for (const column of columns.filter((field) => !there.has(field))) {
+  const there = connection
+    .prepare(`SELECT name FROM pragma_table_info(?)`)
+    .all(name)
+    .map((column) => column["name"] as string);
+  for (const column of columns.filter((field) => !there.includes(field))) {
     connection.exec(`ALTER TABLE ${quoted(name)} ADD COLUMN ${quoted(column)}`);
     connection.exec(`UPDATE ${quoted(name)} SET ${quoted(column)} = doc ->> '$.${column}'`);
   }
-  const wanted = new Map(
-    Object.entries(collection.indexes).map(([index, { fields, unique }]) => {
-      const on = `${quoted(name)} (${fields.map(quoted).join(", ")})`;
-      return [`${name}_${index}`, `CREATE ${unique === true ? "UNIQUE " : ""}INDEX ${quoted(`${name}_${index}`)} ON ${on}`];
-    }),
-  );
+  makeIndexes(connection, table);
+  const others = there.filter((column) => !["_id", "doc", ...columns].includes(column));
+  return { ...table, columns: [...columns, ...others] };
+}
+
+function makeIndexes(connection: DatabaseSync, { name, collection }: Table): void {
   const made = connection
     .prepare("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL")
-    .all(name);
-  for (const { name: index, sql } of made as { name: string; sql: string }[]) {
-    if (wanted.get(index) === sql) wanted.delete(index);
-    else connection.exec(`DROP INDEX ${quoted(index)}`);
+    .all(name) as { name: string; sql: string }[];
+  const there = new Map(made.map((index) => [index.name, index.sql.replace(quoted(index.name), "")]));
+  for (const [index, { fields, unique = false }] of Object.entries(collection.indexes)) {
+    const indexName = `${name}_${index}`;
+    const sql = (as: string) => `CREATE ${unique ? "UNIQUE " : ""}INDEX ${as} ON ${quoted(name)} (${fields.map(quoted).join(", ")})`;
+    const same = there.get(indexName);
+    if (same === sql("")) continue;
+    if (same !== undefined) throw changedIndex(collection, index);
+    const [other] = [...there].find(([, body]) => body === sql("")) ?? [];
+    if (other !== undefined) throw renamedIndex(collection, index, other.slice(name.length + 1));
+    try {
+      connection.exec(sql(quoted(indexName)));
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode === constraintUnique) throw brokenIndex(collection, index);
+      throw error;
+    }
   }
-  for (const sql of wanted.values()) connection.exec(sql);
 }
+
+const constraintUnique = 2067;
