@@ -5,7 +5,15 @@
 const armed = new Map<string, "SIGKILL" | "SIGSTOP">();
 
 /** The places that can be armed. */
-export const faultPoints = ["store.commit", "outbox.publish", "media.written", "media.judged", "media.taken", "media.dropped"] as const;
+export const faultPoints = [
+  "store.commit",
+  "schema.page",
+  "outbox.publish",
+  "media.written",
+  "media.judged",
+  "media.taken",
+  "media.dropped",
+] as const;
 export type FaultPoint = (typeof faultPoints)[number];
 
 /**

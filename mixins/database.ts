@@ -1,15 +1,21 @@
 /**
- * Gives a service its database: its own collections, made on the first start. What is declared here can be read from the service's
- * schema too, without starting it: backups hold every collection that some service declares.
+ * Gives a service its database: its own collections, made on the first start, and what is in them at its release's schema. What is
+ * declared here can be read from the service's schema too, without starting it: backups hold every collection that some service declares.
  */
+import { endStart } from "../core/broker/lifecycle.ts";
+import { StartError } from "../core/errors.ts";
 import { portsOf } from "../core/ports.ts";
 import type { Mixin } from "../core/service.ts";
+import { openMigrated } from "../core/store/migrate.ts";
+import type { Migration } from "../core/store/migrations.ts";
 import type { Collection, Database } from "../core/store/store.ts";
 
 /** What a service keeps. */
 export interface DeclaredDatabase {
   readonly service: string;
   readonly collections: readonly Collection[];
+  /** All that lead to this release's schema version, in order; without any it is 1. */
+  readonly migrations: readonly Migration[];
 }
 
 /** The part of a schema, or of one of its mixins, that says so. */
@@ -17,9 +23,19 @@ export interface Declaring {
   readonly declaredDatabase: DeclaredDatabase;
 }
 
-export const database = (service: string, collections: readonly Collection[]): Mixin<{ db: Database }> & Declaring => ({
-  declaredDatabase: { service, collections },
+export const database = (
+  service: string,
+  collections: readonly Collection[],
+  migrations: readonly Migration[] = [],
+): Mixin<{ db: Database }> & Declaring => ({
+  declaredDatabase: { service, collections, migrations },
   async started() {
-    this.db = await portsOf(this.broker).store.open(service, collections);
+    try {
+      const { store } = portsOf(this.broker);
+      this.db = await openMigrated({ store, service, collections, migrations, log: this.logger });
+    } catch (error) {
+      if (error instanceof StartError) endStart(error.message);
+      throw error;
+    }
   },
 });

@@ -8,9 +8,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, expect, test } from "@jest/globals";
 import jwt from "jsonwebtoken";
+import { schemaId, schemaOf, schemas } from "../../core/store/migrations.ts";
+import { insert } from "../../core/store/store.ts";
 import { factory } from "../support/factory.ts";
 import { ask } from "../support/person.ts";
 import { within } from "../support/eventually.ts";
+import { openPlace } from "../support/stores.ts";
 import { freePort, startEmbedded, startNode, temporaryFolder, type Env } from "../support/server.ts";
 
 const cleanUps: (() => Promise<unknown>)[] = [];
@@ -72,6 +75,20 @@ async function keeping(writes: number): Promise<number> {
 }
 /** What a start, and what an end, waits for to be on the disk. */
 const kept = { start: 12, end: 3 };
+
+test("data that only newer releases can read ends the start with one line, and stays as it is", async () => {
+  const dataDir = await folder();
+  const store = await openPlace(["sqlite", dataDir, ""]);
+  const db = await store.open("chat", [schemas]);
+  await db.commit([insert(schemas, { _id: schemaId, version: 9, oldest: 8, rev: 30, cursor: null, done: 0 })]);
+  await store.close();
+  expect(linesOf(await refusal({ DATA_DIR: dataDir }))).toEqual([
+    expect.stringMatching(/^Parley can't start: the data of chat needs a release with schema 8 or newer \(it has 9, this release \d+\)/),
+  ]);
+  const again = await openPlace(["sqlite", dataDir, ""]);
+  expect(await schemaOf(await again.open("chat", [schemas]))).toMatchObject({ version: 9, oldest: 8, rev: 30 });
+  await again.close();
+});
 
 test("it is ready within 3 s, says where it listens in one line, and ends within 2 s on Ctrl-C", async () => {
   const took: { readonly loading: number; readonly keeping: number; readonly ready: number; readonly end: number }[] = [];

@@ -7,7 +7,7 @@ import MongooseDbAdapter from "moleculer-db-adapter-mongoose";
 import mongoose, { type Connection, type mongo } from "mongoose";
 import type { StartError } from "../../errors.ts";
 import { brokenIndex, changedIndex, renamedIndex } from "../indexes.ts";
-import type { Collection } from "../store.ts";
+import type { Collection, Index } from "../store.ts";
 
 export interface Row {
   readonly _id: string;
@@ -68,18 +68,18 @@ const indexDiffers = [85, 86];
 async function make(db: mongo.Db, name: string, collection: Collection): Promise<Rows> {
   await unless([namespaceExists], () => db.createCollection(name));
   const rows = db.collection<Row>(name);
-  for (const [index, { fields, unique = false }] of Object.entries(collection.indexes)) {
+  for (const [index, declared] of Object.entries(collection.indexes)) {
+    const { fields, unique = false } = declared;
     const key = Object.fromEntries(fields.map((field) => [field, 1 as const]));
     const held = Object.fromEntries(fields.map((field) => [field, { $type: indexedTypes }]));
     const options = { name: index, ...(unique ? { unique, partialFilterExpression: held } : {}) };
     const created = await unless([duplicateKey, ...indexDiffers], () => rows.createIndex(key, options));
-    if (created === undefined) throw await refusal(rows, collection, index);
+    if (created === undefined) throw await refusal(rows, collection, index, declared);
   }
   return rows;
 }
 
-async function refusal(rows: Rows, collection: Collection, index: string): Promise<StartError> {
-  const { fields, unique = false } = collection.indexes[index]!;
+async function refusal(rows: Rows, collection: Collection, index: string, { fields, unique = false }: Index<any>): Promise<StartError> {
   const there = await rows.indexes();
   if (there.some(({ name }) => name === index)) return changedIndex(collection, index);
   const same = there.find((one) => Object.keys(one.key as object).join() === fields.join() && (one["unique"] === true) === unique);

@@ -25,8 +25,10 @@ export async function openMongoStore(uri: string, mesh: string, { log }: { log: 
   }
   const hello = () => withStoreErrors(() => connection.db!.admin().command({ hello: 1 }));
   return {
-    open: async (service, collections) =>
-      openDatabase(connection.getClient(), await makeCollections(connection.useDb(`${mesh}_${service}`), collections)),
+    async open(service, collections) {
+      const made = await withStoreErrors(() => makeCollections(connection.useDb(`${mesh}_${service}`), collections));
+      return openDatabase(connection.getClient(), made);
+    },
     time: async () => ((await hello())["localTime"] as Date).getTime(),
     async health() {
       try {
