@@ -5,6 +5,7 @@
 import type { Redis, RedisOptions } from "ioredis";
 import type { Logger } from "moleculer";
 import { circuitBreaker, type Breaker } from "./breaker.ts";
+import { gauge } from "./metrics/declare.ts";
 import { breaker } from "./policy.ts";
 
 const longestPauseMs = 2000;
@@ -22,6 +23,9 @@ export const failFast = {
 
 const timeoutMs = 250;
 const failures = 3;
+const breakerOpen = gauge("parley_breaker_open", "Whether the circuit breaker around Redis is not closed, by what Redis is used for", [
+  "breaker",
+]);
 
 export interface Guarded {
   readonly client: Redis;
@@ -35,6 +39,7 @@ export interface Guarded {
 }
 
 export function redisBreaker({ client, use, instead, log, onBack }: Guarded): Breaker {
+  breakerOpen.of().set({ breaker: use }, 0);
   const probe = async (): Promise<void> => {
     try {
       await client.ping();
@@ -50,6 +55,7 @@ export function redisBreaker({ client, use, instead, log, onBack }: Guarded): Br
     halfOpenMs: breaker.halfOpenMs,
     probe,
     onChange(now, before) {
+      breakerOpen.of().set({ breaker: use }, now === "closed" ? 0 : 1);
       if (before === "closed") log.warn(`Redis is away (${use}): ${instead} meanwhile`);
       if (now !== "closed") return;
       log.info(`Redis is back (${use})`);

@@ -12,6 +12,9 @@ export function newId(): string {
   return seconds.toString(16).padStart(8, "0") + processPart + counter.toString(16).padStart(6, "0");
 }
 
+/** When an id was made, epoch milliseconds by its maker's clock, to a second. */
+export const timeOfId = (id: string): number => parseInt(id.slice(0, 8), 16) * 1000;
+
 export const isId = (value: unknown): value is string => typeof value === "string" && pattern.test(value);
 
 /** One key for two people, whichever comes first. */

@@ -4,6 +4,7 @@
  * comes between. Too many are sent away.
  */
 import { Unavailable } from "./errors.ts";
+import { resource } from "./metrics/resources.ts";
 
 export interface Turns {
   /**
@@ -21,11 +22,13 @@ interface Waiting {
 }
 
 /**
+ * @param name         as metrics call it
  * @param atOnce       how many may be at work
  * @param mostWaiting  how many may wait
  * @param waitMs       how long one may wait: whoever asked has given up by then
  */
-export function turns({ atOnce, mostWaiting, waitMs }: { atOnce: number; mostWaiting: number; waitMs: number }): Turns {
+export function turns({ name, atOnce, mostWaiting, waitMs }: { name: string; atOnce: number; mostWaiting: number; waitMs: number }): Turns {
+  const places = resource(name, atOnce + mostWaiting);
   const queue: Waiting[] = [];
   const atWork: string[] = [];
   let isPlanned = false;
@@ -59,19 +62,32 @@ export function turns({ atOnce, mostWaiting, waitMs }: { atOnce: number; mostWai
     return place;
   }
 
+  function refuse(): never {
+    places.refuse();
+    throw new Unavailable();
+  }
+
+  /** @throws Unavailable  it waited too long */
+  async function turnOf(who: string): Promise<void> {
+    const isLate = await new Promise<boolean>((begin) => {
+      queue.push({ who, until: performance.now() + waitMs, begin });
+      plan();
+    });
+    if (isLate) refuse();
+  }
+
   return {
     async take(who, work) {
-      if (atWork.length + queue.length >= atOnce + mostWaiting) throw new Unavailable();
-      await new Promise<void>((resolve, reject) => {
-        const begin = (isLate: boolean) => (isLate ? reject(new Unavailable()) : resolve());
-        queue.push({ who, until: performance.now() + waitMs, begin });
-        plan();
-      });
+      if (atWork.length + queue.length >= atOnce + mostWaiting) refuse();
+      places.enter();
       try {
-        return await work();
+        await turnOf(who);
+        return await work().finally(() => {
+          atWork.splice(atWork.indexOf(who), 1);
+          plan();
+        });
       } finally {
-        atWork.splice(atWork.indexOf(who), 1);
-        plan();
+        places.leave();
       }
     },
   };

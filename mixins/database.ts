@@ -9,6 +9,7 @@ import type { Mixin } from "../core/service.ts";
 import { openMigrated } from "../core/store/migrate.ts";
 import type { Migration } from "../core/store/migrations.ts";
 import type { Collection, Database } from "../core/store/store.ts";
+import { timed } from "./timed-database.ts";
 
 /** What a service keeps. */
 export interface DeclaredDatabase {
@@ -32,7 +33,7 @@ export const database = (
   async started() {
     try {
       const { store } = portsOf(this.broker);
-      this.db = await openMigrated({ store, service, collections, migrations, log: this.logger });
+      this.db = timed(await openMigrated({ store, service, collections, migrations, log: this.logger }), this.broker, service);
     } catch (error) {
       if (error instanceof StartError) endStart(error.message);
       throw error;

@@ -34,7 +34,7 @@ export const relay: Mixin<Relayed> = {
   ...afterStarted<Relayed>(function () {
     const { db } = this;
     const { queue, clock } = portsOf(this.broker);
-    const started = startRelay({ db, queue, clock, log: this.logger });
+    const started = startRelay({ service: this.name, db, queue, clock, log: this.logger });
     const commit = db.commit.bind(db);
     // On the database itself: the service has handed it to its repositories already.
     db.commit = async (operations) => {

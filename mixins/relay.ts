@@ -6,6 +6,8 @@ import type { Logger } from "moleculer";
 import type { Clock } from "../core/clock.ts";
 import { codeOf } from "../core/errors.ts";
 import { faultPoint } from "../core/faults.ts";
+import { timeOfId } from "../core/ids.ts";
+import { gauge } from "../core/metrics/declare.ts";
 import type { Queue } from "../core/queue/queue.ts";
 import { outsideRequests, type Origin } from "../core/request-context.ts";
 import { collection, remove, update, type Database, type Doc } from "../core/store/store.ts";
@@ -27,8 +29,19 @@ const leaseMs = 10_000;
 /** After a failed publish, and between looks for what others left. */
 const pauseMs = 5000;
 const batchSize = 50;
+/** Entries counted at most. */
+const mostCounted = 10_000;
+
+const depth = gauge("parley_outbox_entries", "Durable events of a service that the queue has not got yet, at most 10,000; known to 5 s", [
+  "service",
+]);
+const oldest = gauge("parley_outbox_oldest_seconds", "Age of a service's oldest event that the queue has not got yet; known to 5 s", [
+  "service",
+]);
 
 export interface Relaying {
+  /** Whose outbox it is, for metrics. */
+  readonly service: string;
   readonly db: Database;
   readonly queue: Queue;
   readonly clock: Clock;
@@ -42,12 +55,16 @@ export interface Relay {
   readonly stop: () => Promise<void>;
 }
 
-export function startRelay({ db, queue, clock, log }: Relaying): Relay {
+export function startRelay({ service, db, queue, clock, log }: Relaying): Relay {
   let running: Promise<void> | undefined;
   let isWoken = false;
   let isStopped = false;
-  const timer = setInterval(wake, pauseMs);
+  const timer = setInterval(() => {
+    wake();
+    void measure();
+  }, pauseMs);
   wake();
+  void measure();
 
   function wake(): void {
     isWoken = !isStopped;
@@ -104,6 +121,28 @@ export function startRelay({ db, queue, clock, log }: Relaying): Relay {
       if (codeOf(error) === "CONFLICT") return undefined;
       throw error;
     }
+  }
+
+  /** How much waits, and since when. */
+  async function measure(): Promise<void> {
+    try {
+      const count = await db.count(outbox, { index: "byLease", limit: mostCounted });
+      const age = count === 0 ? 0 : await ageOfOldest();
+      depth.of().set({ service }, count);
+      oldest.of().set({ service }, age);
+    } catch {
+      // The store is away: the last values stay, and the part says so.
+    }
+  }
+
+  /** Entries are tried in the order they came: the oldest is the first of those that were, or of those that were not yet. */
+  async function ageOfOldest(): Promise<number> {
+    const [untried, tried] = await Promise.all([
+      db.page(outbox, { index: "byLease", limit: 1 }),
+      db.page(outbox, { index: "byLease", after: [0], limit: batchSize }),
+    ]);
+    const since = Math.min(...[...untried, ...tried].map(({ _id }) => timeOfId(_id)));
+    return Number.isFinite(since) ? Math.max(0, Date.now() - since) / 1000 : 0;
   }
 
   return {

@@ -4,9 +4,9 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { variables } from "../core/config.ts";
+import { markdownTable, withTable as between } from "./markdown-table.ts";
 
 const readme = new URL("../README.md", import.meta.url);
-const [begin, end] = ["<!-- config -->", "<!-- /config -->"];
 
 /** Which variables have a twin, as a sentence below the table. */
 function twins(): string {
@@ -17,24 +17,17 @@ function twins(): string {
   ].join("\n");
 }
 
-/** The variables as a Markdown table, its columns padded as Prettier wants them. */
-function table(): string {
-  const rows = Object.entries(variables).map(([name, variable]) => [`\`${name}\``, variable.default, variable.meaning]);
-  const header = ["variable", "default", "meaning"];
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-  return [header, widths.map((width) => "-".repeat(width)), ...rows].map(line).join("\n");
-}
+const table = (): string =>
+  markdownTable(
+    ["variable", "default", "meaning"],
+    Object.entries(variables).map(([name, variable]) => [`\`${name}\``, variable.default, variable.meaning]),
+  );
 
 /**
  * The text with the table as it should be.
  * @throws Error  there is no place for the table
  */
-export function withTable(text: string): string {
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from === -1 || to < from) throw new Error(`README.md has no place for the table: ${begin} and ${end}, a line each`);
-  return `${text.slice(0, from + begin.length)}\n\n${table()}\n\n${twins()}\n\n${text.slice(to)}`;
-}
+export const withTable = (text: string): string => between("README.md", "config", text, `${table()}\n\n${twins()}`);
 
 /** What is wrong with the README's table, or undefined. */
 export async function outOfDate(): Promise<string | undefined> {

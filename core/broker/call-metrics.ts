@@ -6,6 +6,7 @@
 import type { Context, Middleware } from "moleculer";
 import { codeOf, statusOf } from "../errors.ts";
 import { counter, countedHistogram, gauge } from "../metrics/declare.ts";
+import { bound } from "../metrics/resources.ts";
 
 /** Upper bounds of the histogram, seconds. */
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
@@ -20,6 +21,7 @@ const callsFailed = counter(
   "Calls that failed, by the error's code; fault says whose it was: client for a refusal, server for what should not happen",
   [...labels, "code", "fault"],
 );
+const bulkhead = bound("bulkhead");
 const callsActive = gauge("parley_calls_active", "Calls under way", labels);
 
 /** What is counted of one action. */
@@ -54,6 +56,7 @@ export function callMetrics(): Middleware {
         return await next.call(this, ctx);
       } catch (error) {
         const code = codeOf(error) ?? (error as Error).name;
+        if (code === "QueueIsFullError") bulkhead.refuse();
         calls.failures.set(code, (calls.failures.get(code) ?? 0) + 1);
         throw error;
       } finally {

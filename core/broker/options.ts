@@ -55,7 +55,7 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
         ? { enabled: false }
         : { enabled: true, exporter: new SpanExporter(config.TRACING_URL) as never, sampling: { rate: config.TRACING_SAMPLE } },
     metadata: { routing: config.ROUTING },
-    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers, callMetrics(), nodeMetrics(), requests()],
+    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers, callMetrics(), nodeMetrics(config), requests()],
     internalMiddlewares: false,
     skipProcessEventRegistration: true,
     internalServices: true,

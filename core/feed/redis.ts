@@ -3,12 +3,19 @@
  * now is dropped, as the port allows.
  */
 import type { Logger } from "moleculer";
+import { counter } from "../metrics/declare.ts";
+import { bound } from "../metrics/resources.ts";
 import type { Feed } from "./feed.ts";
 import { connected, disconnect, redisClient } from "./redis-client.ts";
 import { listening } from "./redis-listening.ts";
 
 /** Beyond this much that Redis has not answered yet, messages are dropped: a slow Redis must not fill our memory. */
 const maxUnansweredChars = 16 * 1024 * 1024;
+const unansweredBound = bound("feed_buffer");
+
+const published = counter("parley_feed_published_total", "Messages for the feed: sent, or dropped because Redis was away or slow", [
+  "result",
+]);
 
 /**
  * @param prefix  of every channel: several meshes may share a Redis
@@ -21,6 +28,7 @@ export async function openRedisFeed({ url, prefix, log }: { url: string; prefix:
   const channelPrefix = `${prefix}feed:`;
   let unansweredChars = 0;
 
+  for (const result of ["sent", "dropped"]) published.of().inc({ result }, 0);
   try {
     await Promise.all(clients.map(connected));
   } catch (error) {
@@ -31,7 +39,13 @@ export async function openRedisFeed({ url, prefix, log }: { url: string; prefix:
 
   return {
     publish(channel, message) {
-      if (publisher.status !== "ready" || unansweredChars > maxUnansweredChars) return;
+      const isFull = unansweredChars > maxUnansweredChars;
+      if (isFull) unansweredBound.refuse();
+      if (isFull || publisher.status !== "ready") {
+        published.of().inc({ result: "dropped" });
+        return;
+      }
+      published.of().inc({ result: "sent" });
       const json = JSON.stringify(message);
       unansweredChars += json.length;
       const answered = (): void => {

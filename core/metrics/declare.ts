@@ -1,7 +1,8 @@
 /**
  * Declares metrics: `const refused = counter("parley_limits_refused_total", "Requests refused by a rate limit", ["limit"])`, then
- * `refused.of(broker).inc({ limit })`. Each broker has a registry of its own, since tests run several in one process. prom-client keeps
- * and prints the values; docs/metrics.md is made from the declarations.
+ * `refused.of(broker).inc({ limit })`. Each broker has a registry of its own, since tests run several in one process; what is the process's,
+ * or is counted where no broker is at hand, is counted by `of()`. prom-client keeps and prints the values; docs/metrics.md is made from the
+ * declarations.
  */
 import type { ServiceBroker } from "moleculer";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
@@ -20,8 +21,8 @@ export type Sample<L extends string> = readonly [labels: Labels<L>, value: numbe
 type Collector<L extends string> = () => Iterable<Sample<L>> | Promise<Iterable<Sample<L>>>;
 
 interface Declared<L extends string, M> extends Declaration<L> {
-  /** The metric of this broker, made when it is first asked for: until then it is not exported. */
-  readonly of: (broker: ServiceBroker) => M;
+  /** The metric of this broker, or of the process, made when it is first asked for: until then it is not exported. Ask for either, not both. */
+  readonly of: (broker?: ServiceBroker) => M;
 }
 interface Collectable<L extends string, M> extends Declared<L, M> {
   /** Asks for the values at each scrape, instead of being told of each change; for a value that is cheaper to read than to follow. */
@@ -30,6 +31,8 @@ interface Collectable<L extends string, M> extends Declared<L, M> {
 
 const declared = new Map<string, Declaration>();
 const registries = new WeakMap<ServiceBroker, Registry>();
+/** The metrics of this process. */
+export const processRegistry = new Registry();
 
 /** Every metric declared so far, by name. */
 export const declarations = (): Declaration[] => [...declared.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -57,7 +60,7 @@ function declaredAs<L extends string, M extends object>(declaration: Declaration
   return {
     ...declare(declaration),
     of(broker) {
-      const registry = registryOf(broker);
+      const registry = broker === undefined ? processRegistry : registryOf(broker);
       const metric = made.get(registry) ?? make(registry);
       made.set(registry, metric);
       return metric;

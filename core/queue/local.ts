@@ -19,6 +19,8 @@ export interface LocalOptions {
 }
 
 const maxReplayed = 10_000;
+/** Counted of each group at most. */
+const mostCounted = 10_000;
 /** Replayed in one commit. */
 const replayBatch = 200;
 
@@ -56,6 +58,14 @@ export async function openLocalQueue({ store, groups, retry, clock, log }: Local
       dispatchers.get(group)?.handOut();
       return replayed;
     },
+    depths: () =>
+      Promise.all(
+        Object.keys(groups).map(async (group) => ({
+          group,
+          waiting: await db.count(rows, { index: "byGroupAndDue", where: { group }, limit: mostCounted }),
+          dead: await db.count(dead, { index: "byGroupAndTime", where: { group }, limit: mostCounted }),
+        })),
+      ),
     health: () => ({ ok: true }),
     async close() {
       closed = true;

@@ -27,6 +27,12 @@ export interface DeadLetter {
   readonly diedAt: number;
 }
 
+export interface Depth {
+  readonly group: string;
+  readonly waiting: number;
+  readonly dead: number;
+}
+
 /** A consumer group and the topics it follows: known to all nodes, so that an event waits for a group that is not running. */
 export type Groups = { readonly [group: string]: readonly string[] };
 
@@ -42,6 +48,8 @@ export interface Queue {
   deadLetters(group: string, limit: number): Promise<DeadLetter[]>;
   /** Hands dead letters to their group again, all or the one with this event id. @returns how many */
   replay(group: string, eventId?: string): Promise<number>;
+  /** How much each group has waiting and dead, as far as it is counted. Events that wait for their next attempt may be left out. @throws Unavailable */
+  depths(): Promise<readonly Depth[]>;
   health(): { ok: boolean; detail?: string };
   /** Stops handing out events, waits for handlers under way, closes. */
   close(): Promise<void>;

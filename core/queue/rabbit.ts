@@ -83,6 +83,22 @@ export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitO
         return wanted.length;
       });
     },
+    async depths() {
+      const channel = await session().connection.createChannel();
+      channel.on("error", () => undefined); // Comes out of the call that was under way.
+      const count = async (queue: string) => (await channel.checkQueue(queue)).messageCount;
+      try {
+        return await Promise.all(
+          Object.keys(groups).map(async (group) => ({
+            group,
+            waiting: await count(at.queue(group)),
+            dead: await count(at.dead(group)),
+          })),
+        );
+      } finally {
+        await channel.close().catch(() => undefined);
+      }
+    },
     health() {
       const ok = connection.current() !== undefined;
       return ok ? { ok } : { ok, detail: "RabbitMQ can't be reached" };

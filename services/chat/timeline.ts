@@ -8,6 +8,8 @@ import type { Clock } from "../../core/clock.ts";
 import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed/feed.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../core/request-context.ts";
+import { histogram } from "../../core/metrics/declare.ts";
+import { bound } from "../../core/metrics/resources.ts";
 import { backOff, settle } from "../../core/settle.ts";
 import { Duplicate, expect, type Database } from "../../core/store/store.ts";
 import type { Repository } from "./chat.repository.ts";
@@ -46,8 +48,12 @@ export interface TimelineParts {
 
 /** Changes a chat's queue holds at most; beyond it senders are told to come back. */
 const maxQueued = 5000;
+const queueBound = bound("chat_queue");
 /** What one commit takes at most. */
 const maxBatch = { changes: 500, bytes: 512 * 1024 };
+const batchChanges = histogram("parley_chat_batch_changes", "Changes of one chat that were judged and committed together", {
+  buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+});
 /** How long a change is tried, from its call on: a little less than its caller waits. */
 const patienceMs = 9000;
 /** After a failure whose outcome is not known, the head is announced as soon as it can be read. */
@@ -93,7 +99,10 @@ export class Timeline {
    * @throws Unavailable  the queue is full, or the store did not answer: the change may be repeated
    */
   append<R>(change: Change<R>, expiresAt: number = expiry(this.parts.clock)): Promise<R> {
-    if (this.queue.length >= maxQueued) return Promise.reject(new Unavailable("This chat is too busy, try again"));
+    if (this.queue.length >= maxQueued) {
+      queueBound.refuse();
+      return Promise.reject(new Unavailable("This chat is too busy, try again"));
+    }
     return new Promise<R>((resolve, reject) => {
       this.queue.push({ change, expiresAt, request: currentRequest(), resolve, reject });
       if (!this.running) void this.run();
@@ -139,7 +148,9 @@ export class Timeline {
   private take(): Entry[] {
     let bytes = 0;
     const end = this.queue.findIndex(({ change }, index) => (bytes += change.size) > maxBatch.bytes && index > 0);
-    return this.queue.splice(0, Math.min(end < 0 ? this.queue.length : end, maxBatch.changes));
+    const batch = this.queue.splice(0, Math.min(end < 0 ? this.queue.length : end, maxBatch.changes));
+    batchChanges.of().observe(batch.length);
+    return batch;
   }
 
   /** What is queued behind a failure fails with it, or a sender's later message would overtake the earlier one. */

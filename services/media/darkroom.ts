@@ -46,7 +46,7 @@ const main = fileURLToPath(new URL("image-process.ts", import.meta.url));
 const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "131072" };
 
 export function openDarkroom(): Darkroom {
-  const places = turns({ atOnce, mostWaiting, waitMs });
+  const places = turns({ name: "image_workers", atOnce, mostWaiting, waitMs });
   const idle = new Map<ChildProcess, NodeJS.Timeout>();
   const all = new Set<ChildProcess>();
 

@@ -10,11 +10,12 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
 import { followClock, type Clock } from "../../core/clock.ts";
 import { newId } from "../../core/ids.ts";
+import { processRegistry } from "../../core/metrics/declare.ts";
 import { portsOf } from "../../core/ports.ts";
 import { openLocalQueue } from "../../core/queue/local.ts";
 import type { DurableEvent, Queue } from "../../core/queue/queue.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
-import { update, type Database, type Store } from "../../core/store/store.ts";
+import { insert, update, type Database, type Store } from "../../core/store/store.ts";
 import { follow, on, type Followed } from "../../mixins/follower.ts";
 import { announce, outbox } from "../../mixins/outbox.ts";
 import { startRelay, type OutboxRow, type Relay } from "../../mixins/relay.ts";
@@ -150,7 +151,7 @@ describe("Relays of one outbox", () => {
   });
 
   function relaying(parts: { queue?: Queue; clock?: Clock } = {}): Relay {
-    const relay = startRelay({ db, queue, clock, log: quiet, ...parts });
+    const relay = startRelay({ service: "test", db, queue, clock, log: quiet, ...parts });
     cleanUps.push(() => relay.stop());
     return relay;
   }
@@ -194,6 +195,21 @@ describe("Relays of one outbox", () => {
     expect(await waiting(db)).toHaveLength(3);
     relaying({ clock: stoppedAt(clock.now() + 6000) });
     await eventually("all are handled", () => published.length === 3);
+  });
+
+  test("what waits is counted, with the age of the oldest", async () => {
+    const closed = await openLocalQueue({ store, groups, retry, clock, log: quiet });
+    await closed.close();
+    await announceMany(2);
+    const minuteAgo = Math.floor(Date.now() / 1000 - 60).toString(16) + newId().slice(8);
+    await db.commit([
+      insert(outbox, { _id: minuteAgo, topic: "thing.changed", key: "", rev: 0, payload: {}, leaseUntil: clock.now() + 1e6 }),
+    ]);
+    relaying({ queue: closed });
+    const valueOf = async (name: string) =>
+      Number(new RegExp(`^${name}\\{service="test"\\} (\\S+)$`, "m").exec(await processRegistry.metrics())?.[1]);
+    await eventually("three are counted", async () => (await valueOf("parley_outbox_entries")) === 3);
+    expect(await valueOf("parley_outbox_oldest_seconds")).toBeGreaterThanOrEqual(60);
   });
 
   test("entries that can't go out don't hold up the others", async () => {

@@ -169,6 +169,9 @@ function promisesOfThePort(makeBench: () => Bench | Promise<Bench>): void {
       const before = Date.now();
       await queue.publish(lost);
       const [letter] = await dead(queue, "slow", 1);
+      await eventually("they are counted", async () =>
+        (await queue.depths()).some(({ group, waiting, dead: count }) => group === "slow" && waiting === 0 && count === 1),
+      );
       expect(letter).toEqual({ event: lost, group: "slow", attempts: 3, reason: "on purpose", diedAt: expect.any(Number) });
       expect(letter!.diedAt).toBeGreaterThanOrEqual(before);
       expect(attempts).toBe(3);

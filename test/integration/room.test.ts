@@ -116,7 +116,7 @@ describe("a room", () => {
       }
       if (random() < 0.2) await new Promise((resolve) => setImmediate(resolve));
     }
-    room.reach(chat.seq);
+    room.reach(chat.seq, "poll");
 
     await eventually("the early one has all", () => news(early.heard).length >= chat.n);
     expect(news(early.heard)).toEqual([...new Set(news(early.heard))]);
@@ -135,7 +135,7 @@ describe("a room", () => {
     const ears = await listener();
     room.attach(ears.server, member("a"), start);
     commits(chat, 6, () => chat.send());
-    room.reach(chat.seq);
+    room.reach(chat.seq, "poll");
     // The announced change comes with the first page; what is beyond it is another one.
     commits(chat, 6, () => chat.send());
     await hears(ears.heard, 12);
@@ -173,7 +173,7 @@ describe("a room", () => {
     // Message 3 is on the second page now: the first one reaches beyond where the socket was.
     commits(chat, 4, () => chat.send());
     chat.commit(() => chat.edit(3));
-    room.reach(chat.seq);
+    room.reach(chat.seq, "poll");
     await hears(behind.heard, 8);
     await hears(further.heard, 5);
     expect(told(behind.heard)).toEqual([1, 2, 4, 5, 6, 7, 8, 3].map((n) => `receiveMessage ${n}`));
@@ -245,7 +245,7 @@ describe("a room", () => {
       if (when === "seated") room.hear(returned);
       else room.hear({ ...chat.since(0), kind: "batch" });
       if (when !== "seated") room.attach(ears.server, membership, here);
-      room.reach(chat.seq);
+      room.reach(chat.seq, "poll");
       await hears(ears.heard, 1);
       const again = chat.membership("b")!;
       room.attach(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
@@ -301,7 +301,7 @@ describe("a room", () => {
     commits(chat, 8, () => chat.send());
     chat.commit(() => chat.remove("b"));
     commits(chat, 8, () => chat.send());
-    room.reach(chat.seq);
+    room.reach(chat.seq, "poll");
     await hears(stays.heard, chat.n - 2 + 1);
     await settled(leaves);
     expect(told(stays.heard).filter((one) => one === "chatChanged")).toHaveLength(1);

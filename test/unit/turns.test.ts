@@ -1,6 +1,7 @@
 /** How scarce places are shared: turn by turn, fairly, and not at the cost of what else the thread has to do. */
 import { setImmediate as aTurn } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
+import { processRegistry } from "../../core/metrics/declare.ts";
 import { turns } from "../../core/turns.ts";
 
 const held = () => Promise.withResolvers<undefined>();
@@ -9,7 +10,7 @@ const work = (began: string[], name: string, until: Promise<unknown>) => () => {
   return until;
 };
 test("those who ask first are served first, as many as there are places", async () => {
-  const { take } = turns({ atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
+  const { take } = turns({ name: "test", atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
   const began: string[] = [];
   const [first, second] = [held(), held()];
   const all = [
@@ -27,7 +28,7 @@ test("those who ask first are served first, as many as there are places", async 
   await all[0];
 });
 test("who asks for much waits behind who asks for little", async () => {
-  const { take } = turns({ atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
+  const { take } = turns({ name: "test", atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
   const began: string[] = [];
   const gates = [held(), held()];
   const ask = (who: string, name: string, until: Promise<unknown>) => take(who, work(began, name, until));
@@ -44,14 +45,14 @@ test("who asks for much waits behind who asks for little", async () => {
   expect(began.slice(3)).toEqual(["Ada 2", "Ada 3"]);
 });
 test("a failure gives its turn back", async () => {
-  const { take } = turns({ atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const { take } = turns({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
   await expect(take("Ada", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
 });
 test("too many, and who has waited too long, are sent away", async () => {
-  const { take } = turns({ atOnce: 1, mostWaiting: 1, waitMs: -1 });
+  const { take } = turns({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: -1 });
   const first = held();
-  const { take: patient } = turns({ atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const { take: patient } = turns({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
   const working = patient("Ada", () => first.promise);
   const waiting = patient("Ada", () => Promise.resolve("second"));
   await expect(patient("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
@@ -61,7 +62,7 @@ test("too many, and who has waited too long, are sent away", async () => {
   await expect(take("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
 });
 test("what else is due comes between those whose work never waits", async () => {
-  const { take } = turns({ atOnce: 100, mostWaiting: 100, waitMs: 60_000 });
+  const { take } = turns({ name: "test", atOnce: 100, mostWaiting: 100, waitMs: 60_000 });
   let done = 0;
   const all = Array.from({ length: 100 }, (_, i) => take(`person ${i}`, () => Promise.resolve(done++)));
   for (let turn = 1; turn <= 10; turn++) {
@@ -70,4 +71,19 @@ test("what else is due comes between those whose work never waits", async () => 
   }
   await Promise.all(all);
   expect(done).toBe(100);
+});
+test("what is taken of the places, and how often they were full, is counted", async () => {
+  const { take } = turns({ name: "counted", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const lines = async () => (await processRegistry.metrics()).split("\n").filter((line) => line.includes('resource="counted"'));
+  const first = held();
+  const all = [take("Ada", () => first.promise), take("Ada", () => Promise.reject(new Error("broken")))];
+  await expect(take("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
+  expect((await lines()).sort()).toEqual([
+    'parley_resource_limit{resource="counted"} 2',
+    'parley_resource_refused_total{resource="counted"} 1',
+    'parley_resource_used{resource="counted"} 2',
+  ]);
+  first.resolve(undefined);
+  await Promise.allSettled(all);
+  expect(await lines()).toContain('parley_resource_used{resource="counted"} 0');
 });

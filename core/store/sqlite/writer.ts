@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "moleculer";
 import type { Failure, Group, Outcome } from "./messages.ts";
+import { histogram } from "../../metrics/declare.ts";
 import { statementCache, type Statements, type Step } from "./statements.ts";
 
 export interface Writer {
@@ -21,6 +22,10 @@ interface Waiting {
   readonly steps: readonly Step[];
   readonly answer: (failure: Failure | undefined) => void;
 }
+
+const groupCommits = histogram("parley_store_group_commits", "Commits that the embedded store made durable together", {
+  buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+});
 
 const unavailable = (detail: string): Failure => ({ kind: "unavailable", detail });
 
@@ -42,6 +47,7 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
     if (thread === undefined || underWay !== undefined || gathering.length === 0) return;
     underWay = gathering;
     gathering = [];
+    groupCommits.of().observe(underWay.length);
     const group: Group = { first: told, statements: statements.list.slice(told), commits: underWay.map(({ steps }) => steps) };
     told = statements.list.length;
     thread.postMessage(group);

@@ -1,5 +1,6 @@
 /** How often a client may do what, over HTTP. */
 import { TooMany } from "../../../core/errors.ts";
+import { counter } from "../../../core/metrics/declare.ts";
 import type { Allowance, Limits } from "../../../core/limits/limits.ts";
 
 const quarterHourMs = 15 * 60 * 1000;
@@ -16,8 +17,15 @@ export const logInsPerAddress: Allowance = { name: "login-address", points: 200,
 export const passwordChanges: Allowance = { name: "password", points: 15, windowMs: quarterHourMs };
 export const signUpsPerAddress: Allowance = { name: "signup-address", points: 200, windowMs: quarterHourMs };
 
+/** Also of the limits on sockets, which are counted apart. */
+export const rateLimited = counter("parley_rate_limited_total", "Requests, socket events and connections refused by a rate limit", [
+  "limit",
+]);
+
 /** Counts one. @throws TooMany */
 export async function spend(limits: Limits, allowance: Allowance, key: string): Promise<void> {
   const verdict = await limits.take(allowance, key);
-  if (!verdict.ok) throw new TooMany(verdict.retryAfterMs);
+  if (verdict.ok) return;
+  rateLimited.of().inc({ limit: allowance.name });
+  throw new TooMany(verdict.retryAfterMs);
 }

@@ -28,7 +28,7 @@ interface Blob {
 }
 
 /** Each holds an open file as long as the client reads slowly. */
-const underWay = places({ total: 500, ofOne: 50, refusal: "Too many downloads at once, try again" });
+const underWay = places({ name: "downloads", total: 500, ofOne: 50, refusal: "Too many downloads at once, try again" });
 /** A client that reads nothing for so long is cut. */
 const stalledAfterMs = 30_000;
 

@@ -21,13 +21,13 @@ import type { TakenIn, Upload } from "./table.ts";
 
 /** Slow or broken uploads hold a place on the temporary disk as long as a request may last. */
 export const mostUnderWay = 100;
-const underWay = places({ total: mostUnderWay, ofOne: 25, refusal: "Too many uploads at once, try again" });
+const underWay = places({ name: "uploads", total: mostUnderWay, ofOne: 25, refusal: "Too many uploads at once, try again" });
 
 /** Of a file's name, as it is handed on. */
 const longestName = 2000;
 
 /** A body with a file in it is in memory as a whole only while it is parsed: one at a time. */
-const parsing = turns({ atOnce: 1, mostWaiting: mostUnderWay, waitMs: 20_000 });
+const parsing = turns({ name: "json_bodies", atOnce: 1, mostWaiting: mostUnderWay, waitMs: 20_000 });
 
 /** The most bytes that such a request may have. */
 export const mostBytesOf = (request: IncomingMessage, upload: Upload, maxJsonBytes: number): number =>

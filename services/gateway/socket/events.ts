@@ -2,9 +2,11 @@
 import type { ServiceBroker } from "moleculer";
 import { call } from "../../../core/call.ts";
 import { TooMany, Unavailable } from "../../../core/errors.ts";
+import { histogram } from "../../../core/metrics/declare.ts";
 import type { Infer, Rules } from "../../../core/schema.ts";
 import { chat } from "../../chat/contract.ts";
 import { draftRules, stored, toStore } from "../draft.ts";
+import { rateLimited } from "../http/allowances.ts";
 import type { Sessions } from "../sessions.ts";
 import { strictCheck, type Check } from "../strict.ts";
 import type { Allowance } from "./allowance.ts";
@@ -33,6 +35,10 @@ export interface EventRow<P extends Rules = any> {
   /** @param refusal  the allowance is spent, or the session may have ended; a message takes its place in its queue before it is told */
   readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>, refusal?: Refusal) => Promise<Answer<unknown>>;
 }
+
+const sendSeconds = histogram("parley_send_seconds", "From a message on a socket to its acknowledgement, of those that were stored", {
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+});
 
 const row = <const P extends Rules>(spec: Omit<EventRow<P>, "check">): EventRow =>
   ({ ...spec, check: strictCheck(spec.rules) }) as unknown as EventRow;
@@ -80,7 +86,9 @@ export const events: readonly EventRow[] = [
     counts: "messages",
     async answer({ broker }, socket, params, refusal) {
       const attempt = { message: toStore(params), isRepeatable: params.clientId !== undefined, refusal };
+      const began = performance.now();
       const sent = await sendsOf(broker, socket, params.chatId).send(attempt);
+      sendSeconds.of(broker).observe((performance.now() - began) / 1000);
       socket.data.typed.forget(params.chatId); // a message ends the typing everywhere: saying so again is news
       return { data: stored(sent).message };
     },
@@ -133,7 +141,9 @@ export function spend({ messages, others, sessions }: EventSurroundings, counts:
   // After this process stood still: a restore may have ended the session, and the message may be from before it.
   if (!sessions.isReady()) return new Unavailable();
   const waitMs = (counts === "messages" ? messages : others).take(userId);
-  return waitMs > 0 ? new TooMany(waitMs) : undefined;
+  if (waitMs === 0) return undefined;
+  rateLimited.of().inc({ limit: `socket-${counts}` });
+  return new TooMany(waitMs);
 }
 
 /** Queues that a socket keeps; idle ones make room for others. */

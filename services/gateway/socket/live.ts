@@ -17,7 +17,7 @@ import type { Joined, Left } from "./told.ts";
 /** A socket that could not enter a room yet tries again after this. */
 const retryMs = 500;
 /** Answers to `subscribe` and `sync` are dear: when everybody comes back at once, those who stayed are served between them. */
-const catchingUp = { atOnce: 16, mostWaiting: 10_000, waitMs: 50_000 };
+const catchingUp = { name: "catching_up", atOnce: 16, mostWaiting: 10_000, waitMs: 50_000 };
 
 /** An answer, and what is to happen once the client has it. */
 export interface Answer<T> {
@@ -259,7 +259,7 @@ export class Live {
   /** A membership ended: who sits in the room hears it in the chat's sequence, the others now. */
   private part(socket: PersonSocket, left: Left): void {
     const room = this.rooms.get(left.chatId);
-    if (room?.has(socket) === true) room.reach(left.leftSeq);
+    if (room?.has(socket) === true) room.reach(left.leftSeq, "ahead");
     else this.tellLeft(socket, left);
   }
 

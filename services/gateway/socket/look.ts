@@ -5,11 +5,14 @@
  */
 import type { Logger, ServiceBroker } from "moleculer";
 import { call } from "../../../core/call.ts";
+import { counter } from "../../../core/metrics/declare.ts";
 import { chat, type Membership } from "../../chat/contract.ts";
 import type { Live } from "./live.ts";
 
 /** `slackMs` covers commits whose store time is older than their becoming visible. */
 const every = { lookMs: 2000, slackMs: 15_000 } as const;
+
+const polls = counter("parley_missed_change_polls_total", "Polls for changes that the feed may have lost", ["result"]);
 
 /**
  * Compares what moved since a store time with what this gateway's rooms and sockets were told, and makes up for what they missed.
@@ -24,7 +27,7 @@ export async function look(broker: ServiceBroker, live: Live, log: Pick<Logger, 
   do {
     const page = await call(broker, chat.moved, { since, ...(cursor === undefined ? {} : { cursor }) });
     at ??= page.at;
-    for (const { chatId, seq } of page.heads) live.rooms.get(chatId)?.reach(seq);
+    for (const { chatId, seq } of page.heads) live.rooms.get(chatId)?.reach(seq, "poll");
     for (const membership of page.memberships) {
       const { leftSeq } = membership;
       if (leftSeq === null) await welcome(membership);
@@ -45,7 +48,9 @@ export function startLooking(broker: ServiceBroker, live: Live, log: Logger): ()
   const lookAgain = async () => {
     try {
       since = (await look(broker, live, log, since)) - every.slackMs;
+      polls.of(broker).inc({ result: "answered" });
     } catch (error) {
+      polls.of(broker).inc({ result: "failed" });
       log.debug(`The look for missed changes got no answer: ${(error as Error).message}`);
     }
     if (!isStopped) timer = setTimeout(() => void lookAgain(), every.lookMs);

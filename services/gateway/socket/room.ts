@@ -5,6 +5,7 @@
  */
 import type { Logger } from "moleculer";
 import type { Server } from "socket.io";
+import { counter } from "../../../core/metrics/declare.ts";
 import type { Batch, ChatNote, Head, Membership, Receipt } from "../../chat/contract.ts";
 import { catchUp, type Page } from "./catch-up.ts";
 import type { ServerEvents } from "./emitted.ts";
@@ -30,6 +31,18 @@ export interface RoomParts {
 const retryMs = 500;
 /** Batches held while the room waits; more are fetched instead. */
 const mostHeard = 500;
+
+/**
+ * How a room found that it lacked changes: a batch that did not follow the last one (`gap`), the poll for missed changes (`poll`), more
+ * batches while it was busy than it holds (`backlog`), or a socket or someone's note that was further than the room (`ahead`).
+ */
+export type Cause = "gap" | "poll" | "backlog" | "ahead";
+const repairs = counter(
+  "parley_feed_repairs_total",
+  "Rooms that fetched changes from the store which the feed had not brought, by how they noticed",
+  ["cause"],
+);
+for (const cause of ["gap", "poll", "backlog", "ahead"] satisfies Cause[]) repairs.of().inc({ cause }, 0);
 
 export class Room {
   readonly chatId: string;
@@ -101,17 +114,17 @@ export class Room {
     else if (!this.isBusy && this.place !== undefined) this.take(note);
     else if (this.heard.push(note) > mostHeard) {
       this.heard = [];
-      this.reach(note.seq);
+      this.reach(note.seq, "backlog");
     }
   }
 
   /** The head is known to be here: fetch what is missing, unless it was heard meanwhile. */
-  reach(seq: number): void {
+  reach(seq: number, cause: Cause): void {
     if (seq <= this.seq) return;
     this.target = Math.max(this.target, seq);
     if (this.isRepairing) return;
     this.isRepairing = true;
-    this.queue(() => this.repair());
+    this.queue(() => this.repair(cause));
   }
 
   /**
@@ -205,20 +218,21 @@ export class Room {
       return;
     }
     this.seats.take(socket, seat, place, this.seq);
-    this.reach(place.seq);
+    this.reach(place.seq, "ahead");
     // Receipts have no place in the sequence: those between its answer and its seat it would miss.
     for (const receipt of this.marks.seat(seat.userId, place.n, known)) socket.emit("receipt", { chatId: this.chatId, ...receipt });
   }
 
   private take(batch: Batch): void {
     if (batch.seq <= this.seq) return;
-    if (batch.prevSeq > this.seq) this.reach(batch.seq);
+    if (batch.prevSeq > this.seq) this.reach(batch.seq, "gap");
     else this.deliver(batch, new Run(this.place!));
   }
 
   /** Fetches until the room has reached the target; less than was announced is asked for again, never passed over. */
-  private async repair(): Promise<void> {
+  private async repair(cause: Cause): Promise<void> {
     const run = new Run(this.place!);
+    if (this.seq < this.target) repairs.of().inc({ cause });
     try {
       for (let isWhole = this.seq >= this.target; !isWhole;) {
         const page = await this.fetch(this.seq);

@@ -4,6 +4,7 @@
  * refused until the first refused message comes again, or its time to is over: what was on its way already would overtake it.
  */
 import { Unavailable, type DomainError } from "../../../core/errors.ts";
+import { bound } from "../../../core/metrics/resources.ts";
 import { whenLate } from "../../../core/late.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
 import type { Sent } from "../../chat/contract.ts";
@@ -25,6 +26,7 @@ type Call = (messages: readonly Outgoing[]) => Promise<readonly Sent[]>;
 /** Messages of one call, and those that may wait behind it. */
 const atOnce = 200;
 const mayWait = 1000;
+const waitingBound = bound("send_queue");
 /** A refused message that has not come again when its sender was told to try again is given up; if nothing was told, after this. */
 const patienceMs = 1000;
 
@@ -75,7 +77,9 @@ export class Sends {
   }
 
   private full(): Unavailable | undefined {
-    return this.waiting.length >= mayWait ? new Unavailable("Too many messages wait, try again") : undefined;
+    if (this.waiting.length < mayWait) return undefined;
+    waitingBound.refuse();
+    return new Unavailable("Too many messages wait, try again");
   }
 
   private async run(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Server } from "socket.io";
 import { newId } from "../../../core/ids.ts";
 import { portsOf } from "../../../core/ports.ts";
 import { addressKey } from "../http/address.ts";
+import { rateLimited } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
 import { enter } from "../http/entry.ts";
 import type { Surroundings } from "../http/pipeline.ts";
@@ -85,7 +86,7 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
       if (socket.data.session.era !== era) endSession(socket, "revoked");
     }
   });
-  const stopUpkeep = keepUp(namespace, () => clock.now());
+  const stopUpkeep = keepUp(broker, namespace, () => clock.now());
   const stopTelling = startTellingPositions(() => live.rooms.all());
   const stopLooking = config.mesh === undefined ? undefined : startLooking(broker, live, log);
   return {
@@ -110,8 +111,10 @@ function guardConnections(io: Server, around: Surroundings, allowed: Allowance):
   });
   io.engine.opts.allowRequest = (request, decide) => {
     const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
-    if (isNew && allowed.take(addressKey(around.addressOf(request))) > 0) decide("Too many connections", false);
-    else decide("Starting, try again", around.sessions.isReady());
+    if (isNew && allowed.take(addressKey(around.addressOf(request))) > 0) {
+      rateLimited.of().inc({ limit: "socket-connections" });
+      decide("Too many connections", false);
+    } else decide("Starting, try again", around.sessions.isReady());
   };
 }
 

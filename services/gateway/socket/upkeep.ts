@@ -1,11 +1,18 @@
 /** What is looked after on every open socket, now and then: that its session has not expired and that it reads what it is sent. */
+import type { ServiceBroker } from "moleculer";
 import type { Namespace } from "socket.io";
+import { gauge } from "../../../core/metrics/declare.ts";
+import { bound } from "../../../core/metrics/resources.ts";
 import type { Emitted } from "./emitted.ts";
 import type { PersonSocket } from "./person.ts";
 
 const everyMs = 1000;
 /** Who lets more than this wait is cut, and syncs when back. */
 const maxBufferedBytes = 4 * 1024 * 1024;
+const bufferBound = bound("socket_buffer");
+
+const openSockets = gauge("parley_sockets", "Open sockets");
+const buffered = gauge("parley_socket_buffered_bytes", "Bytes that wait to be read by clients, all sockets together; known to a second");
 
 interface Connection {
   readonly writeBuffer: readonly { data?: unknown }[];
@@ -25,13 +32,21 @@ export function endSession(socket: PersonSocket, reason: Emitted["sessionEnded"]
 }
 
 /** @returns stops it */
-export function keepUp(namespace: Namespace, now: () => number): () => void {
+export function keepUp(broker: ServiceBroker, namespace: Namespace, now: () => number): () => void {
+  openSockets.collect(broker, () => [[{}, namespace.sockets.size]]);
   const timer = setInterval(() => {
     const time = now();
+    let all = 0;
     for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
+      const bytes = bufferedBytes(socket.conn as unknown as Connection);
+      all += bytes;
       if (socket.data.session.expiresAt <= time) endSession(socket, "expired");
-      else if (bufferedBytes(socket.conn as unknown as Connection) > maxBufferedBytes) socket.conn.close(true);
+      else if (bytes > maxBufferedBytes) {
+        bufferBound.refuse();
+        socket.conn.close(true);
+      }
     }
+    buffered.of(broker).set(all);
   }, everyMs);
   return () => clearInterval(timer);
 }
