@@ -4,11 +4,14 @@ import { endStart } from "./core/broker/lifecycle.ts";
 import { brokerOptions, overwrites } from "./core/broker/options.ts";
 import { ConfigError, readConfig, type Config } from "./core/config.ts";
 import { armFaults } from "./core/faults.ts";
+import { memoryShort } from "./core/memory.ts";
 import { followers } from "./services/followers.ts";
 
 function configured(): Config {
   try {
     const config = readConfig(process.env);
+    const short = memoryShort(process.constrainedMemory());
+    if (short !== undefined) return endStart(short);
     armFaults(config.FAULTS);
     return config;
   } catch (error) {
