@@ -22,6 +22,8 @@ export interface Mongod {
 interface Options {
   /** Default true. */
   readonly replicaSet?: boolean;
+  /** Whether a replica set is made of it; else it waits for someone to do so. Default true. */
+  readonly isInitialized?: boolean;
   readonly transactionLifetimeSeconds?: number;
   /** It takes test commands, such as `configureFailPoint`. Default false. */
   readonly testCommands?: boolean;
@@ -34,14 +36,14 @@ const program = process.env["MONGOD"] ?? "mongod";
 export const hasMongod = spawnSync(program, ["--version"]).status === 0;
 
 export async function startMongod(options: Options = {}): Promise<Mongod> {
-  const { replicaSet = true, transactionLifetimeSeconds = 3, testCommands = false, address = "127.0.0.1" } = options;
+  const { replicaSet = true, isInitialized = true, transactionLifetimeSeconds = 3, testCommands = false, address = "127.0.0.1" } = options;
   const [port, folder] = [await freePort(), await temporaryFolder()];
   const place = ["--port", `${port}`, "--bind_ip", address, "--dbpath", folder, "--wiredTigerCacheSizeGB", "0.25"];
   const parameters = [`transactionLifetimeLimitSeconds=${transactionLifetimeSeconds}`, `enableTestCommands=${testCommands}`];
   const host = `${address}:${port}`;
   let mongod: ChildProcess;
   let ended: Promise<unknown>;
-  let isNew = true;
+  let isNew = isInitialized;
   const killNow = () => void mongod.kill("SIGKILL");
   const forget = atEnd(killNow);
 
@@ -57,7 +59,7 @@ export async function startMongod(options: Options = {}): Promise<Mongod> {
       const set = parameters.flatMap((parameter) => ["--setParameter", parameter]);
       mongod = spawn(program, [...place, ...set, ...(replicaSet ? ["--replSet", "tests"] : [])], { stdio: "ignore" });
       ended = once(mongod, "exit");
-      const up = await Promise.race([answering(host, replicaSet, isNew).then(() => true), ended.then(() => false)]);
+      const up = await Promise.race([answering(host, { replicaSet, isInitialized, isNew }).then(() => true), ended.then(() => false)]);
       if (!up) throw new Error(`${program} ended at once; run it by hand to see why`);
       isNew = false;
     },
@@ -72,13 +74,17 @@ export async function startMongod(options: Options = {}): Promise<Mongod> {
 }
 
 /** Waits for it, and makes it a replica set when it is new. */
-async function answering(host: string, replicaSet: boolean, isNew: boolean): Promise<void> {
+async function answering(
+  host: string,
+  { replicaSet, isInitialized, isNew }: Required<Pick<Options, "replicaSet" | "isInitialized">> & { readonly isNew: boolean },
+): Promise<void> {
   const client = new mongoose.mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
   const admin = client.db("admin");
   try {
     await admin.command({ ping: 1 });
     if (replicaSet && isNew) await admin.command({ replSetInitiate: { _id: "tests", members: [{ _id: 0, host }] } });
-    await eventually("mongod takes writes", async () => (await admin.command({ hello: 1 }))["isWritablePrimary"] === true, 30_000);
+    if (isInitialized)
+      await eventually("mongod takes writes", async () => (await admin.command({ hello: 1 }))["isWritablePrimary"] === true, 30_000);
   } finally {
     await client.close();
   }
