@@ -113,7 +113,7 @@ export class Chats {
       const held = this.held.get(chatId);
       if (held === undefined || !isCurrent(chatId)) continue;
       const hasBeginning = Object.hasOwn(since, chatId) && !answer.reset.includes(chatId);
-      this.advance(held, hasBeginning, answer.messages[chatId] ?? [], seq);
+      this.advance(held, hasBeginning, { messages: answer.messages[chatId] ?? [], seq, lastN: told.get(chatId)?.lastN ?? held.lastN });
       held.isFollowing = !isOpen.has(chatId);
       if (held.isFollowing) held.log.close();
       this.parts.onTouched(chatId);
@@ -138,12 +138,14 @@ export class Chats {
     this.hasBegun = true;
   }
 
-  private advance(held: HeldChat, hasBeginning: boolean, messages: readonly Message[], seq: number): void {
+  /** @param told  `lastN` as of the answer: what is held may be newer, and begins after it where the answer has no messages */
+  private advance(held: HeldChat, hasBeginning: boolean, told: { messages: readonly Message[]; seq: number; lastN: number }): void {
+    const { messages, seq, lastN } = told;
     if (hasBeginning) for (const message of messages) this.take(held, message);
     else {
       for (const message of messages) this.current.add(message);
       const before = new Set(held.log.messages);
-      held.log.restart(messages, held.lastN + 1);
+      held.log.restart(messages, lastN + 1);
       for (const message of held.log.messages) {
         const wasPending = this.isMineSettled(message);
         if (wasPending || (this.hasBegun && !before.has(message))) this.announce(held, message, wasPending, "message");

@@ -148,6 +148,21 @@ describe("coming and going", () => {
     expect(chats.question().since).toEqual({ [chatId]: 1 });
   });
 
+  test("what is sent in a new chat stays, when an answer from before it brings the chat", () => {
+    const { chats } = holding([]);
+    const fresh = "e".repeat(24);
+    chats.chatChanged(chatOf({ _id: fresh, lastN: 0, lastSeq: 1 }));
+    const question = chats.question();
+    chats.learn(message({ chatId: fresh, n: 1, seq: 2 }));
+    chats.answer(
+      question,
+      answerOf({ chats: [chatOf({ _id: fresh, lastN: 0, lastSeq: 1 })], messages: { [fresh]: [] }, seq: { [fresh]: 1 } }),
+    );
+    chats.hear(message({ chatId: fresh, n: 2, seq: 3 }));
+    expect(chats.get(fresh)!.log.messages.map(({ n }) => n)).toEqual([1, 2]);
+    expect(chats.get(fresh)!.hasOlder).toBe(false);
+  });
+
   test("a chat that the server does not know of is let go", () => {
     const { chats } = holding([1]);
     chats.answer(chats.question(), answerOf({ removed: [chatId] }));
