@@ -16,16 +16,17 @@ export interface Inside {
   readonly store: Store;
   readonly queue: Queue;
 }
-interface Common {
+/** What a storm needs of any world: where clients connect, and a way to look into its store and its queue. */
+export interface ReachableWorld {
   /** Where clients connect, in turn; of an embedded server twice the same. */
-  readonly gateways: readonly [string, string];
+  readonly gateways: readonly string[];
   /** Opens the store and the queue, and closes them again; for it an embedded server is stopped, and then started anew. */
   look<T>(see: (inside: Inside) => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
 /** Two gateways, two chat nodes and one of each other service, on infrastructure of their own. */
-export interface MeshWorld extends Common {
+export interface MeshWorld extends ReachableWorld {
   readonly kind: "mesh";
   readonly mesh: Mesh;
   /** Nodes that can be cut off, by role; none in the usual mesh. */
@@ -36,7 +37,7 @@ export interface MeshWorld extends Common {
 }
 
 /** One process on one folder. */
-export interface EmbeddedWorld extends Common {
+export interface EmbeddedWorld extends ReachableWorld {
   readonly kind: "embedded";
   /** The process that runs now. */
   readonly server: Server;
@@ -82,7 +83,8 @@ export interface Strike {
   readonly note?: string;
 }
 
-interface Row {
+/** What the table says of a fault, and what a storm has to know of it. */
+export interface FaultRow {
   /** As given to `--only`, in kebab-case. */
   readonly name: string;
   /** The row of the table: what falls, e.g. "a gateway is killed". */
@@ -94,14 +96,14 @@ interface Row {
   /** One of those that the test suite runs too, in a smaller storm. */
   readonly isQuick?: boolean;
 }
-export interface MeshFault extends Row {
+export interface MeshFault extends FaultRow {
   readonly world: "mesh";
   /** Does it and undoes it; resolves when the world is whole again. */
   strike(world: MeshWorld, storm: Storm): Promise<Strike>;
   /** Starts the mesh that is struck, if not the usual one, e.g. on a network of its own. */
   start?(): Promise<MeshWorld>;
 }
-export interface EmbeddedFault extends Row {
+export interface EmbeddedFault extends FaultRow {
   readonly world: "embedded";
   strike(world: EmbeddedWorld, storm: Storm): Promise<Strike>;
   /** Starts the server that is struck, if not the usual one, e.g. on a disk of its own. */

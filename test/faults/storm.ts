@@ -8,7 +8,7 @@ import { factory, type Factory } from "../support/factory.ts";
 import type { Person } from "../support/person.ts";
 import { openProxy } from "../support/tcp-proxy.ts";
 import { act } from "./acting.ts";
-import type { Dweller, Fault, Storm, World } from "./fault.ts";
+import type { Dweller, FaultRow, ReachableWorld, Storm } from "./fault.ts";
 import { Ledger } from "./ledger.ts";
 import { newcomers, type Newcomers } from "./newcomers.ts";
 import { oldClient, type OldClient } from "./old-client.ts";
@@ -65,7 +65,7 @@ export const afterMs = 3000;
 const atOnce = 10;
 
 /** Begins a storm in this world, and waits until it is under way. */
-export async function startStorm(world: World, { proxied = 0 }: Fault, size: Size): Promise<RunningStorm> {
+export async function startStorm(world: ReachableWorld, { proxied = 0 }: FaultRow, size: Size): Promise<RunningStorm> {
   const made = factory(() => world.gateways);
   const people = await signUp(made, size.people);
   const readers = await signUp(made, 2 * size.oldClientsAtEachGateway);

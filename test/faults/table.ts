@@ -1,9 +1,9 @@
 /** The table of all faults, as text for a terminal and as Markdown for a page, and what is said below it. */
-import type { Fault, Strike } from "./fault.ts";
+import type { FaultRow, Strike } from "./fault.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface Outcome {
-  readonly fault: Fault;
+  readonly fault: FaultRow;
   readonly strike: Strike;
   readonly verdict: Verdict;
 }

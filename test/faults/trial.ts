@@ -1,6 +1,6 @@
 /** Faults tried one after the other: each in a storm of its own, a mesh shared by those that follow each other as long as it holds. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Fault, MeshFault, MeshWorld, World, Storm, Strike } from "./fault.ts";
+import type { Fault, FaultRow, MeshFault, MeshWorld, ReachableWorld, World, Storm, Strike } from "./fault.ts";
 import { afterMs, startStorm, type Size } from "./storm.ts";
 import { holds, type Outcome } from "./table.ts";
 import { judge } from "./verdict.ts";
@@ -26,7 +26,7 @@ export class Trial {
     const world = (this.mesh ??= await startMeshWorld());
     let isWhole = false;
     try {
-      const outcome = await this.struck(world, fault, (storm) => fault.strike(world, storm));
+      const outcome = await struck(world, fault, this.size, (storm) => fault.strike(world, storm));
       isWhole = holds(outcome);
       return outcome;
     } finally {
@@ -36,7 +36,7 @@ export class Trial {
 
   private async inOwn<W extends World>(world: W, fault: Fault, strike: (world: W, storm: Storm) => Promise<Strike>): Promise<Outcome> {
     try {
-      return await this.struck(world, fault, (storm) => strike(world, storm));
+      return await struck(world, fault, this.size, (storm) => strike(world, storm));
     } finally {
       await world.stop();
     }
@@ -48,16 +48,22 @@ export class Trial {
     this.mesh = undefined;
     await mesh?.stop();
   }
+}
 
-  private async struck(world: World, fault: Fault, strikes: (storm: Storm) => Promise<Strike>): Promise<Outcome> {
-    const storm = await startStorm(world, fault, this.size);
-    try {
-      const strike = await strikes(storm);
-      await pause(afterMs);
-      const endedAt = await storm.end();
-      return { fault, strike, verdict: await judge(world, storm, strike, endedAt) };
-    } finally {
-      await storm.close();
-    }
+/** Lets a fault strike in a storm of its own, and judges what is left of it. */
+export async function struck(
+  world: ReachableWorld,
+  fault: FaultRow,
+  size: Size,
+  strikes: (storm: Storm) => Promise<Strike>,
+): Promise<Outcome> {
+  const storm = await startStorm(world, fault, size);
+  try {
+    const strike = await strikes(storm);
+    await pause(afterMs);
+    const endedAt = await storm.end();
+    return { fault, strike, verdict: await judge(world, storm, strike, endedAt) };
+  } finally {
+    await storm.close();
   }
 }

@@ -3,7 +3,7 @@ import type { Message } from "../../client/index.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Person } from "../support/person.ts";
 import { differences } from "../support/random-day.ts";
-import type { Cut, Strike, World } from "./fault.ts";
+import type { Cut, ReachableWorld, Strike } from "./fault.ts";
 import type { Stretch } from "./old-client.ts";
 import type { RunningStorm, Told, Watched } from "./storm.ts";
 
@@ -26,7 +26,7 @@ const quietWithinMs = 60_000;
 const atOnce = 10;
 
 /** Waits for quiet and counts. @param endedAt  when the last change was begun, epoch milliseconds */
-export async function judge(world: World, storm: RunningStorm, strike: Strike, endedAt: number): Promise<Verdict> {
+export async function judge(world: ReachableWorld, storm: RunningStorm, strike: Strike, endedAt: number): Promise<Verdict> {
   const viewsDiffer = await differing(storm);
   const stored = await storedOf(storm);
   const all = [...stored.values()].flat();
@@ -170,7 +170,7 @@ function heardOf({ chatId, after, heard, isOpen }: Stretch, stored: readonly Mes
   };
 }
 
-async function eventsLost(world: World, { newcomers }: RunningStorm): Promise<string[]> {
+async function eventsLost(world: ReachableWorld, { newcomers }: RunningStorm): Promise<string[]> {
   let found: string[] = ["they could not be compared"];
   const look = async () => (found = await world.look((inside) => newcomers.lost(inside))).length === 0;
   await eventually("everyone knows of everything", look, quietWithinMs).catch(() => undefined);

@@ -8,13 +8,13 @@ import { openLocalQueue } from "../../core/queue/local.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { followers } from "../../services/followers.ts";
-import { startMesh, type Mesh, type Role } from "../support/mesh.ts";
+import { startMesh, type Role } from "../support/mesh.ts";
 import { meshQueue } from "../support/mesh-ports.ts";
 import { hasMongod, startMongod, type Mongod } from "../support/mongod.ts";
 import { openNetwork, type CutPlace } from "../support/network.ts";
 import { hasRabbit, startOwnRabbit, type OwnRabbit } from "../support/own-rabbit.ts";
 import { startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
-import { freePort, startEmbedded, temporaryFolder } from "../support/server.ts";
+import { freePort, startEmbedded, temporaryFolder, type Env } from "../support/server.ts";
 import type { EmbeddedWorld, Inside, MeshWorld } from "./fault.ts";
 
 const log: Logger = new ServiceBroker({ logger: false }).getLogger("FAULTS");
@@ -55,7 +55,7 @@ export async function startMeshWorld(apart: readonly Role[] = []): Promise<MeshW
     rabbit,
     redis,
     mongod,
-    look: (see) => lookIntoMesh(mesh, see),
+    look: (see) => lookIntoMesh(mesh.env, see),
     async stop() {
       await Promise.all([...mesh.nodes.values()].map((node) => node.stop()));
       await stopAll();
@@ -74,9 +74,10 @@ async function infrastructure(address: string | undefined): Promise<[OwnRabbit, 
   }
 }
 
-async function lookIntoMesh<T>(mesh: Mesh, see: (inside: Inside) => Promise<T>): Promise<T> {
-  const { mongoUri, name } = readConfig(mesh.env).mesh!;
-  const [store, queue] = await Promise.all([openMongoStore(mongoUri, name, { log }), meshQueue(mesh)]);
+/** @param env  a node's: where the mesh's store and queue are */
+export async function lookIntoMesh<T>(env: Env, see: (inside: Inside) => Promise<T>): Promise<T> {
+  const { mongoUri, name } = readConfig(env).mesh!;
+  const [store, queue] = await Promise.all([openMongoStore(mongoUri, name, { log }), meshQueue({ env })]);
   try {
     return await see({ store, queue });
   } finally {

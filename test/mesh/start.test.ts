@@ -70,7 +70,7 @@ describeMesh("Starting a mesh", () => {
   });
 
   test("a node started before its infrastructure waits, says so, and becomes ready", async () => {
-    const proxies = await Promise.all([amqpUrl(), redisUrl(), mongoUri()].map(openProxy));
+    const proxies = await Promise.all([amqpUrl(), redisUrl(), mongoUri()].map((url) => openProxy(url)));
     cleanUps.push(() => Promise.all(proxies.map((proxy) => proxy.close())));
     for (const proxy of proxies) await proxy.cut();
     const [AMQP_URL, REDIS_URL, MONGO_URI] = proxies.map(({ url }) => url) as [string, string, string];

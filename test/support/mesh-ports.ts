@@ -10,7 +10,7 @@ import type { Mesh } from "./mesh.ts";
 
 const log: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
 
-export function meshQueue({ env }: Mesh): Promise<Queue> {
+export function meshQueue({ env }: Pick<Mesh, "env">): Promise<Queue> {
   const config = readConfig(env);
   const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
   return openRabbitQueue({ url: config.mesh!.amqpUrl, name: config.mesh!.name, groups: followers, retry, log });

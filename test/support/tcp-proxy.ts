@@ -19,8 +19,11 @@ export interface Proxy {
   readonly close: () => Promise<void>;
 }
 
-/** @param server  URL with host and port */
-export async function openProxy(server: string): Promise<Proxy> {
+/**
+ * @param server  URL with host and port
+ * @param localAddress  of this machine, from which the server is reached; any if not given
+ */
+export async function openProxy(server: string, localAddress?: string): Promise<Proxy> {
   const target = new URL(server);
   const sockets = new Map<Socket, "client" | "server">();
   const held = new Set<"client" | "server">();
@@ -28,7 +31,7 @@ export async function openProxy(server: string): Promise<Proxy> {
   let isFrozen = false;
 
   const proxy = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
+    const upstream = connect({ port: Number(target.port || 80), host: target.hostname, ...(localAddress && { localAddress }) });
     for (const [socket, other, side] of [
       [client, upstream, "client"],
       [upstream, client, "server"],
