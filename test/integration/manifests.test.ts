@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { parse } from "yaml";
 import { describeWith } from "../support/infra-describe.ts";
 import { containersOf, ofKind, parseManifests, podsOf, type Manifest } from "../support/manifests/manifest.ts";
 import { networkRules } from "../support/manifests/network.ts";
@@ -22,6 +23,7 @@ const folders = {
   "k8s/base": scaling,
   "k8s/overlays/production": scaling,
   "k8s/overlays/small": everywhere,
+  "k8s/overlays/trial": everywhere,
 };
 /** Kinds of Prometheus' operator: no schema of Kubernetes knows them. */
 const withoutSchema = /Couldn't find schema for kind (PodMonitor|PrometheusRule) /;
@@ -59,6 +61,13 @@ describeWith(["kustomize"], "The manifests", () => {
       manifest.kind === "Deployment" ? [(manifest as { spec?: { replicas?: number } }).spec?.replicas] : [],
     );
     expect(replicas).toEqual([1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  test("The stores to try it with are those of docker-compose.yml", () => {
+    const { services } = parse(readFileSync("docker-compose.yml", "utf8")) as { services: Record<string, { image?: string }> };
+    const stores = ["mongo", "rabbitmq", "redis"];
+    const tried = podsOf(manifests("k8s/overlays/trial")).flatMap(containersOf);
+    expect(stores.map((store) => tried.find(({ name }) => name === store)?.image)).toEqual(stores.map((store) => services[store]?.image));
   });
 
   test("The README's overlay of one's own gives its image and its host", () => {
