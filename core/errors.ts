@@ -66,8 +66,11 @@ export class Conflict extends DomainError {
   }
 }
 export class TooMany extends DomainError {
-  constructor(retryAfterMs: number, message = "Too many requests") {
+  /** Which limit it is, for operators. */
+  readonly limit: string | undefined;
+  constructor(retryAfterMs: number, message = "Too many requests", limit?: string) {
     super("RATE_LIMITED", message, { retryAfterMs });
+    this.limit = limit;
   }
 }
 export class Unavailable extends DomainError {

@@ -7,6 +7,8 @@ import { requestIds } from "../request-context.ts";
 
 /** The name under which a node tells what its operator wants to know. */
 export const parley = "PARLEY";
+/** The name of the security log's lines, told at every `LOG_LEVEL`. */
+export const securityLogger = "SECURITY";
 
 const hidden = ["password", "oldPassword", "newPassword", "token", "refreshToken", "text", "authorization", "cookie"];
 
@@ -20,7 +22,7 @@ export function logger({ LOG_LEVEL }: Config): LoggerConfig {
       ? { transport: { target: "pino-pretty", options: { ignore: "pid,hostname,nodeID,ns,mod,svc", translateTime: "HH:MM:ss" } } }
       : {}),
   };
-  return { type: "Pino", options: { level: { [parley]: LOG_LEVEL, "**": others }, pino: { options: pino } } };
+  return { type: "Pino", options: { level: { [parley]: LOG_LEVEL, [securityLogger]: "info", "**": others }, pino: { options: pino } } };
 }
 
 // A development dependency: production installs log JSON.

@@ -1,5 +1,6 @@
-/** What operators do by hand: look at dead letters, and hand them out again. */
+/** What operators do by hand: look at dead letters, and hand them out again. The security log has each of it. */
 import { portsOf } from "../../core/ports.ts";
+import { securityLog } from "../../core/security/log.ts";
 import { service } from "../../core/service.ts";
 import { admin } from "./contract.ts";
 import { collectInstallation } from "./metrics.ts";
@@ -9,11 +10,17 @@ export default service(admin, {
     collectInstallation(this.broker);
   },
   actions: {
-    deadLetters(ctx) {
-      return portsOf(this.broker).queue.deadLetters(ctx.params.group, ctx.params.limit);
+    async deadLetters({ params: { group, limit }, meta, nodeID: caller }) {
+      const letters = await portsOf(this.broker).queue.deadLetters(group, limit);
+      const details = { action: admin.deadLetters.name, group, eventId: undefined, letters: letters.length, caller: caller ?? undefined };
+      securityLog(this.broker).note("admin_action", { userId: meta.user?.id, client: meta.client }, details);
+      return letters;
     },
-    replay(ctx) {
-      return portsOf(this.broker).queue.replay(ctx.params.group, ctx.params.eventId);
+    async replay({ params: { group, eventId }, meta, nodeID: caller }) {
+      const letters = await portsOf(this.broker).queue.replay(group, eventId);
+      const details = { action: admin.replay.name, group, eventId, letters, caller: caller ?? undefined };
+      securityLog(this.broker).note("admin_action", { userId: meta.user?.id, client: meta.client }, details);
+      return letters;
     },
   },
 });

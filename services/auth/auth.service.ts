@@ -1,6 +1,7 @@
 /** Accounts, passwords and sessions. */
 import { NotFound, Unauthenticated } from "../../core/errors.ts";
 import { portsOf } from "../../core/ports.ts";
+import { securityLog } from "../../core/security/log.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
@@ -17,7 +18,7 @@ const parts: Mixin<{ keeping: Keeping; stopSweeping: () => void }> = {};
 export default service(auth, {
   mixins: [database("auth", [accounts, sessions, outbox]), relay, parts],
   started() {
-    this.keeping = { ...portsOf(this.broker), db: this.db };
+    this.keeping = { ...portsOf(this.broker), db: this.db, security: securityLog(this.broker) };
     this.stopSweeping = sweepNowAndThen(this.keeping, this.logger);
   },
   stopped() {
@@ -31,11 +32,12 @@ export default service(auth, {
       return logIn(this.keeping, ctx.params, ctx.meta.client);
     },
     async logOut(ctx) {
-      await endSession(this.keeping, ctx.meta.user!.sessionId);
+      const { user, client } = ctx.meta;
+      await endSession(this.keeping, user!.sessionId, { userId: user!.id, client });
       return null;
     },
     async changePassword(ctx) {
-      await changePassword(this.keeping, ctx.params, ctx.meta.user!);
+      await changePassword(this.keeping, ctx.params, ctx.meta.user!, ctx.meta.client);
       return null;
     },
     async userByEmail(ctx) {

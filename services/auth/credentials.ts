@@ -2,6 +2,7 @@
 import type { Client } from "../../core/call.ts";
 import { Conflict, Invalid, Unauthenticated } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
+import { hashOf } from "../../core/security/log.ts";
 import { settle } from "../../core/settle.ts";
 import { Duplicate, expect, insert, storeTime, update, updateAll } from "../../core/store/store.ts";
 import { announce } from "../../mixins/outbox.ts";
@@ -34,6 +35,7 @@ export async function signUp(
     if (error instanceof Duplicate && error.index === "byEmail") throw new Conflict("There is an account with this e-mail address already");
     throw error;
   }
+  keeping.security.note("signed_up", { userId: account._id, client });
   return loggedIn(keeping, account, session);
 }
 
@@ -46,7 +48,10 @@ export async function logIn(
   const { outcome } = await settle(keeping.db, async () => {
     const account = await accountByEmail(keeping.db, emailId);
     const isRight = await isPassword(password, account?.passwordHash, keeping.config.PASSWORD_COST);
-    if (account === undefined || !isRight) throw new Unauthenticated("Wrong e-mail address or password");
+    if (account === undefined || !isRight) {
+      noteFailure(keeping, account, emailId, client);
+      throw new Unauthenticated("Wrong e-mail address or password");
+    }
     const session = newSession(keeping, account, client);
     return {
       // A password change meanwhile would have ended this session, had it been there already.
@@ -54,7 +59,19 @@ export async function logIn(
       outcome: { account, session },
     };
   });
+  keeping.security.note("logged_in", { userId: outcome.account._id, client });
   return loggedIn(keeping, outcome.account, outcome.session);
+}
+
+function noteFailure(
+  { security, jwtSecrets }: Keeping,
+  account: AccountRow | undefined,
+  emailId: string,
+  client: Client | undefined,
+): void {
+  const reason = account === undefined ? "unknown_account" : "wrong_password";
+  const hash = account === undefined ? hashOf(emailId, jwtSecrets[0]) : undefined;
+  security.note("log_in_failed", { userId: account?._id, client }, { reason, account: hash });
 }
 
 /**
@@ -66,16 +83,20 @@ export async function changePassword(
   keeping: Keeping,
   { oldPassword, newPassword }: { readonly oldPassword: string; readonly newPassword: string },
   user: { readonly id: string; readonly sessionId: string },
+  client: Client | undefined,
 ): Promise<void> {
-  const { db, config } = keeping;
+  const { db, config, security } = keeping;
+  const who = { userId: user.id, client };
   if (newPassword === oldPassword) {
     throw new Invalid("The new password is the old one", [{ field: "newPassword", message: "must differ from the old password" }]);
   }
   const { at } = await settle(db, async () => {
     const [account, session] = await Promise.all([db.get(accounts, user.id), db.get(sessions, user.sessionId)]);
     if (account === undefined || session?.revokedAt !== null) throw new Unauthenticated();
-    if (!(await isPassword(oldPassword, account.passwordHash, config.PASSWORD_COST)))
+    if (!(await isPassword(oldPassword, account.passwordHash, config.PASSWORD_COST))) {
+      security.note("password_change_failed", who);
       throw new Unauthenticated("The old password is wrong");
+    }
     const { passwordRev } = account;
     const next = { passwordHash: await hashPassword(newPassword, config.PASSWORD_COST), passwordRev: passwordRev + 1 };
     return {
@@ -88,5 +109,7 @@ export async function changePassword(
       outcome: undefined,
     };
   });
-  await announceEndedAt(keeping, user.id, at);
+  security.note("password_changed", who);
+  const ended = await announceEndedAt(keeping, user.id, at);
+  if (ended > 0) security.note("sessions_revoked", who, { reason: "passwordChanged", sessions: ended });
 }

@@ -5,6 +5,7 @@ import { codeOf } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import { remove, storeTime, update, type Database } from "../../core/store/store.ts";
+import type { SecurityLog, Who } from "../../core/security/log.ts";
 import { signToken } from "../../core/tokens.ts";
 import type { AccountRow } from "./accounts.repository.ts";
 import { revocationsChannel, type LogIn, type Revocation } from "./contract.ts";
@@ -21,6 +22,7 @@ import {
 /** What sessions are kept with. */
 export interface Keeping extends Pick<Ports, "clock" | "config" | "feed" | "installation" | "jwtSecrets" | "store"> {
   readonly db: Database;
+  readonly security: SecurityLog;
 }
 
 const lifetimeMs = 24 * 60 * 60_000;
@@ -55,21 +57,27 @@ export function loggedIn(
 }
 
 /** Ends a session; one that has ended already stays as it is. */
-export async function endSession(keeping: Keeping, sessionId: string): Promise<void> {
-  const { db } = keeping;
+export async function endSession(keeping: Keeping, sessionId: string, who: Who): Promise<void> {
+  const { db, security } = keeping;
   try {
     await db.commit([update(sessions, { _id: sessionId, revokedAt: null }, { revokedAt: storeTime, reason: "loggedOut" })]);
   } catch (error) {
     if (codeOf(error) === "CONFLICT") return;
     throw error;
   }
+  security.note("sessions_revoked", who, { reason: "loggedOut", sessions: 1 });
   const session = await db.get(sessions, sessionId);
   if (session !== undefined) announceEnd(keeping, [session as RevokedSession]);
 }
 
-/** Tells the gateways of the sessions that a commit of that time ended. Beyond 1000 they learn of the rest when they ask. */
-export async function announceEndedAt(keeping: Keeping, userId: string, at: number): Promise<void> {
-  announceEnd(keeping, await sessionsEndedAt(keeping.db, userId, at));
+/**
+ * Tells the gateways of the sessions that a commit of that time ended. Beyond 1000 they learn of the rest when they ask.
+ * @returns of how many they were told
+ */
+export async function announceEndedAt(keeping: Keeping, userId: string, at: number): Promise<number> {
+  const ended = await sessionsEndedAt(keeping.db, userId, at);
+  announceEnd(keeping, ended);
+  return ended.length;
 }
 
 /** The fast way; a gateway that misses it asks for `revocations` within ten seconds. */

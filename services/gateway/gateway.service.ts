@@ -16,15 +16,17 @@ import type { Config } from "../../core/config.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
+import { securityLog } from "../../core/security/log.ts";
 import { answerDocument, documentPaths } from "./docs/served.ts";
 import { addressing } from "./http/address.ts";
-import { answerError, noteOn, type HttpRequest, type PathParams } from "./http/answer.ts";
+import { answerError, noteOn, routeOf, type HttpRequest, type PathParams } from "./http/answer.ts";
 import { enter } from "./http/entry.ts";
 import { answerOperator, operatorPaths } from "./http/operators.ts";
 import { origins } from "./http/origins.ts";
 import { pipeline, type Surroundings } from "./http/pipeline.ts";
 import { routes } from "./http/routes/index.ts";
 import { close, listen, makeServer } from "./http/server.ts";
+import { clientOf, noteRefusal } from "./refusals.ts";
 import { followSessions } from "./sessions.ts";
 import { identify } from "./socket/handshake.ts";
 import type { PersonSocket } from "./socket/person.ts";
@@ -99,6 +101,8 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
         try {
           if (enter(this.around, request, response)) await this.route(request, response);
         } catch (error) {
+          const who = { userId: request.userId, client: clientOf(this.around, request) };
+          noteRefusal(this.around, who, routeOf(request), error);
           answerError(this.logger, request, response, error);
         }
         if (span !== undefined) noteOn(span, request, response);
@@ -132,6 +136,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
         blobs,
         broker,
         log,
+        security: securityLog(broker),
         sessions: await followSessions({ broker, feed, clock, installation, jwtSecrets, log }),
         origins: origins(config),
         addressOf: addressing(config.TRUST_PROXY),

@@ -1,6 +1,7 @@
 /** Some services in this process, for tests of their actions: a real broker and real embedded ports on a data folder of its own. */
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { securityLogger } from "../../core/broker/logger.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { call, type Meta } from "../../core/call.ts";
 import { readConfig } from "../../core/config.ts";
@@ -22,7 +23,10 @@ export interface Services {
 export async function startServices(...schemas: readonly ServiceSchema[]): Promise<Services> {
   const folder = await temporaryFolder();
   const config = readConfig({ DATA_DIR: folder, LOG_LEVEL: "error", EVENT_RETRY_MS: "20", LIMITS: "off" });
-  const broker = new ServiceBroker(brokerOptions(config, followers));
+  const options = brokerOptions(config, followers);
+  // Tests of actions sign up hundreds; what the security log tells has tests of its own.
+  Object.assign((options.logger as unknown as { options: { level: object } }).options.level, { [securityLogger]: "error" });
+  const broker = new ServiceBroker(options);
   for (const schema of schemas) broker.createService(schema);
   await broker.start();
   return {

@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
 import { SpanExporter, collectorOf } from "../../core/broker/tracing/exporter.ts";
+import { registryOf } from "../../core/metrics/declare.ts";
 import { newId } from "../../core/ids.ts";
 import { NotFound } from "../../core/errors.ts";
 import { startCollector, type Collector } from "../support/collector.ts";
@@ -60,6 +61,7 @@ test("while nobody answers so many spans wait and no more, and what is dropped i
   expect(exporter.spans).toEqual({ sent: 0, dropped: 7000, waiting: 5000 });
   exporter.flush();
   expect(collector.asked.times).toBe(1);
+  expect(await registryOf(broker).metrics()).toContain('parley_trace_spans_total{outcome="dropped"} 7000');
 });
 
 test.each([

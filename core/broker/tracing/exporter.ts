@@ -4,8 +4,11 @@
  */
 import { TracerExporters, type Logger, type Span, type Tracer } from "moleculer";
 import { codeOf } from "../../errors.ts";
+import { counter } from "../../metrics/declare.ts";
 import { traceIdOf } from "../../request-context.ts";
 import { parley } from "../logger.ts";
+
+const spans = counter("parley_trace_spans_total", "Spans of traces, by what became of them", ["outcome"]);
 
 /** Spans that wait to be sent, about 0.5 kB each. More are dropped, and counted. */
 const mostWaiting = 5000;
@@ -60,6 +63,10 @@ export class SpanExporter extends TracerExporters.Zipkin {
   override init(tracer: Tracer): void {
     TracerExporters.Base.prototype.init.call(this, tracer);
     this.log = tracer.broker.getLogger(parley);
+    spans.collect(tracer.broker, () => [
+      [{ outcome: "sent" }, this.counts.sent],
+      [{ outcome: "dropped" }, this.counts.dropped],
+    ]);
     this.timer = setInterval(() => this.flush(), everyMs).unref();
   }
 

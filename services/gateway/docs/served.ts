@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { addressKey } from "../../../core/address-key.ts";
 import { version } from "../../../core/version.ts";
-import { addressKey } from "../http/address.ts";
 import { requests, spend } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
 import { passOver } from "../http/body.ts";

@@ -66,17 +66,6 @@ function ranges(specs: readonly string[]): BlockList {
   return list;
 }
 
-/** What limits count an address under: IPv6 by its /64, which one subscriber has whole. */
-export function addressKey(address: string): string {
-  if (!address.includes(":")) return address;
-  const [head = "", tail] = address.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const after = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => "0");
-  const network = [...groups, ...zeros, ...after].slice(0, 4).map((group) => parseInt(group, 16).toString(16));
-  return `${network.join(":")}::/64`;
-}
-
 /** Whether the peer is this machine itself, not a proxy on it that speaks for others. */
 export function isLocalPeer(request: Peer): boolean {
   const address = peerAddress(request);

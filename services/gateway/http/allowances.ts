@@ -27,5 +27,5 @@ export async function spend(limits: Limits, allowance: Allowance, key: string): 
   const verdict = await limits.take(allowance, key);
   if (verdict.ok) return;
   rateLimited.of().inc({ limit: allowance.name });
-  throw new TooMany(verdict.retryAfterMs);
+  throw new TooMany(verdict.retryAfterMs, undefined, allowance.name);
 }

@@ -13,6 +13,8 @@ export interface HttpRequest extends IncomingMessage {
   /** As sent, without the question mark. */
   query: string;
   pathParams: PathParams;
+  /** Who is signed in, once that is known. */
+  userId?: string | undefined;
   /** Its route, as the table has it; undefined when there is none. */
   route?: string;
   /** A GET whose answer's body is not wanted. */
@@ -56,9 +58,12 @@ export function answerError(log: Logger, request: HttpRequest, response: ServerR
   answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), ...requestIds(), requestId });
 }
 
+/** What was asked for, without what the client made up: paths hold ids. */
+export const routeOf = ({ method, route }: HttpRequest): string => (route === undefined ? "(no route)" : `${method} ${route}`);
+
 /** What a traced request's span says of it: nothing that tells who asked, nor for what. */
-export function noteOn(span: Span, { method, route }: HttpRequest, { statusCode }: ServerResponse): void {
-  span.name = `${method} ${route ?? "(no route)"}`;
+export function noteOn(span: Span, request: HttpRequest, { statusCode }: ServerResponse): void {
+  span.name = routeOf(request);
   span.addTags({ "http.status_code": statusCode, ...(statusCode < 500 ? {} : { error: "true" }) });
 }
 

@@ -4,14 +4,17 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
-import { call, type Meta } from "../../../core/call.ts";
+import { call, type Client, type Meta } from "../../../core/call.ts";
 import type { Blobs } from "../../../core/blobs/blobs.ts";
 import { Forbidden, Invalid, Unauthenticated } from "../../../core/errors.ts";
 import type { Limits } from "../../../core/limits/limits.ts";
 import type { Rules } from "../../../core/schema.ts";
+import type { SecurityLog } from "../../../core/security/log.ts";
+import { clientOf } from "../refusals.ts";
 import { strictCheck } from "../strict.ts";
 import type { Session, Sessions } from "../sessions.ts";
-import { addressKey, type AddressOf } from "./address.ts";
+import { addressKey } from "../../../core/address-key.ts";
+import type { AddressOf } from "./address.ts";
 import { requests, spend } from "./allowances.ts";
 import { answerJson, type HttpRequest } from "./answer.ts";
 import { defaultMaxBytes, hasBody, readBody, receiveJson, receiveNothing, type Received } from "./body.ts";
@@ -33,11 +36,10 @@ export interface Surroundings {
   /** Cookies travel over TLS only. */
   readonly isSecure: boolean;
   readonly log: Logger;
+  readonly security: SecurityLog;
 }
 
 export type Pipeline = (around: Surroundings, request: HttpRequest, response: ServerResponse) => Promise<void>;
-
-const longestDevice = 200;
 
 /** A row's pipeline; what doesn't depend on the request is worked out here, once. */
 export function pipeline(row: Row): Pipeline {
@@ -51,6 +53,7 @@ export function pipeline(row: Row): Pipeline {
     const { limits, sessions } = around;
     const address = around.addressOf(request);
     const session = action.access === "user" ? sessions.check(tokenOf(request)) : undefined;
+    request.userId = session?.user.id;
     // Public routes, and credentials that are missing or bad.
     if (session === undefined) await spend(limits, requests, addressKey(address));
     const refusal = await refusalOf(around, request, session);
@@ -64,7 +67,7 @@ export function pipeline(row: Row): Pipeline {
       for (const { allowance, key } of rowLimits) await spend(limits, allowance, key(params, addressKey(address), session?.user.id ?? ""));
 
       const isSkipped = row.isSessionOptional === true && session === undefined;
-      const options = () => ({ meta: metaOf(session, request, address) });
+      const options = () => ({ meta: metaOf(session, clientOf(around, request)) });
       const run = (file?: TakenIn) => call(around.broker, action, row.input === undefined ? params : row.input(params, file), options());
       const { file } = received;
       const result: unknown = isSkipped
@@ -106,10 +109,8 @@ function bodyOf(row: Row): Body {
   return { mostBytes: () => maxBytes, receive: (request) => receive(request, maxBytes) };
 }
 
-function metaOf(session: Session | undefined, { headers }: HttpRequest, address: string): Meta {
-  const client = { device: (headers["user-agent"] ?? "").slice(0, longestDevice), address };
-  return session === undefined ? { client } : { user: session.user, client };
-}
+const metaOf = (session: Session | undefined, client: Client): Meta =>
+  session === undefined ? { client } : { user: session.user, client };
 
 /** Reads a row's params: of the path, and of the query or the body, each only where it belongs. */
 function paramsReader(row: Row): (request: HttpRequest, received: Received) => Record<string, unknown> {

@@ -8,6 +8,7 @@ import { Invalid, NotFound } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { inRequest } from "../../../core/request-context.ts";
 import { publicError, socketError } from "../http/errors.ts";
+import { noteRefusal } from "../refusals.ts";
 import { spend, type EventRow, type EventSurroundings } from "./events.ts";
 import type { PersonSocket } from "./person.ts";
 
@@ -43,7 +44,7 @@ async function answer(...[row, around, log, socket, args, span]: [...Parameters<
     acknowledge?.({ ok: true, data });
     afterwards?.();
   } catch (error) {
-    refuse(error, log, socket, acknowledge);
+    refuse(error, { around, log, socket, event: row.event }, acknowledge);
     span?.addTags({ "error.code": publicError(error).code });
   }
 }
@@ -51,12 +52,22 @@ async function answer(...[row, around, log, socket, args, span]: [...Parameters<
 /** Answers an event that is not in the table. */
 export function refuseUnknown(around: EventSurroundings, log: Logger, socket: PersonSocket, args: readonly unknown[]): void {
   const refusal = spend(around, "others", socket.data.session.user.id);
-  inRequest({ requestId: newId() }, () => refuse(refusal ?? new NotFound("No such event"), log, socket, split(args).acknowledge));
+  const asked = { around, log, socket, event: "(no such event)" };
+  inRequest({ requestId: newId() }, () => refuse(refusal ?? new NotFound("No such event"), asked, split(args).acknowledge));
 }
 
-function refuse(error: unknown, log: Logger, socket: PersonSocket, acknowledge: Acknowledge | undefined): void {
+interface Asked {
+  readonly around: EventSurroundings;
+  readonly log: Logger;
+  readonly socket: PersonSocket;
+  readonly event: string;
+}
+
+function refuse(error: unknown, { around, log, socket, event }: Asked, acknowledge: Acknowledge | undefined): void {
+  const { session, client } = socket.data;
+  noteRefusal(around, { userId: session.user.id, client }, `socket ${event}`, error);
   const told = socketError(error);
-  if (told.code === "INTERNAL") log.error({ err: error, userId: socket.data.session.user.id }, "An event failed");
+  if (told.code === "INTERNAL") log.error({ err: error, userId: session.user.id }, "An event failed");
   if (acknowledge === undefined) socket.emit("error", told.message);
   else acknowledge({ ok: false, error: told });
 }

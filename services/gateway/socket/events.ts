@@ -4,6 +4,7 @@ import { call } from "../../../core/call.ts";
 import { TooMany, Unavailable } from "../../../core/errors.ts";
 import { histogram } from "../../../core/metrics/declare.ts";
 import type { Infer, Rules } from "../../../core/schema.ts";
+import type { SecurityLog } from "../../../core/security/log.ts";
 import { chat } from "../../chat/contract.ts";
 import { draftRules, stored, toStore } from "../draft.ts";
 import { rateLimited } from "../http/allowances.ts";
@@ -15,6 +16,7 @@ import { metaOf, type PersonSocket } from "./person.ts";
 import { Sends } from "./sends.ts";
 
 export interface EventSurroundings {
+  readonly security: SecurityLog;
   readonly broker: ServiceBroker;
   readonly live: Live;
   readonly sessions: Pick<Sessions, "isReady">;
@@ -142,8 +144,9 @@ export function spend({ messages, others, sessions }: EventSurroundings, counts:
   if (!sessions.isReady()) return new Unavailable();
   const waitMs = (counts === "messages" ? messages : others).take(userId);
   if (waitMs === 0) return undefined;
-  rateLimited.of().inc({ limit: `socket-${counts}` });
-  return new TooMany(waitMs);
+  const limit = `socket-${counts}`;
+  rateLimited.of().inc({ limit });
+  return new TooMany(waitMs, undefined, limit);
 }
 
 /** Queues that a socket keeps; idle ones make room for others. */

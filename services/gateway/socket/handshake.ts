@@ -2,17 +2,16 @@
 import type { Socket } from "socket.io";
 import { Forbidden, Unauthenticated } from "../../../core/errors.ts";
 import { inRequest } from "../../../core/request-context.ts";
-import { addressKey } from "../http/address.ts";
+import { addressKey } from "../../../core/address-key.ts";
 import { requests, spend } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
 import { tokenOf } from "../http/credential.ts";
 import { socketError } from "../http/errors.ts";
 import type { Surroundings } from "../http/pipeline.ts";
+import { clientOf, noteRefusal } from "../refusals.ts";
 import type { Person } from "./person.ts";
 import { Told } from "./told.ts";
 import { Typed } from "./typed.ts";
-
-const longestDevice = 200;
 
 /**
  * Verifies a handshake.
@@ -24,17 +23,16 @@ export function identify(around: Surroundings, socket: Socket): Promise<Person> 
 }
 
 async function personOf(around: Surroundings, { request, handshake }: Socket): Promise<Person> {
+  const client = clientOf(around, request);
   try {
     if (!around.origins.isAllowed(request)) throw new Forbidden("This origin may not call");
-    const address = around.addressOf(request);
     const { token: given } = handshake.auth as { token?: unknown };
     const token = typeof given === "string" && given !== "" ? given : tokenOf(request);
     const session = around.sessions.check(token);
     if (session === undefined) {
-      await spend(around.limits, requests, addressKey(address));
+      await spend(around.limits, requests, addressKey(client.address));
       throw new Unauthenticated(token === undefined ? "No token" : "Invalid or expired token");
     }
-    const client = { device: (request.headers["user-agent"] ?? "").slice(0, longestDevice), address };
     return {
       session,
       client,
@@ -46,6 +44,7 @@ async function personOf(around: Surroundings, { request, handshake }: Socket): P
       typed: new Typed(),
     };
   } catch (error) {
+    noteRefusal(around, { client }, "socket handshake", error);
     const told = socketError(error);
     throw Object.assign(new Error(told.message), { data: told });
   }

@@ -4,11 +4,12 @@ import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { newId } from "../../../core/ids.ts";
 import { portsOf } from "../../../core/ports.ts";
-import { addressKey } from "../http/address.ts";
+import { addressKey } from "../../../core/address-key.ts";
 import { rateLimited } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
 import { enter } from "../http/entry.ts";
 import type { Surroundings } from "../http/pipeline.ts";
+import { clientOf } from "../refusals.ts";
 import { allowance, unlimited, type Allowance } from "./allowance.ts";
 import { dispatch, refuseUnknown } from "./dispatch.ts";
 import { events, type EventSurroundings } from "./events.ts";
@@ -70,6 +71,7 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
   guardConnections(io, around, isLimited ? allowance(connections.perSecond, connections.burst) : unlimited);
   const sockets: EventSurroundings = {
     broker,
+    security: around.security,
     live,
     sessions: around.sessions,
     messages: isLimited ? allowance(10, 30) : unlimited,
@@ -111,8 +113,11 @@ function guardConnections(io: Server, around: Surroundings, allowed: Allowance):
   });
   io.engine.opts.allowRequest = (request, decide) => {
     const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
-    if (isNew && allowed.take(addressKey(around.addressOf(request))) > 0) {
-      rateLimited.of().inc({ limit: "socket-connections" });
+    const client = clientOf(around, request);
+    if (isNew && allowed.take(addressKey(client.address)) > 0) {
+      const limit = "socket-connections";
+      rateLimited.of().inc({ limit });
+      around.security.note("limit_reached", { client }, { request: "socket connection", limit });
       decide("Too many connections", false);
     } else decide("Starting, try again", around.sessions.isReady());
   };

@@ -1,0 +1,19 @@
+/** The security log of an embedded server that also prints all else it can. */
+import { afterAll, beforeAll } from "@jest/globals";
+import { factory, type Factory } from "../support/factory.ts";
+import { securityStory } from "../support/security-story.ts";
+import { startEmbedded, type Server } from "../support/server.ts";
+
+let server: Server;
+let made: Factory;
+
+beforeAll(async () => {
+  server = await startEmbedded({ env: { LIMITS: "on", TRUST_PROXY: "1", LOG_LEVEL: "trace" } });
+  made = factory(() => [server.url]);
+});
+afterAll(async () => {
+  made.leave();
+  await server.stop();
+});
+
+securityStory({ made: () => made, url: () => server.url, log: () => server.log() });
