@@ -28,6 +28,8 @@ export interface Blobs {
    * @throws Invalid  the range is none
    */
   read(key: string, range?: ByteRange): Promise<Readable | undefined>;
+  /** The keys of all blobs, in no order; of one that is written or removed meanwhile maybe. */
+  keys(): AsyncIterable<string>;
   /** Missing ones are fine. */
   remove(keys: readonly string[]): Promise<void>;
   /** Whether the storage takes and gives bytes now, as far as is known; says why not. */

@@ -14,6 +14,14 @@ import { blobsOn, called } from "./storage.ts";
 /** The SDK's types don't know that it takes an agent here too. */
 const destroy: (publicId: string, options: object) => Promise<unknown> = cloudinary.uploader.destroy;
 
+const list: (options: object) => Promise<unknown> = cloudinary.api.resources;
+
+/** A page of a listing. */
+interface Listed {
+  readonly resources: readonly { readonly public_id: string }[];
+  readonly next_cursor?: string;
+}
+
 /** How long Cloudinary may take to answer, and keep silent in the middle of a transfer. */
 const silenceMs = 15_000;
 /** How often it is asked whether it is back. Its free plan answers 500 such questions an hour. */
@@ -34,6 +42,7 @@ export async function openCloudinaryBlobs(account: CloudinaryAccount, folder: st
     ...(account.deliveryHost !== undefined && { secure_distribution: account.deliveryHost }),
   };
   const kind = { resource_type: "raw", type: "authenticated" } as const;
+  const listing = { ...kind, prefix: `${folder}/`, max_results: 500 };
   const publicId = (key: string): string => `${folder}/${key}`;
   const signedUrl = (key: string): string =>
     cloudinary.url(publicId(key), { ...access, ...kind, sign_url: true, long_url_signature: true, secure: true, urlAnalytics: false });
@@ -102,6 +111,13 @@ export async function openCloudinaryBlobs(account: CloudinaryAccount, folder: st
         if (status === 404) return undefined;
         if (status === 416) return Readable.from([]);
         throw new Error(`Cloudinary answered ${status}`);
+      },
+      async *names() {
+        for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
+          const page = (await noted(answerOf((agent) => list({ ...access, ...listing, next_cursor: cursor, agent })))) as Listed;
+          for (const { public_id } of page.resources) yield public_id.slice(folder.length + 1);
+          cursor = page.next_cursor;
+        }
       },
       async remove(keys) {
         // A missing one is no error to Cloudinary.

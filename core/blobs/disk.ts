@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, open, rename, rm, statfs, unlink, type FileHandle } from "node:fs/promises";
+import { access, mkdir, open, opendir, rename, rm, statfs, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "moleculer";
 import { StartError } from "../errors.ts";
@@ -14,12 +14,15 @@ import { blobsOn } from "./storage.ts";
 /** With less room than this the storage counts as full: a few uploads at once must fit. */
 const leastFreeBytes = 64 * 1024 * 1024;
 
-/** @throws StartError  the folder can't be written */
-export async function openDiskBlobs(folder: string, { log }: { log: Logger }): Promise<Blobs> {
+/**
+ * @param isBeside  another process has the folder, and may be writing: nothing is tidied
+ * @throws StartError  the folder can't be written
+ */
+export async function openDiskBlobs(folder: string, { log, isBeside = false }: { log: Logger; isBeside?: boolean }): Promise<Blobs> {
   const unfinished = join(folder, "unfinished");
   const fileOf = (key: string): string => join(folder, key);
   try {
-    await rm(unfinished, { recursive: true, force: true });
+    if (!isBeside) await rm(unfinished, { recursive: true, force: true });
     await mkdir(unfinished, { recursive: true, mode: 0o700 });
     await syncFolder(dirname(folder));
   } catch (error) {
@@ -44,6 +47,9 @@ export async function openDiskBlobs(folder: string, { log }: { log: Logger }): P
         const file = await unlessMissing(open(fileOf(key)));
         if (file === undefined) await access(folder); // Without the folder nobody knows what is missing.
         return file?.createReadStream(range);
+      },
+      async *names() {
+        for await (const { name } of await opendir(folder)) yield name;
       },
       async remove(keys) {
         await Promise.all(keys.map((key) => unlessMissing(unlink(fileOf(key)))));

@@ -130,6 +130,9 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
         const last = Math.min(range?.end ?? size, size - 1);
         return Readable.from(bytesOf(fileId, range?.start ?? 0, last), { objectMode: false });
       },
+      async *names() {
+        for await (const { _id } of rows.find({ current: { $exists: true } }, { projection: { _id: 1 } })) yield _id;
+      },
       async remove(keys) {
         await rows.updateMany({ _id: { $in: [...keys] }, current: { $exists: true } }, nothingCounts);
         await tidy({ _id: { $in: [...keys] } });

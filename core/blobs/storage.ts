@@ -10,6 +10,8 @@ export interface Storage {
   write(key: string, chunks: AsyncIterable<Buffer>): Promise<void>;
   /** Fails in mid-stream rather than end short. */
   read(key: string, range: ByteRange | undefined): Promise<Readable | undefined>;
+  /** Others than keys are passed over. */
+  names(): AsyncIterable<string>;
   remove(keys: readonly string[]): Promise<void>;
   health: Blobs["health"];
   close: Blobs["close"];
@@ -42,6 +44,13 @@ export function blobsOn(storage: Storage, log: Logger): Blobs {
         return bytes && delivered(bytes, (error) => failed("read", error));
       } catch (error) {
         throw failed("read", error);
+      }
+    },
+    async *keys() {
+      try {
+        for await (const name of storage.names()) if (keyPattern.test(name)) yield name;
+      } catch (error) {
+        throw failed("list", error);
       }
     },
     async remove(keys) {

@@ -89,6 +89,17 @@ describeWithEach((open) => {
     await nothingStays(before);
   });
 
+  test("its keys are told: those that hold bytes, and no others", async () => {
+    const kept = [await stored(randomBytes(600_000)), await stored(randomBytes(10), `${newId()}.thumb`)];
+    const gone = await stored(randomBytes(10));
+    await blobs.remove([gone]);
+    const keys: string[] = [];
+    for await (const key of blobs.keys()) keys.push(key);
+    expect(keys).toEqual(expect.arrayContaining(kept));
+    expect(keys).not.toContain(gone);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
   test("what is removed is gone, and removing what is not there is fine", async () => {
     const before = await opened.held();
     const keys = [await stored(randomBytes(600_000)), await stored(randomBytes(10)), newId()];

@@ -91,10 +91,23 @@ export async function startCloudinary(): Promise<Cloudinary> {
     return answer(form);
   }
 
-  function ping({ headers }: IncomingMessage): object {
+  function checkCredential({ headers }: IncomingMessage): void {
     const credential = Buffer.from(`${key}:${secret}`).toString("base64");
     if (headers.authorization !== `Basic ${credential}`) throw new Refused(401, "unknown api_key");
-    return { status: "ok" };
+  }
+
+  /** `GET /v1_1/<cloud>/ping`, `GET /v1_1/<cloud>/resources/raw/<type>?prefix=...&max_results=...&next_cursor=...` */
+  function tell(request: IncomingMessage, path: string): object {
+    checkCredential(request);
+    const [what = "", query] = path.split("?");
+    const [, type] = /^resources\/raw\/(\w+)$/.exec(what) ?? [];
+    if (type === undefined) return { status: "ok" };
+    const asked = new URLSearchParams(query);
+    const names = [...assets.keys()].filter((name) => name.startsWith(`${type}/${asked.get("prefix")}`)).sort();
+    const from = Number(asked.get("next_cursor") ?? 0);
+    const end = from + Number(asked.get("max_results"));
+    const resources = names.slice(from, end).map((name) => ({ public_id: name.slice(type.length + 1) }));
+    return { resources, ...(end < names.length ? { next_cursor: `${end}` } : {}) };
   }
 
   /** `GET /<cloud>/raw/authenticated/s--<signature>--/v<version>/<public id>` */
@@ -134,7 +147,7 @@ export async function startCloudinary(): Promise<Cloudinary> {
     }
     const [given, ...what] = rest;
     if (first !== "v1_1" || given !== cloud) throw new Refused(401, "cloud_name mismatch");
-    const told = request.method === "GET" ? ping(request) : await call(what.join("/").replace("raw/", ""), request);
+    const told = request.method === "GET" ? tell(request, what.join("/")) : await call(what.join("/").replace("raw/", ""), request);
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(told));
   }
 

@@ -10,6 +10,7 @@ const log = new ServiceBroker({ logger: false }).getLogger("TEST");
 const reading = (bytes: () => Readable): Storage => ({
   write: () => Promise.resolve(),
   read: () => Promise.resolve(bytes()),
+  names: () => Readable.from([]),
   remove: () => Promise.resolve(),
   health: () => Promise.resolve({ ok: true }),
   close: () => Promise.resolve(),
