@@ -82,6 +82,9 @@ export class Unavailable extends DomainError {
 /** This node can't start, and waiting won't help. The message is one line for the operator; the process ends with exit code 1. */
 export class StartError extends Error {}
 
+/** A command of the operator's can't be carried out. The message is one line; the process ends with exit code 1. */
+export class CommandError extends Error {}
+
 /** The domain error's code, also after the error has crossed the wire; undefined for anything else. */
 export function codeOf(error: unknown): ErrorCode | undefined {
   const type = (error as { type?: unknown } | null | undefined)?.type;

@@ -13,6 +13,10 @@ export const faultPoints = [
   "media.judged",
   "media.taken",
   "media.dropped",
+  "backup.rows",
+  "backup.files",
+  "restore.rows",
+  "restore.files",
 ] as const;
 export type FaultPoint = (typeof faultPoints)[number];
 

@@ -3,6 +3,7 @@
  * routing become action metadata that the broker's middlewares act on.
  */
 import type { ActionSchema, Service, ServiceSchema } from "moleculer";
+import type { Restoring } from "./backup/declared.ts";
 import type { Ctx } from "./call.ts";
 import type { ActionRef } from "./contract.ts";
 import { defaultPolicy, retryPauseMs } from "./policy.ts";
@@ -22,6 +23,8 @@ type Adds<X extends readonly Mixin<any>[]> = [X[number]] extends [never]
     : unknown;
 
 type Schema<C, M, X> = Omit<ServiceSchema, "name" | "actions" | "methods" | "mixins"> & {
+  /** What has to be done with its rows around a restore from a backup. */
+  restoring?: Restoring;
   mixins?: X;
   actions: Handlers<C>;
   methods?: M;

@@ -6,22 +6,21 @@ import { endStart } from "../core/broker/lifecycle.ts";
 import { StartError } from "../core/errors.ts";
 import { portsOf } from "../core/ports.ts";
 import type { Mixin } from "../core/service.ts";
+import type { DeclaredDatabase } from "../core/store/contents.ts";
 import { openMigrated } from "../core/store/migrate.ts";
 import type { Migration } from "../core/store/migrations.ts";
 import type { Collection, Database } from "../core/store/store.ts";
 import { timed } from "./timed-database.ts";
 
-/** What a service keeps. */
-export interface DeclaredDatabase {
-  readonly service: string;
-  readonly collections: readonly Collection[];
+/** What a service keeps, and what leads it to its release's schema. */
+export interface DeclaredMigrated extends DeclaredDatabase {
   /** All that lead to this release's schema version, in order; without any it is 1. */
   readonly migrations: readonly Migration[];
 }
 
 /** The part of a schema, or of one of its mixins, that says so. */
 export interface Declaring {
-  readonly declaredDatabase: DeclaredDatabase;
+  readonly declaredDatabase: DeclaredMigrated;
 }
 
 export const database = (

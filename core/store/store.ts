@@ -18,12 +18,18 @@ export interface Index<T> {
 export interface Collection<T extends Doc = any, I extends string = string> {
   readonly name: string;
   readonly indexes: { readonly [K in I]: Index<T> };
+  /** Keys of the blobs that a row stands for: a backup of the row holds them too. */
+  readonly blobs?: (row: T) => readonly string[];
 }
 
 /** Declares a collection: `const chats = collection<ChatRow>()("chats", { byActivity: { fields: ["lastActivityAt"] } })`. */
 export const collection =
   <T extends Doc>() =>
-  <const I extends { readonly [name: string]: Index<T> }>(name: string, indexes: I): Collection<T, keyof I & string> => ({ name, indexes });
+  <const I extends { readonly [name: string]: Index<T> }>(
+    name: string,
+    indexes: I,
+    more: Pick<Collection<T>, "blobs"> = {},
+  ): Collection<T, keyof I & string> => ({ name, indexes, ...more });
 
 /** Field values that a row must have, by equality; null also matches an absent field. */
 export type Where<T> = { readonly [K in keyof T]?: T[K] | null };

@@ -9,6 +9,7 @@ import { accountByEmail, accounts } from "./accounts.repository.ts";
 import { auth } from "./contract.ts";
 import { changePassword, logIn, signUp } from "./credentials.ts";
 import * as present from "./present.ts";
+import { restoring } from "./restoring.ts";
 import { endSession, revocationsAfter, sweepNowAndThen, type Keeping } from "./sessions.ts";
 import { sessions } from "./sessions.repository.ts";
 
@@ -16,6 +17,7 @@ import { sessions } from "./sessions.repository.ts";
 const parts: Mixin<{ keeping: Keeping; stopSweeping: () => void }> = {};
 
 export default service(auth, {
+  restoring,
   mixins: [database("auth", [accounts, sessions, outbox]), relay, parts],
   started() {
     this.keeping = { ...portsOf(this.broker), db: this.db, security: securityLog(this.broker) };

@@ -22,6 +22,7 @@ import { presentHead, presentMembership, presentMessage } from "./present.ts";
 import { markDelivered, markRead } from "./receipts.ts";
 import { applyRelation } from "./relations.ts";
 import { fileChange, repliedTo, send } from "./sending.ts";
+import { restoring } from "./restoring.ts";
 import { repairOf, sync } from "./sync.ts";
 import { firstViews, viewOf, viewsOf } from "./views.ts";
 import { workOf, type Work } from "./work.ts";
@@ -30,6 +31,7 @@ import { workOf, type Work } from "./work.ts";
 type Act = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
 
 export default service(chat, {
+  restoring,
   mixins: [
     parts,
     relay,

@@ -28,6 +28,8 @@ export interface Keeping {
   readonly log: Logger;
   /** How long nothing may refer to a file, milliseconds. */
   readonly graceMs: number;
+  /** Whether a backup still needs the bytes of files that were let go; a row that was dropped before this is asked is in no backup to come. */
+  readonly areBlobsHeld: () => Promise<boolean>;
   /** Those of the files, all of one purpose, that something refers to. */
   readonly inUse: (purpose: Purpose, fileIds: readonly string[]) => Promise<readonly string[]>;
 }
@@ -84,11 +86,15 @@ export async function giveUp(keeping: Keeping, ownerId: string, fileId: string):
   if (used.length === 0) await drop(keeping, row);
 }
 
-/** Lets a file go for good. A repeat removes its bytes once more. Throws `Conflict` when the row changed since it was read. */
-export async function drop({ db, blobs }: Keeping, row: FileRow): Promise<void> {
+/**
+ * Lets a file go for good. A repeat removes its bytes once more. Throws `Conflict` when the row changed since it was read. While a
+ * backup runs the bytes are left to the sweeper.
+ */
+export async function drop({ db, blobs, areBlobsHeld }: Keeping, row: FileRow): Promise<void> {
   if (row.state !== "dropped") await moveFile(db, row, "dropped");
   faultPoint("media.dropped");
-  await removeBytes(blobs, row._id);
+  // Asked after the row is dropped: a backup that began before that holds them, and for one that begins after it the file is gone.
+  if (!(await areBlobsHeld())) await removeBytes(blobs, row._id);
 }
 
 /** Lets a file go that its last user dropped. Throws `Conflict` when the row changed meanwhile; then it can be tried again. */

@@ -4,7 +4,7 @@
  * stores under its keys is found and removed too.
  */
 import { collection, insert, remove, storeTime, update, type Database, type Fields } from "../../core/store/store.ts";
-import type { Purpose } from "./contract.ts";
+import { imageKey, rawKey, thumbKey, type Purpose } from "./contract.ts";
 
 export type FileState = "reserved" | "ready" | "kept" | "dropped";
 
@@ -30,7 +30,11 @@ export interface FileRow extends Partial<Judged> {
 /** A row that has been judged. */
 export type JudgedRow = FileRow & Judged;
 
-export const files = collection<FileRow>()("files", { byState: { fields: ["state", "since", "_id"] } });
+/** What is being sent or was let go has no bytes that anybody waits for. */
+const blobs = (row: FileRow): readonly string[] =>
+  !isJudged(row) ? [] : row.hasThumb ? [imageKey(row._id), thumbKey(row._id)] : [rawKey(row._id)];
+
+export const files = collection<FileRow>()("files", { byState: { fields: ["state", "since", "_id"] } }, { blobs });
 
 export const isJudged = (row: FileRow | undefined): row is JudgedRow => row?.state === "ready" || row?.state === "kept";
 

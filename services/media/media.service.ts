@@ -11,6 +11,7 @@ import { admit, dropUsed, giveUp, profilePicture, reserve, type Keeping } from "
 import { media, type Purpose } from "./contract.ts";
 import { openDarkroom } from "./darkroom.ts";
 import { files } from "./files.repository.ts";
+import { restoring } from "./restoring.ts";
 import { startSweeper, type Sweeper } from "./sweeper.ts";
 
 /** What `started` puts on the service. */
@@ -36,10 +37,11 @@ const sweeping: Mixin<Parts> = {
 };
 
 export default service(media, {
+  restoring,
   mixins: [database("media", [files]), follow("media", [fileDropped, pictureDropped]), sweeping],
   started() {
     const { broker } = this;
-    const { blobs, clock, config } = portsOf(broker);
+    const { blobs, clock, config, installation } = portsOf(broker);
     this.keeping = {
       db: this.db,
       blobs,
@@ -47,6 +49,7 @@ export default service(media, {
       clock,
       log: this.logger,
       graceMs: config.UPLOAD_GRACE_MS,
+      areBlobsHeld: () => installation.areBlobsHeld(),
       inUse: (purpose: Purpose, fileIds: readonly string[]) =>
         call(broker, purpose === "profile" ? profile.picturesInUse : chat.filesInUse, { fileIds: [...fileIds] }),
     };

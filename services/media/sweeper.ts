@@ -84,7 +84,8 @@ async function keep({ db, blobs }: Keeping, row: FileRow): Promise<void> {
   await moveFile(db, row, "kept");
 }
 
-async function forget({ db, blobs }: Keeping, { _id }: FileRow): Promise<void> {
+async function forget({ db, blobs, areBlobsHeld }: Keeping, { _id }: FileRow): Promise<void> {
+  if (await areBlobsHeld()) return;
   await removeBytes(blobs, _id);
   await forgetFile(db, _id);
 }

@@ -70,6 +70,10 @@ function tell(now: Written): Operation[] {
   return ref === undefined ? [] : [announce(ref, { key: now.pair, rev: now.rev, payload: present.relationEvent(now) })];
 }
 
+/** How a pair stands, for those who may have missed it. Followers read the state, and not what the event is called. */
+export const announcement = (row: RequestRow): Operation =>
+  announce(announced[row.state] ?? requestEvents.ended, { key: row.pair, rev: row.rev, payload: present.relationEvent(row) });
+
 /** The states that other services hear of. An invite that is open or was taken back changes nothing for them. */
 const announced: { readonly [S in RelationState]?: EventRef<RelationEvent> } = {
   accepted: requestEvents.accepted,

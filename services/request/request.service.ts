@@ -12,6 +12,7 @@ import { cancel, invite, respond } from "./invites.ts";
 import { listRequests } from "./lists.ts";
 import type { Keeping } from "./pairs.ts";
 import { pageOfPeople } from "./people-lists.ts";
+import { restoring } from "./restoring.ts";
 import { blockedBy, blocks, contactsOf, relationsOf, requests } from "./requests.repository.ts";
 
 /** What `started` puts on the service. */
@@ -31,6 +32,7 @@ const deleted = on(authEvents["user.deleted"], async function ({ payload: { user
 });
 
 export default service(request, {
+  restoring,
   mixins: [database("request", [requests, blocks, people, outbox]), relay, follow("request", [created, changed, deleted]), parts],
   started() {
     this.keeping = { ...portsOf(this.broker), db: this.db, log: this.logger };

@@ -40,6 +40,7 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
 
     const used = new Set<string>();
     let away: Purpose | undefined;
+    let areHeld = false;
     /** @param laterMs  how much later than now it is */
     const keeping = (laterMs = 0): Keeping => ({
       db,
@@ -48,6 +49,7 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
       clock: { now: () => Date.now() + laterMs, offsetMs: () => 0, stop: () => undefined },
       log: silent,
       graceMs,
+      areBlobsHeld: () => Promise.resolve(areHeld),
       inUse: (purpose, fileIds) =>
         purpose === away ? Promise.reject(new Error("it is away")) : Promise.resolve(fileIds.filter((fileId) => used.has(fileId))),
     });

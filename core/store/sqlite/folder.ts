@@ -44,6 +44,16 @@ export function holdFolder(folder: string): HeldFolder {
   }
 }
 
+/**
+ * Opens the store of a folder that another process may hold: SQLite's write-ahead log lets any process read and write beside it.
+ * @throws StartError  unreadable, or written by a newer release
+ */
+export function openBeside(folder: string): HeldFolder {
+  const file = join(folder, "parley.db");
+  const connection = oneLine(`The store ${file} can't be opened`, () => openFile(file));
+  return { file, connection, release: () => connection.close() };
+}
+
 /** Makes the file readable by its owner alone, where it is missing; SQLite gives its log the same mode. */
 function ownersOnly(file: string): string {
   closeSync(openSync(file, "a", 0o600));

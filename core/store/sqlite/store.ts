@@ -5,7 +5,7 @@
 import type { Logger } from "moleculer";
 import type { Collection, Database, Store } from "../store.ts";
 import { openDatabase } from "./database.ts";
-import { holdFolder } from "./folder.ts";
+import { holdFolder, openBeside, type HeldFolder } from "./folder.ts";
 import { makeTables } from "./tables.ts";
 import { startWriter } from "./writer.ts";
 
@@ -13,8 +13,19 @@ import { startWriter } from "./writer.ts";
  * Opens the store in this folder, made if it is missing.
  * @throws StartError  the folder can't be written, is held by another process, or its data is from a newer release
  */
-export async function openSqliteStore(folder: string, { log }: { log: Logger }): Promise<Store> {
-  const held = holdFolder(folder);
+export function openSqliteStore(folder: string, { log }: { log: Logger }): Promise<Store> {
+  return storeIn(holdFolder(folder), log);
+}
+
+/**
+ * Opens the store of a folder that a server may hold: for a backup beside it, which writes little and reads otherwise.
+ * @throws StartError  the store can't be opened, or is from a newer release
+ */
+export function openSqliteStoreBeside(folder: string, { log }: { log: Logger }): Promise<Store> {
+  return storeIn(openBeside(folder), log);
+}
+
+async function storeIn(held: HeldFolder, log: Logger): Promise<Store> {
   const writer = await startWriter(held.file, log);
   let closed: Promise<void> | undefined;
   return {

@@ -1,0 +1,143 @@
+/**
+ * A backup: the rows of one moment, then the bytes of all files that these rows name. Files are never written over, so only their
+ * removal could make a difference; it is held up from before that moment until the end, by a row that every node reads before it
+ * removes bytes. The row ends by itself, so that a backup that died does not hold them for ever.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { buffer } from "node:stream/consumers";
+import type { Blobs } from "../blobs/blobs.ts";
+import { CommandError } from "../errors.ts";
+import { faultPoint } from "../faults.ts";
+import { newId } from "../ids.ts";
+import { changeFacts, firstEra, holds, readFacts } from "../installation.ts";
+import { remove, upsert, type Collection, type Doc } from "../store/store.ts";
+import type { Snapshot } from "../store/contents.ts";
+import type { Declared } from "./declared.ts";
+import { formatVersion, type Manifest } from "./format.ts";
+import type { Place } from "./places.ts";
+import { verify } from "./reading.ts";
+import { ArchiveWriter, discard, partOf, publish } from "./writing.ts";
+
+export interface BackingUp {
+  readonly place: Place;
+  readonly declared: readonly Declared[];
+  readonly file: string;
+  /** Of the program. */
+  readonly version: string;
+  /** The source stands still, and is not to be started again. */
+  readonly isMove: boolean;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** For so long bytes are held after the last word of a backup. */
+const holdMs = 10 * 60_000;
+const holdAgainMs = 60_000;
+/** Files read at once: from a remote storage most of the time is waiting. */
+const filesAtOnce = 8;
+
+/**
+ * Writes a backup, reads it back, and gives it its name.
+ * @throws CommandError  why there is none; nothing of it is left then
+ */
+export async function backUp(work: BackingUp): Promise<Manifest> {
+  const { place, file, isMove, declared, signal } = work;
+  if (isMove) {
+    await place.refuseBusy();
+    // Marked first: nobody starts it again between what is read and what is written elsewhere.
+    await changeFacts(place.facts, { movedAt: await place.store.time() });
+  }
+  const hold = await holdBlobs(place);
+  try {
+    const manifest = await write(work);
+    const found = await verify(partOf(file), declared).catch((error: unknown) => {
+      throw new CommandError(`What was written can't be read back: ${(error as Error).message}`);
+    });
+    if (found.sha256 !== manifest.sha256) throw new CommandError("What was read back is not what was written");
+    signal.throwIfAborted();
+    await publish(file);
+    await changeFacts(place.facts, { lastBackupAt: await place.store.time() });
+    return manifest;
+  } catch (error) {
+    await discard(file);
+    if (isMove) await changeFacts(place.facts, { movedAt: null });
+    throw error;
+  } finally {
+    await hold.release();
+  }
+}
+
+async function write({ place, declared, file, version, isMove, say, signal }: BackingUp): Promise<Manifest> {
+  const { contents, blobs, facts } = place;
+  const snapshot = await contents.snapshot(say);
+  try {
+    const createdAt = new Date(await place.store.time()).toISOString();
+    const { era } = await readFacts(facts);
+    const archive = await ArchiveWriter.begin(file, { parleyBackup: formatVersion, version, createdAt });
+    try {
+      const keys: string[] = [];
+      for (const { service, collections } of declared) {
+        faultPoint("backup.rows");
+        for (const c of collections) await archive.rows(service, c.name, noting(snapshot, service, c, keys, signal));
+      }
+      await snapshot.close();
+      faultPoint("backup.files");
+      for await (const [key, bytes] of read(blobs, keys, signal)) await archive.blob(key, bytes);
+      const schemas = Object.fromEntries(declared.map(({ service, schema }) => [service, schema]));
+      return await archive.finish({ store: contents.kind, era: era ?? firstEra, isMove, schemas });
+    } finally {
+      await archive.close();
+    }
+  } finally {
+    await snapshot.close();
+  }
+}
+
+/** A collection's rows, with the keys of the blobs they stand for put aside: about 100 bytes of memory a file. */
+async function* noting(snapshot: Snapshot, service: string, c: Collection, keys: string[], signal: AbortSignal) {
+  for await (const page of snapshot.rows(service, c)) {
+    signal.throwIfAborted();
+    if (c.blobs !== undefined) for (const row of page) keys.push(...c.blobs(JSON.parse(row) as Doc));
+    yield page;
+  }
+}
+
+/** The bytes of each key, in order, some being read ahead; undefined where there are none. */
+async function* read(blobs: Blobs, keys: readonly string[], signal: AbortSignal): AsyncGenerator<readonly [string, Buffer | undefined]> {
+  const ahead: Promise<Buffer | undefined>[] = [];
+  const start = (key: string) => {
+    const bytes = blobs.read(key).then((stream) => stream && buffer(stream));
+    bytes.catch(() => undefined); // Whoever awaits it is told.
+    ahead.push(bytes);
+  };
+  keys.slice(0, filesAtOnce).forEach(start);
+  for (const [place, key] of keys.entries()) {
+    signal.throwIfAborted();
+    const bytes = await ahead.shift();
+    const next = keys[place + filesAtOnce];
+    if (next !== undefined) start(next);
+    yield [key, bytes];
+  }
+}
+
+/** Keeps all nodes from removing bytes. */
+async function holdBlobs({ facts, store }: Place): Promise<{ readonly release: () => Promise<void> }> {
+  const _id = newId();
+  const ending = new AbortController();
+  const hold = async () => facts.commit([upsert(holds, { _id }, { until: (await store.time()) + holdMs }, {})]);
+  await hold();
+  const holdOn = async () => {
+    for (;;) {
+      await pause(holdAgainMs, undefined, { signal: ending.signal, ref: false });
+      await hold().catch(() => undefined); // The next one may go through: there is time for ten.
+    }
+  };
+  const holding = holdOn().catch(() => undefined);
+  return {
+    async release() {
+      ending.abort();
+      await holding;
+      await facts.commit([remove(holds, { _id })]);
+    },
+  };
+}

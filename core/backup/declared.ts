@@ -1,0 +1,45 @@
+/**
+ * What services declare of their stores, read from their schemas without starting them: every collection, and what has to be done
+ * with a service's rows around a restore. A collection that a service opens is in the backups, and can't be forgotten.
+ */
+import type { DeclaredDatabase } from "../store/contents.ts";
+import type { Database, Doc } from "../store/store.ts";
+
+/** Looks at all rows of one service in a backup, before any is written. */
+export interface Verifier {
+  row(collection: string, row: Doc): void;
+  /** After all rows: what is wrong with them. */
+  problem(): string | undefined;
+}
+
+/** A service's part in a restore, and in `npm run new-era`. Each step may be done again, and on a store that is in use. */
+export interface Restoring {
+  readonly verify?: () => Verifier;
+  /** Writes the state that other services follow to the outbox: what was on its way when the backup began is in no backup. */
+  readonly agree?: (db: Database) => Promise<void>;
+  /** Makes positions of before recognisable. @param now  store time, epoch milliseconds */
+  readonly beginEra?: (db: Database, now: number) => Promise<void>;
+}
+
+export interface Declared extends DeclaredDatabase {
+  /** The version of what it stores. */
+  readonly schema: number;
+  readonly restoring: Restoring | undefined;
+}
+
+/** The parts of a service's schema, and of its mixins, that count here. */
+interface Part {
+  readonly declaredDatabase?: DeclaredDatabase & { readonly schema?: number };
+  readonly restoring?: Restoring;
+  readonly mixins?: readonly Part[];
+}
+
+/** @returns undefined  the service keeps nothing */
+export function declaredBy(schema: object): Declared | undefined {
+  const parts = partsOf(schema);
+  const database = parts.find((part) => part.declaredDatabase !== undefined)?.declaredDatabase;
+  const restoring = parts.find((part) => part.restoring !== undefined)?.restoring;
+  return database && { ...database, schema: database.schema ?? 0, restoring };
+}
+
+const partsOf = (part: Part): Part[] => [part, ...(part.mixins ?? []).flatMap(partsOf)];

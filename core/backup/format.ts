@@ -1,0 +1,57 @@
+/**
+ * What is in a backup's file, in this order:
+ *
+ *     parley-backup.json                               what it is: known before the rest is read
+ *     rows/<service>/<collection>/<000001>.jsonl.gz    rows, a line of JSON each
+ *     blobs/<key>                                      the bytes of files and pictures
+ *     manifest.json                                    what there has to be, written when all the rest is there
+ */
+export const formatVersion = 1;
+export const names = { head: "parley-backup.json", manifest: "manifest.json" } as const;
+
+/** Says of itself. */
+export interface Head {
+  /** The format's version. */
+  readonly parleyBackup: number;
+  /** Of the program. */
+  readonly version: string;
+  /** ISO-8601. */
+  readonly createdAt: string;
+}
+
+export interface Manifest extends Head {
+  readonly store: "sqlite" | "mongodb";
+  /** The installation's. */
+  readonly era: string;
+  /** The source was stopped before, and is not started again: it may go on elsewhere in the same era. */
+  readonly isMove: boolean;
+  /** By service: the version of what it stores. */
+  readonly schemas: { readonly [service: string]: number };
+  /** Rows by `service.collection`. */
+  readonly rows: { readonly [collection: string]: number };
+  readonly blobs: { readonly files: number; readonly bytes: number; /** Keys that had no bytes. */ readonly missing: readonly string[] };
+  /** SHA-256 over the names and hashes of all entries before this one, a line each. */
+  readonly sha256: string;
+}
+
+const digits = 6;
+export const rowsName = (service: string, collection: string, part: number): string =>
+  `rows/${service}/${collection}/${`${part}`.padStart(digits, "0")}.jsonl.gz`;
+export const blobName = (key: string): string => `blobs/${key}`;
+
+/** What an entry holds, by its name. */
+export type Content =
+  | { readonly is: "rows"; readonly service: string; readonly collection: string }
+  | { readonly is: "blob"; readonly key: string }
+  | { readonly is: "manifest" };
+
+export function contentOf(name: string): Content | undefined {
+  if (name === names.manifest) return { is: "manifest" };
+  const [, service, collection] = /^rows\/(\w+)\/(\w+)\/\d+\.jsonl\.gz$/.exec(name) ?? [];
+  if (service !== undefined && collection !== undefined) return { is: "rows", service, collection };
+  const [, key] = /^blobs\/([\w.]+)$/.exec(name) ?? [];
+  return key === undefined ? undefined : { is: "blob", key };
+}
+
+/** A line of the digest over all entries. */
+export const digestLine = (name: string, hash: string): string => `${name} ${hash}\n`;

@@ -1,0 +1,100 @@
+/**
+ * The form of a backup's file: a plain tar (POSIX.1-2001 pax), so that any tar lists and unpacks it. Each entry bears the SHA-256 of
+ * its bytes in a pax comment. Entries are small enough to be held in memory one at a time.
+ */
+import { createHash } from "node:crypto";
+
+export const blockBytes = 512;
+/** Of one entry. Larger ones were not written by us. */
+export const mostEntryBytes = 64 * 1024 * 1024;
+
+/** Offset and length of the fields of a header that we use. */
+const fields = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  magic: [257, 8],
+} as const;
+type Field = keyof typeof fields;
+const hashRecord = "comment=sha256";
+
+export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+/** Zeros up to the next whole block. */
+export const padding = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes;
+
+export interface Header {
+  readonly name: string;
+  /** `x`: records about the entry that follows. `0`: a file. */
+  readonly type: string;
+  readonly size: number;
+}
+
+function headerBlock({ name, type, size }: Header, time: number): Buffer {
+  const block = Buffer.alloc(blockBytes);
+  const put = (field: Field, text: string) => {
+    const [from, length] = fields[field];
+    block.write(text, from, length, "latin1");
+  };
+  const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, "0")}\0`;
+  put("name", name);
+  put("mode", octal(0o600, 8));
+  put("uid", octal(0, 8));
+  put("gid", octal(0, 8));
+  put("size", octal(size, 12));
+  put("mtime", octal(Math.floor(time / 1000), 12));
+  put("type", type);
+  put("magic", "ustar\x0000");
+  put("checksum", `${octal(checksumOf(block), 7)} `);
+  return block;
+}
+
+/** The sum of a header's bytes, its own field counted as spaces. */
+function checksumOf(block: Buffer): number {
+  const [from, length] = fields.checksum;
+  return block.reduce((sum, byte, at) => sum + (at >= from && at < from + length ? 32 : byte), 0);
+}
+
+/** Everything of an entry: its records, its header, its bytes. @param time  epoch milliseconds */
+export function entryBytes(name: string, bytes: Buffer, hash: string, time: number): readonly Buffer[] {
+  if (name.length > fields.name[1] || bytes.length > mostEntryBytes) throw new Error(`${name} does not fit into an entry`);
+  const record = recordOf(`${hashRecord}:${hash}`);
+  return [
+    headerBlock({ name: "pax", type: "x", size: record.length }, time),
+    record,
+    Buffer.alloc(padding(record.length)),
+    headerBlock({ name, type: "0", size: bytes.length }, time),
+    bytes,
+    Buffer.alloc(padding(bytes.length)),
+  ];
+}
+
+/** Two empty blocks. */
+export const end = (): Buffer => Buffer.alloc(2 * blockBytes);
+
+/** A pax record, `"<length> <key>=<value>\n"`, the length counting itself. */
+function recordOf(text: string): Buffer {
+  const rest = ` ${text}\n`;
+  const digits = `${rest.length + 2}`.length;
+  return Buffer.from(`${rest.length + digits}${rest}`);
+}
+
+/** The hash among an entry's records; undefined when there is none. */
+export const hashIn = (records: Buffer): string | undefined =>
+  new RegExp(`^\\d+ ${hashRecord}:([0-9a-f]{64})$`, "m").exec(records.toString())?.[1];
+
+/** @returns undefined  the block is no header of ours; "end" where it is empty */
+export function readHeader(block: Buffer): Header | "end" | undefined {
+  if (block.every((byte) => byte === 0)) return "end";
+  const text = (field: Field): string => {
+    const [from, length] = fields[field];
+    return block.toString("latin1", from, from + length).replace(/\0.*$/s, "");
+  };
+  const [size, checksum] = [parseInt(text("size"), 8), parseInt(text("checksum"), 8)];
+  if (!text("magic").startsWith("ustar") || checksum !== checksumOf(block) || !(size <= mostEntryBytes)) return undefined;
+  return { name: text("name"), type: text("type"), size };
+}

@@ -1,0 +1,117 @@
+/**
+ * Writing a backup's file. It has its name only when it is whole, on disk, and was read back: until then it is `<file>.part`, which a
+ * later run writes over.
+ */
+import { createHash } from "node:crypto";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { JsonRows } from "../store/contents.ts";
+import { blobName, digestLine, names, rowsName, type Head, type Manifest } from "./format.ts";
+import { end, entryBytes, sha256 } from "./tar.ts";
+
+/** Of rows in one entry, before they are compressed. */
+const partChars = 4_000_000;
+/** Fast: most of the time goes there, and the rest of JSON's repetitions would cost three times that. */
+const level = 3;
+const zip = promisify(gzip);
+
+export const partOf = (file: string): string => `${file}.part`;
+
+export class ArchiveWriter {
+  private readonly handle: FileHandle;
+  private readonly head: Head;
+  private readonly digest = createHash("sha256");
+  private readonly counts = new Map<string, number>();
+  private files = 0;
+  private bytes = 0;
+  private readonly missing: string[] = [];
+
+  /** @param file  is not touched before `finish` */
+  static async begin(file: string, head: Head): Promise<ArchiveWriter> {
+    const writer = new ArchiveWriter(await open(partOf(file), "w", 0o600), head);
+    await writer.json(names.head, head);
+    return writer;
+  }
+
+  private constructor(handle: FileHandle, head: Head) {
+    this.handle = handle;
+    this.head = head;
+  }
+
+  /** All rows of a collection. */
+  async rows(service: string, collection: string, pages: AsyncIterable<JsonRows>): Promise<void> {
+    let [part, count, chars] = [0, 0, 0];
+    let lines: JsonRows[] = [];
+    const flush = async () => {
+      const text = `${lines.map((page) => page.join("\n")).join("\n")}\n`;
+      await this.entry(rowsName(service, collection, ++part), await zip(text, { level }));
+      [lines, chars] = [[], 0];
+    };
+    for await (const page of pages) {
+      count += page.length;
+      lines.push(page);
+      chars += page.reduce((sum, row) => sum + row.length, 0);
+      if (chars >= partChars) await flush();
+    }
+    if (lines.length > 0) await flush();
+    this.counts.set(`${service}.${collection}`, count);
+  }
+
+  /** @param bytes  undefined: the storage has none under this key */
+  async blob(key: string, bytes: Buffer | undefined): Promise<void> {
+    if (bytes === undefined) {
+      this.missing.push(key);
+      return;
+    }
+    this.files++;
+    this.bytes += bytes.length;
+    await this.entry(blobName(key), bytes);
+  }
+
+  /** Writes the manifest, and brings all to disk. */
+  async finish(rest: Pick<Manifest, "store" | "era" | "isMove" | "schemas">): Promise<Manifest> {
+    const { files, bytes, missing } = this;
+    const manifest: Manifest = {
+      ...this.head,
+      ...rest,
+      rows: Object.fromEntries(this.counts),
+      blobs: { files, bytes, missing },
+      sha256: this.digest.copy().digest("hex"),
+    };
+    await this.json(names.manifest, manifest);
+    await this.handle.appendFile(end());
+    await this.handle.sync();
+    await this.handle.close();
+    return manifest;
+  }
+
+  /** Lets go of the file, whole or not. */
+  async close(): Promise<void> {
+    await this.handle.close().catch(() => undefined);
+  }
+
+  private json(name: string, value: object): Promise<void> {
+    return this.entry(name, Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`));
+  }
+
+  private async entry(name: string, bytes: Buffer): Promise<void> {
+    const hash = sha256(bytes);
+    this.digest.update(digestLine(name, hash));
+    await this.handle.writev(entryBytes(name, bytes, hash, Date.parse(this.head.createdAt)));
+  }
+}
+
+/** Gives a whole file its name, durably. */
+export async function publish(file: string): Promise<void> {
+  await rename(partOf(file), file);
+  const folder = await open(dirname(file));
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+export const discard = (file: string): Promise<void> => rm(partOf(file), { force: true });

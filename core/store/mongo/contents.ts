@@ -1,0 +1,105 @@
+/**
+ * A mesh's contents in MongoDB. A snapshot session reads all databases of all services at one cluster time, so it does not matter
+ * which is read first: with a state of its own for each, a follower (chat) would have to be read before its source (request), or it
+ * could hold a relation's rev 7 beside a source at 5, whose next change, rev 6, it would then ignore.
+ */
+import type { Logger } from "moleculer";
+import type { mongo } from "mongoose";
+import { CommandError } from "../../errors.ts";
+import type { Contents, DeclaredDatabase, JsonRows, Snapshot } from "../contents.ts";
+import type { Collection } from "../store.ts";
+import { lock } from "./conditions.ts";
+import { connect } from "./connection.ts";
+
+const pageSize = 500;
+const windowParameter = "minSnapshotHistoryWindowInSeconds";
+/** What a backup reads at least, also from a busy store to a slow disk; measured figures are several times that. */
+const slowBytesPerSecond = 4_000_000;
+const snapshotTooOld = 239;
+const snapshotUnavailable = 246;
+const mostTries = 5;
+
+/** @throws StartError  wrong credentials */
+export async function openMongoContents(uri: string, mesh: string, log: Logger): Promise<Contents> {
+  const connection = await connect(uri, log);
+  const client = connection.getClient();
+  const databaseOf = (service: string): mongo.Db => client.db(`${mesh}_${service}`);
+  const rowsOf = (service: string, { name }: Collection) => databaseOf(service).collection(name);
+
+  async function begin(): Promise<mongo.ClientSession> {
+    for (let tries = 1; ; tries++) {
+      const session = client.startSession({ snapshot: true });
+      try {
+        // The first read decides on the time of all that follow.
+        await databaseOf("installation").collection("facts").findOne({}, { session });
+        return session;
+      } catch (error) {
+        await session.endSession();
+        // A collection was made just now.
+        if ((error as { code?: number }).code !== snapshotUnavailable || tries === mostTries) throw error;
+      }
+    }
+  }
+
+  return {
+    kind: "mongodb",
+    async snapshot(say): Promise<Snapshot> {
+      await sayIfLong(client, mesh, say);
+      const session = await begin();
+      return {
+        async *rows(service, collection): AsyncGenerator<JsonRows> {
+          const cursor = rowsOf(service, collection).find({}, { session, projection: { [lock]: 0 }, batchSize: pageSize });
+          try {
+            let page: string[] = [];
+            for await (const row of cursor) {
+              if (page.push(JSON.stringify(row)) < pageSize) continue;
+              yield page;
+              page = [];
+            }
+            if (page.length > 0) yield page;
+          } catch (error) {
+            throw (error as { code?: number }).code === snapshotTooOld ? tooOld() : error;
+          }
+        },
+        close: () => session.endSession(),
+      };
+    },
+    async firstFilled(databases) {
+      for (const { service, collections } of databases) {
+        for (const c of collections) {
+          if ((await rowsOf(service, c).findOne({}, { projection: { _id: 1 } })) !== null) return `${service}.${c.name}`;
+        }
+      }
+      return undefined;
+    },
+    async erase(databases: readonly DeclaredDatabase[]) {
+      for (const { service, collections } of databases) for (const c of collections) await rowsOf(service, c).drop();
+    },
+    close: () => connection.close(),
+  };
+}
+
+const tooOld = (): CommandError =>
+  new CommandError(
+    `The backup took longer than MongoDB keeps the state it began with: raise ${windowParameter} (db.adminCommand({setParameter: 1, ${windowParameter}: 3600})), or write to a faster disk`,
+  );
+
+/** Compares the time that reading may take with the time that MongoDB keeps a state for. */
+async function sayIfLong(client: mongo.MongoClient, mesh: string, say: (line: string) => void): Promise<void> {
+  const admin = client.db().admin();
+  const parameter = await admin.command({ getParameter: 1, [windowParameter]: 1 }).catch(() => undefined);
+  const windowSeconds = Number(parameter?.[windowParameter] ?? 300);
+  const { databases } = await admin.listDatabases();
+  let bytes = 0;
+  for (const { name } of databases) {
+    // Media's database holds the files themselves too, which are read after the rows.
+    if (!name.startsWith(`${mesh}_`) || name === `${mesh}_media`) continue;
+    bytes += Number((await client.db(name).stats())["dataSize"]);
+  }
+  const longestSeconds = Math.ceil(bytes / slowBytesPerSecond);
+  if (longestSeconds > windowSeconds) {
+    say(
+      `MongoDB keeps a state for ${windowSeconds} s, and ${Math.round(bytes / 1e6)} MB of rows may take up to ${longestSeconds} s: if it ends with an error, raise ${windowParameter}`,
+    );
+  }
+}

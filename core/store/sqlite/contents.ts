@@ -1,0 +1,92 @@
+/**
+ * The embedded store's contents, also beside a server that runs: a connection of its own on the same file, as SQLite's write-ahead
+ * log allows to any process. One read transaction sees one state, however long it takes, and blocks no writer.
+ *
+ * A copy of the file made first (`VACUUM INTO`) would need the store's size again on some disk. What the transaction costs instead is
+ * that the log can't be emptied before it ends: it grows by what is written meanwhile. That is bounded below.
+ */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { CommandError } from "../../errors.ts";
+import type { Contents, DeclaredDatabase, JsonRows, Snapshot } from "../contents.ts";
+import type { Collection } from "../store.ts";
+import { formatVersion } from "./folder.ts";
+import { tableOf } from "./tables.ts";
+
+const pageSize = 500;
+/** A snapshot is given up when the log has grown to this, or to the size of the store where that is more. */
+const leastLogLimit = 1024 ** 3;
+
+export const storeFile = (folder: string): string => join(folder, "parley.db");
+
+/** @throws CommandError  there is no store in the folder, or one of a newer release */
+export function openSqliteContents(folder: string): Contents {
+  const file = storeFile(folder);
+  if (!existsSync(file)) throw new CommandError(`There is no store in DATA_DIR ${folder}`);
+  const connection = new DatabaseSync(file);
+  connection.exec("PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL");
+  const { user_version: version } = connection.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (version > formatVersion) {
+    connection.close();
+    throw new CommandError(`${file} was written by a newer release (format ${version}, this one knows ${formatVersion}): use that release`);
+  }
+  const tables = (databases: readonly DeclaredDatabase[]) =>
+    databases
+      .flatMap(({ service, collections }) => collections.map((c) => ({ title: `${service}.${c.name}`, table: tableOf(service, c).name })))
+      .filter(({ table }) => has(connection, table));
+
+  return {
+    kind: "sqlite",
+    snapshot: () => Promise.resolve(beginSnapshot(file)),
+    firstFilled(databases) {
+      const filled = tables(databases).find(({ table }) => connection.prepare(`SELECT 1 FROM "${table}" LIMIT 1`).get() !== undefined);
+      return Promise.resolve(filled?.title);
+    },
+    erase(databases) {
+      const sql = tables(databases).map(({ table }) => `DELETE FROM "${table}"`);
+      connection.exec(["BEGIN IMMEDIATE", ...sql, "COMMIT"].join("; "));
+      return Promise.resolve();
+    },
+    close() {
+      connection.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+const has = (connection: DatabaseSync, table: string): boolean =>
+  connection.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(table) !== undefined;
+
+function beginSnapshot(file: string): Snapshot {
+  const connection = new DatabaseSync(file, { readOnly: true });
+  connection.exec("PRAGMA busy_timeout = 10000; BEGIN");
+  // The first read is where the transaction begins.
+  connection.prepare("SELECT count(*) FROM sqlite_master").get();
+  return {
+    async *rows(service: string, collection: Collection): AsyncGenerator<JsonRows> {
+      const { name } = tableOf(service, collection);
+      if (!has(connection, name)) return;
+      let page: string[] = [];
+      for (const { doc } of connection.prepare(`SELECT doc FROM "${name}"`).iterate()) {
+        if (page.push(doc as string) < pageSize) continue;
+        refuseLongLog(file);
+        yield page;
+        page = [];
+      }
+      if (page.length > 0) yield await Promise.resolve(page);
+    },
+    close() {
+      if (connection.isOpen) connection.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function refuseLongLog(file: string): void {
+  const { size = 0 } = statSync(`${file}-wal`, { throwIfNoEntry: false }) ?? {};
+  if (size <= Math.max(leastLogLimit, statSync(file).size)) return;
+  throw new CommandError(
+    `The backup is too slow: ${Math.round(size / 1024 ** 2)} MB were written to the store since it began, and wait for its end; write it to a faster disk, or at a quieter time`,
+  );
+}

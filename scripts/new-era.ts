@@ -1,0 +1,24 @@
+/**
+ * `npm run new-era`: for a store that was brought back by other means than `npm run restore` (a copied folder, a volume's snapshot,
+ * `mongorestore`), so that no client takes what it holds from another time for what is there.
+ */
+import { beginEra } from "../core/backup/era.ts";
+import { hasStore, openPlace } from "../core/backup/places.ts";
+import { CommandError } from "../core/errors.ts";
+import { readFacts } from "../core/installation.ts";
+import { followers } from "../services/followers.ts";
+import { run } from "./operator/command.ts";
+import { declaredByAll } from "./operator/declared.ts";
+
+await run(async ({ config, log, say }) => {
+  if (!hasStore(config)) throw new CommandError(`There is no store in DATA_DIR ${config.DATA_DIR}`);
+  const place = await openPlace(config, followers, "alone", log);
+  try {
+    if ((await readFacts(place.facts)).restoringSince != null) throw new CommandError("A restore has not ended: run npm run restore again");
+    await beginEra(place, await declaredByAll());
+    await place.forget();
+    say("A new era has begun: all log in again, and their clients read their chats anew");
+  } finally {
+    await place.close();
+  }
+});

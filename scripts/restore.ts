@@ -1,0 +1,65 @@
+/**
+ * `npm run restore -- --from FILE`: checks all of a backup, then writes it into the empty store that the environment names. `--dry-run`
+ * only checks. `--move` goes on in the source's era, so that sessions and positions stay good. docs/backup.md has it step by step.
+ */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { Declared } from "../core/backup/declared.ts";
+import type { Manifest } from "../core/backup/format.ts";
+import { hasStore, openPlace } from "../core/backup/places.ts";
+import { verify } from "../core/backup/reading.ts";
+import { refuseUnfitTarget, restore } from "../core/backup/restore.ts";
+import { CommandError } from "../core/errors.ts";
+import { followers } from "../services/followers.ts";
+import { run, type Command } from "./operator/command.ts";
+import { declaredByAll } from "./operator/declared.ts";
+import { summary } from "./operator/summary.ts";
+
+const usage = "Usage: npm run restore -- --from FILE [--dry-run] [--move]";
+
+interface Given {
+  readonly from: string;
+  readonly isDryRun: boolean;
+  readonly isMove: boolean;
+}
+
+function given(): Given {
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({ options: { from: { type: "string" }, "dry-run": flag, move: flag } });
+  if (values.from === undefined || values.from === "") throw new CommandError(usage);
+  return { from: values.from, isDryRun: values["dry-run"], isMove: values.move };
+}
+
+await run(async (command) => {
+  const { from, isDryRun, isMove } = given();
+  const file = resolve(from);
+  const declared = await declaredByAll();
+  const manifest = await verify(file, declared);
+  command.say(`${from} is whole: ${summary(manifest)}, as they were on ${manifest.createdAt}`);
+  // Opening it would make it.
+  if (isDryRun && !hasStore(command.config)) command.say("There is no store yet; it can be restored there");
+  else await into(command, { declared, file, manifest, isDryRun, isMove });
+});
+
+interface Work extends Omit<Given, "from"> {
+  readonly declared: readonly Declared[];
+  readonly file: string;
+  readonly manifest: Manifest;
+}
+
+async function into({ config, log, say, signal }: Command, { isDryRun, ...work }: Work): Promise<void> {
+  const place = await openPlace(config, followers, "alone", log);
+  try {
+    await refuseUnfitTarget({ place, ...work });
+    if (isDryRun) {
+      say("The target is empty, and nothing uses it; it can be restored there");
+      return;
+    }
+    await restore({ place, ...work, signal }).catch((error: unknown) => {
+      throw new CommandError(`The restore has failed, and no node starts on what is there: ${(error as Error).message}; run it again`);
+    });
+    say(work.isMove ? "Restored, in the era of its source: sessions and positions go on" : "Restored, in a new era: all log in again");
+  } finally {
+    await place.close();
+  }
+}

@@ -1,0 +1,16 @@
+/** Media's part in a restore: whether a file is still in use is asked again, for the news that it was let go may not be in the backup. */
+import type { Restoring } from "../../core/backup/declared.ts";
+import { update, type Database } from "../../core/store/store.ts";
+import { files } from "./files.repository.ts";
+
+const pageSize = 200;
+
+async function agree(db: Database): Promise<void> {
+  for (;;) {
+    const page = await db.page(files, { index: "byState", where: { state: "kept" }, limit: pageSize });
+    if (page.length === 0) return;
+    await db.commit(page.map(({ _id, state, since }) => update(files, { _id, state, since }, { state: "ready" })));
+  }
+}
+
+export const restoring: Restoring = { agree };
