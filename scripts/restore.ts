@@ -8,7 +8,7 @@ import type { Declared } from "../core/backup/declared.ts";
 import type { Manifest } from "../core/backup/format.ts";
 import { hasStore, openPlace } from "../core/backup/places.ts";
 import { verify } from "../core/backup/reading.ts";
-import { refuseUnfitTarget, restore } from "../core/backup/restore.ts";
+import { refuseNoMove, refuseUnfitTarget, restore } from "../core/backup/restore.ts";
 import { CommandError } from "../core/errors.ts";
 import { followers } from "../services/followers.ts";
 import { run, type Command } from "./operator/command.ts";
@@ -35,6 +35,7 @@ await run(async (command) => {
   const file = resolve(from);
   const declared = await declaredByAll();
   const manifest = await verify(file, declared);
+  if (isMove) refuseNoMove(manifest);
   command.say(`${from} is whole: ${summary(manifest)}, as they were on ${manifest.createdAt}`);
   // Opening it would make it.
   if (isDryRun && !hasStore(command.config)) command.say("There is no store yet; it can be restored there");

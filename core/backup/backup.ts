@@ -10,6 +10,7 @@ import { CommandError } from "../errors.ts";
 import { faultPoint } from "../faults.ts";
 import { newId } from "../ids.ts";
 import { changeFacts, firstEra, holds, readFacts } from "../installation.ts";
+import { schemas, type SchemaRow } from "../store/migrations.ts";
 import { remove, upsert, type Collection, type Doc } from "../store/store.ts";
 import type { Snapshot } from "../store/contents.ts";
 import type { Declared } from "./declared.ts";
@@ -76,15 +77,15 @@ async function write({ place, declared, file, version, isMove, say, signal }: Ba
     const archive = await ArchiveWriter.begin(file, { parleyBackup: formatVersion, version, createdAt });
     try {
       const keys: string[] = [];
+      const versions = Object.fromEntries(declared.map(({ service }) => [service, 1]));
       for (const { service, collections } of declared) {
         faultPoint("backup.rows");
-        for (const c of collections) await archive.rows(service, c.name, noting(snapshot, service, c, keys, signal));
+        for (const c of collections) await archive.rows(service, c.name, noting(snapshot, service, c, { keys, versions }, signal));
       }
       await snapshot.close();
       faultPoint("backup.files");
       for await (const [key, bytes] of read(blobs, keys, signal)) await archive.blob(key, bytes);
-      const schemas = Object.fromEntries(declared.map(({ service, schema }) => [service, schema]));
-      return await archive.finish({ store: contents.kind, era: era ?? firstEra, isMove, schemas });
+      return await archive.finish({ store: contents.kind, era: era ?? firstEra, isMove, schemas: versions });
     } finally {
       await archive.close();
     }
@@ -93,11 +94,17 @@ async function write({ place, declared, file, version, isMove, say, signal }: Ba
   }
 }
 
-/** A collection's rows, with the keys of the blobs they stand for put aside: about 100 bytes of memory a file. */
-async function* noting(snapshot: Snapshot, service: string, c: Collection, keys: string[], signal: AbortSignal) {
+/** What is learnt from rows as they pass: the keys of blobs, about 100 bytes of memory each, and schema versions. */
+interface Notes {
+  readonly keys: string[];
+  readonly versions: Record<string, number>;
+}
+
+async function* noting(snapshot: Snapshot, service: string, c: Collection, { keys, versions }: Notes, signal: AbortSignal) {
   for await (const page of snapshot.rows(service, c)) {
     signal.throwIfAborted();
     if (c.blobs !== undefined) for (const row of page) keys.push(...c.blobs(JSON.parse(row) as Doc));
+    if (c.name === schemas.name) for (const row of page) versions[service] = (JSON.parse(row) as SchemaRow).version;
     yield page;
   }
 }

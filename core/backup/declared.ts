@@ -3,6 +3,7 @@
  * with a service's rows around a restore. A collection that a service opens is in the backups, and can't be forgotten.
  */
 import type { DeclaredDatabase } from "../store/contents.ts";
+import { schemas, versionOf, type Migration } from "../store/migrations.ts";
 import type { Database, Doc } from "../store/store.ts";
 
 /** Looks at all rows of one service in a backup, before any is written. */
@@ -22,14 +23,14 @@ export interface Restoring {
 }
 
 export interface Declared extends DeclaredDatabase {
-  /** The version of what it stores. */
+  /** The schema version of this release. */
   readonly schema: number;
   readonly restoring: Restoring | undefined;
 }
 
 /** The parts of a service's schema, and of its mixins, that count here. */
 interface Part {
-  readonly declaredDatabase?: DeclaredDatabase & { readonly schema?: number };
+  readonly declaredDatabase?: DeclaredDatabase & { readonly migrations: readonly Migration[] };
   readonly restoring?: Restoring;
   readonly mixins?: readonly Part[];
 }
@@ -39,7 +40,10 @@ export function declaredBy(schema: object): Declared | undefined {
   const parts = partsOf(schema);
   const database = parts.find((part) => part.declaredDatabase !== undefined)?.declaredDatabase;
   const restoring = parts.find((part) => part.restoring !== undefined)?.restoring;
-  return database && { ...database, schema: database.schema ?? 0, restoring };
+  if (database === undefined) return undefined;
+  const { service, collections, migrations } = database;
+  // With the row that says how far its migrations are: a node that starts on restored data goes on from there.
+  return { service, collections: [...collections, schemas], schema: versionOf(migrations), restoring };
 }
 
 const partsOf = (part: Part): Part[] => [part, ...(part.mixins ?? []).flatMap(partsOf)];

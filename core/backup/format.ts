@@ -25,7 +25,7 @@ export interface Manifest extends Head {
   readonly era: string;
   /** The source was stopped before, and is not started again: it may go on elsewhere in the same era. */
   readonly isMove: boolean;
-  /** By service: the version of what it stores. */
+  /** By service: the schema version of what it stores. */
   readonly schemas: { readonly [service: string]: number };
   /** Rows by `service.collection`. */
   readonly rows: { readonly [collection: string]: number };

@@ -159,10 +159,10 @@ function compare(file: string, manifest: Manifest, counts: ReadonlyMap<string, n
 
 function refuseNewer(file: string, { version, schemas }: Manifest, declared: readonly Declared[]): void {
   for (const { service, schema } of declared) {
-    const written = schemas[service] ?? 0;
+    const written = schemas[service] ?? 1;
     if (written > schema) {
       throw new CommandError(
-        `${file} was written by a newer release (${version}: ${service} stores form ${written}, this one knows ${schema}): use that release`,
+        `${file} was written by a newer release (${version}: the data of ${service} has schema ${written}, this release knows ${schema}): use that release`,
       );
     }
   }

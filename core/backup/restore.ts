@@ -6,6 +6,8 @@ import { Readable } from "node:stream";
 import { CommandError } from "../errors.ts";
 import { faultPoint } from "../faults.ts";
 import { changeFacts, readFacts } from "../installation.ts";
+import type { DeclaredDatabase } from "../store/contents.ts";
+import { schemas } from "../store/migrations.ts";
 import { insert, type Database, type Doc, type Operation } from "../store/store.ts";
 import type { Declared } from "./declared.ts";
 import { newEra, prepare } from "./era.ts";
@@ -30,22 +32,32 @@ const commitsAtOnce = 4;
 const filesAtOnce = 8;
 const keysAtOnce = 500;
 
-/**
- * Whether this can be restored there.
- * @throws CommandError  why not
- */
-export async function refuseUnfitTarget({ place, declared, manifest, isMove }: Omit<Restore, "signal">): Promise<void> {
-  if (isMove && !manifest.isMove) {
+/** @throws CommandError  its source may have gone on since, so that its era must not */
+export function refuseNoMove({ isMove }: Manifest): void {
+  if (!isMove) {
     throw new CommandError("--move needs a backup that was made with --move: of a source that is stopped, and is not started again");
   }
+}
+
+/**
+ * Whether anything can be restored there.
+ * @throws CommandError  why not
+ */
+export async function refuseUnfitTarget({ place, declared }: Pick<Restore, "place" | "declared">): Promise<void> {
   await place.refuseBusy();
   // What an unfinished restore left there is written over.
   if ((await readFacts(place.facts)).restoringSince != null) return;
-  const filled = await place.contents.firstFilled([...declared, ...transient]);
+  const filled = await place.contents.firstFilled([...declared.map(withoutSchema), ...transient]);
   if (filled !== undefined) throw new CommandError(`The target is not empty: there are rows of ${filled}. Restore into an empty store`);
   for await (const key of place.blobs.keys())
     throw new CommandError(`The target is not empty: there is a file ${key}. Restore into an empty store`);
 }
+
+/** A node that started there once has left the row of its schema. */
+const withoutSchema = ({ service, collections }: Declared): DeclaredDatabase => ({
+  service,
+  collections: collections.filter((c) => c !== schemas),
+});
 
 /** Restores; the target is fit. @throws CommandError  it holds a part then, on which no node starts */
 export async function restore(work: Restore): Promise<void> {

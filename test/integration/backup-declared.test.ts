@@ -1,0 +1,59 @@
+/** What backups hold: whatever a service declares, with nothing to be kept up by hand. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { backUp } from "../../core/backup/backup.ts";
+import { declaredBy } from "../../core/backup/declared.ts";
+import { openPlace, transient } from "../../core/backup/places.ts";
+import { readConfig } from "../../core/config.ts";
+import { newId } from "../../core/ids.ts";
+import { installationService } from "../../core/installation.ts";
+import { openSqliteStore } from "../../core/store/sqlite/store.ts";
+import { collection, insert, type Doc } from "../../core/store/store.ts";
+import { database } from "../../mixins/database.ts";
+import { declaredByAll } from "../../scripts/operator/declared.ts";
+import { followers } from "../../services/followers.ts";
+import { heldBy } from "../support/archives.ts";
+import { startEmbedded, temporaryFolder } from "../support/server.ts";
+import { silent } from "../support/stores.ts";
+
+interface Row extends Doc {
+  readonly words: string;
+}
+const extras = collection<Row>()("extras", { byWords: { fields: ["words"] } });
+
+let folder: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test("a collection that a service opens is in the next backup", async () => {
+  const row = { _id: newId(), words: "nobody told the backup of me" };
+  const store = await openSqliteStore(folder, { log: silent });
+  await (await store.open("novel", [extras])).commit([insert(extras, row)]);
+  await store.close();
+  const declared = declaredBy({ name: "novel", mixins: [{ mixins: [database("novel", [extras])] }] })!;
+  const place = await openPlace(readConfig({ DATA_DIR: folder }), followers, "beside", silent);
+  const file = join(folder, "novel.tar");
+  const { signal } = new AbortController();
+  await backUp({ place, declared: [declared], file, version: "0.0.0", isMove: false, say: () => undefined, signal });
+  await place.close();
+  const { rows, manifest } = await heldBy(file);
+  expect(rows["novel.extras"]).toEqual([row]);
+  expect(manifest.rows["novel.extras"]).toBe(1);
+});
+
+test("everything that a server keeps is declared, or said to be on its way only", async () => {
+  const server = await startEmbedded({ dataDir: join(folder, "data") });
+  await server.stop();
+  const connection = new DatabaseSync(join(folder, "data", "parley.db"), { readOnly: true });
+  const tables = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all() as { name: string }[];
+  connection.close();
+  const databases = [...(await declaredByAll()), ...transient];
+  const known = databases.flatMap(({ service, collections }) => collections.map(({ name }) => `${service}_${name}`));
+  const kept = tables.map(({ name }) => name).filter((name) => !name.startsWith(`${installationService}_`));
+  expect(kept.length).toBeGreaterThan(10);
+  expect(kept.filter((name) => !known.includes(name))).toEqual([]);
+});
