@@ -17,6 +17,7 @@ const windowParameter = "minSnapshotHistoryWindowInSeconds";
 const slowBytesPerSecond = 4_000_000;
 const snapshotTooOld = 239;
 const snapshotUnavailable = 246;
+const noSuchCollection = 26;
 const mostTries = 5;
 
 /** @throws StartError  wrong credentials */
@@ -73,7 +74,15 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
       return undefined;
     },
     async erase(databases: readonly DeclaredDatabase[]) {
-      for (const { service, collections } of databases) for (const c of collections) await rowsOf(service, c).drop();
+      for (const { service, collections } of databases) {
+        for (const c of collections) {
+          await rowsOf(service, c)
+            .drop()
+            .catch((error: unknown) => {
+              if ((error as { code?: number }).code !== noSuchCollection) throw error;
+            });
+        }
+      }
     },
     close: () => connection.close(),
   };
