@@ -11,7 +11,7 @@ const root = new URL("../", import.meta.url);
 const page = new URL("docs/metrics.md", root);
 
 /** Loads every module that declares metrics. */
-async function loadDeclarations(): Promise<void> {
+export async function loadDeclarations(): Promise<void> {
   for await (const path of glob("{core,mixins,services}/**/*.ts", { cwd: fileURLToPath(root) })) {
     const file = new URL(path, root);
     if ((await readFile(file, "utf8")).includes('/declare.ts"')) await import(file.href);

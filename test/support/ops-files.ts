@@ -1,0 +1,61 @@
+/** What operators are given in `ops/`, read for tests: alerts, recorded values, their test cases, dashboards. */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
+
+export const ops = fileURLToPath(new URL("../../ops/", import.meta.url));
+const read = (path: string): string => readFileSync(`${ops}${path}`, "utf8");
+
+export interface Rule {
+  readonly alert?: string;
+  readonly record?: string;
+  readonly expr: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+export interface Alert extends Rule {
+  readonly alert: string;
+}
+export const ruleFiles = readdirSync(`${ops}prometheus/rules`);
+export const rules: readonly Rule[] = ruleFiles.flatMap((file) =>
+  (parse(read(`prometheus/rules/${file}`)) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules),
+);
+export const alerts = rules.filter((rule): rule is Alert => rule.alert !== undefined);
+
+/**
+ * An alert's value: what it compares with a number. Where nothing is wrong the whole expression answers nothing, this one always something.
+ * @throws Error  it does not compare one value with one number
+ */
+export function valueOf({ alert, expr }: Alert): string {
+  const [, value] = /^([\s\S]+?) [<>] \d+(?:\.\d+)?$/.exec(expr.trim()) ?? [];
+  if (value === undefined) throw new Error(`${alert} does not compare one value with one number`);
+  return value;
+}
+
+export interface Case {
+  readonly name: string;
+  readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts: readonly unknown[] }[];
+}
+export const cases = (parse(read("prometheus/tests/alerts.yml")) as { tests: readonly Case[] }).tests;
+
+export const runbook = read("runbook.md");
+
+interface Panel {
+  readonly title: string;
+  readonly type: string;
+  readonly description?: string;
+  readonly targets?: readonly { readonly expr: string }[];
+}
+export interface Dashboard {
+  readonly uid: string;
+  readonly title: string;
+  readonly panels: readonly Panel[];
+}
+export const dashboards = readdirSync(`${ops}grafana/dashboards`).map(
+  (file) => JSON.parse(read(`grafana/dashboards/${file}`)) as Dashboard,
+);
+
+/** Every query of every panel, with where it stands. */
+export const panelQueries = dashboards.flatMap(({ title, panels }) =>
+  panels.flatMap((panel) => (panel.targets ?? []).map(({ expr }) => ({ where: `${title}: ${panel.title}`, expr }))),
+);
