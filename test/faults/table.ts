@@ -22,7 +22,7 @@ const columns = [
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 /** The counts that must be 0. */
-const counted = ({ lost, doubled, outOfOrder, viewsDiffer, eventsLost }: Verdict) => ({
+export const counted = ({ lost, doubled, outOfOrder, viewsDiffer, eventsLost }: Verdict) => ({
   lost,
   doubled,
   outOfOrder,

@@ -52,6 +52,14 @@ test("the health check fails with a line where nothing answers", async () => {
   expect(check.printed().trimEnd().split("\n")).toEqual([expect.stringContaining("ECONNREFUSED")]);
 });
 
+test("where it can't run, the test of the deployment says what it lacks, and starts nothing", async () => {
+  const test = spawn(process.execPath, [join(import.meta.dirname, "../deploy/run.ts")], { env: { PATH: "/nowhere" } });
+  let printed = "";
+  test.stderr.on("data", (text: Buffer) => (printed += text.toString()));
+  expect(await new Promise((resolve) => test.once("close", resolve))).toBe(1);
+  expect(printed).toMatch(/^npm run deploy:test needs (root|Debian)\n$/);
+});
+
 describeWith(["mongo"], "the replica set's job", () => {
   const hostOf = ({ uri }: Mongod) => new URL(uri).host;
   const running = async (options: Parameters<typeof startMongod>[0]) => {

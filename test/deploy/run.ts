@@ -1,0 +1,130 @@
+/**
+ * `npm run deploy:test`: the project's own Dockerfile and compose file, unchanged, on a Docker engine of this run's own, with stand-ins
+ * made of Debian's packages for the images that only a registry has. Needs root and Debian, and says what it lacks.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { freePort, temporaryFolder } from "../support/server.ts";
+import { hasMongod } from "../support/mongod.ts";
+import { counted, details, table } from "../faults/table.ts";
+import { hasStandIn, importStandIn } from "./base-images.ts";
+import { areClosed, endsWell, refusesTooLittleMemory, waitsForItsStore } from "./checks.ts";
+import { lackingForEngine, startEngine, type Engine } from "./engine.ts";
+import { imageSizes } from "./image-sizes.ts";
+import { killEachNode } from "./kills.ts";
+import { areScraped } from "./monitoring.ts";
+import { fetchPlugins } from "./plugins.ts";
+import { Project, root } from "./project.ts";
+import { run } from "./shell.ts";
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const healthyWithinMs = 300_000;
+
+/** Does one thing, and prints what it came to and how long it took. @throws what the step throws, told before */
+async function step(title: string, work: () => Promise<unknown>): Promise<void> {
+  const began = performance.now();
+  const outcome = await work().catch((error: unknown) => {
+    say(`FAILED  ${title}`);
+    throw error;
+  });
+  say(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${title}${typeof outcome !== "string" ? "" : `: ${outcome}`}`);
+}
+
+const demo = async (url: string, env: Readonly<Record<string, string>> = {}): Promise<string> =>
+  (await run(process.execPath, ["scripts/demo.ts", "--url", url], { cwd: root, env })).trimEnd().split("\n").at(-1)!;
+
+async function prepare(engine: Engine, project: Project, cache: string): Promise<void> {
+  const named = (await readFile(join(root, "Dockerfile"), "utf8")).matchAll(/^FROM (\S+)/gm);
+  const wanted = (await project.compose(["--profile", "*", "config", "--images"])).trim().split("\n");
+  const images = [...new Set([...[...named].map(([, image]) => image!), ...wanted.filter((image) => !image.startsWith("parley:"))])];
+  for (const image of images) {
+    if (await hasStandIn(image)) await step(`a stand-in for ${image}`, () => importStandIn(image, cache, (args) => engine.docker(args)));
+    else say(`          no stand-in for ${image}: of it only the configuration is checked`);
+  }
+  await step("docker compose build", async () => {
+    await project.compose(["build", "secrets"]);
+    return imageSizes((args) => engine.docker(args));
+  });
+}
+
+async function tryMesh(project: Project, url: string): Promise<void> {
+  await step("docker compose up: all healthy", async () => {
+    await project.compose(["up", "-d"]);
+    await project.healthy(healthyWithinMs);
+    return `${(await project.containers()).filter(({ isRunning }) => isRunning).length} containers run`;
+  });
+  await step("ours are read-only, without capabilities, and gain none", async () => `${await areClosed(project)} containers`);
+  await step("npm run demo -- --url, through the proxy", () => demo(url));
+  await step("a node waits for its store, says so, and becomes ready", () => waitsForItsStore(project));
+  await step("a node without memory is refused", () => refusesTooLittleMemory(project));
+  if (existsSync(join(root, "ops/prometheus/prometheus.yml")))
+    await step("Prometheus and Alertmanager run with the project's configuration", () => areScraped(project));
+}
+
+async function tryStorm(project: Project): Promise<void> {
+  await step("a storm, while docker kill ends each node in turn", async () => {
+    const limitless = project.with({}, [join(import.meta.dirname, "limits-off.yml")]);
+    await limitless.compose(["up", "-d"]);
+    await limitless.healthy(healthyWithinMs);
+    const outcome = await killEachNode(limitless, (line) => say(`          ${line}`));
+    say(table([outcome]));
+    if (Object.values(counted(outcome.verdict)).some((found) => found.length > 0)) throw new Error(details(outcome));
+  });
+}
+
+async function tryTls(project: Project, folder: string, port: number): Promise<void> {
+  await step("TLS by the proxy's own authority", async () => {
+    const secure = project.with({ DOMAIN: "localhost", PUBLIC_URL: `https://localhost:${port}` });
+    await secure.compose(["up", "-d"]);
+    await secure.healthy(healthyWithinMs);
+    const certificate = join(folder, "root.crt");
+    const { name } = await secure.container("proxy");
+    await secure.docker(["cp", `${name}:/data/caddy/pki/authorities/local/root.crt`, certificate]);
+    return demo(`https://localhost:${port}`, { NODE_EXTRA_CA_CERTS: certificate });
+  });
+}
+
+async function tryEmbedded(project: Project, port: number): Promise<void> {
+  await step("docker compose up embedded: one container, healthy", async () => {
+    await project.compose(["up", "-d", "--wait", "embedded"]);
+    const running = (await project.containers()).filter(({ isRunning }) => isRunning).map(({ service }) => service);
+    if (running.join() !== "embedded") throw new Error(`there run: ${running.join(", ")}`);
+    return `${await areClosed(project)} container closed`;
+  });
+  await step("npm run demo -- --url, at the embedded server", () => demo(`http://localhost:${port}`));
+  await step("docker compose stop: ended with 0", async () => `besides: ${(await endsWell(project)) || "nothing"}`);
+}
+
+async function deployTest(): Promise<void> {
+  const missing = (await lackingForEngine()) ?? (hasMongod ? undefined : "mongod, on the PATH or named by MONGOD (.ci/run fetches one)");
+  if (missing !== undefined) throw new Error(`npm run deploy:test needs ${missing}`);
+  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "parley/deploy");
+  await mkdir(cache, { recursive: true });
+  const folder = await temporaryFolder();
+  const config = await fetchPlugins(join(cache, "docker"));
+  const engine = await startEngine(folder, config);
+  const ports = { HTTP_PORT: await freePort(), HTTPS_PORT: await freePort(), EMBEDDED_PORT: await freePort() };
+  const env = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
+  const project = new Project(engine, "parley-deploy-test", env);
+  try {
+    await prepare(engine, project, join(cache, "images"));
+    await tryMesh(project, `http://localhost:${ports.HTTP_PORT}`);
+    await tryTls(project, folder, ports.HTTPS_PORT);
+    await tryStorm(project);
+    await step("docker compose stop: ours ended with 0", async () => `others: ${await endsWell(project)}`);
+    await tryEmbedded(project, ports.EMBEDDED_PORT);
+  } finally {
+    await project.remove().catch((error: unknown) => say(`not removed: ${(error as Error).message}`));
+    await engine.stop();
+  }
+}
+
+try {
+  await deployTest();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(1);
+}
