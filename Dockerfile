@@ -9,7 +9,7 @@ COPY . .
 # volumes are mounted on belong to them: a new volume takes its owner from there.
 RUN chmod -R a+rX client core mixins scripts services package.json moleculer.config.ts LICENSE \
   && install -d -m 755 /folders \
-  && install -d -o 1000 -g 1000 -m 700 /folders/data /folders/secrets /folders/secrets/nodes \
+  && install -d -o 1000 -g 1000 -m 700 /folders/data /folders/backups /folders/secrets /folders/secrets/nodes \
   && install -d -o 1000 -g 1000 -m 755 /folders/secrets/rabbitmq /folders/secrets/redis /folders/secrets/grafana
 
 FROM node:24.21.0-bookworm-slim
