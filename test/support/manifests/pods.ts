@@ -1,5 +1,5 @@
 /** Rules about what runs in a pod: probes, rights, sizes, images. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mostUnderWay } from "../../../services/gateway/http/upload.ts";
 import { mostFileBytes } from "../../../services/media/contract.ts";
 import {
@@ -165,6 +165,18 @@ export const podRules: readonly Rule[] = [
     ],
     breaking: (manifests) => {
       nodeContainer(chat(manifests)).image = "registry.example/parley:latest";
+    },
+  },
+  {
+    title: "A command runs scripts that the image has",
+    violations: (manifests) =>
+      ofContainers(
+        manifests,
+        ({ command = [] }) => [...command.join(" ").matchAll(/scripts\/[\w/-]+\.ts/g)].every(([path]) => existsSync(path)),
+        "runs a script that is not there",
+      ),
+    breaking: (manifests) => {
+      nodeContainer(chat(manifests)).command = ["node", "scripts/back-up.ts"];
     },
   },
   {
