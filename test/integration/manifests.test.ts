@@ -2,13 +2,23 @@
  * The Kubernetes manifests as kustomize renders them: strictly by the schemas of two versions of Kubernetes, and by rules of our own.
  * What a cluster makes of them is not tried here.
  */
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
+import { alertsPath, prometheusRule } from "../../scripts/prometheus-rule.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { containersOf, ofKind, parseManifests, podsOf, type Manifest } from "../support/manifests/manifest.ts";
+import {
+  containersOf,
+  named,
+  nodesOf,
+  ofKind,
+  parseManifests,
+  podsOf,
+  type Manifest,
+  type PodMonitor,
+} from "../support/manifests/manifest.ts";
 import { networkRules } from "../support/manifests/network.ts";
 import { podRules, programVersion } from "../support/manifests/pods.ts";
 import { render, schemaComplaints } from "../support/manifests/render.ts";
@@ -68,6 +78,27 @@ describeWith(["kustomize"], "The manifests", () => {
     const stores = ["mongo", "rabbitmq", "redis"];
     const tried = podsOf(manifests("k8s/overlays/trial")).flatMap(containersOf);
     expect(stores.map((store) => tried.find(({ name }) => name === store)?.image)).toEqual(stores.map((store) => services[store]?.image));
+  });
+
+  test("The alerts are those of ops, and so are the dashboards", () => {
+    const production = manifests("k8s/overlays/production");
+    expect(readFileSync(alertsPath, "utf8")).toBe(prometheusRule());
+    expect(ofKind(production, "PrometheusRule").flatMap(({ spec }) => spec.groups).length).toBeGreaterThan(0);
+    const dashboards = globSync("ops/grafana/dashboards/*.json").map((path) => [basename(path), readFileSync(path, "utf8")] as const);
+    expect(named(ofKind(production, "ConfigMap"), "parley-dashboards").data).toEqual(Object.fromEntries(dashboards));
+  });
+
+  test("Prometheus' operator gives the labels that Prometheus gives in Compose", () => {
+    const { scrape_configs: scraped } = parse(readFileSync("ops/prometheus/prometheus.yml", "utf8")) as {
+      scrape_configs: { job_name: string; relabel_configs?: { target_label: string }[] }[];
+    };
+    const { job_name: job, relabel_configs: relabelled = [] } = scraped[0]!;
+    const [{ spec }] = ofKind(manifests("k8s/overlays/production"), "PodMonitor") as [PodMonitor];
+    const nodes = nodesOf(manifests("k8s/overlays/production"));
+    expect(new Set(nodes.map((node) => node.spec.template.metadata?.labels?.[spec.jobLabel]))).toEqual(new Set([job]));
+    expect(spec.podMetricsEndpoints.flatMap(({ relabelings }) => relabelings.map(({ targetLabel }) => targetLabel))).toEqual(
+      relabelled.map(({ target_label: label }) => label),
+    );
   });
 
   test("The README's overlay of one's own gives its image and its host", () => {

@@ -108,7 +108,11 @@ export interface ServiceAccount extends Manifest {
   automountServiceAccountToken?: boolean;
 }
 export interface PodMonitor extends Manifest {
-  spec: { selector: { matchLabels: Labels }; podMetricsEndpoints: { port: string; path: string }[] };
+  spec: {
+    selector: { matchLabels: Labels };
+    jobLabel: string;
+    podMetricsEndpoints: { port: string; path: string; relabelings: { targetLabel: string }[] }[];
+  };
 }
 export interface RuleResource extends Manifest {
   spec: { groups: unknown[] };

@@ -142,6 +142,24 @@ export const networkRules: readonly Rule[] = [
     },
   },
   {
+    title: "Prometheus' operator finds every node, at a port it has",
+    violations: (manifests) =>
+      ofKind(manifests, "PodMonitor").flatMap(({ spec }) => {
+        const found = matching(manifests, spec.selector.matchLabels).filter(isNode);
+        return [
+          ...(found.length === nodesOf(manifests).length ? [] : ["it finds others"]),
+          ...unless(
+            found,
+            (pod) => spec.podMetricsEndpoints.every(({ port, path }) => path === "/metrics" && hasPort(pod, port)),
+            ({ of }) => `${of} has no such port`,
+          ),
+        ];
+      }),
+    breaking: (manifests) => {
+      ofKind(manifests, "PodMonitor")[0]!.spec.podMetricsEndpoints[0]!.port = "metrics";
+    },
+  },
+  {
     title: "Whatever a pod mounts or reads is there or made apart, and all is in one namespace",
     violations: (manifests) => {
       const maps = ofKind(manifests, "ConfigMap").map(({ metadata }) => metadata.name);

@@ -1,0 +1,20 @@
+/**
+ * `npm run k8s:rules`: the alerts of ops/prometheus/rules as the resource that Prometheus' operator takes. Kustomize can't do it: it reads
+ * files beside its own only, and puts them into ConfigMaps.
+ */
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parse, stringify } from "yaml";
+
+export const alertsPath = "k8s/components/monitoring/alerts.yaml";
+
+/** The text that belongs into `alertsPath`. */
+export function prometheusRule(): string {
+  const groups = globSync("ops/prometheus/rules/*.yml")
+    .sort()
+    .flatMap((path) => (parse(readFileSync(path, "utf8")) as { groups: unknown[] }).groups);
+  const resource = { apiVersion: "monitoring.coreos.com/v1", kind: "PrometheusRule", metadata: { name: "parley" }, spec: { groups } };
+  return `# Made by npm run k8s:rules of ops/prometheus/rules; change those.\n${stringify(resource, { lineWidth: 0 })}`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(alertsPath, prometheusRule());
