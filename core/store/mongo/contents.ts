@@ -15,6 +15,8 @@ const pageSize = 500;
 const windowParameter = "minSnapshotHistoryWindowInSeconds";
 /** What a backup reads at least, also from a busy store to a slow disk; measured figures are several times that. */
 const slowBytesPerSecond = 4_000_000;
+/** Said at each read: the connection's own, majority, would win over the session's, and each read would see a state of its own. */
+const readConcern = { level: "snapshot" } as const;
 const snapshotTooOld = 239;
 const snapshotUnavailable = 246;
 const noSuchCollection = 26;
@@ -32,7 +34,8 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
       const session = client.startSession({ snapshot: true });
       try {
         // The first read decides on the time of all that follow.
-        await databaseOf("installation").collection("facts").findOne({}, { session });
+        await databaseOf("installation").collection("facts").findOne({}, { session, readConcern });
+        if ((session as { snapshotTime?: unknown }).snapshotTime === undefined) throw new Error("MongoDB gives no snapshot");
         return session;
       } catch (error) {
         await session.endSession();
@@ -49,7 +52,7 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
       const session = await begin();
       return {
         async *rows(service, collection): AsyncGenerator<JsonRows> {
-          const cursor = rowsOf(service, collection).find({}, { session, projection: { [lock]: 0 }, batchSize: pageSize });
+          const cursor = rowsOf(service, collection).find({}, { session, readConcern, projection: { [lock]: 0 }, batchSize: pageSize });
           try {
             let page: string[] = [];
             for await (const row of cursor) {
