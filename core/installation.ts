@@ -34,10 +34,12 @@ const factsId = "installation";
 /** The era of tokens that name none, and of installations without a restore. */
 export const firstEra = "first";
 
-const refreshMs = 5000;
-const tickMs = 1000;
-/** A process that stood still for longer may have missed a new era. A restore waits until stopped nodes are gone, which takes longer. */
-const standstillMs = 10_000;
+/**
+ * How often the facts are read, and whether this process stood still is looked at. One that stood still for `standstillMs` may have missed
+ * a new era: a restore waits until nodes are gone, which takes longer.
+ */
+export const rhythm = { refreshMs: 5000, tickMs: 1000, standstillMs: 10_000 } as const;
+type Rhythm = Readonly<Record<keyof typeof rhythm, number>>;
 
 export interface Installation {
   /**
@@ -76,15 +78,21 @@ export async function changeFacts(db: Database, set: Fields<FactsRow>): Promise<
 export const openInstallationDatabase = (store: Store): Promise<Database> => store.open(installationService, [facts, holds]);
 
 /** @throws StartError  it was moved, or holds a part of a restore only */
-export async function openInstallation(store: Store, log: Logger): Promise<Installation> {
+export async function openInstallation(store: Store, log: Logger, at: Rhythm = rhythm): Promise<Installation> {
   const db = await openInstallationDatabase(store);
   const atStart = await readFacts(db);
   const reason = unfit(atStart);
   if (reason !== undefined) throw new StartError(reason);
-  return followInstallation(store, db, atStart, log);
+  return followInstallation({ store, db, log }, atStart, at);
 }
 
-function followInstallation(store: Store, db: Database, atStart: Facts, log: Logger): Installation {
+interface Following {
+  readonly store: Store;
+  readonly db: Database;
+  readonly log: Logger;
+}
+
+function followInstallation({ store, db, log }: Following, atStart: Facts, { refreshMs, tickMs, standstillMs }: Rhythm): Installation {
   let era = atStart.era ?? firstEra;
   let aliveAt = performance.now();
   /** Counts the times that this process stood still; what was asked before the last one says nothing. */

@@ -74,6 +74,17 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
       return admit(keeping(), ownerId, fileId, { name: "photo.jpg", size: bytes.length });
     };
 
+    test("while a backup runs, the bytes of what is let go stay; the sweeper removes them after it", async () => {
+      const { fileId } = await admitted(newId(), Buffer.from("words that a backup still has to read"));
+      areHeld = true;
+      await dropUsed(keeping(), fileId);
+      await sweepLate();
+      expect([(await row(fileId))?.state, await isStored(rawKey(fileId))]).toEqual(["dropped", true]);
+      areHeld = false;
+      await sweepLate();
+      expect([await row(fileId), await isStored(rawKey(fileId))]).toEqual([undefined, false]);
+    });
+
     test("nobody but its owner has a file admitted or given up", async () => {
       const [owner, other] = [newId(), newId()];
       const fileId = await written(owner, photo);
