@@ -38,6 +38,27 @@ export interface Case {
 }
 export const cases = (parse(read("prometheus/tests/alerts.yml")) as { tests: readonly Case[] }).tests;
 
+interface Compose {
+  readonly services: Readonly<
+    Record<string, { readonly networks?: Readonly<Record<string, { readonly aliases?: readonly string[] } | null>> }>
+  >;
+}
+/** The names by which the compose file's containers reach each other. */
+export function composeNames(): string[] {
+  const { services } = parse(readFileSync(`${ops}../docker-compose.yml`, "utf8"), { merge: true }) as Compose;
+  const aliases = Object.values(services).flatMap(({ networks = {} }) =>
+    Object.values(networks).flatMap((network) => network?.aliases ?? []),
+  );
+  return [...Object.keys(services), ...aliases];
+}
+interface PrometheusConfig {
+  readonly scrape_configs: readonly { readonly dns_sd_configs: readonly { readonly names: readonly string[] }[] }[];
+}
+/** The names that Prometheus asks for nodes. */
+export const scrapedNames = (parse(read("prometheus/prometheus.yml")) as PrometheusConfig).scrape_configs.flatMap((job) =>
+  job.dns_sd_configs.flatMap(({ names }) => names),
+);
+
 export const runbook = read("runbook.md");
 
 interface Panel {

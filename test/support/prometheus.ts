@@ -36,7 +36,7 @@ export interface Prometheus {
 export type PromRule = { readonly expr: string } & Readonly<Record<string, unknown>>;
 
 /**
- * Starts a Prometheus that scrapes every second.
+ * Starts a Prometheus that scrapes every two seconds.
  * @param targets  by role: hosts with ports
  */
 export async function startPrometheus(
@@ -51,7 +51,7 @@ export async function startPrometheus(
     static_configs: Object.entries(targets).map(([role, hosts]) => ({ targets: hosts, labels: { role } })),
   };
   const config = {
-    global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
+    global: { scrape_interval: "2s", scrape_timeout: "2s", evaluation_interval: "1s" },
     rule_files: ["rules.yml"],
     scrape_configs: [scraped],
   };

@@ -2,7 +2,19 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { declarations } from "../../core/metrics/declare.ts";
 import { loadDeclarations } from "../../scripts/metrics-table.ts";
-import { alerts, cases, dashboards, ops, panelQueries, ruleFiles, rules, runbook, valueOf } from "../support/ops-files.ts";
+import {
+  alerts,
+  cases,
+  composeNames,
+  dashboards,
+  ops,
+  panelQueries,
+  ruleFiles,
+  rules,
+  runbook,
+  scrapedNames,
+  valueOf,
+} from "../support/ops-files.ts";
 import { describeWithPrometheus, promtool } from "../support/prometheus.ts";
 
 const names = alerts.map(({ alert }) => alert);
@@ -25,6 +37,11 @@ test("every alert compares one value with one number, and says how urgent it is"
     expect(valueOf(alert)).not.toBe("");
     expect(["page", "ticket"]).toContain(alert.labels?.["severity"]);
   }
+});
+
+test("the nodes that Prometheus looks for are those of the compose file", () => {
+  expect(scrapedNames.filter((name) => !composeNames().includes(name))).toEqual([]);
+  expect(scrapedNames).toEqual(expect.arrayContaining(["gateway", "chat", "media", "core"]));
 });
 
 test("every panel says what it shows", () => {

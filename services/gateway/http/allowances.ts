@@ -22,6 +22,10 @@ export const rateLimited = counter("parley_rate_limited_total", "Requests, socke
   "limit",
 ]);
 
+const allowances = [requests, logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress];
+const ofSockets = ["socket-messages", "socket-others", "socket-connections"];
+for (const limit of [...allowances.map(({ name }) => name), ...ofSockets]) rateLimited.of().inc({ limit }, 0);
+
 /** Counts one. @throws TooMany */
 export async function spend(limits: Limits, allowance: Allowance, key: string): Promise<void> {
   const verdict = await limits.take(allowance, key);
