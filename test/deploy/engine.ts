@@ -49,8 +49,9 @@ const isRunning = (): Promise<boolean> =>
  * @param config  DOCKER_CONFIG, with the plugins
  */
 export async function startEngine(folder: string, config: string): Promise<Engine> {
-  await clearFirewall(); // What a run that was killed has left.
+  await clearNetwork(); // What a run that was killed has left.
   const before = await readFile(forwarding, "utf8");
+  const policy = (await run("iptables", ["-S", "FORWARD"])).split("\n")[0]!;
   await run("ip", ["link", "add", bridge, "type", "bridge"]);
   await run("ip", ["addr", "add", subnet, "dev", bridge]);
   const socket = `unix://${join(folder, "docker.sock")}`;
@@ -78,8 +79,8 @@ export async function startEngine(folder: string, config: string): Promise<Engin
       await within(stopWithinMs, "dockerd ended", exited).catch(() => child.kill("SIGKILL"));
       await exited;
       forget();
-      await run("ip", ["link", "delete", bridge]);
-      await clearFirewall();
+      await clearNetwork();
+      await run("iptables", policy.split(" "));
       await writeFile(forwarding, before);
       await rm(folder, { recursive: true });
     },
@@ -93,18 +94,28 @@ export async function startEngine(folder: string, config: string): Promise<Engin
   return engine;
 }
 
-/** Removes Docker's chains, the rules that lead to them and those for its bridges, and this engine's own bridge. */
-async function clearFirewall(): Promise<void> {
-  for (const table of ["filter", "nat"]) {
-    const saved = (await run("iptables-save", ["-t", table])).split("\n");
-    const chains = saved.flatMap((line) => /^:(DOCKER\S*)/.exec(line)?.[1] ?? []);
-    if (chains.length === 0) continue;
-    const isDockers = (line: string) => /^-A (?!DOCKER)/.test(line) && /DOCKER|br-[0-9a-f]{12}|172\.29\.|parley-deploy/.test(line);
-    for (const rule of saved.filter(isDockers)) await run("sh", ["-c", `iptables -t ${table} ${rule.replace(/^-A/, "-D")}`]);
-    for (const chain of chains) await run("iptables", ["-t", table, "-F", chain]);
-    for (const chain of chains) await run("iptables", ["-t", table, "-X", chain]);
-    // Docker closes the way between networks where the machine did not forward before.
-    if (table === "filter") await run("iptables", ["-P", "FORWARD", "ACCEPT"]);
-  }
-  await run("ip", ["link", "delete", bridge]).catch(() => undefined);
+interface Link {
+  readonly ifname: string;
+  readonly addr_info: readonly { readonly local: string }[];
+}
+
+/** Removes this engine's bridges, Docker's chains, and the rules that lead to them or are for the bridges. */
+async function clearNetwork(): Promise<void> {
+  for (const table of ["filter", "nat"]) await clearTable(table);
+  const links = JSON.parse(await run("ip", ["-json", "addr"])) as Link[];
+  const isOurs = ({ ifname, addr_info }: Link) =>
+    ifname === bridge || (/^br-[0-9a-f]{12}$/.test(ifname) && addr_info.some(({ local }) => local.startsWith("172.29.")));
+  for (const { ifname } of links.filter(isOurs)) await run("ip", ["link", "delete", ifname]);
+}
+
+async function clearTable(table: string): Promise<void> {
+  const saved = (await run("iptables-save", ["-t", table])).split("\n");
+  const chains = saved.flatMap((line) => /^:(DOCKER\S*)/.exec(line)?.[1] ?? []);
+  if (chains.length === 0) return;
+  const isDockers = (line: string) => /^-A (?!DOCKER)/.test(line) && /DOCKER|br-[0-9a-f]{12}|172\.29\.|parley-deploy/.test(line);
+  for (const rule of saved.filter(isDockers)) await run("sh", ["-c", `iptables -t ${table} ${rule.replace(/^-A/, "-D")}`]);
+  for (const chain of chains) await run("iptables", ["-t", table, "-F", chain]);
+  for (const chain of chains) await run("iptables", ["-t", table, "-X", chain]);
+  // Docker closes the way between networks where the machine did not forward before.
+  if (table === "filter") await run("iptables", ["-P", "FORWARD", "ACCEPT"]);
 }

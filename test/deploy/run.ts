@@ -2,7 +2,6 @@
  * `npm run deploy:test`: the project's own Dockerfile and compose file, unchanged, on a Docker engine of this run's own, with stand-ins
  * made of Debian's packages for the images that only a registry has. Needs root and Debian, and says what it lacks.
  */
-import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -51,16 +50,19 @@ async function prepare(engine: Engine, project: Project, cache: string): Promise
 
 async function tryMesh(project: Project, url: string): Promise<void> {
   await step("docker compose up: all healthy", async () => {
-    await project.compose(["up", "-d"]);
+    await project.compose(["up", "-d", "--wait", "--wait-timeout", String(healthyWithinMs / 1000)]);
     await project.healthy(healthyWithinMs);
     return `${(await project.containers()).filter(({ isRunning }) => isRunning).length} containers run`;
   });
   await step("ours are read-only, without capabilities, and gain none", async () => `${await areClosed(project)} containers`);
   await step("npm run demo -- --url, through the proxy", () => demo(url));
+  await step("a backup, in the container", async () => {
+    const command = ["node", "scripts/backup.ts", "--to", "/backups/one.tar"];
+    return (await project.compose(["exec", "-T", "core", ...command])).trim().split("\n").at(-1)!;
+  });
   await step("a node waits for its store, says so, and becomes ready", () => waitsForItsStore(project));
   await step("a node without memory is refused", () => refusesTooLittleMemory(project));
-  if (existsSync(join(root, "ops/prometheus/prometheus.yml")))
-    await step("Prometheus and Alertmanager run with the project's configuration", () => areScraped(project));
+  await step("Prometheus and Alertmanager run with the project's configuration", () => areScraped(project));
 }
 
 async function tryStorm(project: Project): Promise<void> {
@@ -74,10 +76,18 @@ async function tryStorm(project: Project): Promise<void> {
   });
 }
 
-async function tryTls(project: Project, folder: string, port: number): Promise<void> {
-  await step("TLS by the proxy's own authority", async () => {
+interface Tls {
+  readonly project: Project;
+  readonly folder: string;
+  readonly port: number;
+  readonly services?: readonly string[];
+}
+
+/** With the certificate that the proxy signs itself. @param services  all if not given */
+async function tryTls(title: string, { project, folder, port, services = [] }: Tls): Promise<void> {
+  await step(title, async () => {
     const secure = project.with({ DOMAIN: "localhost", PUBLIC_URL: `https://localhost:${port}` });
-    await secure.compose(["up", "-d"]);
+    await secure.compose(["up", "-d", ...(services.length > 0 ? ["--no-deps"] : []), ...services]);
     await secure.healthy(healthyWithinMs);
     const certificate = join(folder, "root.crt");
     const { name } = await secure.container("proxy");
@@ -94,7 +104,6 @@ async function tryEmbedded(project: Project, port: number): Promise<void> {
     return `${await areClosed(project)} container closed`;
   });
   await step("npm run demo -- --url, at the embedded server", () => demo(`http://localhost:${port}`));
-  await step("docker compose stop: ended with 0", async () => `besides: ${(await endsWell(project)) || "nothing"}`);
 }
 
 async function deployTest(): Promise<void> {
@@ -105,16 +114,27 @@ async function deployTest(): Promise<void> {
   const folder = await temporaryFolder();
   const config = await fetchPlugins(join(cache, "docker"));
   const engine = await startEngine(folder, config);
+  // Ctrl-C leaves nothing behind either: with the engine its containers end.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void engine.stop().finally(() => process.exit(130)));
   const ports = { HTTP_PORT: await freePort(), HTTPS_PORT: await freePort(), EMBEDDED_PORT: await freePort() };
   const env = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
   const project = new Project(engine, "parley-deploy-test", env);
   try {
     await prepare(engine, project, join(cache, "images"));
     await tryMesh(project, `http://localhost:${ports.HTTP_PORT}`);
-    await tryTls(project, folder, ports.HTTPS_PORT);
+    await tryTls("npm run demo -- --url, over TLS", { project, folder, port: ports.HTTPS_PORT });
     await tryStorm(project);
     await step("docker compose stop: ours ended with 0", async () => `others: ${await endsWell(project)}`);
     await tryEmbedded(project, ports.EMBEDDED_PORT);
+    const behindProxy = project.with({ GATEWAYS: "embedded:3000", TRUST_PROXY: "1" });
+    const services = ["embedded", "proxy"];
+    await tryTls("npm run demo -- --url, at the embedded server over TLS", {
+      project: behindProxy,
+      folder,
+      port: ports.HTTPS_PORT,
+      services,
+    });
+    await step("docker compose stop: ours ended with 0", async () => `others: ${await endsWell(project)}`);
   } finally {
     await project.remove().catch((error: unknown) => say(`not removed: ${(error as Error).message}`));
     await engine.stop();
