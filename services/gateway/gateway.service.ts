@@ -96,6 +96,8 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
     /** In place of moleculer-web's, which would reveal inner texts and run the request as an action. */
     httpHandler(request: HttpRequest, response: ServerResponse) {
       request.requestId = newId();
+      // From SIGTERM on: else the next request might come over a connection that is just being closed.
+      if (!this.broker.started) response.setHeader("Connection", "close");
       const begin = { requestId: request.requestId, name: "HTTP", service: "gateway" };
       return beginRequest(this.broker, begin, async (span) => {
         try {
