@@ -42,10 +42,12 @@ export interface MeshOptions {
   readonly without?: readonly Role[];
   /** Where single nodes run, if not beside this process. */
   readonly places?: Readonly<Record<string, Place & { readonly env: Env }>>;
+  /** Whose program the nodes run that are started now, if not this checkout's. */
+  readonly root?: string;
 }
 
 /** Starts all nodes at once, in no order, and waits until every one is ready. */
-export async function startMesh({ env = {}, nodeEnv = {}, without = [], places = {} }: MeshOptions = {}): Promise<Mesh> {
+export async function startMesh({ env = {}, nodeEnv = {}, without = [], places = {}, root }: MeshOptions = {}): Promise<Mesh> {
   const shared: Env = {
     MESH: `test-${randomBytes(5).toString("hex")}`,
     AMQP_URL: env["AMQP_URL"] ?? amqpUrl(),
@@ -61,16 +63,16 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [], places =
   const addressOf = (role: string): string => places[role]?.address ?? "127.0.0.1";
   const ports = { gatewayA: await freePort(), gatewayB: await freePort() };
 
-  async function launch(role: string, services: string, own: Env = {}): Promise<Node> {
+  async function launch(role: string, services: string, own: Env = {}, whose: Place = {}): Promise<Node> {
     const statusPort = await freePort();
     const port = role in ports ? { PORT: String(ports[role as keyof typeof ports]) } : {};
     const place = places[role];
-    const there = place && { HOST: place.address, ADMIN_HOST: place.address, ...place.env };
+    const there = place && { HOST: addressOf(role), ADMIN_HOST: addressOf(role), ...place.env };
     const node = startNode(
       role,
       { ...shared, SERVICES: services, ADMIN_PORT: String(statusPort), ...port, ...there, ...nodeEnv[role], ...own },
       statusPort,
-      place,
+      { ...place, ...whose },
     );
     nodes.set(role, node);
     return node;
@@ -97,7 +99,7 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [], places =
     },
   };
   const wanted = Object.entries(usualNodes).filter(([role]) => !without.includes(role as Role));
-  await Promise.all(wanted.map(([role, services]) => launch(role, services)));
+  await Promise.all(wanted.map(([role, services]) => launch(role, services, {}, root === undefined ? {} : { root })));
   try {
     await Promise.all([...nodes.values()].map((node) => node.ready(180_000)));
   } catch (error) {

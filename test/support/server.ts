@@ -16,8 +16,10 @@ export type Env = Readonly<Record<string, string>>;
 export interface Place {
   /** A network namespace by its name. */
   readonly namespace?: string;
-  /** Where it listens. */
-  readonly address: string;
+  /** Where it listens; 127.0.0.1 if not given. */
+  readonly address?: string;
+  /** Whose program it runs: another checkout's. */
+  readonly root?: string;
 }
 
 /** How a process ended. */
@@ -51,14 +53,14 @@ export interface Server extends Node {
   readonly dataDir: string;
 }
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const ownRoot = fileURLToPath(new URL("../../", import.meta.url));
 const runner = ["node_modules/moleculer/bin/moleculer-runner.js", "--config", "moleculer.config.ts", "--mask", "**/*.service.ts"];
 /** What costs no less in many short lives: modules compiled once for all processes, passwords hashed with least work. */
 const thrift = { NODE_COMPILE_CACHE: join(tmpdir(), "parley-compile-cache"), PASSWORD_COST: "4" };
 /** For `npm run coverage`. What comes from a compile cache is counted less exactly. */
 const counting = (folder: string): Env => ({ NODE_V8_COVERAGE: folder, NODE_COMPILE_CACHE: "", NODE_DISABLE_COMPILE_CACHE: "1" });
 const stopMs = 15_000;
-const here: Place = { address: "127.0.0.1" };
+const here = "127.0.0.1";
 
 /**
  * Below those that a system gives to connections and to `listen(0)`: one of these would be taken between now and its use. Each of Jest's
@@ -85,7 +87,8 @@ export async function freePort(): Promise<number> {
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "parley-"));
 
 /** Starts a process with this environment and nothing of ours but PATH and HOME; does not wait for it. */
-export function startNode(role: string, env: Env, statusPort: number, { namespace, address }: Place = here): Node {
+export function startNode(role: string, env: Env, statusPort: number, place: Place = {}): Node {
+  const { namespace, address = here, root = ownRoot } = place;
   const { PATH = "", HOME = "", PARLEY_COVERAGE: coverage } = process.env;
   // A file, not a pipe: the log is whole also when the test is too busy to read it.
   const logFolder = mkdtempSync(join(tmpdir(), "parley-log-"));
@@ -151,13 +154,16 @@ interface EmbeddedOptions {
   readonly dataDir?: string;
   /** A free one if not given. */
   readonly port?: number;
+  /** Whose program it runs, if not this checkout's. */
+  readonly root?: string;
 }
 
 /** Starts an embedded server and waits until it is ready. Rate limits are off unless asked for. */
-export async function startEmbedded({ env = {}, dataDir, port: asked }: EmbeddedOptions = {}): Promise<Server> {
+export async function startEmbedded({ env = {}, dataDir, port: asked, root }: EmbeddedOptions = {}): Promise<Server> {
   const port = asked ?? (await freePort());
   const folder = dataDir ?? (await temporaryFolder());
-  const node = startNode("embedded", { PORT: String(port), HOST: "127.0.0.1", DATA_DIR: folder, LIMITS: "off", ...env }, port);
+  const own = { PORT: String(port), HOST: here, DATA_DIR: folder, LIMITS: "off", ...env };
+  const node = startNode("embedded", own, port, root === undefined ? {} : { root });
   const removeFolder = async () => {
     if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
   };
