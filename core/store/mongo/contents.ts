@@ -3,6 +3,7 @@
  * which is read first: with a state of its own for each, a follower (chat) would have to be read before its source (request), or it
  * could hold a relation's rev 7 beside a source at 5, whose next change, rev 6, it would then ignore.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import type { mongo } from "mongoose";
 import { CommandError } from "../../errors.ts";
@@ -20,7 +21,9 @@ const readConcern = { level: "snapshot" } as const;
 const snapshotTooOld = 239;
 const snapshotUnavailable = 246;
 const noSuchCollection = 26;
-const mostTries = 5;
+const collectionExists = 48;
+const mostTries = 50;
+const tryAgainMs = 100;
 
 /** @throws StartError  wrong credentials */
 export async function openMongoContents(uri: string, mesh: string, log: Logger): Promise<Contents> {
@@ -29,19 +32,22 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
   const databaseOf = (service: string): mongo.Db => client.db(`${mesh}_${service}`);
   const rowsOf = (service: string, { name }: Collection) => databaseOf(service).collection(name);
 
+  /** A session that reads one state: the first read, of a collection that there is, decides on its time. */
   async function begin(): Promise<mongo.ClientSession> {
+    const installation = databaseOf("installation");
     for (let tries = 1; ; tries++) {
       const session = client.startSession({ snapshot: true });
       try {
-        // The first read decides on the time of all that follow.
-        await databaseOf("installation").collection("facts").findOne({}, { session, readConcern });
-        if ((session as { snapshotTime?: unknown }).snapshotTime === undefined) throw new Error("MongoDB gives no snapshot");
-        return session;
+        await installation.collection("facts").findOne({}, { session, readConcern });
+        if ((session as { snapshotTime?: unknown }).snapshotTime !== undefined) return session;
+        await installation.createCollection("facts");
       } catch (error) {
-        await session.endSession();
-        // A collection was made just now.
-        if ((error as { code?: number }).code !== snapshotUnavailable || tries === mostTries) throw error;
+        const { code } = error as { code?: number };
+        // Made just now, by this or by a node: no state that has it is a majority's yet.
+        if ((code !== snapshotUnavailable && code !== collectionExists) || tries === mostTries) throw error;
       }
+      await session.endSession();
+      await pause(tryAgainMs);
     }
   }
 
