@@ -81,6 +81,8 @@ function collectable<L extends string, M extends Counter<L> | Gauge<L>>(metric: 
         async collect() {
           const answers = await Promise.allSettled((collectors.get(own) ?? []).map(async (each) => [...(await each())]));
           own.reset();
+          // What is not known is not zero.
+          if (metric.labels.length === 0) own.remove();
           for (const answer of answers) {
             if (answer.status === "fulfilled") for (const [labels, value] of answer.value) own.inc(labels, value);
           }

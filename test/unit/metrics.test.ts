@@ -29,6 +29,18 @@ test("values are asked for at each scrape and added up; one that can't be had le
   expect(await linesOf(broker, "parley_in_store")).toEqual(['parley_in_store{what="tea"} 15']);
 });
 
+test("what can't be had is not there, rather than zero", async () => {
+  const age = gauge("parley_age_seconds", "Age");
+  const broker = newBroker();
+  let isThere = true;
+  age.collect(broker, () => (isThere ? [[{}, 7]] : Promise.reject(new Error("away"))));
+  expect(await linesOf(broker, "parley_age_seconds")).toEqual(["parley_age_seconds 7"]);
+  isThere = false;
+  expect(await linesOf(broker, "parley_age_seconds")).toEqual([]);
+  isThere = true;
+  expect(await linesOf(broker, "parley_age_seconds")).toEqual(["parley_age_seconds 7"]);
+});
+
 test("a name that breaks Prometheus' conventions, or is taken, is refused", () => {
   counter("parley_taken_total", "Taken");
   expect(() => counter("parley_taken_total", "Taken")).toThrow("is declared already");
