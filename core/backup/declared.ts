@@ -25,6 +25,8 @@ export interface Restoring {
 export interface Declared extends DeclaredDatabase {
   /** The schema version of this release. */
   readonly schema: number;
+  /** All that lead there. */
+  readonly migrations: readonly Migration[];
   readonly restoring: Restoring | undefined;
 }
 
@@ -43,7 +45,7 @@ export function declaredBy(schema: object): Declared | undefined {
   if (database === undefined) return undefined;
   const { service, collections, migrations } = database;
   // With the row that says how far its migrations are: a node that starts on restored data goes on from there.
-  return { service, collections: [...collections, schemas], schema: versionOf(migrations), restoring };
+  return { service, collections: [...collections, schemas], schema: versionOf(migrations), migrations, restoring };
 }
 
 const partsOf = (part: Part): Part[] => [part, ...(part.mixins ?? []).flatMap(partsOf)];

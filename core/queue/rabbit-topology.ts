@@ -40,15 +40,30 @@ const deadLetteredTo = (exchange: string, key?: string): object => ({
   "x-overflow": "reject-publish",
 });
 
+/** A queue as it is declared. */
+export interface DeclaredQueue {
+  readonly name: string;
+  readonly options: Options.AssertQueue;
+}
+
+export const retryQueues = (at: Names, retry: RetryPolicy): DeclaredQueue[] =>
+  retryDelays(retry).map((delayMs) => ({
+    name: at.retry(delayMs),
+    options: quorum({ "x-message-ttl": delayMs, ...deadLetteredTo(at.again) }),
+  }));
+
+/** A group's dead letters, and its events. */
+export const groupQueues = (at: Names, group: string): [dead: DeclaredQueue, queue: DeclaredQueue] => [
+  { name: at.dead(group), options: quorum({ "x-delivery-limit": listingLimit }) },
+  { name: at.queue(group), options: quorum({ "x-delivery-limit": redeliveryLimit, ...deadLetteredTo("", at.dead(group)) }) },
+];
+
 export async function declare(channel: Channel, at: Names, groups: Groups, retry: RetryPolicy): Promise<void> {
   await channel.assertExchange(at.events, "topic", { durable: true });
   await channel.assertExchange(at.again, "headers", { durable: true });
-  for (const delayMs of retryDelays(retry)) {
-    await channel.assertQueue(at.retry(delayMs), quorum({ "x-message-ttl": delayMs, ...deadLetteredTo(at.again) }));
-  }
+  for (const { name, options } of retryQueues(at, retry)) await channel.assertQueue(name, options);
   for (const [group, topics] of Object.entries(groups)) {
-    await channel.assertQueue(at.dead(group), quorum({ "x-delivery-limit": listingLimit }));
-    await channel.assertQueue(at.queue(group), quorum({ "x-delivery-limit": redeliveryLimit, ...deadLetteredTo("", at.dead(group)) }));
+    for (const { name, options } of groupQueues(at, group)) await channel.assertQueue(name, options);
     await channel.bindQueue(at.queue(group), at.again, "", { group });
     for (const topic of topics) await channel.bindQueue(at.queue(group), at.events, topic);
   }

@@ -22,7 +22,7 @@ const options: ConnectOptions = {
 };
 const backOffMs = { first: 250, longest: 5000 };
 /** A dead writer's transaction, and the rows it wrote, are kept for so long: more, and a chat stands still for longer than promised. */
-const longestTransactionSeconds = 5;
+export const longestTransactionSeconds = 5;
 
 export async function connect(uri: string, log: Logger): Promise<Connection> {
   for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {

@@ -1,0 +1,99 @@
+/** What a check is: it looks at one thing, changes nothing, and says that it is well or what is to be done. */
+import { inTime } from "../../core/late.ts";
+
+/** One line. */
+export interface Finding {
+  readonly isFine: boolean;
+  /** What was found; or what is wrong and what to do about it. */
+  readonly text: string;
+}
+export const fine = (text: string): Finding => ({ isFine: true, text });
+export const todo = (text: string): Finding => ({ isFine: false, text });
+
+type Findings = Finding | readonly Finding[];
+
+/** @typeParam C  what the check must know, e.g. the configuration */
+export interface Check<C> {
+  readonly name: string;
+  /** What it throws becomes a line to do something about. */
+  readonly look: (context: C) => Findings | Promise<Findings>;
+}
+
+export interface Line extends Finding {
+  readonly name: string;
+}
+
+const withinMs = 15_000;
+const tooLate = (): Error => new Error(`no answer within ${withinMs / 1000} s`);
+
+/** Makes all these checks at once. @returns their lines, in the checks' order */
+export async function linesOf<C>(checks: readonly Check<C>[], context: C): Promise<Line[]> {
+  const all = await Promise.all(
+    checks.map(async ({ name, look }) => {
+      const looking = (async () => look(context))();
+      const found = await inTime(looking, withinMs, tooLate).catch((error: unknown) => todo(reasonOf(error)));
+      return [found].flat().map((finding) => ({ name, ...finding }));
+    }),
+  );
+  return all.flat();
+}
+
+/** Something that is connected to: one line when that fails, else those of its checks. */
+export interface Part<C, T> {
+  readonly name: string;
+  readonly open: (context: C) => Promise<T>;
+  readonly close: (opened: T) => Promise<unknown>;
+  /** Why it can't be opened, and what to do. */
+  readonly explain: (error: unknown) => string;
+  readonly checks: readonly Check<T>[];
+}
+
+export async function linesOfPart<C, T>({ name, open, close, explain, checks }: Part<C, T>, context: C): Promise<Line[]> {
+  let opened: T;
+  try {
+    opened = await inTime(open(context), withinMs, tooLate);
+  } catch (error) {
+    return [{ name, ...todo(explain(error)) }];
+  }
+  const lines = await linesOf(checks, opened);
+  await inTime(close(opened), withinMs, tooLate).catch(() => undefined);
+  return lines;
+}
+
+/** An error as one line. Some have their text only in what they are made of. */
+export function reasonOf(error: unknown): string {
+  const { message, code, errors } = error as { message?: string; code?: unknown; errors?: readonly unknown[] };
+  const text = message || (errors?.[0] === undefined ? String(code ?? error) : reasonOf(errors[0]));
+  return text.split("\n", 1)[0]!;
+}
+
+/** Takes secrets out of a line: what these texts are, and the credentials of any URL. */
+export function withoutSecrets(line: string, secrets: readonly string[]): string {
+  const shown = secrets.filter((secret) => secret.length >= 4).reduce((text, secret) => text.replaceAll(secret, "…"), line);
+  return shown.replaceAll(/\/\/[^/@\s]*@/g, "//…@");
+}
+
+/** Whether a version such as "7.0.15" is at least another such as "6.2". */
+export function isAtLeast(version: string, least: string): boolean {
+  const [own, wanted] = [version, least].map((text) => text.split(/[.-]/).map(Number));
+  for (const [place, part] of wanted!.entries()) {
+    if ((own![place] ?? 0) !== part) return (own![place] ?? 0) > part;
+  }
+  return true;
+}
+
+/** @param offsetMs  this machine's clock less the other's @param uncertainMs  how far that may be wrong */
+export function clockFinding(offsetMs: number, uncertainMs: number): Finding {
+  const seconds = (Math.abs(offsetMs) / 1000).toFixed(1);
+  if (Math.abs(offsetMs) - uncertainMs <= mostClockOffsetMs) return fine(`the clocks are ${seconds} s apart`);
+  return todo(`this machine's clock is ${seconds} s ${offsetMs > 0 ? "ahead" : "behind"}: let NTP set both`);
+}
+const mostClockOffsetMs = 2000;
+
+/** Asks for a time and says how far apart the clocks are. @param ask  epoch milliseconds of the other */
+export async function compareClocks(ask: () => Promise<number>): Promise<Finding> {
+  const asked = Date.now();
+  const time = await ask();
+  const tookMs = Date.now() - asked;
+  return clockFinding(asked + tookMs / 2 - time, tookMs / 2);
+}

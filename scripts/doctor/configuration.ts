@@ -1,0 +1,141 @@
+/** What the variables say: whether they are right each, fit each other, and keep their secrets. */
+import { statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { readConfig, variables, ConfigError, type Config } from "../../core/config.ts";
+import { collectorOf } from "../../core/broker/tracing/exporter.ts";
+import { openCloudinaryBlobs } from "../../core/blobs/cloudinary.ts";
+import { addressing } from "../../services/gateway/http/address.ts";
+import { temporaryFinding } from "./machine.ts";
+import { fine, reasonOf, todo, type Check, type Finding } from "./check.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export interface Configured {
+  readonly env: Env;
+  readonly config: Config;
+}
+
+/** The configuration, or a line for each variable that is wrong. */
+export function configuration(env: Env): { readonly config?: Config; readonly findings: readonly Finding[] } {
+  try {
+    const config = readConfig(env);
+    return { config, findings: [fine(config.mesh === undefined ? "embedded" : `a node of the mesh ${config.mesh.name}`)] };
+  } catch (error) {
+    if (error instanceof ConfigError) return { findings: error.lines.map((line) => todo(line)) };
+    throw error;
+  }
+}
+
+/** Every secret that the environment holds itself, to be kept out of what is printed. */
+export function secretsOf(env: Env, config: Config | undefined): string[] {
+  const { AMQP_URL, REDIS_URL, MONGO_URI, JWT_SECRET, JWT_OLD_SECRETS = [], CLOUDINARY_URL, TRACING_URL } = config ?? {};
+  const urls = [AMQP_URL, REDIS_URL, MONGO_URI, TRACING_URL].flatMap((url) => (url === undefined ? [] : [url, passwordOf(url)]));
+  const given = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [env[name] ?? ""] : []));
+  return [...given, ...urls, JWT_SECRET ?? "", ...JWT_OLD_SECRETS, CLOUDINARY_URL?.secret ?? ""];
+}
+const passwordOf = (url: string): string => decodeURIComponent(/^[^:]+:\/\/[^:@/]*:([^@/]*)@/.exec(url)?.[1] ?? "");
+
+const isHere = (host: string): boolean => ["localhost", "127.0.0.1", "[::1]"].includes(host);
+
+const addresses: Check<Configured> = {
+  name: "Addresses",
+  look({ config: { PUBLIC_URL, TRUST_PROXY, SERVICES } }) {
+    if (!SERVICES.includes("gateway")) return fine("this node has no gateway");
+    const findings: Finding[] = [];
+    const url = PUBLIC_URL === undefined ? undefined : new URL(PUBLIC_URL);
+    try {
+      addressing(TRUST_PROXY);
+    } catch (error) {
+      findings.push(todo(reasonOf(error)));
+    }
+    if (typeof TRUST_PROXY !== "number" && TRUST_PROXY.some((range) => range.endsWith("/0")))
+      findings.push(todo("TRUST_PROXY trusts every address, so clients choose theirs: name your proxies only"));
+    if (url?.protocol === "http:" && !isHere(url.hostname))
+      findings.push(todo(`PUBLIC_URL ${url.origin} is not https: passwords and cookies travel in clear; end TLS in a proxy`));
+    if (url?.protocol === "https:" && TRUST_PROXY === 0)
+      findings.push(
+        todo("PUBLIC_URL is https, so a proxy ends TLS, but TRUST_PROXY is 0: all clients would share the proxy's address and limits"),
+      );
+    return findings.length > 0
+      ? findings
+      : fine(`PUBLIC_URL ${url?.origin ?? "is each request's own Host"}, TRUST_PROXY ${String(TRUST_PROXY)}`);
+  },
+};
+
+const switches: Check<Configured> = {
+  name: "Switches",
+  look({ config: { LIMITS, FAULTS, PASSWORD_COST } }) {
+    const findings = [
+      ...(LIMITS === "off" ? [todo("LIMITS=off is for load tests: anyone may try passwords without end; unset it")] : []),
+      ...(FAULTS.length > 0 ? [todo("FAULTS is for fault tests: this node is told to fail; unset it")] : []),
+      ...(PASSWORD_COST < 10 ? [todo(`PASSWORD_COST=${PASSWORD_COST} makes stolen hashes cheap to try: 10 or more`)] : []),
+    ];
+    return findings.length > 0 ? findings : fine("limits are on, no faults are set");
+  },
+};
+
+/** As good as 128 random bits, by its length and the variety of its characters. */
+function isGuessable(secret: string): boolean {
+  const distinct = new Set(secret).size;
+  return distinct < 10 || secret.length * Math.log2(distinct) < 128 || /change|secret|example|password|1234567/i.test(secret);
+}
+
+const secrets: Check<Configured> = {
+  name: "Secrets",
+  look({ env, config: { JWT_SECRET, JWT_OLD_SECRETS } }) {
+    const files = Object.entries(variables).flatMap(([name, { isSecret }]) => {
+      const file = isSecret ? env[`${name}_FILE`]?.trim() : undefined;
+      return file === undefined || file === "" ? [] : [fileFinding(`${name}_FILE`, file)];
+    });
+    const weak = [
+      ...(JWT_SECRET !== undefined && isGuessable(JWT_SECRET) ? ["JWT_SECRET"] : []),
+      ...(JWT_OLD_SECRETS.some(isGuessable) ? ["JWT_OLD_SECRETS"] : []),
+    ].map((name) => todo(`${name} could be guessed, and who has it is every user: make one with openssl rand -hex 32`));
+    const wrong = [...weak, ...files].filter(({ isFine }) => !isFine);
+    return wrong.length > 0 ? wrong : fine(JWT_SECRET === undefined ? "made by itself in DATA_DIR" : "strong, and nobody else's to read");
+  },
+};
+
+/** Files of one's own are for one's own eyes; those that Docker or Kubernetes mount are as they make them. */
+export function fileFinding(what: string, file: string): Finding {
+  const { mode, uid } = statSync(file);
+  if ((mode & 0o022) !== 0) return todo(`${what} ${file} can be written by others: chmod 600`);
+  if ((mode & 0o004) !== 0 && uid === process.getuid?.()) return todo(`${what} ${file} can be read by everybody: chmod 600`);
+  return fine(file);
+}
+
+const tracing: Check<Configured> = {
+  name: "Tracing",
+  async look({ config: { TRACING_URL, TRACING_SAMPLE } }) {
+    if (TRACING_URL === undefined) return fine("off");
+    const { url } = collectorOf(TRACING_URL);
+    const { host } = new URL(url);
+    try {
+      const answer = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(5000) });
+      await answer.body?.cancel();
+      return fine(`${host} answers; ${TRACING_SAMPLE} of all requests are traced`);
+    } catch (error) {
+      const { cause } = error as Error;
+      return todo(`the collector ${host} can't be reached (${reasonOf(cause ?? error)}): spans are dropped`);
+    }
+  },
+};
+
+const cloudinary: Check<Configured> = {
+  name: "Cloudinary",
+  async look({ config: { CLOUDINARY_URL, MESH } }) {
+    if (CLOUDINARY_URL === undefined) return fine("not used");
+    const told: string[] = [];
+    const log = { warn: (line: string) => void told.push(line) };
+    const blobs = await openCloudinaryBlobs(CLOUDINARY_URL, `parley/${MESH}`, { log: log as never });
+    await blobs.close();
+    return told[0] === undefined ? fine(`takes the key of ${CLOUDINARY_URL.cloud}`) : todo(told[0]);
+  },
+};
+
+const temporaryFiles: Check<Configured> = {
+  name: "Temporary files",
+  look: ({ config: { SERVICES } }) => (SERVICES.includes("gateway") ? temporaryFinding(tmpdir()) : fine("this node has no gateway")),
+};
+
+export const configuredChecks: readonly Check<Configured>[] = [temporaryFiles, addresses, switches, secrets, tracing, cloudinary];

@@ -1,0 +1,129 @@
+/** A running installation from outside: `--url`. What clients see, by HTTP alone. */
+import { fine, compareClocks, reasonOf, todo, type Check, type Finding, type Part } from "./check.ts";
+
+const answerMs = 8000;
+
+async function ask(url: string, path: string, init: RequestInit = {}): Promise<Response> {
+  try {
+    return await fetch(url + path, { signal: AbortSignal.timeout(answerMs), redirect: "manual", ...init });
+  } catch (error) {
+    const { cause, name } = error as Error;
+    const why = name === "TimeoutError" ? `no answer within ${answerMs / 1000} s` : `can't be reached: ${reasonOf(cause ?? error)}`;
+    throw new Error(why, { cause: error });
+  }
+}
+
+/** What `/ready` says: a line for each part that is away. */
+export async function readinessFindings(url: string): Promise<Finding[]> {
+  const answer = await ask(url, "/ready");
+  const text = await answer.text();
+  const parts = partsOf(text);
+  if (parts === undefined) return [todo(`${url}/ready answers ${answer.status}, and not as Parley does: is this its address?`)];
+  const away = Object.entries(parts).filter(([, state]) => state !== "ok");
+  if (away.length === 0) return [fine(`${url} is ready`)];
+  return away.map(([part, state]) => todo(`${url} says of its part "${part}": ${state}`));
+}
+
+function partsOf(text: string): Record<string, string> | undefined {
+  try {
+    const { parts } = JSON.parse(text) as { parts?: Record<string, string> };
+    return parts;
+  } catch {
+    return undefined;
+  }
+}
+
+const ready: Check<string> = { name: "Server", look: readinessFindings };
+
+const release: Check<string> = {
+  name: "API",
+  async look(url) {
+    const answer = await ask(url, "/openapi.json");
+    const text = await answer.text();
+    const version = /"version":\s*"([^"]{1,40})"/.exec(text)?.[1];
+    return version === undefined
+      ? todo(`/openapi.json answers ${answer.status}: let the proxy pass all paths on`)
+      : fine(`release ${version}`);
+  },
+};
+
+const clock: Check<string> = {
+  name: "Clock",
+  async look(url) {
+    return compareClocks(async () => {
+      const answer = await ask(url, "/health");
+      await answer.body?.cancel();
+      const date = Date.parse(answer.headers.get("date") ?? "");
+      if (Number.isNaN(date)) throw new Error("the server tells no time (header Date)");
+      return date + 500; // It has whole seconds.
+    });
+  },
+};
+
+const metrics: Check<string> = {
+  name: "Metrics",
+  async look(url) {
+    const { hostname } = new URL(url);
+    const answer = await ask(url, "/metrics");
+    await answer.body?.cancel();
+    const isOpen = answer.ok && !["localhost", "127.0.0.1", "[::1]"].includes(hostname);
+    return isOpen
+      ? todo("/metrics is open to everybody: let the proxy refuse it, or its X-Forwarded-For through")
+      : fine("not open to everybody");
+  },
+};
+
+const sockets: Check<string> = {
+  name: "Sockets",
+  async look(url) {
+    const answer = await ask(url, "/chat/socket.io/?EIO=4&transport=polling");
+    const text = await answer.text();
+    if (!/^0\{/.test(text)) return todo(`/chat/socket.io/ answers ${answer.status}: let the proxy pass it on`);
+    return (await upgrades(url))
+      ? fine("long polling and WebSocket")
+      : todo("WebSocket does not get through: let the proxy pass Upgrade on");
+  },
+};
+
+function upgrades(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/chat/socket.io/?EIO=4&transport=websocket`);
+    const timer = setTimeout(() => settle(false), answerMs);
+    const settle = (isThrough: boolean) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(isThrough);
+    };
+    socket.onmessage = () => settle(true);
+    socket.onerror = () => settle(false);
+  });
+}
+
+const tls: Check<string> = {
+  name: "TLS",
+  async look(url) {
+    const { protocol, hostname } = new URL(url);
+    if (protocol === "https:") {
+      const answer = await ask(url, "/health");
+      await answer.body?.cancel();
+      const isKnown = answer.headers.has("strict-transport-security");
+      return isKnown
+        ? fine("https, and Parley knows")
+        : todo("https, but Parley does not know: set PUBLIC_URL to this origin, or cookies are not Secure");
+    }
+    if (["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return fine("not needed on this machine");
+    return todo("http: passwords travel in clear; end TLS in a proxy");
+  },
+};
+
+export const remotePart: Part<string, string> = {
+  name: "Server",
+  async open(url) {
+    const answer = await ask(url, "/health");
+    await answer.body?.cancel();
+    return url;
+  },
+  close: () => Promise.resolve(),
+  explain: reasonOf,
+  checks: [ready, release, clock, metrics, sockets, tls],
+};

@@ -1,0 +1,60 @@
+/** `npm run doctor` as an operator runs it: with an environment, and nothing of ours but PATH and HOME. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { expect } from "@jest/globals";
+import type { Env } from "./server.ts";
+
+export interface Diagnosis {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+  /** The lines with something to do. */
+  readonly todo: readonly string[];
+}
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+/** Who may do least on this machine. */
+export const nobody = 65_534;
+
+export async function doctor(env: Env, { url, uid }: { url?: string; uid?: number } = {}): Promise<Diagnosis> {
+  const { PATH = "", HOME = "" } = process.env;
+  const args = ["scripts/doctor.ts", ...(url === undefined ? [] : ["--url", url])];
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { PATH, HOME, NODE_COMPILE_CACHE: join(tmpdir(), "parley-compile-cache"), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "exit") as Promise<[number | null]>,
+  ]);
+  return { code, output, errors, todo: output.split("\n").filter((line) => line.startsWith("todo")) };
+}
+
+/** Whether a user without rights can run the doctor here: the project may lie in somebody's home. */
+export function canRunAs(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  const isOpen = (path: string): boolean => (statSync(path).mode & 0o001) !== 0 && (path === "/" || isOpen(dirname(path)));
+  return isOpen(dirname(process.execPath)) && isOpen(root);
+}
+
+export function expectWell({ code, output, errors, todo }: Diagnosis): void {
+  expect({ code, todo, errors }).toEqual({ code: 0, todo: [], errors: "" });
+  expect(output).toMatch(/\nAll is well\.\n$/);
+}
+
+/** It has this to do, said in one line each, and ends with 1. */
+export function expectToDo({ code, output, errors, todo }: Diagnosis, ...lines: readonly (string | RegExp)[]): void {
+  for (const line of lines)
+    expect(todo).toContainEqual(typeof line === "string" ? expect.stringContaining(line) : expect.stringMatching(line));
+  expect({ code, errors }).toEqual({ code: 1, errors: "" });
+  expect(output).toMatch(new RegExp(`\\n${todo.length} to do\\.\\n$`));
+  expect(output).not.toMatch(/^ +at /m);
+}
