@@ -133,7 +133,11 @@ export const variables = {
     "",
     or([] as readonly string[], list),
   ),
-  LOG_LEVEL: variable("Least level logged", "info", or("info" as const, oneOf("fatal", "error", "warn", "info", "debug", "trace"))),
+  LOG_LEVEL: variable(
+    "Least level logged; the security log is told at each",
+    "info",
+    or("info" as const, oneOf("fatal", "error", "warn", "info", "debug", "trace")),
+  ),
   NODE_ENV: variable("`production` refuses LIMITS=off and FAULTS", "", optional(String)),
 } as const;
 
