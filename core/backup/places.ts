@@ -12,6 +12,7 @@ import type { Database, Store } from "../store/store.ts";
 import { flushRedis, refuseBusyMesh } from "./idle.ts";
 
 export interface Place {
+  readonly log: Logger;
   readonly contents: Contents;
   readonly store: Store;
   readonly blobs: Blobs;
@@ -54,7 +55,7 @@ async function openFolder(config: Config, manner: Manner, log: Logger): Promise<
   const store = await (isBeside ? openSqliteStoreBeside : openSqliteStore)(folder, { log });
   const blobs = (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(folder, "blobs"), { log, isBeside }));
   const nothing = () => Promise.resolve();
-  return opened(store, openSqliteContents(folder), blobs, { refuseBusy: nothing, forget: nothing });
+  return opened(store, openSqliteContents(folder), blobs, { log, refuseBusy: nothing, forget: nothing });
 }
 
 async function openMesh(config: Config, mesh: NonNullable<Config["mesh"]>, groups: Groups, log: Logger): Promise<Place> {
@@ -66,12 +67,13 @@ async function openMesh(config: Config, mesh: NonNullable<Config["mesh"]>, group
   const blobs = (await openCloudinary(config, log)) ?? (await openGridFsBlobs(mesh.mongoUri, mesh.name, { log }));
   const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
   return opened(store, contents, blobs, {
+    log,
     refuseBusy: () => refuseBusyMesh(mesh, groups, retry),
     forget: () => flushRedis(mesh),
   });
 }
 
-async function opened(store: Store, contents: Contents, blobs: Blobs, rest: Pick<Place, "refuseBusy" | "forget">): Promise<Place> {
+async function opened(store: Store, contents: Contents, blobs: Blobs, rest: Pick<Place, "log" | "refuseBusy" | "forget">): Promise<Place> {
   return {
     ...rest,
     contents,

@@ -5,16 +5,18 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { backUp } from "../../core/backup/backup.ts";
 import { declaredBy } from "../../core/backup/declared.ts";
+import { prepare } from "../../core/backup/era.ts";
 import { openPlace, transient } from "../../core/backup/places.ts";
 import { readConfig } from "../../core/config.ts";
 import { newId } from "../../core/ids.ts";
 import { installationService } from "../../core/installation.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
-import { collection, insert, type Doc } from "../../core/store/store.ts";
+import { collection, insert, type Database, type Doc } from "../../core/store/store.ts";
 import { database } from "../../mixins/database.ts";
 import { declaredByAll } from "../../scripts/operator/declared.ts";
 import { followers } from "../../services/followers.ts";
 import { heldBy } from "../support/archives.ts";
+import { addThings, contents, kept, migrated, openAs, releases } from "../support/migrating.ts";
 import { startEmbedded, temporaryFolder } from "../support/server.ts";
 import { silent } from "../support/stores.ts";
 
@@ -56,4 +58,15 @@ test("everything that a server keeps is declared, or said to be on its way only"
   const kept = tables.map(({ name }) => name).filter((name) => !name.startsWith(`${installationService}_`));
   expect(kept.length).toBeGreaterThan(10);
   expect(kept.filter((name) => !known.includes(name))).toEqual([]);
+});
+
+test("what a service does with restored rows finds them at its release's schema", async () => {
+  const store = await openSqliteStore(join(folder, "older"), { log: silent });
+  await addThings(await openAs(store, 1), 12);
+  const seen: unknown[] = [];
+  const agree = async (db: Database) => void seen.push(await contents(db));
+  const declared = declaredBy({ name: "thing", mixins: [database("thing", kept, releases()), { restoring: { agree } }] })!;
+  await prepare({ store, log: silent }, [declared], true);
+  expect(seen).toEqual([migrated(12)]);
+  await store.close();
 });

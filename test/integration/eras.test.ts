@@ -94,9 +94,9 @@ for (const adapter of adapters) {
             )
           ).map((row) => [row._id, row]),
         );
-      await prepare(opened, declared, true);
+      await prepare({ ...opened, log: silent }, declared, true);
       const once = await read();
-      await prepare(opened, declared, true);
+      await prepare({ ...opened, log: silent }, declared, true);
       const twice = await read();
       for (const { _id, seq, n } of rows) {
         const [first, second] = [once.get(_id)!, twice.get(_id)!];
@@ -127,7 +127,7 @@ for (const adapter of adapters) {
       ]);
       const file = { _id: newId(), ownerId: one, purpose: "message", state: "kept", since: 1, expiresAt: 1 } as const;
       await media.commit([insert(files, file)]);
-      await prepare(opened, await declaredByAll(), false);
+      await prepare({ ...opened, log: silent }, await declaredByAll(), false);
       const announced = async (db: Database) => db.page(outbox, { index: "byLease", limit: 10 });
       expect((await announced(auth)).map(({ topic, key, rev }) => [topic, key, rev]).sort()).toEqual(
         [one, two].map((key) => ["auth.user.changed", key, 4]).sort(),
