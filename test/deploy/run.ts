@@ -101,7 +101,7 @@ async function tryEmbedded(project: Project, port: number): Promise<void> {
     await project.compose(["up", "-d", "--wait", "embedded"]);
     const running = (await project.containers()).filter(({ isRunning }) => isRunning).map(({ service }) => service);
     if (running.join() !== "embedded") throw new Error(`there run: ${running.join(", ")}`);
-    return `${await areClosed(project)} container closed`;
+    return `${await areClosed(project)} containers closed`;
   });
   await step("npm run demo -- --url, at the embedded server", () => demo(`http://localhost:${port}`));
 }
