@@ -43,6 +43,7 @@ const filesAtOnce = 8;
  */
 export async function backUp(work: BackingUp): Promise<Manifest> {
   const { place, file, isMove, declared, signal } = work;
+  const { movedAt = null } = await readFacts(place.facts);
   if (isMove) {
     await place.refuseBusy();
     // Marked first: nobody starts it again between what is read and what is written elsewhere.
@@ -61,7 +62,8 @@ export async function backUp(work: BackingUp): Promise<Manifest> {
     return manifest;
   } catch (error) {
     await discard(file);
-    if (isMove) await changeFacts(place.facts, { movedAt: null });
+    // Not simply none: what was moved before still is.
+    if (isMove) await changeFacts(place.facts, { movedAt });
     throw error;
   } finally {
     await hold.release();
@@ -133,6 +135,8 @@ async function holdBlobs({ facts, store }: Place): Promise<{ readonly release: (
   const ending = new AbortController();
   const hold = async () => facts.commit([upsert(holds, { _id }, { until: (await store.time()) + holdMs }, {})]);
   await hold();
+  const ended = await facts.page(holds, { index: "byEnd", before: [await store.time()], limit: 100 });
+  if (ended.length > 0) await facts.commit(ended.map((one) => remove(holds, { _id: one._id })));
   const holdOn = async () => {
     for (;;) {
       await pause(holdAgainMs, undefined, { signal: ending.signal, ref: false });

@@ -25,7 +25,10 @@ export async function run(work: (command: Command) => Promise<void>): Promise<ne
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.once(name, () => {
       aborting.abort(new Error(`Ended by ${name}`));
-      setTimeout(() => process.exit(1), tidyWithinMs);
+      setTimeout(() => {
+        complain(`Ended by ${name}`);
+        process.exit(1);
+      }, tidyWithinMs);
     });
   }
   try {

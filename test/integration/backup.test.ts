@@ -2,8 +2,10 @@
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { entryBytes, sha256 } from "../../core/backup/tar.ts";
+import { ArchiveWriter, publish } from "../../core/backup/writing.ts";
 import { MemoryStorage, Parley } from "../../client/index.ts";
 import { heldBy, plain } from "../support/archives.ts";
 import { device, texts, toldBy } from "../support/client.ts";
@@ -234,6 +236,22 @@ describe("a backup's file", () => {
     const head = Buffer.from(JSON.stringify({ parleyBackup: 99, version: "9.0.0", createdAt: new Date().toISOString() }));
     await writeFile(at("newer.tar"), Buffer.concat(entryBytes("parley-backup.json", head, sha256(head), Date.now())));
     expect(await refused("newer.tar")).toMatch(/^FILE was written by a newer release \(9\.0\.0, format 99; this one knows \d+\)/);
+  });
+
+  test("is refused with rows of a schema or of a collection that this release does not know", async () => {
+    const head = { parleyBackup: 1, version: "9.0.0", createdAt: new Date().toISOString() };
+    const rest = { store: "sqlite", era: "first", isMove: false } as const;
+    const made = async (name: string, schemas: Readonly<Record<string, number>>, collection?: string) => {
+      const archive = await ArchiveWriter.begin(at(name), head);
+      if (collection !== undefined) await archive.rows("chat", collection, Readable.from([[JSON.stringify({ _id: "1" })]]));
+      await archive.finish({ ...rest, schemas });
+      await publish(at(name));
+      return refused(name);
+    };
+    expect(await made("schema.tar", { chat: 99 })).toMatch(
+      /newer release \(9\.0\.0: the data of chat has schema 99, this release knows \d+\)/,
+    );
+    expect(await made("novel.tar", { chat: 1 }, "novels")).toMatch(/^FILE holds rows of chat\.novels, which this release does not know/);
   });
 
   test("is not restored over anything, nor beside a server; --dry-run says so too", async () => {

@@ -4,8 +4,8 @@ import { declaredBy } from "../../core/backup/declared.ts";
 import { prepare } from "../../core/backup/era.ts";
 import { StartError } from "../../core/errors.ts";
 import { newId, pairKey } from "../../core/ids.ts";
-import { changeFacts, openInstallation, openInstallationDatabase, rhythm, type Installation } from "../../core/installation.ts";
-import { insert, type Database } from "../../core/store/store.ts";
+import { changeFacts, holds, openInstallation, openInstallationDatabase, rhythm, type Installation } from "../../core/installation.ts";
+import { insert, update, type Database } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/relay.ts";
 import { declaredByAll } from "../../scripts/operator/declared.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
@@ -44,6 +44,17 @@ describe("A node", () => {
     await changeFacts(facts, { era: "second" });
     await eventually("it knows", () => node.era() === "second");
     expect(told).toEqual(["second"]);
+  });
+
+  test("removes no bytes while a backup holds them, and does again when its time is over", async () => {
+    const node = await open(rhythm);
+    expect(await node.areBlobsHeld()).toBe(false);
+    const now = await opened.store.time();
+    await facts.commit([insert(holds, { _id: newId(), until: now - 1 }), insert(holds, { _id: newId(), until: now + 60_000 })]);
+    expect(await node.areBlobsHeld()).toBe(true);
+    const [running] = await facts.page(holds, { index: "byEnd", order: "desc", limit: 1 });
+    await facts.commit([update(holds, { _id: running!._id }, { until: now })]);
+    expect(await node.areBlobsHeld()).toBe(false);
   });
 
   test("that stood still answers nobody before it has asked again", async () => {
