@@ -6,6 +6,7 @@
  */
 import type { Logger } from "moleculer";
 import { StartError, Unavailable } from "./errors.ts";
+import { patience } from "./store/migrate.ts";
 import { collection, upsert, type Database, type Doc, type Fields, type Store } from "./store/store.ts";
 
 export interface FactsRow extends Doc {
@@ -77,10 +78,14 @@ export async function changeFacts(db: Database, set: Fields<FactsRow>): Promise<
 }
 export const openInstallationDatabase = (store: Store): Promise<Database> => store.open(installationService, [facts, holds]);
 
-/** @throws StartError  it was moved, or holds a part of a restore only */
+/**
+ * Waits while the store is away: nodes that start together make its collections at once, and a busy store may take its time.
+ * @throws StartError  it was moved, or holds a part of a restore only
+ */
 export async function openInstallation(store: Store, log: Logger, at: Rhythm = rhythm): Promise<Installation> {
-  const db = await openInstallationDatabase(store);
-  const atStart = await readFacts(db);
+  const patient = patience(installationService, log);
+  const db = await patient(() => openInstallationDatabase(store));
+  const atStart = await patient(() => readFacts(db));
   const reason = unfit(atStart);
   if (reason !== undefined) throw new StartError(reason);
   return followInstallation({ store, db, log }, atStart, at);

@@ -55,8 +55,8 @@ export async function openMigrated(migrating: Migrating): Promise<Database> {
 
 type Patient = <T>(attempt: () => Promise<T>) => Promise<T>;
 
-/** Tries again for as long as the store is away. */
-function patience(service: string, log: Logger): Patient {
+/** Tries again for as long as the store is away, with back-off, saying so. @param service  for the log */
+export function patience(service: string, log: Logger): Patient {
   return async (attempt) => {
     for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
       try {
