@@ -10,6 +10,11 @@ class OnceOverAmqp extends Transporters.AMQP {
   override _consumeCB(command: string): ReturnType<Transporters.AMQP["_consumeCB"]> {
     return super._consumeCB(command, false);
   }
+
+  /** A node that leaves has said so. A heartbeat that was due in that moment would break it: nothing can be sent on a closing channel. */
+  override send(...packet: Parameters<Transporters.AMQP["send"]>): Promise<void> {
+    return this.channelDisconnecting ? Promise.resolve() : super.send(...packet);
+  }
 }
 
 /** @param amqpUrl  of RabbitMQ */

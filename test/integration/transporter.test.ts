@@ -63,4 +63,18 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
     expect(begun.filter((n) => n < 20)).toEqual(Array.from({ length: 20 }, (_, n) => n));
     expect(connections).toBe(1);
   });
+
+  test("leaves without an error, also when a heartbeat is due meanwhile", async () => {
+    const leaving = await node(amqpUrl());
+    const state = { hasLeft: false };
+    const left = leaving.stop().then(() => (state.hasLeft = true));
+    const beats: Promise<unknown>[] = [];
+    while (!state.hasLeft) {
+      beats.push(leaving.registry.discoverer.sendHeartbeat());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await left;
+    expect(beats.length).toBeGreaterThan(10);
+    await Promise.all(beats);
+  });
 });
