@@ -63,11 +63,11 @@ describeStores("Indexes", (open) => {
     const old = await as(earlier);
     const added = person(3);
     await add(old, earlier, added);
-    await old.commit([update(earlier, { _id: added._id }, { email: "0@example.org" })]);
+    await old.commit([update(earlier, { _id: added._id }, { email: "9@example.org" })]);
     await expect(add(old, earlier, person(3))).rejects.toMatchObject({ name: "Duplicate" });
     const now = await as(later);
     expect(await births(now, later, "byUniqueBirth")).toEqual([1, 2, 3]);
-    expect(await births(now, later, "byEmail")).toEqual([3, 1, 2]);
+    expect(await births(now, later, "byEmail")).toEqual([1, 2, 3]);
     expect(await births(await as(earlier), earlier, "byBirth")).toEqual([1, 2, 3]);
   });
 
