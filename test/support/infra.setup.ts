@@ -4,6 +4,7 @@ import { accessSync, constants } from "node:fs";
 import { connect } from "node:net";
 import { basename, delimiter, join } from "node:path";
 import { hasMongod, startMongod, type Mongod } from "./mongod.ts";
+import { lackingRelease, oldRelease } from "./old-release.ts";
 import { titles, variable, type Found, type Part } from "./infra.ts";
 
 let own: Mongod | undefined;
@@ -31,7 +32,9 @@ export default async function setUpInfra(): Promise<void> {
   if (process.env["REQUIRE_INFRA"] === "1" && missing.length > 0) {
     throw new Error(`REQUIRE_INFRA=1, but not all infrastructure is there.\n${missing.join("\n")}`);
   }
-  process.env[variable] = JSON.stringify(found);
+  const release = lackingRelease(oldRelease);
+  // Of that, only the tests fail that need it.
+  process.env[variable] = JSON.stringify({ ...found, ...(release === undefined ? {} : { oldRelease: { missing: release } }) });
 }
 
 export async function tearDownInfra(): Promise<void> {

@@ -7,6 +7,7 @@ const titles = {
   python: "Python with python-socketio",
   kustomize: "kustomize",
   schemas: "Python with kubernetes-validate",
+  oldRelease: "The old release",
 };
 
 export default class SkippedReporter {
