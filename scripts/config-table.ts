@@ -1,12 +1,6 @@
-/**
- * Writes the README's table of environment variables from core/config.ts: `npm run docs:config`. With `--check` it writes
- * nothing, and fails when the table is out of date.
- */
-import { readFile, writeFile } from "node:fs/promises";
+/** Writes the README's table of environment variables from core/config.ts: `npm run docs:config`. */
 import { variables } from "../core/config.ts";
-import { markdownTable, withTable as between } from "./markdown-table.ts";
-
-const readme = new URL("../README.md", import.meta.url);
+import { markdownTable, writeOrCheck, type GeneratedTable } from "./markdown-table.ts";
 
 /** Which variables have a twin, as a sentence below the table. */
 function twins(): string {
@@ -23,29 +17,11 @@ const table = (): string =>
     Object.entries(variables).map(([name, variable]) => [`\`${name}\``, variable.default, variable.meaning]),
   );
 
-/**
- * The text with the table as it should be.
- * @throws Error  there is no place for the table
- */
-export const withTable = (text: string): string => between("README.md", "config", text, `${table()}\n\n${twins()}`);
+export const configTable: GeneratedTable = {
+  page: "README.md",
+  name: "config",
+  script: "docs:config",
+  make: () => `${table()}\n\n${twins()}`,
+};
 
-/** What is wrong with the README's table, or undefined. */
-export async function outOfDate(): Promise<string | undefined> {
-  const text = await readFile(readme, "utf8");
-  return withTable(text) === text ? undefined : "README.md's table of variables is out of date: run `npm run docs:config`";
-}
-
-async function main(): Promise<string | undefined> {
-  if (process.argv.includes("--check")) return outOfDate();
-  const text = await readFile(readme, "utf8");
-  await writeFile(readme, withTable(text));
-  return undefined;
-}
-
-if (import.meta.main) {
-  const wrong = await main().catch((error: unknown) => (error as Error).message);
-  if (wrong !== undefined) {
-    console.error(wrong);
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) await writeOrCheck(configTable);

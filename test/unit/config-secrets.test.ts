@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { ConfigError, readConfig, variables } from "../../core/config.ts";
-import { withTable } from "../../scripts/config-table.ts";
+import { configTable } from "../../scripts/config-table.ts";
+import { withTable } from "../../scripts/markdown-table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "parley-secrets-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -75,9 +76,9 @@ describe("a file that gives no secret is one line that names variable and file",
   });
 });
 
-test("the README names every variable that has a twin, and each that may hold a credential has one", () => {
+test("the README names every variable that has a twin, and each that may hold a credential has one", async () => {
   const secrets = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [name] : []));
-  const text = withTable("<!-- config -->\n<!-- /config -->");
+  const text = await withTable(configTable, "<!-- config -->\n<!-- /config -->");
   const below = text.slice(text.lastIndexOf("|"));
   for (const name of secrets) expect(below).toContain(`\`${name}\``);
   const credentials = Object.keys(variables).filter((name) => /SECRET|PASSWORD$|TOKEN|KEY$|_UR[IL]$/.test(name) && name !== "PUBLIC_URL");

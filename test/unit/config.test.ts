@@ -2,7 +2,8 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { ConfigError, readConfig, serviceNames, variables } from "../../core/config.ts";
-import { outOfDate, withTable } from "../../scripts/config-table.ts";
+import { configTable } from "../../scripts/config-table.ts";
+import { outOfDate, withTable } from "../../scripts/markdown-table.ts";
 
 type Env = Parameters<typeof readConfig>[0];
 
@@ -190,19 +191,19 @@ test("production refuses what is for tests", () => {
 
 describe("the README's table", () => {
   test("is up to date", async () => {
-    expect(await outOfDate()).toBeUndefined();
+    expect(await outOfDate(configTable)).toBeUndefined();
   });
-  test("has a line for every variable, and what is around it stays", () => {
-    const text = withTable("before\n<!-- config -->stale\n<!-- /config -->\nafter");
+  test("has a line for every variable, and what is around it stays", async () => {
+    const text = await withTable(configTable, "before\n<!-- config -->stale\n<!-- /config -->\nafter");
     for (const [name, { meaning }] of Object.entries(variables)) {
       expect(text.split("\n").filter((line) => line.startsWith(`| \`${name}\``) && line.includes(meaning))).toHaveLength(1);
     }
     expect(text).toMatch(/^before\n<!-- config -->\n\n\|/);
     expect(text).toMatch(/\|\n\nA secret .+\n.+\.\n\n<!-- \/config -->\nafter$/);
     expect(text).not.toContain("stale");
-    expect(withTable(text)).toBe(text);
+    expect(await withTable(configTable, text)).toBe(text);
   });
-  test("without a place for it the script says so", () => {
-    expect(() => withTable("# Parley")).toThrow("README.md has no place for the table");
+  test("without a place for it the script says so", async () => {
+    await expect(withTable(configTable, "# Parley")).rejects.toThrow("README.md has no place for the table");
   });
 });

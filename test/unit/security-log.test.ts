@@ -6,7 +6,8 @@ import { registryOf } from "../../core/metrics/declare.ts";
 import { securityEventNames, securityEvents } from "../../core/security/events.ts";
 import { LineBudget } from "../../core/security/line-budget.ts";
 import { hashOf, securityLog } from "../../core/security/log.ts";
-import { outOfDate } from "../../scripts/security-table.ts";
+import { outOfDate } from "../../scripts/markdown-table.ts";
+import { securityTable } from "../../scripts/security-table.ts";
 
 /** A broker whose log lines are kept. */
 function listening(): { broker: ServiceBroker; lines: () => any[] } {
@@ -71,7 +72,7 @@ test("a hash tells whether two addresses are one, to who has the secret only", (
 });
 
 test("the page's table is up to date", async () => {
-  expect(await outOfDate()).toBeUndefined();
+  expect(await outOfDate(securityTable)).toBeUndefined();
 });
 
 test("every event has a text, a meaning, and a bound", () => {
