@@ -1,7 +1,7 @@
 /** What the variables say: whether they are right each, fit each other, and keep their secrets. */
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { readConfig, variables, ConfigError, type Config } from "../../core/config.ts";
+import { readConfig, variables, ConfigError, type Config, type Mesh } from "../../core/config.ts";
 import { collectorOf } from "../../core/broker/tracing/exporter.ts";
 import { openCloudinaryBlobs } from "../../core/blobs/cloudinary.ts";
 import { addressing } from "../../services/gateway/http/address.ts";
@@ -13,6 +13,11 @@ export type Env = Readonly<Record<string, string | undefined>>;
 export interface Configured {
   readonly env: Env;
   readonly config: Config;
+}
+
+/** The configuration of a mesh's node. */
+export interface Meshed extends Configured {
+  readonly mesh: Mesh;
 }
 
 /** The configuration, or a line for each variable that is wrong. */

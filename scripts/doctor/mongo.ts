@@ -2,7 +2,7 @@
 import mongoose, { type mongo } from "mongoose";
 import { longestTransactionSeconds } from "../../core/store/mongo/connection.ts";
 import { compareClocks, fine, reasonOf, todo, type Check, type Finding, type Part } from "./check.ts";
-import type { Meshed } from "./mesh.ts";
+import type { Meshed } from "./configuration.ts";
 import { backupFinding, schemaFindings, type Rows } from "./data.ts";
 import { roomFinding } from "./machine.ts";
 import { versionFinding } from "./versions.ts";

@@ -3,7 +3,7 @@ import { connect, type ChannelModel } from "amqplib";
 import { groupQueues, names, retryQueues, type DeclaredQueue } from "../../core/queue/rabbit-topology.ts";
 import { followers } from "../../services/followers.ts";
 import { fine, reasonOf, todo, type Check, type Finding, type Part } from "./check.ts";
-import type { Meshed } from "./mesh.ts";
+import type { Meshed } from "./configuration.ts";
 import { versionFinding } from "./versions.ts";
 
 interface Opened extends Meshed {

@@ -1,7 +1,7 @@
 /** Redis: there, new enough, and its clock. */
 import { Redis } from "ioredis";
 import { compareClocks, reasonOf, type Check, type Part } from "./check.ts";
-import type { Meshed } from "./mesh.ts";
+import type { Meshed } from "./configuration.ts";
 import { versionFinding } from "./versions.ts";
 
 const version: Check<Redis> = {
