@@ -82,10 +82,12 @@ export function turns({ name, atOnce, mostWaiting, waitMs }: { name: string; atO
       places.enter();
       try {
         await turnOf(who);
-        return await work().finally(() => {
+        try {
+          return await work();
+        } finally {
           atWork.splice(atWork.indexOf(who), 1);
           plan();
-        });
+        }
       } finally {
         places.leave();
       }

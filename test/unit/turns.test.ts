@@ -49,6 +49,14 @@ test("a failure gives its turn back", async () => {
   await expect(take("Ada", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
 });
+test("a failure before there is a promise gives its turn back, too", async () => {
+  const { take } = turns({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const failing = (): Promise<unknown> => {
+    throw new Error("broken");
+  };
+  await expect(take("Ada", failing)).rejects.toThrow("broken");
+  expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
+});
 test("too many, and who has waited too long, are sent away", async () => {
   const { take } = turns({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: -1 });
   const first = held();
