@@ -9,11 +9,13 @@
  * The passwords are kept in `nodes/`; what is made from them is written anew at each run, so that the two can't differ.
  */
 import { randomBytes } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Whole or not at all, whenever the power goes. */
 function write(file: string, text: string, mode: number): void {
+  // Left by a run that was cut off, and not to be written to.
+  rmSync(`${file}.new`, { force: true });
   writeFileSync(`${file}.new`, text, { mode, flush: true });
   renameSync(`${file}.new`, file);
 }
