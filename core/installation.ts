@@ -127,8 +127,15 @@ function followInstallation({ store, db, log }: Following, atStart: Facts, { ref
     knownAfter = asked;
     if (era !== before) for (const listener of eraListeners) listener(era);
   };
-  const refreshAgain = () =>
-    void refresh().catch((error: unknown) => log.debug(`The installation's facts can't be read: ${String(error)}`));
+  // One at a time: an answer that comes late must not bring back what a later one has replaced.
+  let isReading = false;
+  const refreshAgain = (): void => {
+    if (isReading) return;
+    isReading = true;
+    void refresh()
+      .catch((error: unknown) => log.debug(`The installation's facts can't be read: ${String(error)}`))
+      .finally(() => (isReading = false));
+  };
   const refreshing = setInterval(refreshAgain, refreshMs);
   const ticking = setInterval(() => {
     if (!isCertain()) refreshAgain();
