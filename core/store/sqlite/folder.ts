@@ -29,7 +29,7 @@ export function holdFolder(folder: string): HeldFolder {
   });
   try {
     const file = join(folder, "parley.db");
-    const connection = oneLine(`The store ${file} can't be opened`, () => openFile(file));
+    const connection = oneLine(`The store ${file} can't be opened`, () => stamped(openFile(file)));
     return {
       file,
       connection,
@@ -83,12 +83,17 @@ function openFile(file: string): DatabaseSync {
     if (version > formatVersion) {
       throw new StartError(`${file} was written by a newer release (format ${version}, this one knows ${formatVersion}): use that release`);
     }
-    connection.exec(`PRAGMA user_version = ${formatVersion}`);
     return connection;
   } catch (error) {
     connection.close();
     throw error;
   }
+}
+
+/** Marks the store as written by this release. Beside a running server of an earlier one that must not happen: it could not start again. */
+function stamped(connection: DatabaseSync): DatabaseSync {
+  connection.exec(`PRAGMA user_version = ${formatVersion}`);
+  return connection;
 }
 
 function oneLine<T>(what: string, attempt: () => T): T {
