@@ -15,6 +15,8 @@ await run(async ({ config, log, say }) => {
   const place = await openPlace(config, followers, "alone", log);
   try {
     if ((await readFacts(place.facts)).restoringSince != null) throw new CommandError("A restore has not ended: run npm run restore again");
+    // A node that writes meanwhile could hand clients changes of the new era on top of messages that are gone.
+    await place.refuseBusy();
     await beginEra(place, await declaredByAll());
     await place.forget();
     say("A new era has begun: all log in again, and their clients read their chats anew");

@@ -7,8 +7,8 @@ import type { Declared } from "./declared.ts";
 import type { Place } from "./places.ts";
 
 /**
- * Brings a store in which anything may be of an earlier time into a new era. Done again it is as good; cut off, it is to be done again.
- * Nodes that run learn of it within seconds.
+ * Brings a store in which anything may be of an earlier time, and on which no node runs, into a new era. Done again it is as good; cut
+ * off, it is to be done again. A node that was frozen meanwhile learns of it within seconds.
  */
 export async function beginEra(place: Place, declared: readonly Declared[]): Promise<void> {
   await prepare(place, declared, true);
