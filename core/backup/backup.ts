@@ -16,7 +16,7 @@ import type { Snapshot } from "../store/contents.ts";
 import type { Declared } from "./declared.ts";
 import { formatVersion, type Manifest } from "./format.ts";
 import type { Place } from "./places.ts";
-import { verify } from "./reading.ts";
+import { readWhole } from "./reading.ts";
 import { ArchiveWriter, discard, partOf, publish } from "./writing.ts";
 
 export interface BackingUp {
@@ -42,7 +42,7 @@ const filesAtOnce = 8;
  * @throws CommandError  why there is none; nothing of it is left then
  */
 export async function backUp(work: BackingUp): Promise<Manifest> {
-  const { place, file, isMove, declared, signal } = work;
+  const { place, file, isMove, signal } = work;
   const { movedAt = null } = await readFacts(place.facts);
   if (isMove) {
     await place.refuseBusy();
@@ -50,16 +50,16 @@ export async function backUp(work: BackingUp): Promise<Manifest> {
     await changeFacts(place.facts, { movedAt: await place.store.time() });
   }
   const hold = await holdBlobs(place);
+  let made: { readonly manifest: Manifest; readonly problem: string | undefined };
   try {
     const manifest = await write(work);
-    const found = await verify(partOf(file), declared).catch((error: unknown) => {
-      throw new CommandError(`What was written can't be read back: ${(error as Error).message}`);
-    });
-    if (found.sha256 !== manifest.sha256) throw new CommandError("What was read back is not what was written");
+    const problem = await readBack(work, manifest);
+    // The source goes on only where it can be restored.
+    if (isMove && problem !== undefined) throw new CommandError(`The store can't be moved: ${problem}`);
+    await hold.refuseLapsed();
     signal.throwIfAborted();
     await publish(file);
-    await changeFacts(place.facts, { lastBackupAt: await place.store.time() });
-    return manifest;
+    made = { manifest, problem };
   } catch (error) {
     await discard(file);
     // Not simply none: what was moved before still is.
@@ -67,6 +67,30 @@ export async function backUp(work: BackingUp): Promise<Manifest> {
     throw error;
   } finally {
     await hold.release();
+  }
+  // The file has its name: nothing takes it back from here on.
+  const { manifest, problem } = made;
+  if (problem !== undefined)
+    throw new CommandError(`${file} is written, but the store it was read from is broken, and a restore refuses it as it is: ${problem}`);
+  await noteTime(work);
+  return manifest;
+}
+
+/** @returns what is wrong with the rows of the store, if anything is */
+async function readBack({ file, declared, signal }: BackingUp, { sha256 }: Manifest): Promise<string | undefined> {
+  const { manifest, problem } = await readWhole(partOf(file), declared, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw new CommandError(`What was written can't be read back: ${(error as Error).message}`);
+  });
+  if (manifest.sha256 !== sha256) throw new CommandError("What was read back is not what was written");
+  return problem;
+}
+
+async function noteTime({ place: { facts, store }, say }: BackingUp): Promise<void> {
+  try {
+    await changeFacts(facts, { lastBackupAt: await store.time() });
+  } catch (error) {
+    say(`The backup is whole, but its time could not be noted, and the alert for old backups may fire: ${(error as Error).message}`);
   }
 }
 
@@ -106,10 +130,13 @@ async function* noting(snapshot: Snapshot, service: string, c: Collection, { key
   for await (const page of snapshot.rows(service, c)) {
     signal.throwIfAborted();
     if (c.blobs !== undefined) for (const row of page) keys.push(...c.blobs(JSON.parse(row) as Doc));
-    if (c.name === schemas.name) for (const row of page) versions[service] = (JSON.parse(row) as SchemaRow).version;
+    // In the middle of a migration rows may be of the one and the other: `oldest` says who can read both.
+    if (c.name === schemas.name) for (const row of page) versions[service] = newestOf(JSON.parse(row) as SchemaRow);
     yield page;
   }
 }
+
+const newestOf = ({ version, oldest }: SchemaRow): number => Math.max(version, oldest);
 
 /** The bytes of each key, in order, some being read ahead; undefined where there are none. */
 async function* read(blobs: Blobs, keys: readonly string[], signal: AbortSignal): AsyncGenerator<readonly [string, Buffer | undefined]> {
@@ -129,11 +156,24 @@ async function* read(blobs: Blobs, keys: readonly string[], signal: AbortSignal)
   }
 }
 
+interface Hold {
+  /** @throws CommandError  for some time it held nothing: bytes that the rows name may be gone */
+  readonly refuseLapsed: () => Promise<void>;
+  /** If it can't be removed now, it ends by itself. */
+  readonly release: () => Promise<void>;
+}
+
 /** Keeps all nodes from removing bytes. */
-async function holdBlobs({ facts, store }: Place): Promise<{ readonly release: () => Promise<void> }> {
+async function holdBlobs({ facts, store }: Place): Promise<Hold> {
   const _id = newId();
   const ending = new AbortController();
-  const hold = async () => facts.commit([upsert(holds, { _id }, { until: (await store.time()) + holdMs }, {})]);
+  let [until, hasLapsed] = [Infinity, false];
+  const hold = async () => {
+    const now = await store.time();
+    if (now > until) hasLapsed = true;
+    await facts.commit([upsert(holds, { _id }, { until: now + holdMs }, {})]);
+    until = now + holdMs;
+  };
   await hold();
   const ended = await facts.page(holds, { index: "byEnd", before: [await store.time()], limit: 100 });
   if (ended.length > 0) await facts.commit(ended.map((one) => remove(holds, { _id: one._id })));
@@ -145,10 +185,14 @@ async function holdBlobs({ facts, store }: Place): Promise<{ readonly release: (
   };
   const holding = holdOn().catch(() => undefined);
   return {
+    async refuseLapsed() {
+      if (hasLapsed || (await store.time()) > until)
+        throw new CommandError("The backup stood still for too long: files may have been removed meanwhile. Run it again");
+    },
     async release() {
       ending.abort();
       await holding;
-      await facts.commit([remove(holds, { _id })]);
+      await facts.commit([remove(holds, { _id })]).catch(() => undefined);
     },
   };
 }

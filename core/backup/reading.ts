@@ -22,7 +22,7 @@ export type Entry =
  * The entries of a file after its head, the manifest last.
  * @throws CommandError  it is missing, no backup, of a newer release, cut off, or damaged
  */
-export async function* entriesOf(file: string): AsyncGenerator<Entry> {
+export async function* entriesOf(file: string, signal?: AbortSignal): AsyncGenerator<Entry> {
   const handle = await open(file).catch((error: unknown) => {
     throw new CommandError(`${file} can't be read: ${(error as Error).message}`);
   });
@@ -30,6 +30,7 @@ export async function* entriesOf(file: string): AsyncGenerator<Entry> {
   try {
     await readHead(handle, file, digest);
     for (;;) {
+      signal?.throwIfAborted();
       const before = digest.copy();
       const { name, bytes, hash } = await readEntry(handle, file);
       digest.update(digestLine(name, hash));
@@ -123,18 +124,32 @@ async function rowsIn(bytes: Buffer, where: string): Promise<Doc[]> {
  * @throws CommandError  what is wrong with it
  */
 export async function verify(file: string, declared: readonly Declared[]): Promise<Manifest> {
+  const { manifest, problem } = await readWhole(file, declared);
+  if (problem !== undefined) throw damaged(file, problem);
+  return manifest;
+}
+
+/**
+ * Reads all of a file.
+ * @returns its manifest, and what is wrong with the rows that it holds, if anything is
+ * @throws CommandError  it is not what was written
+ */
+export async function readWhole(
+  file: string,
+  declared: readonly Declared[],
+  signal?: AbortSignal,
+): Promise<{ readonly manifest: Manifest; readonly problem: string | undefined }> {
   const verifiers = new Map<string, Verifier>();
   for (const { service, restoring } of declared) if (restoring?.verify !== undefined) verifiers.set(service, restoring.verify());
   const known = new Set(declared.flatMap(({ service, collections }) => collections.map(({ name }) => `${service}.${name}`)));
   const counts = new Map<string, number>();
   let blobs = 0;
-  for await (const entry of entriesOf(file)) {
+  for await (const entry of entriesOf(file, signal)) {
     if (entry.is === "manifest") {
       compare(file, entry.manifest, counts, blobs);
       refuseNewer(file, entry.manifest, declared);
       const problem = [...verifiers.values()].map((verifier) => verifier.problem()).find((found) => found !== undefined);
-      if (problem !== undefined) throw damaged(file, problem);
-      return entry.manifest;
+      return { manifest: entry.manifest, problem };
     }
     if (entry.is === "blob") blobs++;
     else {

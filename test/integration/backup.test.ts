@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { entryBytes, sha256 } from "../../core/backup/tar.ts";
@@ -206,6 +207,34 @@ describe("a backup's file", () => {
       expect(first.rows[name]!.length).toBeGreaterThan(0);
       expect(second.rows[name]!.map(plain)).toEqual(first.rows[name]!.map(plain));
     }
+  });
+
+  test("is written of a broken store too, is said to be of no use as it is, and is refused", async () => {
+    await mustRun("restore", ["--from", good], env("broken"));
+    const store = new DatabaseSync(at("broken/parley.db"));
+    store.exec("DELETE FROM chat_messages WHERE n = 1");
+    store.close();
+    expect(await refusal("backup", ["--to", at("of-broken.tar")], env("broken"))).toMatch(
+      / is written, but .* broken.*: chat \w{24} is at message/,
+    );
+    expect((await heldBy(at("of-broken.tar"))).rows["auth.accounts"]!.length).toBeGreaterThan(0);
+    expect(await refused("of-broken.tar")).toMatch(/^FILE is damaged: chat \w{24} is at message/);
+    expect(await refusal("backup", ["--to", at("no.tar"), "--move"], env("broken"))).toMatch(/^The store can't be moved: chat/);
+    expect(existsSync(at("no.tar"))).toBe(false);
+  });
+
+  test("is taken of an earlier release's store without making it this one's", async () => {
+    await mustRun("restore", ["--from", good], env("earlier"));
+    const version = (set?: number): unknown => {
+      const store = new DatabaseSync(at("earlier/parley.db"));
+      if (set !== undefined) store.exec(`PRAGMA user_version = ${set}`);
+      const row = store.prepare("PRAGMA user_version").get();
+      store.close();
+      return row!["user_version"];
+    };
+    version(2);
+    await mustRun("backup", ["--to", at("earlier.tar")], env("earlier"));
+    expect(version()).toBe(2);
   });
 
   test("is refused where it ends too early, wherever that is", async () => {
