@@ -3,7 +3,18 @@
  * sign-up or a look at an account that profile did not know yet; both only add it where it is missing, so neither undoes a change.
  */
 import { settle } from "../../core/settle.ts";
-import { collection, insert, storeTime, update, Duplicate, type Database, type Fields, type Operation } from "../../core/store/store.ts";
+import {
+  collection,
+  expect,
+  insert,
+  remove,
+  storeTime,
+  update,
+  Duplicate,
+  type Database,
+  type Fields,
+  type Operation,
+} from "../../core/store/store.ts";
 import { announce } from "../../mixins/outbox.ts";
 import type { Account } from "../auth/contract.ts";
 import { profileEvents } from "./contract.ts";
@@ -59,14 +70,17 @@ export async function changeProfile(db: Database, userId: string, changes: Field
   return outcome;
 }
 
-/** Erases a profile, known or not, and leaves its tombstone. */
+/**
+ * Erases a profile, known or not, and leaves its tombstone. The row is replaced, not updated, so that it keeps only what is written
+ * here: fields that were added later are erased too, even those that only another release knows.
+ */
 export async function eraseProfile(db: Database, userId: string): Promise<void> {
   await settle(db, async () => {
     const row = await db.get(profiles, userId);
-    const erased = { ...blank, updatedAt: storeTime, deletedAt: storeTime } as const;
-    const tombstone =
-      row === undefined ? insert(profiles, { _id: userId, ...erased, createdAt: storeTime }) : update(profiles, asSeen(row), erased);
-    return { operations: [tombstone, ...dropReplaced(row, null)], outcome: undefined };
+    const removal = row === undefined ? [] : [expect(profiles, asSeen(row)), remove(profiles, { _id: userId })];
+    const createdAt = row?.createdAt ?? storeTime;
+    const tombstone = insert(profiles, { _id: userId, ...blank, createdAt, updatedAt: storeTime, deletedAt: storeTime });
+    return { operations: [...removal, tombstone, ...dropReplaced(row, null)], outcome: undefined };
   });
 }
 

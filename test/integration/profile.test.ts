@@ -4,16 +4,27 @@ import { call } from "../../core/call.ts";
 import type { EventRef } from "../../core/contract.ts";
 import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
+import { insert, type Database } from "../../core/store/store.ts";
+import { outbox } from "../../mixins/outbox.ts";
 import authService from "../../services/auth/auth.service.ts";
 import { auth, authEvents } from "../../services/auth/contract.ts";
 import type { AdmittedFile } from "../../services/media/contract.ts";
 import { profile } from "../../services/profile/contract.ts";
 import profileService from "../../services/profile/profile.service.ts";
-import { profiles } from "../../services/profile/profiles.repository.ts";
+import {
+  addProfile,
+  changeProfile,
+  eraseProfile,
+  firstProfile,
+  picturesInUse,
+  profiles,
+} from "../../services/profile/profiles.repository.ts";
 import { request } from "../../services/request/contract.ts";
 import requestService from "../../services/request/request.service.ts";
 import { as, someone, startServices, type Services, type Someone } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
+import { describeStores } from "../support/infra-describe.ts";
+import type { TestStore } from "../support/stores.ts";
 
 let services: Services;
 /** Files that media was told to let go of. */
@@ -286,5 +297,52 @@ describe("a deleted account", () => {
     await expect(patch(ada, { about: "back" })).rejects.toEqual(refused("NOT_FOUND"));
     expect(await rowOf(ada.userId)).toMatchObject({ firstName: "", about: null });
     expect(await call(services.broker, profile.summaries, { userIds: [ada.userId] })).toEqual([]);
+  });
+});
+
+describeStores("Erasing a profile", (open) => {
+  let opened: TestStore;
+  let db: Database;
+  beforeAll(async () => {
+    opened = await open();
+    db = await opened.store.open("profile", [profiles, outbox]);
+  });
+  afterAll(() => opened.remove());
+
+  const blank = { firstName: "", lastName: "", about: null, gender: null, age: null, pictureId: null };
+  const account = () => ({ userId: newId(), emailId: "ada@example.org", firstName: "Ada", lastName: "Example", createdAt: 5 });
+
+  test("leaves nothing of fields that were added later", async () => {
+    const added = { pronouns: "she/her", links: ["https://ada.example"], pictureId: newId() };
+    const row = firstProfile(account());
+    await db.commit([insert(profiles, { ...row, ...added, about: "Counts" })]);
+    await eraseProfile(db, row._id);
+    expect(await db.get(profiles, row._id)).toEqual({
+      _id: row._id,
+      ...blank,
+      createdAt: 5,
+      updatedAt: expect.any(Number),
+      deletedAt: expect.any(Number),
+    });
+    expect(await picturesInUse(db, [added.pictureId])).toEqual([]);
+  });
+
+  test("erases what is changed at the same moment too, and is harmless when repeated", async () => {
+    for (let round = 0; round < 10; round++) {
+      const row = firstProfile(account());
+      await addProfile(db, row);
+      const changes = { pronouns: "she/her", pictureId: newId() };
+      await Promise.all([changeProfile(db, row._id, changes), eraseProfile(db, row._id), eraseProfile(db, row._id)]);
+      expect(await db.get(profiles, row._id)).toMatchObject(blank);
+      expect(await db.get(profiles, row._id)).not.toHaveProperty("pronouns");
+      expect(await changeProfile(db, row._id, changes)).toBe(false);
+    }
+  });
+
+  test("leaves a tombstone for someone it has not heard of, so that a late sign-up event adds nothing", async () => {
+    const late = account();
+    await eraseProfile(db, late.userId);
+    await addProfile(db, firstProfile(late));
+    expect(await db.get(profiles, late.userId)).toMatchObject({ ...blank, deletedAt: expect.any(Number) });
   });
 });
