@@ -4,17 +4,13 @@ import { newId } from "../../core/ids.ts";
 import type { Infer } from "../../core/schema.ts";
 import { chat, type Sent } from "../chat/contract.ts";
 
-const { text, clientId, replyTo } = chat.send.params.messages.items.props;
+const { props } = chat.send.params.messages.items;
 
-export const draftRules = { chatId: chat.send.params.chatId, text, clientId: { ...clientId, optional: true }, replyTo } as const;
+export const draftRules = { ...props, clientId: { ...props.clientId, optional: true } } as const;
 export type Draft = Infer<typeof draftRules>;
 
 /** Without a clientId we make one up, so that a repeat inside the mesh can't store the message twice. */
-export const toStore = ({ text, clientId, replyTo }: Draft) => ({
-  text,
-  clientId: clientId ?? newId(),
-  ...(replyTo === undefined ? {} : { replyTo }),
-});
+export const toStore = (draft: Draft) => ({ ...draft, clientId: draft.clientId ?? newId() });
 
 /**
  * What became of a message, if it was stored.

@@ -3,10 +3,11 @@ import { call, type Ctx } from "../../core/call.ts";
 import type { Cache } from "../../core/cache/cache.ts";
 import type { Clock } from "../../core/clock.ts";
 import { Conflict, Invalid, NotFound } from "../../core/errors.ts";
-import type { Database } from "../../core/store/store.ts";
+import type { Infer } from "../../core/schema.ts";
+import type { Database, Fields } from "../../core/store/store.ts";
 import { auth } from "../auth/contract.ts";
 import type { AdmittedFile } from "../media/contract.ts";
-import type { Profile, ProfileSummary, Source } from "./contract.ts";
+import type { Profile, profile, ProfileSummary, Source } from "./contract.ts";
 import * as present from "./present.ts";
 import { addProfile, changeProfile, firstProfile, profiles, type ProfileRow } from "./profiles.repository.ts";
 
@@ -17,13 +18,10 @@ export interface Reading {
   readonly clock: Clock;
 }
 
-type Changeable = Pick<ProfileRow, "firstName" | "lastName" | "about" | "gender" | "age">;
-/** What a person may change; null clears one, undefined leaves it. */
-export type Changes = { readonly [K in keyof Changeable]?: Changeable[K] | null | undefined } & {
-  readonly picture?: AdmittedFile | null | undefined;
-  /** The present picture's URL: leave it. */
-  readonly profilePic?: string | undefined;
-};
+/** What a person may change; null clears a field, undefined leaves it. */
+export type Changes = Infer<typeof profile.patch.params>;
+/** Those changes that are fields of the row: one that the row lacks does not compile. */
+type FieldChanges = Pick<Fields<ProfileRow>, Exclude<keyof Changes, "picture" | "profilePic">>;
 
 const cacheKey = (userId: string): string => `profile:${userId}`;
 const nobody = (): NotFound => new NotFound("There is no such person");
@@ -51,8 +49,9 @@ export async function patchProfile({ db, cache, clock }: Reading, ctx: Ctx<unkno
     const message = "must be a picture, or the present one's URL";
     throw new Invalid(`profilePic ${message}`, [{ field: "profilePic", message }]);
   }
+  const set: FieldChanges = Object.fromEntries(named);
   const pictureId = picture === undefined ? {} : { pictureId: picture?.fileId ?? null };
-  if (!(await changeProfile(db, userId, { ...Object.fromEntries(named), ...pictureId }))) throw nobody();
+  if (!(await changeProfile(db, userId, { ...set, ...pictureId }))) throw nobody();
   await forgetProfile(cache, userId);
   return present.profile(await rowOf(db, ctx, userId));
 }

@@ -186,7 +186,7 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
     const device = new Device(heard);
     for (;;) {
       try {
-        const { data, afterwards } = await live.subscribe(socket, {});
+        const { data, afterwards } = await live.subscribe(socket, { since: {} });
         // What was heard before the answer came before it; the answer is the beginning.
         socket.emit("error", "answered");
         await eventually("the answer has come", () => heard.at(-1)?.event === "error");

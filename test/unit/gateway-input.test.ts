@@ -80,7 +80,7 @@ describe("a query", () => {
 
 describe("a message to send", () => {
   test("gets a clientId of its own when it brings none", () => {
-    const draft = { chatId: newId(), text: "hi" };
+    const draft = { text: "hi" };
     expect(toStore({ ...draft, clientId: "mine" })).toEqual({ text: "hi", clientId: "mine" });
     expect(toStore(draft).clientId).not.toBe(toStore(draft).clientId);
   });

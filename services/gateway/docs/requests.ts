@@ -1,6 +1,6 @@
 /** What a route takes, as OpenAPI says it: parameters in the path and the query, and bodies, also those that bring a file. */
 import type { Rule, Rules } from "../../../core/schema.ts";
-import type { Row, Upload } from "../http/table.ts";
+import { publicRules, type Row, type Upload } from "../http/table.ts";
 import { mayBeLeftOut, objectSchema, ruleSchema, type JsonSchema } from "./json-schema.ts";
 
 export interface Taken {
@@ -11,7 +11,7 @@ export interface Taken {
 export const takesBody = ({ method }: Row): boolean => method !== "GET" && method !== "DELETE";
 
 export function taken(row: Row): Taken {
-  const all: readonly [string, Rule][] = Object.entries((row.params ?? row.action.params) as Rules);
+  const all: readonly [string, Rule][] = Object.entries(publicRules(row));
   const isInPath = ([name]: readonly [string, Rule]) => row.path.split("/").includes(`:${name}`);
   const others = all.filter((param) => !isInPath(param));
   const parameters = [

@@ -16,13 +16,13 @@ import type { Session, Sessions } from "../sessions.ts";
 import { addressKey } from "../../../core/address-key.ts";
 import type { AddressOf } from "./address.ts";
 import { requests, spend } from "./allowances.ts";
-import { answerJson, type HttpRequest } from "./answer.ts";
+import { answerJson, type HttpRequest, type PathParams } from "./answer.ts";
 import { defaultMaxBytes, hasBody, readBody, receiveJson, receiveNothing, type Received } from "./body.ts";
 import { tokenCookie, tokenOf } from "./credential.ts";
 import { answerFile } from "./download.ts";
 import type { Origins } from "./origins.ts";
 import { parseQuery } from "./query.ts";
-import type { Row, TakenIn } from "./table.ts";
+import { actionInput, publicRules, type Query, type Row, type TakenIn } from "./table.ts";
 import { mostBytesOf, receiveUpload, withFile } from "./upload.ts";
 
 /** What the steps need of their gateway; it is there once the service has started. */
@@ -68,7 +68,7 @@ export function pipeline(row: Row): Pipeline {
 
       const isSkipped = row.isSessionOptional === true && session === undefined;
       const options = () => ({ meta: metaOf(session, clientOf(around, request)) });
-      const run = (file?: TakenIn) => call(around.broker, action, row.input === undefined ? params : row.input(params, file), options());
+      const run = (file?: TakenIn) => call(around.broker, action, actionInput(row, params, file), options());
       const { file } = received;
       const result: unknown = isSkipped
         ? null
@@ -116,7 +116,7 @@ const metaOf = (session: Session | undefined, client: Client): Meta =>
 function paramsReader(row: Row): (request: HttpRequest, received: Received) => Record<string, unknown> {
   const inPath = [...row.path.matchAll(/:(\w+)/g)].map(([, name]) => name!);
   const inQuery = takesQuery(row);
-  const rules = (row.params ?? row.action.params) as Rules;
+  const rules = publicRules(row);
   const check = strictCheck(rules);
   const checkTexts = row.upload === undefined ? check : strictCheck(readFromTexts(rules));
   return ({ query, pathParams }, received) => {
@@ -158,12 +158,14 @@ async function leave(row: Row, result: unknown, params: object, { around, userId
   const code = typeof status === "number" ? status : status(result);
   if (row.token !== undefined) response.setHeader("Set-Cookie", tokenCookie(row.token(result), around.isSecure));
   const next = row.nextPage?.(result, params);
-  if (next !== undefined) response.setHeader("Link", `<${request.path}?${queryOf(next)}>; rel="next"`);
+  if (next !== undefined) response.setHeader("Link", `<${request.path}?${nextQuery(next, params, request.pathParams)}>; rel="next"`);
   around.log.debug({ requestId: request.requestId, method: row.method, path: row.path, status: code }, "Request answered");
   answerJson(response, code, body);
 }
 
-const queryOf = (query: Readonly<Record<string, string | number>>): string =>
-  Object.entries(query)
-    .map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
+/** The query of the next page: its cursor, and all else as it was asked for. */
+const nextQuery = (cursor: Query, params: object, pathParams: PathParams): string =>
+  Object.entries({ ...cursor, ...params, ...cursor })
+    .filter(([name, value]) => value !== undefined && !Object.hasOwn(pathParams, name))
+    .map(([name, value]) => `${name}=${encodeURIComponent(value!)}`)
     .join("&");

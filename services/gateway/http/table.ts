@@ -1,6 +1,7 @@
 /**
- * The HTTP table's rows: a path, the action behind it, and how the one becomes the other. A row is all there is to say about a
- * route; `pipeline.ts` carries it out.
+ * The HTTP table's rows: a path, the action behind it, and how a request becomes its params. A row is all there is to say about a
+ * route; `pipeline.ts` carries it out. A row never lists the action's params: it takes them all from the contract, so that a new one is
+ * public at once, and only names those that it sets itself.
  */
 import type { ActionRef } from "../../../core/contract.ts";
 import type { ErrorCode } from "../../../core/errors.ts";
@@ -11,6 +12,11 @@ import type { Download } from "./download.ts";
 
 type ParamsOf<A> = A extends ActionRef<infer P> ? P : never;
 type ResultOf<A> = A extends ActionRef<any, infer R> ? R : never;
+
+/** A query's params by name; those with undefined are left out. */
+export interface Query {
+  readonly [name: string]: string | number | undefined;
+}
 
 /** Statuses of success: as literals, so that the documents know which ones a route has. */
 export type Success = 200 | 201 | 202 | 204;
@@ -50,11 +56,22 @@ type Leaving<R> =
   | { readonly present: (result: R) => unknown; readonly download?: never }
   | { readonly download: (result: R, params: any) => Download; readonly present?: never };
 
+/** Makes a param of the action from the row's own params and the file that came along. */
+type Setter<A, P, K extends keyof ParamsOf<A>> = (
+  params: Infer<P>,
+  file: TakenIn | undefined,
+) => Input<ParamsOf<A>>[K & keyof Input<ParamsOf<A>>];
+type Setters<A, P> = { readonly [K in keyof ParamsOf<A>]?: Setter<A, P, K> } & {
+  readonly [K in keyof ParamsOf<A> & keyof P]: Setter<A, P, K>;
+};
+/** Where the row's own params replace the action's, it has to say what becomes of them. */
+type Setting<A, P> = [keyof ParamsOf<A> & keyof P] extends [never] ? { readonly sets?: Setters<A, P> } : { readonly sets: Setters<A, P> };
+
 /**
  * @typeParam A  the action
- * @typeParam P  the public params' rules: the action's, unless the row has its own
+ * @typeParam P  the rules of the row's own params
  */
-export type Row<A extends ActionRef = ActionRef, P = any> = RowSpec<A, P> & Leaving<ResultOf<A>>;
+export type Row<A extends ActionRef = ActionRef, P = object> = RowSpec<A, P> & Setting<A, P> & Leaving<ResultOf<A>>;
 interface RowSpec<A extends ActionRef, P> {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `:name` is a param in the path. The others come in the query of GET and DELETE, in the body of the rest. */
@@ -63,16 +80,15 @@ interface RowSpec<A extends ActionRef, P> {
   /** What the documents say of it, and which of the action's errors it has, where the action does more than the route. */
   readonly summary?: string;
   readonly errors?: readonly ErrorCode[];
-  /** Public params, where they are not the action's, and how they become those. */
+  /** Public params besides the action's, or in place of them. They do not reach the action themselves: `sets` is made from them. */
   readonly params?: P & Rules;
-  readonly input?: (params: Infer<P>, file: TakenIn | undefined) => Input<ParamsOf<A>>;
   readonly upload?: Upload;
   /** 200 if not given. */
   readonly status?: Success | ((result: ResultOf<A>) => Success);
   /** The access token that the cookie is to hold; null forgets it. */
   readonly token?: (result: ResultOf<A>) => string | null;
-  /** The query of the next page, of a list that is a bare array. */
-  readonly nextPage?: (result: ResultOf<A>, params: any) => Readonly<Record<string, string | number>> | undefined;
+  /** What the query of the next page has in place of this one's, of a list that is a bare array; undefined after the last page. */
+  readonly nextPage?: (result: ResultOf<A>, params: any) => Query | undefined;
   readonly limits?: readonly RowLimit[];
   /** Bytes of a JSON body; 100 kB if not given. */
   readonly maxBytes?: number;
@@ -81,4 +97,20 @@ interface RowSpec<A extends ActionRef, P> {
 }
 
 /** One row, checked against its action's contract. */
-export const row = <A extends ActionRef, P = ParamsOf<A>>(spec: Row<A, P>): Row => spec as Row;
+export const row = <A extends ActionRef, const P = object>(spec: Row<A, P>): Row => spec as Row;
+
+/** What clients may send: the action's params except those that the row sets itself, and the row's own. */
+export const publicRules = ({ action, params, sets = {} }: Row): Rules => ({
+  ...Object.fromEntries(Object.entries(action.params as Rules).filter(([name]) => !Object.hasOwn(sets, name))),
+  ...params,
+});
+
+/** The action's params, made from validated public ones. */
+export function actionInput({ params: own = {}, sets = {} }: Row, params: object, file?: TakenIn): Record<string, unknown> {
+  const given = Object.entries(params);
+  const ownParams = Object.fromEntries(given.filter(([name]) => Object.hasOwn(own, name)));
+  return {
+    ...Object.fromEntries(given.filter(([name]) => !Object.hasOwn(own, name))),
+    ...Object.fromEntries(Object.entries(sets).map(([name, set]) => [name, set!(ownParams, file)])),
+  };
+}

@@ -1,9 +1,10 @@
 /** What clients may send over a socket, as a table: one row an event. */
 import type { ServiceBroker } from "moleculer";
 import { call } from "../../../core/call.ts";
+import type { ActionRef } from "../../../core/contract.ts";
 import { TooMany, Unavailable } from "../../../core/errors.ts";
 import { histogram } from "../../../core/metrics/declare.ts";
-import type { Infer, Rules } from "../../../core/schema.ts";
+import type { Infer, Input, Rules } from "../../../core/schema.ts";
 import type { SecurityLog } from "../../../core/security/log.ts";
 import { chat } from "../../chat/contract.ts";
 import { draftRules, stored, toStore } from "../draft.ts";
@@ -27,99 +28,101 @@ export interface EventSurroundings {
 
 export type Refusal = TooMany | Unavailable;
 
-export interface EventRow<P extends Rules = any> {
+/**
+ * @typeParam A  the action's rules
+ * @typeParam P  the payload's: the action's, unless the row has its own
+ */
+interface EventSpec<A extends Rules, P extends Rules> {
   readonly event: string;
-  readonly summary: string;
-  readonly rules: P;
-  readonly check: Check;
+  /** What answers it. */
+  readonly action: ActionRef<A>;
+  /** The action's if not given. */
+  readonly summary?: string;
+  readonly rules?: P;
   /** Which allowance it is counted in. */
   readonly counts: "messages" | "others";
   /** @param refusal  the allowance is spent, or the session may have ended; a message takes its place in its queue before it is told */
   readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>, refusal?: Refusal) => Promise<Answer<unknown>>;
+}
+export interface EventRow extends Required<EventSpec<any, any>> {
+  readonly check: Check;
 }
 
 const sendSeconds = histogram("parley_send_seconds", "From a message on a socket to its acknowledgement, of those that were stored", {
   buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 });
 
-const row = <const P extends Rules>(spec: Omit<EventRow<P>, "check">): EventRow =>
-  ({ ...spec, check: strictCheck(spec.rules) }) as unknown as EventRow;
-
-const { chatId } = chat.send.params;
-const { since } = chat.sync.params;
-const { messageId, text } = chat.edit.params;
-const { emoji, on } = chat.react.params;
-const { n } = chat.markRead.params;
-const { isTyping } = chat.typing.params;
+function row<A extends Rules, const P extends Rules = A>(spec: EventSpec<A, P>): EventRow {
+  const { summary, params } = spec.action;
+  const rules: Rules = spec.rules ?? params;
+  return { summary, ...spec, rules, check: strictCheck(rules) } as EventRow;
+}
 
 export const events: readonly EventRow[] = [
   row({
     event: "joinChat",
     summary: "Hear one chat",
-    rules: { chatId },
+    action: chat.view,
     counts: "others",
-    answer: ({ live }, socket, params) => live.join(socket, params.chatId),
+    answer: ({ live }, socket, params) => live.join(socket, params),
   }),
   row({
     event: "leaveChat",
     summary: "Hear one chat no more",
-    rules: { chatId },
+    action: chat.view,
     counts: "others",
-    answer: ({ live }, socket, params) => live.leave(socket, params.chatId),
+    answer: ({ live }, socket, params) => live.leave(socket, params),
   }),
   row({
     event: "subscribe",
     summary: "What changed since, and from now on all own chats, present and future",
-    rules: { since },
+    action: chat.sync,
     counts: "others",
-    answer: ({ live }, socket, params) => live.subscribe(socket, params.since),
+    answer: ({ live }, socket, params) => live.subscribe(socket, params),
   }),
   row({
     event: "sync",
     summary: "What changed since in all own chats",
-    rules: { since },
+    action: chat.sync,
     counts: "others",
-    answer: ({ live }, socket, params) => live.sync(socket, params.since),
+    answer: ({ live }, socket, params) => live.sync(socket, params),
   }),
   row({
     event: "sendMessage",
     summary: "Store a message and deliver it; acknowledged when it is stored",
-    rules: draftRules,
+    action: chat.send,
+    rules: { chatId: chat.send.params.chatId, ...draftRules },
     counts: "messages",
-    async answer({ broker }, socket, params, refusal) {
-      const attempt = { message: toStore(params), isRepeatable: params.clientId !== undefined, refusal };
+    async answer({ broker }, socket, { chatId, ...draft }, refusal) {
+      const attempt = { message: toStore(draft), isRepeatable: draft.clientId !== undefined, refusal };
       const began = performance.now();
-      const sent = await sendsOf(broker, socket, params.chatId).send(attempt);
+      const sent = await sendsOf(broker, socket, chatId).send(attempt);
       sendSeconds.of(broker).observe((performance.now() - began) / 1000);
-      socket.data.typed.forget(params.chatId); // a message ends the typing everywhere: saying so again is news
+      socket.data.typed.forget(chatId); // a message ends the typing everywhere: saying so again is news
       return { data: stored(sent).message };
     },
   }),
   row({
     event: "editMessage",
-    summary: chat.edit.summary,
-    rules: { messageId, text },
+    action: chat.edit,
     counts: "others",
     answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.edit, params, metaOf(socket)) }),
   }),
   row({
     event: "deleteMessage",
-    summary: chat.remove.summary,
-    rules: { messageId },
+    action: chat.remove,
     counts: "others",
     answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.remove, params, metaOf(socket)) }),
   }),
   row({
     event: "react",
-    summary: chat.react.summary,
-    rules: { messageId, emoji, on },
+    action: chat.react,
     counts: "others",
     answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.react, params, metaOf(socket)) }),
   }),
   row({
     event: "markRead",
-    summary: chat.markRead.summary,
-    rules: { chatId, n },
+    action: chat.markRead,
     counts: "others",
     async answer({ broker }, socket, params) {
       const { readN, unread } = await call(broker, chat.markRead, params, metaOf(socket));
@@ -128,8 +131,7 @@ export const events: readonly EventRow[] = [
   }),
   row({
     event: "typing",
-    summary: chat.typing.summary,
-    rules: { chatId, isTyping },
+    action: chat.typing,
     counts: "others",
     async answer({ broker }, socket, params) {
       await socket.data.typed.say(params, () => call(broker, chat.typing, params, metaOf(socket)));
@@ -157,7 +159,11 @@ function sendsOf(broker: ServiceBroker, socket: PersonSocket, chatId: string): S
   const known = sends.get(chatId);
   if (known !== undefined) return known;
   if (sends.size >= queuesKept) for (const [id, queue] of sends) if (queue.isIdle) sends.delete(id);
-  const made = new Sends((messages) => call(broker, chat.send, { chatId, messages: [...messages] }, metaOf(socket)));
+  const made = new Sends((messages) => {
+    // Required, so that a param which chat.send gains does not compile until it is passed on here.
+    const params: Required<Input<typeof chat.send.params>> = { chatId, messages: [...messages] };
+    return call(broker, chat.send, params, metaOf(socket));
+  });
   sends.set(chatId, made);
   return made;
 }

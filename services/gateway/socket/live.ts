@@ -5,6 +5,7 @@ import { call } from "../../../core/call.ts";
 import { Unavailable } from "../../../core/errors.ts";
 import { userChannel, type UserNote } from "../../../core/feed/channels.ts";
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
+import type { Infer } from "../../../core/schema.ts";
 import { turns } from "../../../core/turns.ts";
 import { chat, type Chat, type Membership, type Position, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
 import { asking } from "./asking.ts";
@@ -18,6 +19,9 @@ import type { Joined, Left } from "./told.ts";
 const retryMs = 500;
 /** Answers to `subscribe` and `sync` are dear: when everybody comes back at once, those who stayed are served between them. */
 const catchingUp = { name: "catching_up", atOnce: 16, mostWaiting: 10_000, waitMs: 50_000 };
+
+type ViewParams = Infer<typeof chat.view.params>;
+type SyncParams = Infer<typeof chat.sync.params>;
 
 /** An answer, and what is to happen once the client has it. */
 export interface Answer<T> {
@@ -68,11 +72,12 @@ export class Live {
   }
 
   /** Hears one chat. @throws Forbidden  not a member */
-  join(socket: PersonSocket, chatId: string): Promise<Answer<Chat>> {
+  join(socket: PersonSocket, params: ViewParams): Promise<Answer<Chat>> {
+    const { chatId } = params;
     return this.holdingNotes(socket, async () => {
       const release = await this.rooms.hold([chatId]);
       try {
-        const { chat: view, membership } = await call(this.broker, chat.view, { chatId }, metaOf(socket));
+        const { chat: view, membership } = await call(this.broker, chat.view, params, metaOf(socket));
         return {
           data: view,
           afterwards: () => {
@@ -90,15 +95,16 @@ export class Live {
   }
 
   /** Hears one chat no more. @throws Forbidden  not a member */
-  async leave(socket: PersonSocket, chatId: string): Promise<Answer<Chat>> {
-    const { chat: view } = await call(this.broker, chat.view, { chatId }, metaOf(socket));
+  async leave(socket: PersonSocket, params: ViewParams): Promise<Answer<Chat>> {
+    const { chatId } = params;
+    const { chat: view } = await call(this.broker, chat.view, params, metaOf(socket));
     this.rooms.get(chatId)?.detach(socket);
     socket.data.unheard.add(chatId);
     return { data: view };
   }
 
   /** Answers what changed since, and hears all own chats from there on; those in `more` after their last page. */
-  subscribe(socket: PersonSocket, since: Record<string, number>): Promise<Answer<SyncAnswer>> {
+  subscribe(socket: PersonSocket, params: SyncParams): Promise<Answer<SyncAnswer>> {
     const { data } = socket;
     const userId = data.session.user.id;
     data.unheard.clear(); // at once: those that are left while this waits or is answered stay unheard
@@ -108,7 +114,7 @@ export class Live {
       const memberships = await call(this.broker, chat.memberships, { userId });
       const release = await this.rooms.hold(memberships.map(({ chatId }) => chatId));
       try {
-        const { answer, positions } = await call(this.broker, chat.sync, { since }, metaOf(socket));
+        const { answer, positions } = await call(this.broker, chat.sync, params, metaOf(socket));
         return {
           data: answer,
           afterwards: () => {
@@ -127,9 +133,9 @@ export class Live {
   }
 
   /** Answers what changed since; a subscribed socket hears the chats that the answer has whole. */
-  sync(socket: PersonSocket, since: Record<string, number>): Promise<Answer<SyncAnswer>> {
+  sync(socket: PersonSocket, params: SyncParams): Promise<Answer<SyncAnswer>> {
     return this.inTurn(socket, async () => {
-      const { answer, positions } = await call(this.broker, chat.sync, { since }, metaOf(socket));
+      const { answer, positions } = await call(this.broker, chat.sync, params, metaOf(socket));
       return {
         data: answer,
         afterwards: () => {

@@ -7,13 +7,10 @@ import { Unavailable, type DomainError } from "../../../core/errors.ts";
 import { bound } from "../../../core/metrics/resources.ts";
 import { whenLate } from "../../../core/late.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
-import type { Sent } from "../../chat/contract.ts";
+import type { Input } from "../../../core/schema.ts";
+import type { chat, Sent } from "../../chat/contract.ts";
 
-export interface Outgoing {
-  readonly text: string;
-  readonly clientId: string;
-  readonly replyTo?: string;
-}
+export type Outgoing = Input<typeof chat.send.params>["messages"][number];
 export interface Attempt {
   readonly message: Outgoing;
   /** The client gave the clientId, so it can send the message again; without one there is nothing to wait for. */

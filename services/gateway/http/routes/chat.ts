@@ -7,11 +7,6 @@ import { dataUriJsonBytes, noOtherPicture } from "./pictures.ts";
 
 const megabyte = 1024 * 1024;
 
-const { chatId, name } = chat.changeGroup.params;
-const { messageId, emoji } = chat.react.params;
-const adminRules = { chatId, userId: chat.setAdmin.params.userId } as const;
-const reactionRules = { messageId, emoji } as const;
-const groupRules = { chatId, name, picture: noOtherPicture } as const;
 const groupPicture: Upload = {
   purpose: "group",
   fields: ["picture", "file"],
@@ -41,10 +36,10 @@ export const chatRows = [
     method: "PATCH",
     path: "/chat/groups/:chatId",
     action: chat.changeGroup,
-    params: groupRules,
+    params: { picture: noOtherPicture },
+    sets: { picture: ({ picture }, taken) => taken?.file ?? (picture === null ? null : undefined) },
     maxBytes: dataUriJsonBytes,
     upload: groupPicture,
-    input: ({ chatId, name, picture }, taken) => ({ chatId, name, picture: taken?.file ?? (picture === null ? null : undefined) }),
     present: (chat) => chat,
   }),
   row({
@@ -53,8 +48,7 @@ export const chatRows = [
     action: chat.setAdmin,
     summary: "Make a member of a group an admin; admins only",
     errors: ["FORBIDDEN", "NOT_FOUND"],
-    params: adminRules,
-    input: (params) => ({ ...params, isAdmin: true }),
+    sets: { isAdmin: () => true },
     present: (chat) => chat,
   }),
   row({
@@ -62,22 +56,21 @@ export const chatRows = [
     path: "/chat/groups/:chatId/admins/:userId",
     action: chat.setAdmin,
     summary: "Make an admin of a group a plain member; admins only",
-    params: adminRules,
-    input: (params) => ({ ...params, isAdmin: false }),
+    sets: { isAdmin: () => false },
     present: (chat) => chat,
   }),
   row({
     method: "GET",
     path: "/chat/members/:chatId",
     action: chat.members,
-    nextPage: ({ next }, { limit }: { limit: number }) => (next === undefined ? undefined : { after: next, limit }),
+    nextPage: ({ next }) => (next === undefined ? undefined : { after: next }),
     present: ({ members, count }) => ({ data: members, count }),
   }),
   row({
     method: "GET",
     path: "/chat/my-chats",
     action: chat.myChats,
-    nextPage: ({ next }, { limit }: { limit: number }) => (next === undefined ? undefined : { before: next, limit }),
+    nextPage: ({ next }) => (next === undefined ? undefined : { before: next }),
     present: ({ chats }) => chats,
   }),
   row({ method: "PATCH", path: "/chat/settings/:chatId", action: chat.changeSettings, present: (chat) => chat }),
@@ -94,7 +87,7 @@ export const chatRows = [
     action: chat.send,
     summary: "Store a message and deliver it to the chat's members",
     params: draftRules,
-    input: (draft) => ({ chatId: draft.chatId, messages: [toStore(draft)] }),
+    sets: { messages: (draft) => [toStore(draft)] },
     status: ([sent]) => (stored(sent).stored ? 201 : 200),
     present: ([sent]) => stored(sent).message,
   }),
@@ -105,8 +98,7 @@ export const chatRows = [
     path: "/chat/messages/:messageId/reactions/:emoji",
     action: chat.react,
     summary: "Put a reaction on a message",
-    params: reactionRules,
-    input: (params) => ({ ...params, on: true }),
+    sets: { on: () => true },
     present: (message) => message,
   }),
   row({
@@ -114,8 +106,7 @@ export const chatRows = [
     path: "/chat/messages/:messageId/reactions/:emoji",
     action: chat.react,
     summary: "Take a reaction back",
-    params: reactionRules,
-    input: (params) => ({ ...params, on: false }),
+    sets: { on: () => false },
     present: (message) => message,
   }),
   row({ method: "POST", path: "/chat/read", action: chat.markRead, present: (mark) => mark }),
@@ -123,8 +114,8 @@ export const chatRows = [
 ];
 
 /** Pages go on in the direction asked: towards newer with `after`, else towards older. */
-function messagesBeyond(messages: readonly Message[], { after, limit }: { after?: number; limit: number }) {
+function messagesBeyond(messages: readonly Message[], { after }: { after?: number }) {
   const [first, last] = [messages[0], messages.at(-1)];
   if (first === undefined || last === undefined) return undefined;
-  return after === undefined ? { before: first.n, limit } : { after: last.n, limit };
+  return after === undefined ? { before: first.n } : { after: last.n, before: undefined };
 }

@@ -4,10 +4,7 @@ import { media, mostFileBytes, type StoredFile } from "../../../media/contract.t
 import { newId } from "../../../../core/ids.ts";
 import { row } from "../table.ts";
 
-const { chatId, text, clientId, replyTo } = chat.sendFile.params;
-const fileRules = { chatId, text, clientId: { ...clientId, optional: true }, replyTo } as const;
 const downloadRules = {
-  fileId: media.picture.params.fileId,
   thumb: { type: "string", enum: ["1"], optional: true, description: "An image's thumbnail instead" },
 } as const;
 const download = (file: StoredFile, { thumb }: { readonly thumb?: string }) => ({ file, isThumb: thumb !== undefined });
@@ -18,7 +15,12 @@ export const fileRows = [
     path: "/chat/send-file",
     action: chat.sendFile,
     summary: "Send a file, with or without a text",
-    params: fileRules,
+    params: { clientId: { ...chat.sendFile.params.clientId, optional: true } },
+    sets: {
+      clientId: ({ clientId }) => clientId ?? newId(),
+      file: (_, taken) => taken!.file,
+      sha256: (_, taken) => taken!.sha256,
+    },
     upload: {
       purpose: "message",
       fields: ["file"],
@@ -28,7 +30,6 @@ export const fileRows = [
       // A repeat is answered with the message that was stored first, and that has a file of its own.
       isUsed: ({ message }: { message: { file?: { _id: string } } }, { fileId }) => message.file?._id === fileId,
     },
-    input: ({ clientId, ...draft }, taken) => ({ ...draft, clientId: clientId ?? newId(), ...taken! }),
     status: ({ stored }) => (stored ? 201 : 200),
     present: ({ message }) => message,
   }),
@@ -37,7 +38,6 @@ export const fileRows = [
     path: "/chat/files/:fileId",
     action: chat.file,
     params: downloadRules,
-    input: ({ fileId }) => ({ fileId }),
     download,
   }),
   row({
@@ -45,7 +45,6 @@ export const fileRows = [
     path: "/profile/pictures/:fileId",
     action: media.picture,
     params: downloadRules,
-    input: ({ fileId }) => ({ fileId }),
     download,
   }),
 ];

@@ -4,8 +4,6 @@ import { profile } from "../../../profile/contract.ts";
 import { row, type Upload } from "../table.ts";
 import { dataUriJsonBytes, pictureRule } from "./pictures.ts";
 
-const { firstName, lastName, about, gender, age } = profile.patch.params;
-const profileRules = { firstName, lastName, about, gender, age, profilePic: pictureRule } as const;
 const upload: Upload = { purpose: "profile", fields: ["profilePic", "file"], maxBytes: mostFileBytes, dataUri: "profilePic" };
 
 export const profileRows = [
@@ -25,14 +23,13 @@ export const profileRows = [
     method: "PUT",
     path: "/profile/patchProfile",
     action: profile.patch,
-    params: profileRules,
+    params: { profilePic: pictureRule },
+    sets: {
+      picture: ({ profilePic }, taken) => taken?.file ?? (profilePic === null ? null : undefined),
+      profilePic: ({ profilePic }) => profilePic ?? undefined,
+    },
     maxBytes: dataUriJsonBytes,
     upload,
-    input: ({ profilePic, ...changes }, taken) => ({
-      ...changes,
-      ...(profilePic == null ? {} : { profilePic }),
-      picture: taken?.file ?? (profilePic === null ? null : undefined),
-    }),
     present: (profile) => ({ message: "Profile saved", data: profile }),
   }),
 ];

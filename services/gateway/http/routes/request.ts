@@ -2,7 +2,7 @@
 import { request } from "../../../request/contract.ts";
 import { row } from "../table.ts";
 
-const pageAfter = ({ next }: { next?: string }, { limit }: { limit: number }) => (next === undefined ? undefined : { before: next, limit });
+const pageAfter = ({ next }: { next?: string }) => (next === undefined ? undefined : { before: next });
 
 export const requestRows = [
   row({
