@@ -42,7 +42,10 @@ describeMesh("The names that travel or are stored", () => {
         writeFileSync(file, `${JSON.stringify({ ...declared, ...seen }, null, 2)}\n`);
         return;
       }
-      const [names, all] = [{ ...declared, ...seen }, { ...pick(listed, Object.keys(declared)), ...expected }];
+      const [names, all] = [
+        { ...declared, ...seen },
+        { ...pick(listed, Object.keys(declared)), ...expected },
+      ];
       expect({ gone: lacking(all, names), added: lacking(names, all) }).toEqual({ gone: [], added: [] });
     } finally {
       await observed.stop();
