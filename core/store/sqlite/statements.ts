@@ -59,7 +59,8 @@ function compile(table: Table, operation: Operation, at: number, numberOf: (shap
     case "update":
     case "updateAll": {
       const where = conditions(operation.in, operation.where);
-      const set = writtenFields(operation.set);
+      // Sorted, so that the same fields make one statement, in whatever order they were set.
+      const set = writtenFields(operation.set).sort();
       const number = numberOf(shape(set, fieldsOf(where)), () => ({
         sql: `UPDATE "${table.name}" SET ${assignments(table, set, 1)} WHERE ${matching(table, fieldsOf(where))}`,
         ...(operation.op === "update" ? { must: "write" } : {}),

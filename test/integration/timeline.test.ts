@@ -1,0 +1,139 @@
+/** A chat's timeline on both stores: it stores every field that a change sets. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { openChats, seedGroup } from "../../bench/seed/chats.ts";
+import { newId } from "../../core/ids.ts";
+import { update, type Collection, type Database, type Doc } from "../../core/store/store.ts";
+import { chats, members, messages, type MemberRow } from "../../services/chat/collections.ts";
+import type { Draft, NewMessage } from "../../services/chat/draft.ts";
+import type { Needs } from "../../services/chat/scene.ts";
+import type { Timelines } from "../../services/chat/timelines.ts";
+import { startNode } from "../support/chat-nodes.ts";
+import { describeStores } from "../support/infra-describe.ts";
+import type { TestStore } from "../support/stores.ts";
+
+const [ada, ben, cleo] = [newId(), newId(), newId()];
+const hello = (senderId: string): NewMessage => ({ kind: "text", senderId, clientId: newId(), bodyHash: "", text: "Hello", replyTo: null });
+
+describeStores("A chat's timeline", (open) => {
+  let opened: TestStore;
+  let db: Database;
+  let node: Timelines;
+  beforeAll(async () => {
+    opened = await open();
+    db = await openChats(opened.store);
+    node = await startNode(opened.store, db);
+  });
+  afterAll(() => opened.remove());
+
+  /** Makes a change that ends with this row. @returns the row as the change left it, and as it is stored */
+  async function outcome<R extends Doc>(from: Collection<R>, chatId: string, needs: Needs, apply: (draft: Draft) => R) {
+    const shown = await node.append(chatId, { needs, size: 100, apply });
+    return { shown: untimed(shown), stored: untimed((await db.get(from, shown._id))!) };
+  }
+  /** The store fills in `changedAt`. */
+  const untimed = <R extends Doc>(row: R): R => ({ ...row, changedAt: undefined });
+  const memberOf = async (chatId: string, userId: string): Promise<MemberRow> => (await db.find(members, [{ chatId, userId }]))[0]!;
+  const changeMember = (chatId: string, userId: string, change: (draft: Draft) => void) =>
+    node.append(chatId, {
+      needs: { people: [userId] },
+      size: 100,
+      apply(draft) {
+        change(draft);
+        draft.add(hello(ada));
+        return draft.member(userId)!;
+      },
+    });
+  const join = (chatId: string, userId: string) => changeMember(chatId, userId, (draft) => draft.join(userId));
+  const leave = (chatId: string, userId: string) => changeMember(chatId, userId, (draft) => draft.leave(draft.member(userId)!));
+
+  // `label` stands for a field that a later release adds: only the change that sets it knows it.
+
+  test("stores every field that a send or a change of a message sets", async () => {
+    const { chatId } = await seedGroup(db, [ada, ben]);
+    const sent = await outcome(messages, chatId, {}, (draft) => {
+      const { _id } = draft.add({ ...hello(ada), ...{ label: "sent" } });
+      return draft.message(_id)!;
+    });
+    expect(sent.stored).toEqual(sent.shown);
+    expect(sent.stored).toMatchObject({ text: "Hello", n: 2, label: "sent" });
+
+    const messageId = sent.shown._id;
+    const changed = await outcome(messages, chatId, { messages: [messageId] }, (draft) => {
+      draft.change(draft.message(messageId)!, { text: "Hello again", ...{ label: "changed" } });
+      // Another change in the same batch adds to the first.
+      draft.change(draft.message(messageId)!, { editedAt: 1, reactions: { "👍": { count: 1, userIds: [ben] } } });
+      return draft.message(messageId)!;
+    });
+    expect(changed.stored).toEqual(changed.shown);
+    expect(changed.stored).toMatchObject({ text: "Hello again", editedAt: 1, reactions: { "👍": { count: 1 } }, label: "changed" });
+  });
+
+  test("stores every field that a change of a member sets", async () => {
+    const { chatId } = await seedGroup(db, [ada, ben]);
+    const apply = async (userId: string, change: (draft: Draft) => void) => {
+      const shown = await changeMember(chatId, userId, change);
+      return { shown: untimed(shown), stored: untimed(await memberOf(chatId, userId)) };
+    };
+    const promoted = await apply(ben, (draft) => {
+      draft.setRole(draft.member(ben)!, "admin");
+      // What a method for the new field would do.
+      draft["setMember"](draft.member(ben)!, { role: "admin", ...{ label: "promoted" } });
+    });
+    expect(promoted.stored).toEqual(promoted.shown);
+    expect(promoted.stored).toMatchObject({ role: "admin", changedSeq: promoted.shown.changedSeq, label: "promoted" });
+
+    const joined = await apply(cleo, (draft) => {
+      draft.join(cleo);
+      draft["setMember"](draft.member(cleo)!, { role: "member", ...{ label: "joined" } });
+    });
+    expect(joined.stored).toEqual(joined.shown);
+    expect(joined.stored).toMatchObject({ role: "member", leftSeq: null, label: "joined" });
+  });
+
+  test("stores every field that a change of the chat sets", async () => {
+    const { chatId } = await seedGroup(db, [ada, ben]);
+    const renamed = await outcome(chats, chatId, {}, (draft) => {
+      draft.setShared({ name: "Renamed", ...{ label: "renamed" } });
+      draft.add(hello(ada));
+      draft.relate({ state: "accepted", rev: 7 });
+      return draft.chat;
+    });
+    expect(renamed.stored).toEqual(renamed.shown);
+    expect(renamed.stored).toMatchObject({ name: "Renamed", preview: { text: "Hello" }, relation: { rev: 7 }, label: "renamed" });
+  });
+
+  test("removes the fields that a change takes away", async () => {
+    const { chatId } = await seedGroup(db, [ada, ben]);
+    const file = { fileId: newId(), name: "a.txt", mimeType: "text/plain", size: 1, hasThumb: false };
+    const sent = await outcome(messages, chatId, {}, (draft) => {
+      draft.setShared({ picture: newId() });
+      const { _id } = draft.add({ ...hello(ada), file, ...{ label: "sent" } });
+      return draft.message(_id)!;
+    });
+    expect(sent.stored).toMatchObject({ file, label: "sent" });
+    const messageId = sent.shown._id;
+    const { stored } = await outcome(messages, chatId, { messages: [messageId] }, (draft) => {
+      draft.setShared({ picture: null });
+      draft.change(draft.message(messageId)!, { file: null, ...{ label: undefined } });
+      return draft.message(messageId)!;
+    });
+    expect(stored).toMatchObject({ text: "Hello", file: null, label: null });
+    expect(await db.get(chats, chatId)).toMatchObject({ picture: null });
+  });
+
+  test("keeps the marks and settings that were written outside the sequence, and resets settings when someone joins again", async () => {
+    const { chatId } = await seedGroup(db, [ada, ben]);
+    const setRole = (role: MemberRow["role"]) => changeMember(chatId, ben, (draft) => draft.setRole(draft.member(ben)!, role));
+    await setRole("admin");
+    const outside = { readN: 2, deliveredN: 2, mutedUntil: 9e12, archived: true, pinned: true };
+    await db.commit([update(members, { _id: (await memberOf(chatId, ben))._id }, outside)]);
+    // The node knows the row from before.
+    await setRole("member");
+    expect(await memberOf(chatId, ben)).toMatchObject({ role: "member", ...outside });
+    await leave(chatId, ben);
+    expect(await memberOf(chatId, ben)).toMatchObject({ leftSeq: expect.any(Number), ...outside });
+    await join(chatId, ben);
+    const fresh = { mutedUntil: null, archived: false, pinned: false };
+    expect(await memberOf(chatId, ben)).toMatchObject({ leftSeq: null, readN: 2, deliveredN: 2, ...fresh });
+  });
+});
