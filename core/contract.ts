@@ -67,16 +67,16 @@ export function contract<const S extends Specs>(
 }
 
 /** A durable event: its topic and the state it carries. Consumers keep the highest `rev` a `key`, so order and repeats don't matter. */
-export interface EventRef<T = any> {
-  readonly topic: string;
+export interface EventRef<T = any, Topic extends string = string> {
+  readonly topic: Topic;
   readonly payload: Returns<T>;
 }
 
 /** Declares a service's durable events. Each becomes a typed reference to the topic `<service>.<event>`. */
-export function events<const E extends { readonly [event: string]: Returns<any> }>(
-  service: string,
+export function events<const S extends string, const E extends { readonly [event: string]: Returns<any> }>(
+  service: S,
   payloads: E,
-): { readonly [K in keyof E]: EventRef<E[K] extends Returns<infer T> ? T : never> } {
+): { readonly [K in keyof E & string]: EventRef<E[K] extends Returns<infer T> ? T : never, `${S}.${K}`> } {
   return Object.fromEntries(
     Object.entries(payloads).map(([event, payload]) => [event, { topic: `${service}.${event}`, payload }]),
   ) as never;

@@ -1,8 +1,8 @@
 /**
- * Following other services' durable events: `follow("profile", [on(authEvents["user.created"], async function ({ payload }) {...})])`.
- * `this` is the service. An event comes at least once and in any order; a rejection brings it again later.
+ * Following other services' durable events: `follow(followed.profile, { "auth.user.created": async function ({ payload }) {...} })`.
+ * A group has a handler for each event that it follows and for no other: the compiler checks it. An event comes at least once and in
+ * any order; a rejection brings it again later.
  */
-import type { Service } from "moleculer";
 import { followRequest } from "../core/broker/tracing/requests.ts";
 import type { EventRef } from "../core/contract.ts";
 import { portsOf } from "../core/ports.ts";
@@ -14,25 +14,38 @@ export interface Followed<T> extends DurableEvent {
   readonly payload: T;
 }
 
-export interface Handler {
-  readonly topic: string;
-  readonly handle: (this: any, event: Followed<any>) => Promise<void>;
+/** A consumer group, and the events that it follows. */
+export interface Following<E extends EventRef = EventRef> {
+  readonly group: string;
+  readonly events: readonly E[];
 }
 
-/** @param handle  may say what it needs of the service: `async function (this: { db: Database }, { payload }) {...}` */
-export const on = <T, S = Service>({ topic }: EventRef<T>, handle: (this: S, event: Followed<T>) => Promise<void>): Handler => ({
-  topic,
-  handle,
-});
+/** Declares who follows what: `followings({ profile: [authEvents["user.created"]] })`. */
+export const followings = <const F extends { readonly [group: string]: readonly EventRef[] }>(
+  byGroup: F,
+): { readonly [G in keyof F]: Following<F[G][number]> } =>
+  Object.fromEntries(Object.entries(byGroup).map(([group, events]) => [group, { group, events }])) as never;
 
-/** Handles a consumer group's events (the groups: `services/followers.ts`) once the service is ready. */
-export function follow(group: string, handlers: readonly Handler[]): Mixin {
-  const byTopic = new Map(handlers.map(({ topic, handle }) => [topic, handle]));
-  return afterStarted(async function () {
+/** A handler says what it needs of its service: `async function (this: { db: Database }, { payload }) {...}`. */
+type Handler<T> = (this: never, event: Followed<T>) => Promise<void>;
+type PayloadOf<E> = E extends EventRef<infer T> ? T : never;
+type Handlers<E extends EventRef> = { readonly [T in E["topic"]]: Handler<PayloadOf<Extract<E, { topic: T }>>> };
+
+/** The part of a service's schema that says which group it is. */
+export interface DeclaredFollowing {
+  readonly follows: string;
+}
+
+/** Handles a consumer group's events once the service is ready. */
+export function follow<E extends EventRef>({ group }: Following<E>, handlers: Handlers<E>): Mixin & DeclaredFollowing {
+  const byTopic = new Map<string, Handler<unknown>>(Object.entries(handlers));
+  const following = afterStarted(async function () {
     await portsOf(this.broker).queue.consume(group, async (event) => {
       const handle = byTopic.get(event.topic);
+      // Another release of this service follows it.
       if (handle === undefined) throw new Error(`${group} has no handler for ${event.topic}`);
-      await followRequest(this.broker, event, group, () => handle.call(this, event));
+      await followRequest(this.broker, event, group, () => handle.call(this as never, event));
     });
   });
+  return { ...following, follows: group };
 }

@@ -1,13 +1,15 @@
-/** What all services declare of their stores: their modules are imported, and nothing is started. */
+/** What all services declare: their modules are imported, and nothing is started. */
 import { readdir } from "node:fs/promises";
+import type { ServiceSchema } from "moleculer";
 import { declaredBy, type Declared } from "../../core/backup/declared.ts";
 
 const services = new URL("../../services/", import.meta.url);
 
-export async function declaredByAll(): Promise<Declared[]> {
+export async function allSchemas(): Promise<ServiceSchema[]> {
   const files = (await readdir(services, { recursive: true })).filter((file) => file.endsWith(".service.ts")).sort();
-  const schemas = await Promise.all(
-    files.map(async (file) => ((await import(new URL(file, services).href)) as { default: object }).default),
-  );
-  return schemas.map(declaredBy).filter((declared) => declared !== undefined);
+  return Promise.all(files.map(async (file) => ((await import(new URL(file, services).href)) as { default: ServiceSchema }).default));
 }
+
+/** Of their stores. */
+export const declaredByAll = async (): Promise<Declared[]> =>
+  (await allSchemas()).map(declaredBy).filter((declared) => declared !== undefined);

@@ -4,9 +4,10 @@ import { Forbidden } from "../../core/errors.ts";
 import { userChannel, type UserNote } from "../../core/feed/channels.ts";
 import { service } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, on } from "../../mixins/follower.ts";
+import { follow, type Followed } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
-import { requestEvents } from "../request/contract.ts";
+import { followed } from "../followers.ts";
+import type { RelationEvent } from "../request/contract.ts";
 import { authorize, fileFor } from "./attachments.ts";
 import { chats, files, members, messages, reactions, relations, type MemberRow } from "./collections.ts";
 import { chat, type Chat, type Membership, type Message } from "./contract.ts";
@@ -30,20 +31,23 @@ import { workOf, type Work } from "./work.ts";
 /** What becomes of a message that an action names. */
 type Act = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
 
+async function takeOver(this: { parts: Parts }, { payload }: Followed<RelationEvent>): Promise<void> {
+  await applyRelation(this.parts, payload);
+}
+
 export default service(chat, {
   restoring,
   mixins: [
     parts,
     relay,
     database("chat", [chats, members, messages, reactions, files, relations, outbox]),
-    follow(
-      "chat",
-      Object.values(requestEvents).map((event) =>
-        on(event, async function (this: { parts: Parts }, { payload }) {
-          await applyRelation(this.parts, payload);
-        }),
-      ),
-    ),
+    follow(followed.chat, {
+      "request.accepted": takeOver,
+      "request.rejected": takeOver,
+      "request.ended": takeOver,
+      "request.blocked": takeOver,
+      "request.unblocked": takeOver,
+    }),
   ],
 
   methods: {

@@ -4,9 +4,10 @@ import { portsOf } from "../../core/ports.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { afterStarted } from "../../mixins/after-started.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, on } from "../../mixins/follower.ts";
-import { chat, chatEvents } from "../chat/contract.ts";
-import { profile, profileEvents } from "../profile/contract.ts";
+import { follow, type Followed } from "../../mixins/follower.ts";
+import { chat } from "../chat/contract.ts";
+import { followed } from "../followers.ts";
+import { profile } from "../profile/contract.ts";
 import { admit, dropUsed, giveUp, profilePicture, reserve, type Keeping } from "./admission.ts";
 import { media, type Purpose } from "./contract.ts";
 import { openDarkroom } from "./darkroom.ts";
@@ -20,11 +21,10 @@ interface Parts {
   sweeper: Sweeper;
 }
 
-const fileDropped = on(chatEvents["file.dropped"], async function ({ payload: { fileId } }) {
-  const { keeping } = this as unknown as Parts;
-  await dropUsed(keeping, fileId);
-});
-const pictureDropped = { ...fileDropped, topic: profileEvents["picture.dropped"].topic };
+async function drop(this: Parts, { payload: { fileId } }: Followed<{ fileId: string }>): Promise<void> {
+  await dropUsed(this.keeping, fileId);
+}
+const following = follow(followed.media, { "chat.file.dropped": drop, "profile.picture.dropped": drop });
 
 const sweeping: Mixin<Parts> = {
   ...afterStarted<Parts>(function () {
@@ -38,7 +38,7 @@ const sweeping: Mixin<Parts> = {
 
 export default service(media, {
   restoring,
-  mixins: [database("media", [files]), follow("media", [fileDropped, pictureDropped]), sweeping],
+  mixins: [database("media", [files]), following, sweeping],
   started() {
     const { broker } = this;
     const { blobs, clock, config, installation } = portsOf(broker);

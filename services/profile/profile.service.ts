@@ -3,9 +3,10 @@ import { call } from "../../core/call.ts";
 import { portsOf } from "../../core/ports.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, on } from "../../mixins/follower.ts";
+import { follow, type Followed } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
-import { authEvents } from "../auth/contract.ts";
+import type { Account } from "../auth/contract.ts";
+import { followed } from "../followers.ts";
 import { request } from "../request/contract.ts";
 import { profile } from "./contract.ts";
 import { forgetProfile, patchProfile, profileOf, summariesOf, type Reading } from "./people.ts";
@@ -19,20 +20,21 @@ interface Parts {
 }
 const parts: Mixin<Parts> = {};
 
-// After sign-up names are changed here and nowhere else, so an event only makes sure that there is a profile.
-const known = on(authEvents["user.created"], async function ({ payload }) {
-  const { reading } = this as unknown as Parts;
-  await addProfile(reading.db, firstProfile(payload));
-});
-const changed = { ...known, topic: authEvents["user.changed"].topic };
-const deleted = on(authEvents["user.deleted"], async function ({ payload: { userId } }) {
-  const { reading } = this as unknown as Parts;
-  await eraseProfile(reading.db, userId);
-  await forgetProfile(reading.cache, userId);
+/** After sign-up names are changed here and nowhere else, so an event only makes sure that there is a profile. */
+async function addKnown(this: Parts, { payload }: Followed<Account>): Promise<void> {
+  await addProfile(this.reading.db, firstProfile(payload));
+}
+const following = follow(followed.profile, {
+  "auth.user.created": addKnown,
+  "auth.user.changed": addKnown,
+  async "auth.user.deleted"(this: Parts, { payload: { userId } }) {
+    await eraseProfile(this.reading.db, userId);
+    await forgetProfile(this.reading.cache, userId);
+  },
 });
 
 export default service(profile, {
-  mixins: [database("profile", [profiles, outbox]), relay, follow("profile", [known, changed, deleted]), parts],
+  mixins: [database("profile", [profiles, outbox]), relay, following, parts],
   started() {
     this.reading = { ...portsOf(this.broker), db: this.db };
   },

@@ -2,9 +2,10 @@
 import { portsOf } from "../../core/ports.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, on } from "../../mixins/follower.ts";
+import { follow, type Followed } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
-import { authEvents } from "../auth/contract.ts";
+import type { Account } from "../auth/contract.ts";
+import { followed } from "../followers.ts";
 import { block, end, unblock } from "./contacts.ts";
 import { request } from "./contract.ts";
 import { keepPerson, people } from "./directory.ts";
@@ -21,19 +22,20 @@ interface Parts {
 }
 const parts: Mixin<Parts> = {};
 
-const created = on(authEvents["user.created"], async function ({ payload: { userId, emailId }, rev }) {
-  const { keeping } = this as unknown as Parts;
-  await keepPerson(keeping.db, { _id: userId, emailId, rev });
-});
-const changed = { ...created, topic: authEvents["user.changed"].topic };
-const deleted = on(authEvents["user.deleted"], async function ({ payload: { userId }, rev }) {
-  const { keeping } = this as unknown as Parts;
-  await keepPerson(keeping.db, { _id: userId, emailId: null, rev });
+async function keepKnown(this: Parts, { payload: { userId, emailId }, rev }: Followed<Account>): Promise<void> {
+  await keepPerson(this.keeping.db, { _id: userId, emailId, rev });
+}
+const following = follow(followed.request, {
+  "auth.user.created": keepKnown,
+  "auth.user.changed": keepKnown,
+  async "auth.user.deleted"(this: Parts, { payload: { userId }, rev }) {
+    await keepPerson(this.keeping.db, { _id: userId, emailId: null, rev });
+  },
 });
 
 export default service(request, {
   restoring,
-  mixins: [database("request", [requests, blocks, people, outbox]), relay, follow("request", [created, changed, deleted]), parts],
+  mixins: [database("request", [requests, blocks, people, outbox]), relay, following, parts],
   started() {
     this.keeping = { ...portsOf(this.broker), db: this.db, log: this.logger };
   },

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
 import { followClock, type Clock } from "../../core/clock.ts";
+import type { EventRef } from "../../core/contract.ts";
 import { newId } from "../../core/ids.ts";
 import { processRegistry } from "../../core/metrics/declare.ts";
 import { portsOf } from "../../core/ports.ts";
@@ -16,7 +17,7 @@ import { openLocalQueue } from "../../core/queue/local.ts";
 import type { DurableEvent, Queue } from "../../core/queue/queue.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { insert, update, type Database, type Store } from "../../core/store/store.ts";
-import { follow, on, type Followed } from "../../mixins/follower.ts";
+import { follow, followings, type Followed } from "../../mixins/follower.ts";
 import { announce, outbox } from "../../mixins/outbox.ts";
 import { startRelay, type OutboxRow, type Relay } from "../../mixins/relay.ts";
 import { eventually } from "../support/eventually.ts";
@@ -38,11 +39,14 @@ async function start(...services: readonly ServiceSchema[]): Promise<ServiceBrok
   cleanUps.push(() => broker.stop());
   return broker;
 }
+/** Less than the queue has for its group: as if a newer release followed another event too. */
+const { shelf: shelfFollows } = followings({ shelf: [thingEvents.changed] });
+
 /** A service that follows things, and what it heard. */
 function shelf(): { service: ServiceSchema; heard: Followed<{ id: string }>[] } {
   const heard: Followed<{ id: string }>[] = [];
-  const handler = on(thingEvents.changed, (event) => Promise.resolve(void heard.push(event)));
-  return { service: { name: "shelf", mixins: [follow("shelf", [handler])] }, heard };
+  const hear = (event: Followed<{ id: string }>) => Promise.resolve(void heard.push(event));
+  return { service: { name: "shelf", mixins: [follow(shelfFollows, { "thing.changed": hear })] }, heard };
 }
 /** Less than the relay's pause of 5 s. */
 const soonMs = 4500;
@@ -96,13 +100,13 @@ describe("A follower", () => {
 
   test("handles events only when its service is ready, as the service", async () => {
     const handledBy: unknown[] = [];
-    const handler = on(thingEvents.changed, function (this: { name: string; isReady: boolean }) {
+    function handle(this: { name: string; isReady: boolean }) {
       handledBy.push([this.name, this.isReady]);
       return Promise.resolve();
-    });
+    }
     const slow: ServiceSchema = {
       name: "slow",
-      mixins: [follow("shelf", [handler])],
+      mixins: [follow(shelfFollows, { "thing.changed": handle })],
       async started() {
         await publish(this.broker, thingEvents.changed.topic);
         await pause(200);
@@ -155,7 +159,7 @@ describe("Relays of one outbox", () => {
     cleanUps.push(() => relay.stop());
     return relay;
   }
-  async function announceMany(count: number, ref = thingEvents.changed): Promise<void> {
+  async function announceMany(count: number, ref: EventRef = thingEvents.changed): Promise<void> {
     const operations = Array.from({ length: count }, (_, rev) => announce(ref, { key: newId(), rev, payload: { id: "" } }));
     await db.commit(operations);
   }

@@ -105,7 +105,7 @@ describe("what the compiler knows", () => {
     type List = typeof notes.list extends ActionRef<infer P, infer R> ? [Infer<P>, R] : never;
     same<List, [{ ownerId: string; limit: number }, Note[]]>();
     const declared = events("notes", { written: returns<{ id: string }>() });
-    same<typeof declared.written, EventRef<{ id: string }>>();
+    same<typeof declared.written, EventRef<{ id: string }, "notes.written">>();
     expect(declared.written.topic).toBe("notes.written");
   });
 
