@@ -6,18 +6,13 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import mongoose from "mongoose";
-import { followClock } from "../core/clock.ts";
-import { readConfig } from "../core/config.ts";
-import { openLocalFeed } from "../core/feed/local.ts";
 import { rangeOf } from "../core/store/shapes.ts";
 import { countQuery, pageQuery, type Query } from "../core/store/sqlite/pages.ts";
 import { tableOf } from "../core/store/sqlite/tables.ts";
 import type { Database, Doc } from "../core/store/store.ts";
-import { silent, type TestStore } from "../test/support/stores.ts";
-import { repository } from "../services/chat/chat.repository.ts";
+import { startNode, workFor } from "../test/support/chat-nodes.ts";
+import type { TestStore } from "../test/support/stores.ts";
 import type { Work } from "../services/chat/work.ts";
-import { ReceiptNotes } from "../services/chat/receipt-notes.ts";
-import { openTimelines } from "../services/chat/timelines.ts";
 import { openChats } from "./seed/chats.ts";
 import type { Filled } from "./seed/filled.ts";
 
@@ -38,7 +33,7 @@ export async function readFromSqlite(
   const connection = new DatabaseSync(join(place[1], "parley.db"), { readOnly: true });
   try {
     const queries: Query[] = [];
-    await act(await workOn(recorded(await openChats(store), queries), userId));
+    await act(workFor(await startNode(store, recorded(await openChats(store), queries)), userId));
     const counted = queries.map((query) => counting(connection, query));
     return {
       read: counted.reduce((sum, { read }) => sum + read, 0),
@@ -64,17 +59,6 @@ function recorded(db: Database, queries: Query[]): Database {
       return db.count(from, page);
     },
   };
-}
-
-/** What chat's handlers work with, for a caller whom nothing but the store answers. */
-async function workOn(db: Database, userId: string): Promise<Work> {
-  const [config, feed, rows] = [readConfig({}), openLocalFeed(), repository(db)];
-  const clock = await followClock(() => Promise.resolve(Date.now()));
-  clock.stop();
-  const timelines = openTimelines({ db, repository: rows, feed, clock, log: silent });
-  const parts = { db, repository: rows, config, feed, clock, timelines };
-  const nobody = () => Promise.resolve([]);
-  return { ...parts, receiptNotes: new ReceiptNotes(feed), userId, summaries: nobody, knownPeople: nobody, askRelations: nobody };
 }
 
 function counting(connection: DatabaseSync, { sql, values }: Query): { read: number; returned: number; plan: string[] } {

@@ -1,27 +1,27 @@
 /** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
 import { Forbidden, Invalid } from "../../core/errors.ts";
 import { userChannel, type UserNote } from "../../core/feed/channels.ts";
+import type { Infer } from "../../core/schema.ts";
 import { settle } from "../../core/settle.ts";
 import { update } from "../../core/store/store.ts";
 import { members } from "./collections.ts";
-import { chatChannel, type Chat, type ChatNote } from "./contract.ts";
+import { chat as actions, chatChannel, type Chat, type ChatNote } from "./contract.ts";
 import { authorize } from "./attachments.ts";
 import { isActive, notAMember } from "./policy.ts";
 import { viewOf } from "./views.ts";
 import type { Work } from "./work.ts";
 
-export interface Settings {
-  /** ISO-8601; null, and a time that is past, unmute. */
-  readonly mutedUntil?: string | null | undefined;
-  readonly archived?: boolean | undefined;
-  readonly pinned?: boolean | undefined;
-}
+export type Settings = Omit<Infer<typeof actions.changeSettings.params>, "chatId">;
 
-/** @throws Forbidden  not a member; Invalid  nothing to change, or no time */
-export async function changeSettings(work: Work, chatId: string, { mutedUntil, archived, pinned }: Settings): Promise<Chat> {
+/**
+ * Stores each of the settings under its own name.
+ * @param mutedUntil  ISO-8601; null, and a time that is past, unmute
+ * @throws Forbidden  not a member; Invalid  nothing to change, or no time
+ */
+export async function changeSettings(work: Work, chatId: string, { mutedUntil, ...others }: Settings): Promise<Chat> {
   const { db, repository, feed, userId, clock } = work;
-  if ((mutedUntil ?? archived ?? pinned) === undefined && mutedUntil !== null) throw new Invalid("Name a setting to change");
-  const settings = { archived, pinned, mutedUntil: muteTime(mutedUntil, clock.now()) };
+  const settings = { ...others, mutedUntil: muteTime(mutedUntil, clock.now()) };
+  if (Object.values(settings).every((value) => value === undefined)) throw new Invalid("Name a setting to change");
   const { outcome } = await settle(db, async () => {
     const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);

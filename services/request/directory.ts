@@ -30,8 +30,8 @@ export async function personByEmail(db: Database, ctx: Ctx<unknown>, emailId: st
  * @throws Conflict, Duplicate  another event about this person at the same moment; the queue hands this one out again
  */
 export async function keepPerson(db: Database, person: PersonRow): Promise<void> {
-  const { _id, emailId, rev } = person;
+  const { _id, ...fields } = person;
   const known = await db.get(people, _id);
-  if (known !== undefined && known.rev >= rev) return;
-  await db.commit([known === undefined ? insert(people, person) : update(people, { _id, rev: known.rev }, { emailId, rev })]);
+  if (known !== undefined && known.rev >= fields.rev) return;
+  await db.commit([known === undefined ? insert(people, person) : update(people, { _id, rev: known.rev }, fields)]);
 }

@@ -6,7 +6,7 @@ import { update, type Collection, type Database, type Doc } from "../../core/sto
 import { chats, members, messages, type MemberRow } from "../../services/chat/collections.ts";
 import type { Draft, NewMessage } from "../../services/chat/draft.ts";
 import type { Needs } from "../../services/chat/scene.ts";
-import type { Timelines } from "../../services/chat/timelines.ts";
+import type { Tools } from "../../services/chat/work.ts";
 import { startNode } from "../support/chat-nodes.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
@@ -17,7 +17,7 @@ const hello = (senderId: string): NewMessage => ({ kind: "text", senderId, clien
 describeStores("A chat's timeline", (open) => {
   let opened: TestStore;
   let db: Database;
-  let node: Timelines;
+  let node: Tools;
   beforeAll(async () => {
     opened = await open();
     db = await openChats(opened.store);
@@ -27,14 +27,14 @@ describeStores("A chat's timeline", (open) => {
 
   /** Makes a change that ends with this row. @returns the row as the change left it, and as it is stored */
   async function outcome<R extends Doc>(from: Collection<R>, chatId: string, needs: Needs, apply: (draft: Draft) => R) {
-    const shown = await node.append(chatId, { needs, size: 100, apply });
+    const shown = await node.timelines.append(chatId, { needs, size: 100, apply });
     return { shown: untimed(shown), stored: untimed((await db.get(from, shown._id))!) };
   }
   /** The store fills in `changedAt`. */
   const untimed = <R extends Doc>(row: R): R => ({ ...row, changedAt: undefined });
   const memberOf = async (chatId: string, userId: string): Promise<MemberRow> => (await db.find(members, [{ chatId, userId }]))[0]!;
   const changeMember = (chatId: string, userId: string, change: (draft: Draft) => void) =>
-    node.append(chatId, {
+    node.timelines.append(chatId, {
       needs: { people: [userId] },
       size: 100,
       apply(draft) {
