@@ -40,6 +40,9 @@ export type StoreTime = typeof storeTime;
 /** A document's fields to write; null keeps the field with null, undefined leaves it out. */
 export type Fields<T> = { readonly [K in keyof T]?: T[K] | null | StoreTime | undefined };
 
+/** Every field of `T` by name, the optional ones too. A row that is built field by field lacks none of them, or does not compile. */
+export type Complete<T> = { readonly [K in keyof Required<T>]: T[K] };
+
 /** One operation of a commit. Make them with `insert`, `update`, ... below. */
 export type Operation =
   | { readonly op: "insert"; readonly in: Collection; readonly doc: Doc }

@@ -1,6 +1,6 @@
 /** Files that messages and groups' pictures refer to: which chat each is in, and who may see it. */
 import { codeOf, Conflict, Forbidden, Invalid, NotFound } from "../../core/errors.ts";
-import { insert, remove, type Operation } from "../../core/store/store.ts";
+import { insert, remove, type Complete, type Operation } from "../../core/store/store.ts";
 import { announce } from "../../mixins/outbox.ts";
 import type { AdmittedFile, Purpose, StoredFile } from "../media/contract.ts";
 import { files, type AttachedFile } from "./collections.ts";
@@ -11,12 +11,13 @@ import { relearn } from "./relations.ts";
 import type { Work } from "./work.ts";
 
 /** What is kept of an admitted file. */
-export const attached = ({ fileId, name, mimeType, size, width, height, hasThumb }: AdmittedFile): AttachedFile => ({
+export const attached = ({ fileId, name, mimeType, size, width, height, hasThumb }: AdmittedFile): Complete<AttachedFile> => ({
   fileId,
   name,
   mimeType,
   size,
-  ...(width == null || height == null ? {} : { width, height }),
+  width,
+  height,
   hasThumb,
 });
 

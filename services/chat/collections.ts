@@ -78,8 +78,8 @@ export interface AttachedFile {
   readonly name: string;
   readonly mimeType: string;
   readonly size: number;
-  readonly width?: number;
-  readonly height?: number;
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
   readonly hasThumb: boolean;
 }
 export interface MessageRow {

@@ -4,16 +4,21 @@
  */
 import { newId, pairKey } from "../../core/ids.ts";
 import { settle } from "../../core/settle.ts";
-import { expect, insert, update, type Operation } from "../../core/store/store.ts";
+import { expect, insert, update, type Complete, type Operation } from "../../core/store/store.ts";
 import type { Relation } from "../request/contract.ts";
 import { relations, type RelationRow } from "./collections.ts";
 import { isActive, mayChat } from "./policy.ts";
 import type { Tools, Work } from "./work.ts";
 
+/** The fields that chat stores of a relation; an event carries more. */
+const copied = ({ pair, state, rev }: Relation): Complete<Omit<RelationRow, "_id">> => ({ pair, state, rev });
+
 /** What a commit says of a relation that it rests on: it still is as judged, or becomes it now. */
-export function restOn(known: RelationRow | undefined, { pair, state, rev }: Relation): Operation {
-  if (known === undefined) return insert(relations, { _id: newId(), pair, state, rev });
-  return known.rev >= rev ? expect(relations, { pair, rev: known.rev }) : update(relations, { pair, rev: known.rev }, { state, rev });
+export function restOn(known: RelationRow | undefined, relation: Relation): Operation {
+  const { pair, ...standing } = copied(relation);
+  if (known === undefined) return insert(relations, { _id: newId(), pair, ...standing });
+  const asKnown = { pair, rev: known.rev };
+  return known.rev >= standing.rev ? expect(relations, asKnown) : update(relations, asKnown, standing);
 }
 
 /** The newer of what is known and what was asked. */

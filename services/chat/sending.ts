@@ -1,11 +1,12 @@
 /** A send as a change of the chat's timeline. */
 import { createHash } from "node:crypto";
 import { codeOf, NotFound, type DomainError } from "../../core/errors.ts";
-import type { AdmittedFile } from "../media/contract.ts";
+import type { Infer } from "../../core/schema.ts";
+import type { Complete } from "../../core/store/store.ts";
 import { attached, claimFile, keepFile } from "./attachments.ts";
 import type { Repository } from "./chat.repository.ts";
 import type { MessageRow } from "./collections.ts";
-import type { Message, Sent } from "./contract.ts";
+import { chat, type Message, type Sent } from "./contract.ts";
 import type { Draft } from "./draft.ts";
 import { authorizePost, visible, type Contacts } from "./policy.ts";
 import { presentMessage } from "./present.ts";
@@ -13,14 +14,18 @@ import { relearn } from "./relations.ts";
 import { expiry, type Change } from "./timeline.ts";
 import type { Work } from "./work.ts";
 
-export interface OutgoingMessage {
-  readonly text: string;
-  readonly clientId: string;
-  readonly replyTo?: string | undefined;
-}
+export type OutgoingMessage = Infer<typeof chat.send.params>["messages"][number];
+export type OutgoingFile = Omit<Infer<typeof chat.sendFile.params>, "chatId">;
 
 /** Of what was sent first: a repeat under the same clientId must have the same. */
 const hashOf = (body: readonly (string | null)[]): string => createHash("sha256").update(JSON.stringify(body)).digest("base64url");
+
+/** The fields of a send that the message's row takes over. */
+const content = ({ text, clientId, replyTo }: OutgoingMessage): Complete<Pick<MessageRow, keyof OutgoingMessage>> => ({
+  text,
+  clientId,
+  replyTo: replyTo ?? null,
+});
 
 /**
  * The change that stores one message.
@@ -44,26 +49,19 @@ export function sendChange(
     },
     apply(draft) {
       authorizeSend(contacts, draft, senderId, message.replyTo, repliedTo);
-      const { text, clientId, replyTo = null } = message;
-      return { message: draft.add({ kind: "text", senderId, clientId, bodyHash: hash, text, replyTo }), stored: true };
+      return { message: draft.add({ ...content(message), kind: "text", senderId, bodyHash: hash }), stored: true };
     },
   };
-}
-
-export interface OutgoingFile extends Omit<OutgoingMessage, "text"> {
-  readonly file: AdmittedFile;
-  /** Of the bytes as sent. */
-  readonly sha256: string;
-  readonly text?: string | undefined;
 }
 
 /** The change that stores one message with a file. */
 export function fileChange(
   contacts: Contacts,
   senderId: string,
-  { file, sha256, text = "", clientId, replyTo }: OutgoingFile,
+  { file, sha256, ...sent }: OutgoingFile,
   repliedTo: MessageRow | undefined,
 ): Change<{ message: Message; stored: boolean }> {
+  const { text = "", clientId, replyTo } = sent;
   const hash = hashOf([text, replyTo ?? null, sha256]);
   return {
     needs: { people: [senderId], files: [file.fileId] },
@@ -72,7 +70,8 @@ export function fileChange(
     apply(draft) {
       authorizeSend(contacts, draft, senderId, replyTo, repliedTo);
       claimFile(draft, file, "message", draft.now);
-      const message = draft.add({ kind: "file", senderId, clientId, bodyHash: hash, text, replyTo: replyTo ?? null, file: attached(file) });
+      const body = { ...sent, text, replyTo: replyTo ?? null, file: attached(file) };
+      const message = draft.add({ ...body, kind: "file", senderId, bodyHash: hash });
       draft.also(keepFile(draft.chat._id, message._id, file));
       return { message, stored: true };
     },

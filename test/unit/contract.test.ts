@@ -11,6 +11,7 @@ import { defaultPolicy } from "../../core/policy.ts";
 import { emailAddress, id, pageLimit } from "../../core/rules.ts";
 import type { Infer, Input } from "../../core/schema.ts";
 import { service, type Mixin } from "../../core/service.ts";
+import type { Complete } from "../../core/store/store.ts";
 
 /** True when the two types are the same, and not merely assignable. */
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -89,6 +90,10 @@ describe("what the compiler knows", () => {
     // @ts-expect-error one is wider
     const wider = () => same<{ a: string }, { a: string | null }>();
     expect([more, wider]).toHaveLength(2);
+  });
+
+  test("a complete row names every field, the optional ones too", () => {
+    same<Complete<{ a: string; b?: number }>, { readonly a: string; readonly b: number | undefined }>();
   });
 
   test("what is optional may be left out; what has a default may be left out by the caller and is there for the handler", () => {
