@@ -21,6 +21,7 @@ import {
   wrong,
 } from "./config-values.ts";
 import { readSecretFile } from "./secret-files.ts";
+import { serviceNames } from "./service-names.ts";
 
 interface Variable<T> {
   readonly meaning: string;
@@ -39,11 +40,9 @@ function secretVariable<T>(meaning: string, read: (text: string | undefined) => 
   return { meaning, default: "", read, isSecret: true };
 }
 
-export const serviceNames = ["admin", "auth", "chat", "gateway", "media", "profile", "request"] as const;
-export type ServiceName = (typeof serviceNames)[number];
-const services = (text: string): readonly ServiceName[] =>
-  list(text).map(
-    (name) => serviceNames.find((known) => known === name) ?? wrong(`a list of ${serviceNames.join(", ")}; there is no service "${name}"`),
+const services = (text: string): readonly string[] =>
+  list(text).map((name) =>
+    serviceNames.includes(name) ? name : wrong(`a list of ${serviceNames.join(", ")}; there is no service "${name}"`),
   );
 
 export const variables = {
@@ -54,7 +53,7 @@ export const variables = {
     "./data",
     or(resolve("data"), (text) => resolve(text)),
   ),
-  SERVICES: variable("Services this node runs, separated by commas", "all", or(serviceNames as readonly ServiceName[], services)),
+  SERVICES: variable("Services this node runs, separated by commas", "all", or(serviceNames, services)),
   AMQP_URL: secretVariable("RabbitMQ; set all three URLs to run as a mesh", optional(url("amqp:", "amqps:"))),
   REDIS_URL: secretVariable("Redis", optional(url("redis:", "rediss:"))),
   MONGO_URI: secretVariable("MongoDB replica set", optional(mongoUri)),

@@ -1,7 +1,8 @@
 /** The configuration: its defaults, a clear line for whatever is wrong, and the README's table of it. */
 import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { ConfigError, readConfig, serviceNames, variables } from "../../core/config.ts";
+import { ConfigError, readConfig, variables } from "../../core/config.ts";
+import { serviceNames } from "../../core/service-names.ts";
 import { configTable } from "../../scripts/config-table.ts";
 import { outOfDate, withTable } from "../../scripts/markdown-table.ts";
 

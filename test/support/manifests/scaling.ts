@@ -1,5 +1,5 @@
 /** Rules about how many pods of a service run, where, and how they are exchanged. */
-import { serviceNames } from "../../../core/config.ts";
+import { serviceNames } from "../../../core/service-names.ts";
 import {
   environmentOf,
   named,
