@@ -43,9 +43,16 @@ export interface ActionSpec {
   readonly policy?: CallPolicy;
 }
 
+/** What a contract says of its service as a whole. */
+export interface ServiceTraits {
+  /** Its callers do without it while it is away, and are ready all the same. */
+  readonly isOptional?: boolean;
+}
+
 /** A callable reference to an action: `call(ctx, chat.send, {...})`. */
-export interface ActionRef<P = any, R = any> extends Omit<ActionSpec, "params" | "result"> {
+export interface ActionRef<P = any, R = any> extends Omit<ActionSpec, "params" | "result">, ServiceTraits {
   readonly name: string;
+  readonly service: string;
   readonly params: P;
   readonly result: Returns<R>;
 }
@@ -60,9 +67,10 @@ export type Contract<S extends Specs> = { readonly [K in keyof S]: ActionRef<S[K
 export function contract<const S extends Specs>(
   service: string,
   specs: S & { readonly [K in keyof S]: { readonly routeBy?: keyof S[K]["params"] } },
+  traits: ServiceTraits = {},
 ): Contract<S> {
   return Object.fromEntries(
-    Object.entries(specs).map(([action, spec]) => [action, { ...spec, name: `${service}.${action}` }]),
+    Object.entries(specs).map(([action, spec]) => [action, { ...spec, ...traits, name: `${service}.${action}`, service }]),
   ) as unknown as Contract<S>;
 }
 

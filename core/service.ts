@@ -36,7 +36,7 @@ export function service<C extends Record<keyof C, ActionRef>, M extends object =
   schema: Schema<C, M, X> & ThisType<Service & M & Adds<X>>,
 ): ServiceSchema {
   const refs = Object.entries<ActionRef>(spec);
-  const name = refs[0]![1].name.split(".")[0]!;
+  const name = refs[0]![1].service;
   const handlers = schema.actions as unknown as Record<string, ActionSchema["handler"]>;
   const actions = Object.fromEntries(refs.map(([key, ref]) => [key, actionSchema(ref, handlers[key])]));
   return { ...schema, name, actions } as unknown as ServiceSchema;

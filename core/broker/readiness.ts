@@ -3,6 +3,7 @@
  * others is there. `/ready` says which part is away.
  */
 import type { ServiceBroker } from "moleculer";
+import type { ActionRef } from "../contract.ts";
 import { arePortsOpen, portsOf } from "../ports.ts";
 
 /** Says what is wrong, or undefined. */
@@ -17,14 +18,15 @@ export function addCheck(broker: ServiceBroker, part: string, check: Check): voi
   checks.set(broker, known.set(part, check));
 }
 
-/** A check that some node offers each of these services. */
-export const needs =
-  (broker: ServiceBroker, services: readonly string[]): Check =>
-  () => {
+/** A check that some node offers each service that these actions are of. Optional services may be away. */
+export function needs(broker: ServiceBroker, actions: readonly ActionRef[]): Check {
+  const services = new Set(actions.filter(({ isOptional }) => isOptional !== true).map(({ service }) => service));
+  return () => {
     const offered = new Set(broker.registry.getServiceList({ onlyAvailable: true }).map(({ name }) => name));
-    const away = services.filter((service) => !offered.has(service));
+    const away = [...services].filter((service) => !offered.has(service));
     return away.length > 0 ? `away: ${away.join(", ")}` : undefined;
   };
+}
 
 export interface Readiness {
   readonly ready: boolean;

@@ -17,6 +17,7 @@ import { NotFound, StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
 import { securityLog } from "../../core/security/log.ts";
+import { calledActions } from "./called-actions.ts";
 import { answerDocument, documentPaths } from "./docs/served.ts";
 import { addressing } from "./http/address.ts";
 import { answerError, noteOn, routeOf, type HttpRequest, type PathParams } from "./http/answer.ts";
@@ -131,7 +132,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
     const { config, feed, clock, installation, limits, blobs, jwtSecrets } = portsOf(this.broker);
     const { broker, logger: log } = this;
     this.server.keepAliveTimeout = config.KEEP_ALIVE_MS;
-    addCheck(broker, "services called", needs(broker, ["auth", "profile", "request", "chat", "media"]));
+    addCheck(broker, "services called", needs(broker, calledActions));
     try {
       this.around = {
         limits,

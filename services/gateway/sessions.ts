@@ -71,7 +71,7 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
     for (const listener of listeners) listener(revocation);
   };
 
-  const authAway = needs(broker, ["auth"]);
+  const authAway = needs(broker, [auth.revocations]);
   const pullAll = async () => {
     const away = authAway();
     if (away !== undefined) throw new Unavailable(away);

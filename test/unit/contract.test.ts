@@ -179,7 +179,10 @@ describe("what the compiler knows", () => {
 describe("what becomes of it", () => {
   test("references are named after service and action, events after service and event", () => {
     expect(notes.write).toMatchObject({ name: "notes.write", access: "user", summary: "Keep a note" });
-    expect(notes.list).toMatchObject({ name: "notes.list", access: "service", routeBy: "ownerId" });
+    expect(notes.list).toMatchObject({ name: "notes.list", service: "notes", access: "service", routeBy: "ownerId" });
+    expect(notes.list.isOptional).toBeUndefined();
+    const { list } = contract("spare", { list: { summary: "", access: "user", params: {}, result: returns() } }, { isOptional: true });
+    expect(list).toMatchObject({ service: "spare", isOptional: true });
     expect(events("notes", { written: returns() })).toEqual({ written: { topic: "notes.written", payload: {} } });
   });
 
