@@ -33,7 +33,7 @@ export interface ChatEvents {
 
 export interface ChatsParts {
   readonly myId: string;
-  readonly emit: <K extends keyof ChatEvents>(event: K, data: ChatEvents[K]) => void;
+  emit<K extends keyof ChatEvents>(event: K, data: ChatEvents[K]): void;
   /** A message of one's own is stored. @returns whether it was waited for here */
   readonly settle: (message: Message) => boolean;
   /** What is held of this chat is another, and is to be saved. */

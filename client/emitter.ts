@@ -1,12 +1,11 @@
 /** Typed events. */
 
 export class Emitter<E extends object> {
-  private readonly listeners = new Map<keyof E, Set<(data: any) => void>>();
+  private readonly listeners: { [K in keyof E]?: Set<(data: E[K]) => void> } = {};
 
   /** @returns stops it */
   on<K extends keyof E>(event: K, listener: (data: E[K]) => void): () => void {
-    const known = this.listeners.get(event) ?? new Set();
-    this.listeners.set(event, known.add(listener));
+    const known = (this.listeners[event] ??= new Set()).add(listener);
     return () => void known.delete(listener);
   }
 
@@ -22,7 +21,7 @@ export class Emitter<E extends object> {
   }
 
   emit<K extends keyof E>(event: K, data: E[K]): void {
-    for (const listener of [...(this.listeners.get(event) ?? [])]) {
+    for (const listener of [...(this.listeners[event] ?? [])]) {
       try {
         listener(data);
       } catch (error) {

@@ -59,7 +59,7 @@ export class Session {
     this.keeping = new Keeping(storage, (key) => this.record(key));
     this.chats = new Chats({
       myId: me._id,
-      emit: (event, data) => events.emit<any>(event, data),
+      emit: events.emit.bind(events),
       settle: (message) => this.outbox.settle(message),
       onTouched: (chatId) => this.keeping.touch(chatKey(chatId)),
     });

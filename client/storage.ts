@@ -99,7 +99,7 @@ export class LocalStorage implements Storage {
   private readonly prefix: string;
 
   /** @param name  keeps clients apart that share the area */
-  constructor(name = "parley", area: KeyValues = (globalThis as unknown as { localStorage: KeyValues }).localStorage) {
+  constructor(name = "parley", area: KeyValues = (globalThis as { localStorage: KeyValues }).localStorage) {
     this.area = area;
     this.prefix = `${name}/`;
   }

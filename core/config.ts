@@ -183,7 +183,7 @@ export function readConfig(env: Env): Config {
         return [name, undefined];
       }
     }),
-  ) as unknown as Values;
+  ) as Values;
   if (lines.length === 0) lines.push(...contradictions(values));
   if (lines.length > 0) throw new ConfigError(lines);
   return { ...values, mesh: meshOf(values) };

@@ -36,7 +36,7 @@ export interface ActionSpec {
   readonly summary: string;
   readonly access: Access;
   readonly params: Rules;
-  readonly result: Returns<any>;
+  readonly result: Returns<unknown>;
   readonly errors?: ErrorsThrown;
   /** The param that picks the node (rendezvous hashing); a hint that avoids conflicts, never needed for correctness. */
   readonly routeBy?: string;
@@ -50,7 +50,7 @@ export interface ServiceTraits {
 }
 
 /** A callable reference to an action: `call(ctx, chat.send, {...})`. */
-export interface ActionRef<P = any, R = any> extends Omit<ActionSpec, "params" | "result">, ServiceTraits {
+export interface ActionRef<P = Rules, R = unknown> extends Omit<ActionSpec, "params" | "result">, ServiceTraits {
   readonly name: string;
   readonly service: string;
   readonly params: P;
@@ -71,21 +71,24 @@ export function contract<const S extends Specs>(
 ): Contract<S> {
   return Object.fromEntries(
     Object.entries(specs).map(([action, spec]) => [action, { ...spec, ...traits, name: `${service}.${action}`, service }]),
-  ) as unknown as Contract<S>;
+  ) as Contract<S>;
 }
 
 /** A durable event: its topic and the state it carries. Consumers keep the highest `rev` a `key`, so order and repeats don't matter. */
-export interface EventRef<T = any, Topic extends string = string> {
+export interface EventRef<T = unknown, Topic extends string = string> {
   readonly topic: Topic;
   readonly payload: Returns<T>;
 }
 
+type PayloadOf<R> = R extends Returns<infer T> ? T : never;
+type Events<S extends string, E> = { readonly [K in keyof E & string]: EventRef<PayloadOf<E[K]>, `${S}.${K}`> };
+
 /** Declares a service's durable events. Each becomes a typed reference to the topic `<service>.<event>`. */
-export function events<const S extends string, const E extends { readonly [event: string]: Returns<any> }>(
+export function events<const S extends string, const E extends { readonly [event: string]: Returns<unknown> }>(
   service: S,
   payloads: E,
-): { readonly [K in keyof E & string]: EventRef<E[K] extends Returns<infer T> ? T : never, `${S}.${K}`> } {
+): Events<S, E> {
   return Object.fromEntries(
     Object.entries(payloads).map(([event, payload]) => [event, { topic: `${service}.${event}`, payload }]),
-  ) as never;
+  ) as Events<S, E>;
 }

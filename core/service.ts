@@ -16,30 +16,34 @@ declare const adds: unique symbol;
 export type Mixin<T extends object = object> = Partial<ServiceSchema> & { readonly [adds]?: (_: T) => void };
 
 // An intersection of what all the mixins add: T sits in a parameter, so infer joins with &.
-type Adds<X extends readonly Mixin<any>[]> = [X[number]] extends [never]
+type Adds<X extends readonly Mixin<never>[]> = [X[number]] extends [never]
   ? unknown
   : X[number] extends { readonly [adds]?: (_: infer T) => void }
     ? T
     : unknown;
 
-type Schema<C, M, X> = Omit<ServiceSchema, "name" | "actions" | "methods" | "mixins"> & {
+type Schema<C, M, X> = Omit<ServiceSchema, "name" | "actions" | "methods" | "mixins" | "created" | "started" | "stopped"> & {
   /** What has to be done with its rows around a restore from a backup. */
   restoring?: Restoring;
   mixins?: X;
   actions: Handlers<C>;
   methods?: M;
+  // Moleculer's types would give these a `this` on which everything is `any`.
+  created?(): void;
+  started?(): Promise<void> | void;
+  stopped?(): Promise<void> | void;
 };
 
 /** A service's schema from its contract; `this` is the service with its methods and what its mixins add. */
-export function service<C extends Record<keyof C, ActionRef>, M extends object = object, const X extends readonly Mixin<any>[] = []>(
+export function service<C extends Record<keyof C, ActionRef>, M extends object = object, const X extends readonly Mixin<never>[] = []>(
   spec: C,
   schema: Schema<C, M, X> & ThisType<Service & M & Adds<X>>,
 ): ServiceSchema {
   const refs = Object.entries<ActionRef>(spec);
   const name = refs[0]![1].service;
-  const handlers = schema.actions as unknown as Record<string, ActionSchema["handler"]>;
+  const handlers = schema.actions as Record<string, ActionSchema["handler"]>;
   const actions = Object.fromEntries(refs.map(([key, ref]) => [key, actionSchema(ref, handlers[key])]));
-  return { ...schema, name, actions } as unknown as ServiceSchema;
+  return { ...schema, mixins: [...(schema.mixins ?? [])], name, actions } as ServiceSchema;
 }
 
 function actionSchema(ref: ActionRef, handler: ActionSchema["handler"]): ActionSchema {

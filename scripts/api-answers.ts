@@ -48,8 +48,8 @@ export function answers(): Answers {
 }
 
 function compilerOptions(): ts.CompilerOptions {
-  const { config } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path));
-  return ts.parseJsonConfigFileContent(config, ts.sys, root).options;
+  const read: { readonly config?: unknown } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path));
+  return ts.parseJsonConfigFileContent(read.config, ts.sys, root).options;
 }
 
 /** Each `row({...})` in a file, whatever the function is called: it names a path or an event. */

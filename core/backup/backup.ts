@@ -127,9 +127,10 @@ interface Notes {
 }
 
 async function* noting(snapshot: Snapshot, service: string, c: Collection, { keys, versions }: Notes, signal: AbortSignal) {
+  const { blobs } = c as Collection<Doc>;
   for await (const page of snapshot.rows(service, c)) {
     signal.throwIfAborted();
-    if (c.blobs !== undefined) for (const row of page) keys.push(...c.blobs(JSON.parse(row) as Doc));
+    if (blobs !== undefined) for (const row of page) keys.push(...blobs(JSON.parse(row) as Doc));
     // In the middle of a migration rows may be of the one and the other: `oldest` says who can read both.
     if (c.name === schemas.name) for (const row of page) versions[service] = newestOf(JSON.parse(row) as SchemaRow);
     yield page;

@@ -8,7 +8,7 @@ import { faultPoint } from "../faults.ts";
 import { changeFacts, readFacts } from "../installation.ts";
 import type { DeclaredDatabase } from "../store/contents.ts";
 import { schemas } from "../store/migrations.ts";
-import { insert, type Database, type Doc, type Operation } from "../store/store.ts";
+import { insert, type Collection, type Database, type Doc, type Operation } from "../store/store.ts";
 import type { Declared } from "./declared.ts";
 import { newEra, prepare } from "./era.ts";
 import type { Manifest } from "./format.ts";
@@ -95,7 +95,7 @@ async function write({ place, declared, file, signal }: Restore): Promise<void> 
     signal.throwIfAborted();
     if (entry.is === "rows") {
       const db = databases.get(entry.service)!;
-      const c = collections.get(`${entry.service}.${entry.collection}`)!;
+      const c = collections.get(`${entry.service}.${entry.collection}`) as Collection<Doc>;
       for (const batch of batches(await entry.rows())) {
         const operations: Operation[] = batch.map((row) => insert(c, row));
         await commits.run(() => db.commit(operations));

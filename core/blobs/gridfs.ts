@@ -23,6 +23,13 @@ interface Row {
   readonly gone: readonly FileId[];
 }
 
+/** A chunk as the driver reads it. */
+interface Chunk {
+  readonly files_id: FileId;
+  readonly n: number;
+  readonly data: mongoose.mongo.Binary;
+}
+
 const bucketName = "blobs";
 /** Of a file's chunks, GridFS' own default. Stored files have it, so it never changes. */
 const chunkBytes = 255 * 1024;
@@ -51,7 +58,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
   const bucket = new GridFSBucket(db, { bucketName, chunkSizeBytes: chunkBytes });
   const rows = db.collection<Row>(bucketName);
   const files = db.collection(`${bucketName}.files`);
-  const chunksOfFiles = db.collection<mongoose.mongo.GridFSChunk>(`${bucketName}.chunks`);
+  const chunksOfFiles = db.collection<Chunk>(`${bucketName}.chunks`);
   await rows.createIndexes([{ key: { writing: 1 } }, { key: { gone: 1 } }]);
   await chunksOfFiles.createIndex({ files_id: 1, n: 1 }, { unique: true });
 
@@ -78,7 +85,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
     for (let n = Math.floor(first / chunkBytes), at = n * chunkBytes; at <= last; n++, at += chunkBytes) {
       const chunk = await chunksOfFiles.findOne({ files_id: fileId, n });
       if (chunk === null) throw new Error("it was replaced or removed meanwhile");
-      const bytes = (chunk.data as unknown as mongoose.mongo.Binary).value();
+      const bytes = chunk.data.value();
       yield bytes.subarray(Math.max(first - at, 0), Math.min(last + 1 - at, chunkBytes));
     }
   }

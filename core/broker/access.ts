@@ -12,7 +12,7 @@ export const access: Middleware = {
   localAction(next, action: ActionSchema & { access?: Access }) {
     if (action.access !== "user") return next;
     return function (ctx) {
-      return (ctx.meta as Meta).user === undefined ? Promise.reject(new Unauthenticated()) : next.call(this, ctx);
+      return (ctx.meta as Meta).user === undefined ? Promise.reject(new Unauthenticated()) : (next.call(this, ctx) as unknown);
     };
   },
 };

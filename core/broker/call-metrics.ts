@@ -35,7 +35,7 @@ interface Calls {
 }
 /** `answered` by this node, or `made` to another one. */
 type Kind = "answered" | "made";
-type Handler = (ctx: Context<any, any>) => Promise<unknown>;
+type Handler = (ctx: Context) => Promise<unknown>;
 
 export function callMetrics(): Middleware {
   const all = new Map<string, Calls>();

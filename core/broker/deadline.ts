@@ -29,14 +29,14 @@ export function deadline(): Middleware {
           // Headers are this call's alone; meta would flow back into the caller's context.
           Object.assign(ctx, { headers: { deadline: Math.min(own, callers) } });
         }
-        return next.call(this, ctx);
+        return next.call(this, ctx) as unknown;
       };
     },
     localAction(next) {
       return function (ctx) {
         const until = deadlineOf(ctx);
         if (until !== undefined && clock() > until) return Promise.reject(new Unavailable());
-        return next.call(this, ctx);
+        return next.call(this, ctx) as unknown;
       };
     },
   };

@@ -1,22 +1,22 @@
 /** Moleculer's own middlewares, each on the side of a call where it is of use. */
-import * as moleculer from "moleculer";
-import type { Middleware, ServiceBroker } from "moleculer";
+import { Middlewares, type Middleware, type ServiceBroker } from "moleculer";
 import { patience } from "./patience.ts";
 
 type Side = "localAction" | "remoteAction";
 type Maker = (this: ServiceBroker, broker: ServiceBroker) => Middleware;
 
-// The types lack them.
-const { ContextTracker, CircuitBreaker } = (moleculer as unknown as { Middlewares: Record<"ContextTracker" | "CircuitBreaker", Maker> })
-  .Middlewares;
+declare module "moleculer" {
+  /** Moleculer exports them; its types don't. */
+  const Middlewares: Readonly<Record<"ContextTracker" | "CircuitBreaker", Maker>>;
+}
 
-/** Moleculer makes it when it has a broker, which the types lack too. */
-const made = (make: Maker): Middleware => make as unknown as Middleware;
-
-const without = (side: Side, make: Maker): Middleware =>
-  made(function (broker) {
+/** Made by Moleculer when it has a broker; its types know only middlewares that are made already. */
+const without = (side: Side, make: Maker): Middleware => {
+  const made: Maker = function (broker) {
     return { ...make.call(this, broker), [side]: undefined };
-  });
+  };
+  return made as Middleware;
+};
 
 /**
  * Innermost first, in Moleculer's order but for one: the breaker stands around the timeout. Inside it, where Moleculer has it, a node that
@@ -28,8 +28,8 @@ const without = (side: Side, make: Maker): Middleware =>
  */
 export const moleculers: readonly (string | Middleware)[] = [
   ...["ActionHook", "Validator", "Bulkhead", "Cacher"],
-  without("remoteAction", ContextTracker),
+  without("remoteAction", Middlewares.ContextTracker),
   patience(),
-  without("localAction", CircuitBreaker),
+  without("localAction", Middlewares.CircuitBreaker),
   ...["Retry", "Fallback", "ErrorHandler", "Debounce", "Throttle"],
 ];

@@ -27,7 +27,7 @@ export function patience(): Middleware {
 }
 
 function hearBeforeJudging({ registry }: ServiceBroker): void {
-  const { discoverer } = registry as unknown as { discoverer: { checkRemoteNodes(): void } };
+  const { discoverer } = registry;
   const check = discoverer.checkRemoteNodes.bind(discoverer);
   discoverer.checkRemoteNodes = () => void setImmediate(check);
 }

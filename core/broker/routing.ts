@@ -4,17 +4,7 @@
  * and throws when a breaker is open. Other calls go to the nodes by turns.
  */
 import { createHash } from "node:crypto";
-import { Strategies, type Context, type ServiceBroker } from "moleculer";
-
-interface Endpoint {
-  readonly id: string;
-}
-/** As Moleculer's registry has it. */
-interface KnownEndpoint extends Endpoint {
-  readonly local: boolean;
-  /** By this process' uptime, in whole seconds, rounded. */
-  readonly node: { readonly lastHeartbeatTime: number };
-}
+import { Strategies, type Context, type Endpoint, type Registry, type ServiceBroker } from "moleculer";
 
 /**
  * A node that was silent for so long is passed over as long as others are there: it may be dead, and is taken for that only after
@@ -25,7 +15,7 @@ const silentSeconds = 3.5;
 const weight = (nodeId: string, key: string): number => createHash("md5").update(nodeId).update("\0").update(key).digest().readUInt32BE(0);
 
 /** The node for this key; any order of `nodes` gives the same one. */
-export function pick<N extends Endpoint>(nodes: readonly N[], key: string): N {
+export function pick<N extends { readonly id: string }>(nodes: readonly N[], key: string): N {
   let best = nodes[0]!;
   let bestWeight = -1;
   for (const node of nodes) {
@@ -35,6 +25,9 @@ export function pick<N extends Endpoint>(nodes: readonly N[], key: string): N {
   return best;
 }
 
+/** What is looked at of an endpoint. Its `node.lastHeartbeatTime` is this process' uptime, in whole seconds, rounded. */
+type KnownEndpoint = Pick<Endpoint, "id" | "local"> & { readonly node: Pick<Endpoint["node"], "lastHeartbeatTime"> };
+
 /**
  * Moleculer's strategy of every node, for all actions. The option `key`, which comes with an action's description from other nodes too,
  * names the param to route by. `ROUTING=off` leaves these to turns.
@@ -42,15 +35,16 @@ export function pick<N extends Endpoint>(nodes: readonly N[], key: string): N {
 export class Routing extends Strategies.Base {
   private readonly key: string | undefined;
   private turn = 0;
-  constructor(registry: any, broker: ServiceBroker, options: { key?: string } = {}) {
+  constructor(registry: Registry, broker: ServiceBroker, options: { key?: string } = {}) {
     super(registry, broker, options);
     this.key = broker.metadata["routing"] === "off" ? undefined : options.key;
   }
-  override select(list: any[], ctx?: Context<any>): any {
-    const heard = (list as KnownEndpoint[]).filter(isHeard);
-    const nodes = heard.length > 0 ? heard : (list as KnownEndpoint[]);
-    const key: unknown = this.key === undefined ? undefined : ctx?.params?.[this.key];
-    return typeof key === "string" ? pick(nodes, key) : nodes[this.turn++ % nodes.length];
+  override select<E extends KnownEndpoint>(list: E[], ctx?: Context): E {
+    const heard = list.filter(isHeard);
+    const nodes = heard.length > 0 ? heard : list;
+    const params = ctx?.params as Readonly<Record<string, unknown>> | null | undefined;
+    const key = this.key === undefined ? undefined : params?.[this.key];
+    return typeof key === "string" ? pick(nodes, key) : nodes[this.turn++ % nodes.length]!;
   }
 }
 

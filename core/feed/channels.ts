@@ -1,4 +1,5 @@
 /** Feed channels that no single service owns. */
+import type { Channel } from "./feed.ts";
 
 /** What goes to all sockets of one person. */
 export interface UserNote {
@@ -9,4 +10,4 @@ export interface UserNote {
   /** The person's membership of this chat ended at this change: sockets that sat in it were told in its sequence, the others now. */
   readonly left?: { readonly chatId: string; readonly leftSeq: number };
 }
-export const userChannel = (userId: string): string => `user:${userId}`;
+export const userChannel = (userId: string): Channel<UserNote> => `user:${userId}`;

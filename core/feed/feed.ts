@@ -4,9 +4,9 @@
  */
 export interface Feed {
   /** Sends to all who listen on this channel now; never waits, never throws. `message` is plain JSON and must not be changed afterwards. */
-  publish(channel: string, message: object): void;
+  publish<M extends object>(channel: Channel<M>, message: NoInfer<M>): void;
   /** Listens. When the promise resolves, whatever is published from then on is heard, in each publisher's order. */
-  listen(channels: readonly string[], hear: (message: any, channel: string) => void): Promise<Subscription>;
+  listen<M extends object>(channels: readonly Channel<M>[], hear: (message: M, channel: string) => void): Promise<Subscription>;
   /** Calls back whenever messages may have been missed (the connection was lost and is back). */
   onInterruption(noticed: () => void): () => void;
   health(): { ok: boolean; detail?: string };
@@ -17,3 +17,7 @@ export interface Subscription {
   /** Stops listening; nothing is heard after the call. */
   stop(): void;
 }
+
+declare const carried: unique symbol;
+/** A channel's name, typed with the messages that go over it, so that publisher and listener agree on them. */
+export type Channel<M extends object = object> = string & { readonly [carried]?: M };

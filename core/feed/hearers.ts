@@ -1,6 +1,7 @@
 /** Handing one message to all who hear a channel: what both feed adapters do alike. */
 
-export type Hear = (message: any, channel: string) => void;
+/** Typed by the channel where it listens (`feed.ts`). */
+export type Hear = (message: object, channel: string) => void;
 
 /** One `listen`: the same function may listen twice. */
 export interface Hearer {

@@ -1,7 +1,7 @@
 /** The feed of an embedded server: messages are handed over in process, within the publisher's call and in the order published. */
 import { inspect } from "node:util";
 import type { Feed } from "./feed.ts";
-import { tell, type Hearer } from "./hearers.ts";
+import { tell, type Hear, type Hearer } from "./hearers.ts";
 
 export function openLocalFeed(): Feed {
   const channels = new Map<string, Set<Hearer>>();
@@ -34,7 +34,7 @@ export function openLocalFeed(): Feed {
       if (!delivering) deliverPublished();
     },
     listen(names, hear) {
-      const hearer = { hear };
+      const hearer = { hear: hear as Hear };
       for (const channel of names) listenTo(channel, hearer);
       return Promise.resolve({ stop: () => names.forEach((channel) => leave(channel, hearer)) });
     },

@@ -4,7 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import type { Logger } from "moleculer";
-import type { Subscription } from "./feed.ts";
+import type { Feed } from "./feed.ts";
 import { tell, type Hear, type Hearer } from "./hearers.ts";
 
 /** A channel that someone here listens to. */
@@ -17,7 +17,7 @@ interface Channel {
 }
 
 export interface Listening {
-  readonly listen: (names: readonly string[], hear: Hear) => Promise<Subscription>;
+  readonly listen: Feed["listen"];
   readonly onInterruption: (noticed: () => void) => () => void;
   /** Lets go of everything; who still waits for a confirmation waits no longer. */
   readonly stop: () => void;
@@ -87,7 +87,7 @@ export function listening(client: Redis, prefix: string, log: Logger): Listening
 
   return {
     async listen(names, hear) {
-      const hearer = { hear };
+      const hearer = { hear: hear as Hear };
       void subscribe(add(names, hearer));
       for (const name of names) await channels.get(name)?.confirmation.promise;
       return { stop: () => remove(names, hearer) };

@@ -149,7 +149,7 @@ export function countedHistogram<const L extends string>(
         type: "histogram",
         get: () => Promise.resolve({ ...metric, values: [...collector()].flatMap(valuesOf) }),
       };
-      // What prom-client prints needs no more than this; its types name its own classes.
+      // eslint-disable-next-line no-restricted-syntax -- printing needs no more than this; prom-client's types name its own classes
       registryOf(broker).registerMetric(metric as unknown as Histogram);
     },
   };

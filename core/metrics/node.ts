@@ -40,10 +40,7 @@ export function nodeMetrics(config: Config): Middleware {
 
 /** Of each service that other nodes offer. */
 function openBreakers(broker: ServiceBroker): (readonly [{ service: string }, number])[] {
-  const actions = broker.registry.getActionList({ skipInternal: true, withEndpoints: true }) as unknown as {
-    readonly name: string;
-    readonly endpoints?: readonly { readonly nodeID: string; readonly state: boolean }[];
-  }[];
+  const actions = broker.registry.getActionList({ skipInternal: true, withEndpoints: true });
   return actions.map(({ name, endpoints = [] }) => {
     const open = endpoints.filter(({ nodeID, state }) => nodeID !== broker.nodeID && !state);
     return [{ service: name.slice(0, name.indexOf(".")) }, open.length] as const;

@@ -24,7 +24,7 @@ export const eventOf = ({ content }: Message): DurableEvent => JSON.parse(conten
 export const attemptsOf = ({ properties }: Message): number => Number(properties.headers?.["attempts"] ?? 0);
 
 export function deadLetterOf(message: Message, group: string): DeadLetter {
-  const headers: Record<string, any> = message.properties.headers ?? {};
+  const headers = message.properties.headers ?? {};
   const byBroker = headers["x-death"]?.[0];
   const event = readable(message);
   if (byBroker !== undefined)

@@ -121,8 +121,8 @@ export interface Range {
  * @throws Error    `where` doesn't name the index's first fields, or a bound has more values than fields are left
  * @throws Invalid  a value that is not one
  */
-export function rangeOf(c: Collection, { index, where = {}, after = [], before = [], order = "asc", limit }: Page<any>): Range {
-  const declared = (c.indexes as Record<string, Index<any> | undefined>)[index];
+export function rangeOf(c: Collection, { index, where = {}, after = [], before = [], order = "asc", limit }: Page<object>): Range {
+  const declared = (c.indexes as Record<string, Index<never> | undefined>)[index];
   if (declared === undefined) throw new Error(`${c.name} has no index ${index}`);
   const fields: readonly string[] = declared.fields;
   const given = Object.keys(where);

@@ -14,8 +14,11 @@ export interface Index<T> {
   readonly unique?: boolean;
 }
 
-/** A collection as its service declares it, once, for both adapters. Index names are its own business: `byEmail`, `byChatAndSeq`. */
-export interface Collection<T extends Doc = any, I extends string = string> {
+/**
+ * A collection as its service declares it, once, for both adapters. Index names are its own business: `byEmail`, `byChatAndSeq`.
+ * Every collection is also a plain `Collection`, whose rows are not known.
+ */
+export interface Collection<T extends Doc = never, I extends string = string> {
   readonly name: string;
   readonly indexes: { readonly [K in I]: Index<T> };
   /** Keys of the blobs that a row stands for: a backup of the row holds them too. */
@@ -43,20 +46,23 @@ export type Fields<T> = { readonly [K in keyof T]?: T[K] | null | StoreTime | un
 /** Every field of `T` by name, the optional ones too. A row that is built field by field lacks none of them, or does not compile. */
 export type Complete<T> = { readonly [K in keyof Required<T>]: T[K] };
 
+/** Fields by name, of rows that are not known. */
+type Values = Readonly<Record<string, unknown>>;
+
 /** One operation of a commit. Make them with `insert`, `update`, ... below. */
 export type Operation =
   | { readonly op: "insert"; readonly in: Collection; readonly doc: Doc }
-  | { readonly op: "update"; readonly in: Collection; readonly where: Where<any>; readonly set: Fields<any> }
-  | { readonly op: "updateAll"; readonly in: Collection; readonly where: Where<any>; readonly set: Fields<any> }
-  | { readonly op: "upsert"; readonly in: Collection; readonly key: Where<any>; readonly set: Fields<any>; readonly insert: Fields<any> }
-  | { readonly op: "remove"; readonly in: Collection; readonly where: Where<any> }
-  | { readonly op: "expect"; readonly in: Collection; readonly where: Where<any> };
+  | { readonly op: "update"; readonly in: Collection; readonly where: Values; readonly set: Values }
+  | { readonly op: "updateAll"; readonly in: Collection; readonly where: Values; readonly set: Values }
+  | { readonly op: "upsert"; readonly in: Collection; readonly key: Values; readonly set: Values; readonly insert: Values }
+  | { readonly op: "remove"; readonly in: Collection; readonly where: Values }
+  | { readonly op: "expect"; readonly in: Collection; readonly where: Values };
 
 /** Adds a document. Throws `Duplicate` where a unique index, or the id, is taken. */
 export const insert = <T extends Doc>(c: Collection<T>, doc: { readonly [K in keyof T]: T[K] | StoreTime }): Operation => ({
   op: "insert",
   in: c,
-  doc: doc as unknown as Doc,
+  doc: doc as Doc,
 });
 /** Changes the one row that has these values; `where` names `_id` or a whole unique index. No such row: `Conflict`. */
 export const update = <T extends Doc>(c: Collection<T>, where: Where<T>, set: Fields<T>): Operation => ({

@@ -65,7 +65,10 @@ export async function sync(work: Work, since: Readonly<Record<string, number>>):
       parts.map(({ chat }) => [chat, memberships.get(chat._id)!] as const),
     ),
     messages: Object.fromEntries(parts.map(({ chat, messages }) => [chat._id, messages])),
-    seq: Object.fromEntries([...current.map(({ _id, seq }) => [_id, seq]), ...parts.map(({ chat, seq }) => [chat._id, seq])]),
+    seq: Object.fromEntries([
+      ...current.map(({ _id, seq }) => [_id, seq] as const),
+      ...parts.map(({ chat, seq }) => [chat._id, seq] as const),
+    ]),
     more: [...parts.filter(({ more }) => more).map(({ chat }) => chat._id), ...unreached],
     removed,
     reset,

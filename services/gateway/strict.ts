@@ -23,7 +23,7 @@ const longestField = 100;
 export type Check = (params: object) => void;
 
 export function strictCheck(rules: Rules): Check {
-  const check = validator.compile({ ...strictRules(rules), $$strict: true }) as unknown as (params: object) => true | RuleError[];
+  const check = validator.compile({ ...strictRules(rules), $$strict: true }) as (params: object) => true | RuleError[];
   // The validator would take null for what has a default.
   const defaulted = Object.keys(rules).filter((key) => rules[key]!.default !== undefined);
   return (params) => {

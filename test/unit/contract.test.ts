@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ServiceBroker, Validators } from "moleculer";
 import { call, type Ctx } from "../../core/call.ts";
 import { contract, events, returns, type ActionRef, type EventRef } from "../../core/contract.ts";
+import type { Channel, Feed } from "../../core/feed/feed.ts";
 import { newId } from "../../core/ids.ts";
 import { defaultPolicy } from "../../core/policy.ts";
 import { emailAddress, id, pageLimit } from "../../core/rules.ts";
@@ -140,6 +141,19 @@ describe("what the compiler knows", () => {
     expect(uses).toHaveLength(10);
   });
 
+  test("both ends of a feed channel agree on its messages", () => {
+    const channel: Channel<Note> = "notes";
+    const uses = [
+      (feed: Feed) => feed.publish(channel, { _id: "1", text: "x" }),
+      // @ts-expect-error a message of another type
+      (feed: Feed) => feed.publish(channel, { n: 1 }),
+      (feed: Feed) => feed.listen([channel], ({ text }) => text.length),
+      // @ts-expect-error it brings notes
+      (feed: Feed) => feed.listen([channel], (message: { n: number }) => message.n),
+    ];
+    expect(uses).toHaveLength(4);
+  });
+
   test("a service implements its contract, all of it and nothing else", () => {
     const write = (): Note => ({ _id: "1", text: "x" });
     const list = (): Note[] => [];
@@ -161,6 +175,9 @@ describe("what the compiler knows", () => {
     };
     service(notes, {
       mixins: [counting],
+      started() {
+        same<typeof this.count, number>();
+      },
       actions: {
         write(ctx) {
           same<typeof ctx.params, { text: string; color: "red" | "blue" }>();

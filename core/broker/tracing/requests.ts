@@ -54,8 +54,8 @@ export function requests(): Middleware {
       const name = action.name!;
       return function (ctx) {
         const requestId = ctx.requestID ?? newId();
-        const run = () => next.call(this, ctx);
-        if ((ctx as { tracing?: boolean | null }).tracing === true) return traced(broker, ctx, name, run);
+        const run = () => next.call(this, ctx) as Promise<unknown>;
+        if (ctx.tracing === true) return traced(broker, ctx as Context, name, run);
         return currentRequest()?.requestId === requestId ? run() : inRequest({ requestId }, run);
       };
     },

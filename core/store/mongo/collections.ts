@@ -4,7 +4,7 @@
  * know neither transactions nor expectations.
  */
 import MongooseDbAdapter from "moleculer-db-adapter-mongoose";
-import mongoose, { type Connection, type mongo } from "mongoose";
+import mongoose, { type Connection, type Document, type mongo } from "mongoose";
 import type { StartError } from "../../errors.ts";
 import { brokenIndex, changedIndex, renamedIndex } from "../indexes.ts";
 import type { Collection, Index } from "../store.ts";
@@ -20,12 +20,12 @@ export type Collections = ReadonlyMap<string, Rows>;
 mongoose.set("strictQuery", "throw");
 
 /** The adapter's own connect and disconnect act on mongoose's one global connection; this one belongs to its service. */
-class ServiceAdapter extends MongooseDbAdapter<any> {
+class ServiceAdapter extends MongooseDbAdapter<Document> {
   constructor(connection: Connection, name: string) {
     super("");
     const schema = new mongoose.Schema({ _id: String }, { collection: name, strict: false, strictQuery: "throw", versionKey: false });
-    this.model = connection.model(name, schema);
-    this.db = connection.db as unknown as typeof this.db;
+    this.model = connection.model<Document>(name, schema);
+    this.db = connection.db as typeof this.db;
   }
   override connect(): Promise<void> {
     return Promise.resolve();
@@ -79,7 +79,7 @@ async function make(db: mongo.Db, name: string, collection: Collection): Promise
   return rows;
 }
 
-async function refusal(rows: Rows, collection: Collection, index: string, { fields, unique = false }: Index<any>): Promise<StartError> {
+async function refusal(rows: Rows, collection: Collection, index: string, { fields, unique = false }: Index<never>): Promise<StartError> {
   const there = await rows.indexes();
   if (there.some(({ name }) => name === index)) return changedIndex(collection, index);
   const same = there.find((one) => Object.keys(one.key as object).join() === fields.join() && (one["unique"] === true) === unique);

@@ -11,12 +11,12 @@ import { rowsOf } from "./operations.ts";
 const longestMs = 5000;
 
 export function openDatabase(client: mongo.MongoClient, collections: Collections): Database {
-  const found = <T>(from: Collection, filter: mongo.Filter<Row>) =>
+  const found = <T extends Doc>(from: Collection, filter: mongo.Filter<Row>) =>
     withStoreErrors(() =>
       rowsOf(collections, { in: from })
-        .find(filter, { projection: { [lock]: 0 }, maxTimeMS: longestMs })
+        .find<T>(filter, { projection: { [lock]: 0 }, maxTimeMS: longestMs })
         .toArray(),
-    ) as Promise<unknown> as Promise<T[]>;
+    );
   return {
     get: async <T extends Doc>(from: Collection<T>, id: string) => (await found<T>(from, matchingOne(from, { _id: id })))[0],
     getMany: async (from, ids) => (ids.length === 0 ? [] : found(from, { _id: { $in: [...ids] } })),
@@ -24,7 +24,7 @@ export function openDatabase(client: mongo.MongoClient, collections: Collections
     page: <T extends Doc>(from: Collection<T>, page: Page<T>) =>
       withStoreErrors(async () => {
         const cursor = pageOf(rowsOf(collections, { in: from }), from, page);
-        return cursor === undefined ? [] : ((await cursor.project({ [lock]: 0 }).toArray()) as unknown as T[]);
+        return cursor === undefined ? [] : await cursor.project<T>({ [lock]: 0 }).toArray();
       }),
     count: (from, page) =>
       withStoreErrors(async () => {
@@ -39,7 +39,7 @@ export function openDatabase(client: mongo.MongoClient, collections: Collections
 }
 
 /** @returns undefined when no row can be in it: MongoDB takes a limit of 0 for none */
-export function pageOf(rows: Rows, c: Collection, page: Page<any>): mongo.FindCursor<mongo.WithId<Row>> | undefined {
+export function pageOf(rows: Rows, c: Collection, page: Page<object>): mongo.FindCursor<mongo.WithId<Row>> | undefined {
   const range = rangeOf(c, page);
   const keys = keysOf(range);
   if (range.limit === 0 || keys === undefined) return undefined;

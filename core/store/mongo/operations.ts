@@ -61,7 +61,7 @@ export async function readTime({ collections, session }: Required<Doing>): Promi
 
 const next = { $add: [{ $ifNull: [`$${lock}`, 0] }, 1] };
 /** Matches no row, so that the row is added, or clashes with the one that has this id. */
-const absent = (_id: string) => ({ _id: { $eq: _id }, [lock]: { $type: "minKey" } }) as unknown as mongo.Filter<Row>;
+const absent = (_id: string) => ({ _id: { $eq: _id }, [lock]: { $type: "minKey" } }) as mongo.Filter<Row>;
 const within = (session: mongo.ClientSession | undefined) => (session === undefined ? { maxTimeMS: longestMs } : { session });
 const set = (operation: Touch): object => (operation.op === "update" ? operation.set : {});
 const fieldsOf = (values: object): mongo.Document =>
@@ -136,8 +136,10 @@ async function changeOrAdd(rows: Rows, { in: c, key, set, insert }: Upsert, at: 
   }
 }
 
-const changing = (values: object, at: number): mongo.UpdateFilter<Row> =>
-  ({ $inc: { [lock]: 1 }, ...(writtenFields(values).length > 0 ? { $set: timed(values, at) } : {}) }) as unknown as mongo.UpdateFilter<Row>;
+function changing(values: object, at: number): mongo.UpdateFilter<Row> {
+  const update: mongo.Document = { $inc: { [lock]: 1 }, ...(writtenFields(values).length > 0 ? { $set: timed(values, at) } : {}) };
+  return update;
+}
 
 function timed(values: object, at: number): mongo.Document {
   return Object.fromEntries(Object.entries(values).map(([field, value]) => [field, value === storeTime ? at : (value as unknown)]));

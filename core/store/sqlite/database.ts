@@ -18,6 +18,7 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
       statement.setReturnArrays(true);
       prepared.set(sql, statement);
     }
+    // eslint-disable-next-line no-restricted-syntax -- Node's types don't follow setReturnArrays
     return statement.all(...values) as unknown as SQLOutputValue[][];
   };
   const docs = <T>(sql: string, values: readonly Value[]): T[] => read(sql, values).map(([doc]) => JSON.parse(doc as string) as T);
@@ -41,7 +42,7 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
   };
 
   return {
-    get: (from, id) => attempt(() => findOne(from, { _id: id } as Where<any>)),
+    get: <T extends Doc>(from: Collection<T>, id: string) => attempt(() => findOne(from, { _id: id } as Where<T>)),
     getMany: (from, ids) => attempt(() => getMany(from, ids)),
     find: (from, keys) =>
       attempt(() => {

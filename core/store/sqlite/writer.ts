@@ -77,7 +77,7 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
     told = 0;
     thread = started;
     started.on("message", answer);
-    started.on("error", (error) => log.error(`The store's writer thread failed: ${error.message}`));
+    started.on("error", (error: Error) => log.error(`The store's writer thread failed: ${error.message}`));
     started.once("exit", () => void restart());
   };
   /** Whatever was under way may have been written or not; nobody waits for ever for a thread that is gone. */

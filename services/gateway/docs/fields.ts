@@ -1,23 +1,14 @@
 /** Schemas as people read them: a list of fields, each with its type in words, its bounds, and what it means. */
 import { html, prose, type Html } from "./html.ts";
 import type { JsonSchema } from "./json-schema.ts";
-
-interface Parameter {
-  readonly name: string;
-  readonly in: string;
-  readonly required: boolean;
-  readonly description?: string;
-  readonly schema: JsonSchema;
-}
+import type { Parameter } from "./requests.ts";
 
 export const schemaId = (name: string): string => `schema-${name}`;
 
 /** The parameters of a path or a query. */
-export const parameterList = (parameters: readonly JsonSchema[]): Html => html`
+export const parameterList = (parameters: readonly Parameter[]): Html => html`
   <dl class="fields">
-    ${(parameters as readonly unknown[] as readonly Parameter[]).map(({ name, in: place, required, description, schema }) =>
-      field(name, { ...schema, description }, required, place),
-    )}
+    ${parameters.map(({ name, in: place, required, description, schema }) => field(name, { ...schema, description }, required, place))}
   </dl>
 `;
 

@@ -1,5 +1,6 @@
 /** The routes that are no actions: what operators ask, and the documents themselves. */
 import type { JsonSchema } from "./json-schema.ts";
+import type { Parameter } from "./requests.ts";
 import { errorResponse, type Response } from "./responses.ts";
 
 /** An operation of OpenAPI, as far as we use it. */
@@ -8,7 +9,7 @@ export interface Operation {
   readonly tags: readonly string[];
   readonly summary: string;
   readonly security: readonly object[];
-  readonly parameters?: readonly JsonSchema[];
+  readonly parameters?: readonly Parameter[];
   readonly requestBody?: JsonSchema;
   readonly responses: { readonly [status: string]: Response };
 }

@@ -3,8 +3,17 @@ import type { Rule, Rules } from "../../../core/schema.ts";
 import { publicRules, type Row, type Upload } from "../http/table.ts";
 import { mayBeLeftOut, objectSchema, ruleSchema, type JsonSchema } from "./json-schema.ts";
 
+/** A parameter of OpenAPI, as far as we use it. */
+export interface Parameter {
+  readonly name: string;
+  readonly in: "path" | "query";
+  readonly required: boolean;
+  readonly description?: string;
+  readonly schema: JsonSchema;
+}
+
 export interface Taken {
-  readonly parameters?: readonly JsonSchema[];
+  readonly parameters?: readonly Parameter[];
   readonly requestBody?: JsonSchema;
 }
 
@@ -24,13 +33,13 @@ export function taken(row: Row): Taken {
   };
 }
 
-function parameter(place: "path" | "query", name: string, rule: Rule): JsonSchema {
+function parameter(place: Parameter["in"], name: string, rule: Rule): Parameter {
   const { description, ...schema } = ruleSchema(rule);
   return {
     name,
     in: place,
     required: place === "path" || !mayBeLeftOut(rule),
-    ...(description === undefined ? {} : { description }),
+    ...(typeof description === "string" ? { description } : {}),
     schema,
   };
 }

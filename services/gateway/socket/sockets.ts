@@ -77,7 +77,7 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
     messages: isLimited ? allowance(10, 30) : unlimited,
     others: isLimited ? allowance(10, 20) : unlimited,
   };
-  namespace.on("connection", (socket) => welcome(around, sockets, log, socket as unknown as PersonSocket));
+  namespace.on("connection", (socket) => welcome(around, sockets, log, socket as PersonSocket));
   around.sessions.onRevoked(({ sessionId, reason }) => {
     for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
       if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);

@@ -14,14 +14,12 @@ const bufferBound = bound("socket_buffer");
 const openSockets = gauge("parley_sockets", "Open sockets");
 const buffered = gauge("parley_socket_buffered_bytes", "Bytes that wait to be read by clients, all sockets together; known to a second");
 
-interface Connection {
-  readonly writeBuffer: readonly { data?: unknown }[];
-  readonly transport: { readonly socket?: { readonly bufferedAmount?: number } };
-}
-
-function bufferedBytes({ writeBuffer, transport }: Connection): number {
+/** Engine.IO tells nobody how much waits: its own types have both parts as private. */
+function bufferedBytes(conn: PersonSocket["conn"]): number {
+  const transport = conn.transport as { readonly socket?: { readonly bufferedAmount?: number } };
+  const packets = conn["writeBuffer"] as readonly { readonly data?: unknown }[];
   let bytes = transport.socket?.bufferedAmount ?? 0;
-  for (const { data } of writeBuffer) bytes += typeof data === "string" || Buffer.isBuffer(data) ? data.length : 0;
+  for (const { data } of packets) bytes += typeof data === "string" || Buffer.isBuffer(data) ? data.length : 0;
   return bytes;
 }
 
@@ -38,7 +36,7 @@ export function keepUp(broker: ServiceBroker, namespace: Namespace, now: () => n
     const time = now();
     let all = 0;
     for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
-      const bytes = bufferedBytes(socket.conn as unknown as Connection);
+      const bytes = bufferedBytes(socket.conn);
       all += bytes;
       if (socket.data.session.expiresAt <= time) endSession(socket, "expired");
       else if (bytes > maxBufferedBytes) {
