@@ -32,6 +32,10 @@ export default tseslint.config(
             "CallExpression[callee.property.name=/^(call|emit|broadcast)$/][callee.object.name=/^(ctx|broker)$/] > Literal.arguments:first-child",
           message: "name an action by its contract: call(ctx, chat.send, {...})",
         },
+        {
+          selector: "TSAsExpression > TSAsExpression",
+          message: "two assertions in a row turn any type into any other: declare the type, or disable this here with the reason",
+        },
       ],
       "@typescript-eslint/no-explicit-any": "off",
       "@typescript-eslint/no-unsafe-argument": "off",

@@ -69,22 +69,24 @@ const answer = {
   },
 } as const;
 
-interface Asking {
-  userId: string;
+declare module "fastify" {
+  interface FastifyRequest {
+    userId: string;
+  }
 }
 const app = Fastify();
 app.decorateRequest("userId", "");
 app.addHook("onRequest", (request, reply, done) => {
   try {
     const { authorization = "" } = request.headers;
-    (request as unknown as Asking).userId = check(authorization.slice("Bearer ".length)).userId;
+    request.userId = check(authorization.slice("Bearer ".length)).userId;
     done();
   } catch {
     void reply.code(401).send({ message: "Invalid or expired token" });
   }
 });
 app.get("/profile/getProfile", { schema: { response: { 200: answer } } }, (request) => {
-  const { userId } = request as unknown as Asking;
+  const { userId } = request;
   const profile = profiles.get(userId) ?? profileOf(userId);
   profiles.set(userId, profile);
   return { data: profile, source: "cache" };

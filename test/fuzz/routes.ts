@@ -1,6 +1,7 @@
 /** The wrong calls of a documented route: in its path, query, body and form, and in what every route has: method, headers, credential. */
 import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
+import type { Parameter } from "../../services/gateway/docs/requests.ts";
 import type { Cast, Role } from "./cast.ts";
 import { besideCalls, rawBodies } from "./beside.ts";
 import { credential } from "./credentials.ts";
@@ -8,12 +9,6 @@ import { wrongForms } from "./forms.ts";
 import { keys } from "./hostile.ts";
 import type { Call } from "./send.ts";
 import { pick, shuffled, wrongPayloads, wrongValues, type Chance, type Fields, type Wrong } from "./wrong.ts";
-
-interface Parameter {
-  readonly name: string;
-  readonly in: "path" | "query";
-  readonly schema: JsonSchema;
-}
 
 /** A route with all that is right to send it. */
 interface Right {
@@ -35,7 +30,7 @@ export const fieldsOf = (schema: JsonSchema | undefined, cast: Cast, path: strin
 
 function rightOf(name: string, operation: Operation, cast: Cast): Right {
   const [method, path] = name.split(" ") as [string, string];
-  const parameters = (operation.parameters ?? []) as readonly unknown[] as readonly Parameter[];
+  const { parameters = [] } = operation;
   const content = operation.requestBody?.["content"] as Record<string, { schema: JsonSchema }> | undefined;
   const jsonSchema = content?.["application/json"]?.schema;
   const formSchema = content?.["multipart/form-data"]?.schema;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Service } from "moleculer";
 import { call } from "../../core/call.ts";
 import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
@@ -295,7 +296,7 @@ describe("revocations for gateways", () => {
     await services.db("auth").commit([update(sessions, { _id: ada.sessionId }, { expiresAt: longAgo })]);
     expect((await revocationsSince(0)).map(({ sessionId }) => sessionId)).not.toContain(ada.sessionId);
 
-    const { keeping } = services.broker.getLocalService("auth") as unknown as { keeping: Keeping };
+    const { keeping } = services.broker.getLocalService("auth") as Service & { keeping: Keeping };
     expect(await sweepExpired(keeping)).toBe(1);
     expect(await services.db("auth").get(sessions, ada.sessionId)).toBeUndefined();
     expect(await services.db("auth").get(sessions, ben.sessionId)).toBeDefined();

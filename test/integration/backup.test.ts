@@ -110,7 +110,7 @@ describe("a server backed up under load, written on, and restored", () => {
   test("has exactly what was there at the backup's moment", async () => {
     const { a, chatId } = people;
     const held = await heldBy(file());
-    const backedUp = held.rows["chat.messages"] as unknown as { n: number; text: string; _id: string }[];
+    const backedUp = held.rows["chat.messages"] as { n: number; text: string; _id: string }[];
     expect(backedUp.length).toBeGreaterThan(50);
     expect(backedUp.length).toBeLessThan(later.total);
     expect((await a.get("/auth/me")).status).toBe(401);

@@ -165,6 +165,7 @@ describeWithEach((open) => {
       `${id}\n`,
       id.toUpperCase().replace(/\d/g, "F"),
       "unfinished",
+      // eslint-disable-next-line no-restricted-syntax -- no text at all, as it might come from a query
       { $ne: null } as unknown as string,
     ]) {
       const source = inPieces(randomBytes(10));

@@ -1,5 +1,7 @@
 /** The cache while Redis is frozen, dead or starting: it costs nothing, and what could not be forgotten is not served. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import type { Redis } from "ioredis";
+import type { Cachers } from "moleculer";
 import { from, name, never, startCacheNode, stopCacheNodes, type CacheNode } from "../support/cache-node.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { describeOwnRedis } from "../support/infra-describe.ts";
@@ -36,7 +38,7 @@ describeOwnRedis("the cache while Redis is away", () => {
   test("what is kept, and a lease that is not used, live a minute together at most", async () => {
     await cachedAgain("kept", 1);
     await node.cache.read("failed", never).catch(() => undefined);
-    const client = (node.broker.cacher as unknown as { client: { pttl(key: string): Promise<number> } }).client;
+    const { client } = node.broker.cacher as Cachers.Redis<Pick<Redis, "pttl">>;
     const [kept, lease] = [await client.pttl(`${name}:cache-kept`), await client.pttl(`${name}:cache-failed`)];
     expect(Math.min(kept, lease)).toBeGreaterThan(0);
     expect(kept + lease).toBeLessThanOrEqual(60_000);

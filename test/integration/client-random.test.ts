@@ -140,7 +140,7 @@ function differencesOf(stored: Stored, client: Parley, chatId: string): string[]
   }
   for (const [index, message] of visible.entries()) {
     for (const [field, value] of Object.entries(message)) {
-      const mine = (held[index] as unknown as Record<string, unknown> | undefined)?.[field];
+      const mine = (held[index] as Record<string, unknown> | undefined)?.[field];
       if (JSON.stringify(mine) !== JSON.stringify(value))
         found.push(`${who} ${message.n} ${field}: ${JSON.stringify(mine)} is ${JSON.stringify(value)}`);
     }

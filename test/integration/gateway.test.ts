@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { ServiceBroker, type Service, type ServiceSchema } from "moleculer";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { readiness } from "../../core/broker/readiness.ts";
 import type { Ctx } from "../../core/call.ts";
@@ -53,7 +53,7 @@ async function startBroker(): Promise<ServiceBroker> {
   await until(async () => (await readiness(started)).parts["sessions"] === "ok");
   return started;
 }
-const serverOf = (of: ServiceBroker): Server => (of.getLocalService("gateway") as unknown as { server: Server }).server;
+const serverOf = (of: ServiceBroker): Server => (of.getLocalService("gateway") as Service & { server: Server }).server;
 const baseOf = (of: ServiceBroker): string => `http://127.0.0.1:${(serverOf(of).address() as AddressInfo).port}`;
 
 /** Polls until a check holds. */

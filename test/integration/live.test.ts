@@ -178,7 +178,7 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
 
   const arrive = async (userId: string) => {
     const { server, heard } = await listeners.listener();
-    const socket = server as unknown as PersonSocket;
+    const socket = server as PersonSocket;
     const session = { user: { id: userId, sessionId: "s" }, expiresAt: Infinity };
     Object.assign(socket.data, { session, client: {}, isSubscribed: false, told: new Told(), unheard: new Set(), held: undefined });
     socket.on("disconnecting", () => live.remove(socket));

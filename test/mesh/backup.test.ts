@@ -9,6 +9,7 @@ import { newEra } from "../../core/backup/era.ts";
 import { changeFacts, openInstallationDatabase } from "../../core/installation.ts";
 import { names } from "../../core/queue/rabbit-topology.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";
+import type { Doc } from "../../core/store/store.ts";
 import { heldBy, plain, type Held } from "../support/archives.ts";
 import { device, toldBy } from "../support/client.ts";
 import { command, mustRun, refusal } from "../support/commands.ts";
@@ -112,7 +113,7 @@ describeMesh("A mesh", () => {
     stopping.abort();
     await sending;
     const held = await heldBy(at("loaded.tar"));
-    const loads = (held.rows["chat.messages"] as unknown as { n: number; text: string }[])
+    const loads = (held.rows["chat.messages"] as (Doc & { n: number; text: string })[])
       .filter(({ text }) => text.startsWith("load"))
       .sort((one, two) => one.n - two.n);
     expect(loads.length).toBeGreaterThanOrEqual(before - 1);
@@ -122,7 +123,7 @@ describeMesh("A mesh", () => {
     const again = await heldBy(at("again.tar"));
     expect(again.blobs).toEqual(held.blobs);
     expect(contentOf(again)["chat.messages"]).toEqual(contentOf(held)["chat.messages"]);
-    const heads = again.rows["chat.chats"] as unknown as { seq: number; resetSeq: number }[];
+    const heads = again.rows["chat.chats"] as (Doc & { seq: number; resetSeq: number })[];
     for (const { seq, resetSeq } of heads) expect([seq, resetSeq]).toEqual([resetSeq, resetSeq]);
     expect(Math.min(...heads.map(({ seq }) => seq))).toBeGreaterThan(1e15);
   });

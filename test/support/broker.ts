@@ -1,6 +1,6 @@
 /** Some services in this process, for tests of their actions: a real broker and real embedded ports on a data folder of its own. */
 import { rm } from "node:fs/promises";
-import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { ServiceBroker, type LoggerConfig, type Service, type ServiceSchema } from "moleculer";
 import { securityLogger } from "../../core/broker/logger.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { call, type Meta } from "../../core/call.ts";
@@ -25,13 +25,14 @@ export async function startServices(...schemas: readonly ServiceSchema[]): Promi
   const config = readConfig({ DATA_DIR: folder, LOG_LEVEL: "error", EVENT_RETRY_MS: "20", LIMITS: "off" });
   const options = brokerOptions(config, followers);
   // Tests of actions sign up hundreds; what the security log tells has tests of its own.
-  Object.assign((options.logger as unknown as { options: { level: object } }).options.level, { [securityLogger]: "error" });
+  const logging = options.logger as LoggerConfig & { options: { level: object } };
+  Object.assign(logging.options.level, { [securityLogger]: "error" });
   const broker = new ServiceBroker(options);
   for (const schema of schemas) broker.createService(schema);
   await broker.start();
   return {
     broker,
-    db: (service) => (broker.getLocalService(service) as unknown as { db: Database }).db,
+    db: (service) => (broker.getLocalService(service) as Service & { db: Database }).db,
     async stop() {
       await broker.stop();
       await rm(folder, { recursive: true });

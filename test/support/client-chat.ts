@@ -70,5 +70,5 @@ export function chatOf(rest: Partial<Chat> = {}): Chat {
 /** A chat as a whole room is told of it. */
 export function sharedOf(rest: Partial<Chat>): SharedChat {
   const own = new Set(["title", "unread", "readN", "joinedN", "muted", "mutedUntil", "archived", "pinned"]);
-  return Object.fromEntries(Object.entries(chatOf(rest)).filter(([field]) => !own.has(field))) as unknown as SharedChat;
+  return Object.fromEntries(Object.entries(chatOf(rest)).filter(([field]) => !own.has(field))) as SharedChat;
 }

@@ -1,5 +1,5 @@
 /** A small service with an outbox, a broker for it, and how tests change something in it. */
-import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { ServiceBroker, type Service, type ServiceSchema } from "moleculer";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { readConfig } from "../../core/config.ts";
 import { events, returns } from "../../core/contract.ts";
@@ -26,7 +26,7 @@ export async function startBroker(folder: string, ...services: readonly ServiceS
   return broker;
 }
 
-export const databaseOf = (broker: ServiceBroker): Database => (broker.getLocalService("thing") as unknown as { db: Database }).db;
+export const databaseOf = (broker: ServiceBroker): Database => (broker.getLocalService("thing") as Service & { db: Database }).db;
 
 const announced = (id: string) => announce(thingEvents.changed, { key: id, rev: 1, payload: { id } });
 

@@ -9,10 +9,12 @@ import type { World } from "./story.ts";
 export const nobody = "0123456789abcdef01234567";
 export const malformed = "no-id";
 
-export const id = expect.stringMatching(/^[0-9a-f]{24}$/) as unknown as string;
-export const text = expect.any(String) as unknown as string;
-const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown as string;
-const ids = expect.arrayContaining([id]) as unknown as string[];
+/** Stands for a value in a document that is expected. */
+const like = <T>(matcher: object): T => matcher as T;
+export const id = like<string>(expect.stringMatching(/^[0-9a-f]{24}$/));
+export const text = like<string>(expect.any(String));
+const time = like<string>(expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/));
+const ids = like<string[]>(expect.arrayContaining([id]));
 
 const documents = {
   request: { _id: id, fromUserId: id, toUserId: id, status: text, message: text, inviteSent: false, emailSent: false },

@@ -16,9 +16,6 @@ interface Packet {
 }
 /** Of Socket.IO's protocol 5. */
 const types = { event: 2, ack: 3, connectError: 4 } as const;
-interface Receiving {
-  onpacket: (this: Receiving, packet: Packet) => void;
-}
 
 /**
  * @param servers  whose HTTP answers count, by their URLs
@@ -44,18 +41,18 @@ export function seeErrors(servers: readonly string[], expected: readonly string[
       throw error;
     }
   };
-  const receiving = Socket.prototype as unknown as Receiving;
-  const { onpacket } = receiving;
-  receiving.onpacket = function (this: Receiving, packet: Packet) {
+  const onpacket = Socket.prototype["onpacket"] as (this: Socket, packet: Packet) => void;
+  const noting = function (this: Socket, packet: Packet) {
     const refused = refusalIn(packet);
     if (refused !== undefined && !expected.includes(refused.code)) list.push(`socket: ${refused.code} ${refused.message}`);
     onpacket.call(this, packet);
   };
+  Object.assign(Socket.prototype, { onpacket: noting });
   return {
     list,
     stop() {
       globalThis.fetch = fetch;
-      receiving.onpacket = onpacket;
+      Object.assign(Socket.prototype, { onpacket });
     },
   };
 }

@@ -77,8 +77,13 @@ export class StoredChat {
       memberCount: [...this.members.keys()].filter((id) => this.isMember(id)).length,
     };
   }
-  shared(): SharedChat {
-    return { _id: this.chatId, lastSeq: this.seq, lastN: this.n, sharedSeq: this.sharedSeq, members: [] } as unknown as SharedChat;
+  shared(): SharedChat & { readonly sharedSeq: number } {
+    const { chatId: _id, seq: lastSeq, n: lastN, memberCount } = this.head();
+    const now = new Date(0).toISOString();
+    const { sharedSeq } = this;
+    const people = { participants: [], admins: [], members: [], memberCount };
+    const last = { lastMessage: null, lastMessagePreview: null, lastN, lastSeq };
+    return { _id, chatType: "group", picture: null, ...people, ...last, sharedSeq, createdAt: now, updatedAt: now, __v: 0 };
   }
   /** As chat answers a gateway that missed something. */
   since(since: number): Batch & { more: boolean } {
