@@ -29,8 +29,7 @@ export async function declaredNames(): Promise<Names> {
   for (const module of await modules("services/*/contract.ts")) {
     for (const exported of Object.values(module)) {
       for (const ref of Object.values(exported as Record<string, Partial<ActionRef & { topic: string }>>)) {
-        if (typeof ref.name === "string" && ref.params !== undefined)
-          actions.push(`${ref.name}(${Object.keys(ref.params as object).join(", ")})`);
+        if (typeof ref.name === "string" && ref.params !== undefined) actions.push(`${ref.name}(${Object.keys(ref.params).join(", ")})`);
         if (typeof ref.topic === "string") topics.push(ref.topic);
       }
     }

@@ -101,7 +101,7 @@ export const row = <A extends ActionRef, const P = object>(spec: Row<A, P>): Row
 
 /** What clients may send: the action's params except those that the row sets itself, and the row's own. */
 export const publicRules = ({ action, params, sets = {} }: Row): Rules => ({
-  ...Object.fromEntries(Object.entries(action.params as Rules).filter(([name]) => !Object.hasOwn(sets, name))),
+  ...Object.fromEntries(Object.entries(action.params).filter(([name]) => !Object.hasOwn(sets, name))),
   ...params,
 });
 
