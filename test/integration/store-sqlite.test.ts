@@ -1,5 +1,5 @@
-/** What only the embedded store has to stand: a cut write-ahead log, a full disk, a dead writer thread, a folder it can't have. */
-import { spawn } from "node:child_process";
+/** Tests of the embedded store alone: commits are on disk when answered, a cut log, a full disk, a dead writer thread, a refused folder. */
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, mkdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,11 +11,15 @@ import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { rangeOf } from "../../core/store/shapes.ts";
 import { pageQuery } from "../../core/store/sqlite/pages.ts";
+import type { Statement } from "../../core/store/sqlite/statements.ts";
 import { tableOf } from "../../core/store/sqlite/tables.ts";
+import { startWriter } from "../../core/store/sqlite/writer.ts";
 import { insert, update, type Database } from "../../core/store/store.ts";
+import { describeWith } from "../support/infra-describe.ts";
+import { stracePath } from "../support/infra.ts";
 import { temporaryFolder } from "../support/server.ts";
 import { all, chats, message, messages, messagesOf } from "../support/store-collections.ts";
-import { openPlace } from "../support/stores.ts";
+import { openPlace, silent } from "../support/stores.ts";
 
 let folder: string;
 beforeEach(async () => (folder = await temporaryFolder()));
@@ -75,6 +79,51 @@ test("a write-ahead log cut at any byte opens and holds a prefix of the commits:
   expect(seen).toBe(79);
   await store.close();
 });
+
+test("the writer's own connection syncs the log at every commit", async () => {
+  await (await open()).close();
+  const writer = await startWriter(join(folder, "parley.db"), silent);
+  // Asked of the writer: the pragma is a connection's own, and no other connection can tell it.
+  const statements = writer.statements.list as Statement[];
+  const isAt = async (level: number) => {
+    const number = statements.push({ sql: `SELECT 1 FROM pragma_synchronous WHERE synchronous = ${level}`, must: "find" }) - 1;
+    return (await writer.write([[number, []]])) === undefined;
+  };
+  // OFF, NORMAL, FULL, EXTRA.
+  const levels = [await isAt(0), await isAt(1), await isAt(2), await isAt(3)];
+  await writer.close();
+  expect(levels).toEqual([false, false, true, false]);
+});
+
+describeWith(["strace"], "A commit", () => {
+  test("is synced to disk once before it is answered, and commits that come together share a sync", async () => {
+    const trace = join(folder, "trace");
+    const options = ["-f", "-y", "-e", "trace=fsync,fdatasync,write", "-o", trace];
+    await ended(
+      spawn(stracePath(), [...options, process.execPath, program("store-synced.ts"), folder], { stdio: ["ignore", "ignore", "inherit"] }),
+    );
+    const calls = syncsAndAnswers(await readFile(trace, "utf8"));
+    const numbers = [2, 3, 4, 5, 6, 7, 8, 9, 10, 110];
+    // The log is made, and synced as well, before the first is answered.
+    expect(calls.slice(calls.indexOf("answered 1") + 1)).toEqual(numbers.flatMap((n) => ["synced", `answered ${n}`]));
+  });
+});
+
+/** From a trace: where a sync of the write-ahead log ended, and where the program said that a commit was answered. */
+function syncsAndAnswers(trace: string): string[] {
+  const calls: string[] = [];
+  const syncing = new Set<string>();
+  for (const line of trace.split("\n")) {
+    const thread = line.split(" ", 1)[0]!;
+    const answer = /"(answered \d+)\\n"/.exec(line)?.[1];
+    if (answer !== undefined) calls.push(answer);
+    // A call is on two lines when another thread's call comes between its beginning and its end.
+    else if (/ f(?:data)?sync\(\d+<.*-wal> <unfinished/.test(line)) syncing.add(thread);
+    else if (/ f(?:data)?sync\(\d+<.*-wal>\) += 0$/.test(line)) calls.push("synced");
+    else if (/ f(?:data)?sync resumed>\) += 0$/.test(line) && syncing.delete(thread)) calls.push("synced");
+  }
+  return calls;
+}
 
 // The program limits itself with prlimit, which only Linux has.
 (process.platform === "linux" ? test : test.skip)(
@@ -169,7 +218,11 @@ const program = (name: string) => fileURLToPath(new URL(`../support/${name}`, im
 /** What a program of the tests' own printed, which ended well. */
 async function printed(name: string, ...args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [program(name), ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
-  expect(code).toBe(0);
+  const [output] = await Promise.all([text(child.stdout), ended(child)]);
   return output;
+}
+
+/** Waits for a program to end well. */
+async function ended(child: ChildProcess): Promise<void> {
+  expect(await once(child, "exit")).toEqual([0, null]);
 }

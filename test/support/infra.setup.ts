@@ -25,6 +25,7 @@ export default async function setUpInfra(): Promise<void> {
     python: python(),
     kustomize: kustomize(),
     schemas: schemas(),
+    strace: strace(),
   };
   const missing = Object.entries(found).flatMap(([part, answer]) =>
     "missing" in answer ? [`${titles[part as Part]}: ${answer.missing}`] : [],
@@ -97,6 +98,12 @@ function isOldKustomize(program: string): boolean {
   const { status, stdout } = spawnSync(program, isKubectl ? ["version", "--client"] : ["version"], { encoding: "utf8" });
   const major = (isKubectl ? /Kustomize Version: v(\d+)\./ : /v(\d+)\./).exec(stdout)?.[1];
   return status !== 0 || Number(major ?? (isKubectl ? 0 : 5)) < 5;
+}
+
+/** Only Linux has it, and a container may forbid it. */
+function strace(): Found {
+  const path = onPath("strace").find((program) => spawnSync(program, ["-o", "/dev/null", "true"]).status === 0);
+  return path === undefined ? { missing: "there is no strace on the PATH that may trace a program" } : { url: path };
 }
 
 function isProgram(path: string): boolean {

@@ -1,8 +1,8 @@
 /**
- * What tests run against: RabbitMQ, Redis, MongoDB, a browser, a Python and kustomize, found or started once a Jest run by `infra.setup.ts`.
+ * What tests run against: RabbitMQ, Redis, MongoDB, a browser, a Python, kustomize and strace, found or started once a Jest run by `infra.setup.ts`.
  * What is not there is said with its reason, and the tests that need it are skipped; with REQUIRE_INFRA=1 the run fails instead.
  */
-export type Part = "amqp" | "redis" | "mongo" | "chromium" | "python" | "kustomize" | "schemas";
+export type Part = "amqp" | "redis" | "mongo" | "chromium" | "python" | "kustomize" | "schemas" | "strace";
 
 export const titles: Readonly<Record<Part, string>> = {
   amqp: "RabbitMQ",
@@ -12,6 +12,7 @@ export const titles: Readonly<Record<Part, string>> = {
   python: "Python with python-socketio",
   kustomize: "kustomize",
   schemas: "Python with kubernetes-validate",
+  strace: "strace",
 };
 
 /** Where a part is (a program: its path), or why it isn't there. */
@@ -45,6 +46,9 @@ export const pythonPath = (): string => urlOf("python");
 export const kustomizePath = (): string => urlOf("kustomize");
 /** A python3 that has the schemas of Kubernetes. */
 export const schemasPython = (): string => urlOf("schemas");
+
+/** An strace that may trace the programs it starts. */
+export const stracePath = (): string => urlOf("strace");
 
 /** Why tests that need these parts can't run; undefined when they can. */
 export function skipReason(...parts: readonly Part[]): string | undefined {

@@ -1,14 +1,7 @@
 /** A Jest reporter that says at the end, in plain lines, what infrastructure was missing; how many tests that skipped is in the summary. */
-const titles = {
-  amqp: "RabbitMQ",
-  redis: "Redis",
-  mongo: "MongoDB",
-  chromium: "Chromium",
-  python: "Python with python-socketio",
-  kustomize: "kustomize",
-  schemas: "Python with kubernetes-validate",
-  oldRelease: "The old release",
-};
+import { titles as partTitles } from "./infra.ts";
+
+const titles = { ...partTitles, oldRelease: "The old release" };
 
 export default class SkippedReporter {
   onRunComplete(_contexts, { numPendingTests }) {
