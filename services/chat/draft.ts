@@ -44,7 +44,7 @@ export class Draft {
   get chat(): ChatRow {
     return this.head.row;
   }
-  /** Nothing to commit: what was judged rests on nothing that a commit checks. */
+  /** Nothing to commit, so no commit validates what was decided. */
   get isEmpty(): boolean {
     return this.chat === this.scene.chat;
   }

@@ -187,7 +187,7 @@ export class Timeline {
       const isFresh = this.state === undefined;
       const draft = await this.draftFor(open);
       const outcomes = open.map((entry) => this.judge(entry, draft));
-      // What changes nothing, a refusal above all, rests on nothing that a commit checks: it counts only on a state read just now.
+      // No commit validates a refusal, or that there is nothing to change, so decide these only on freshly read state.
       const isChecked = draft?.isEmpty === false && outcomes.every((outcome) => "result" in outcome);
       if (!isFresh && !isChecked) {
         this.state = undefined;

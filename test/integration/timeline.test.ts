@@ -1,4 +1,4 @@
-/** A chat's timeline on both stores: it stores every field that a change sets. */
+/** A chat's timeline on both stores: it stores every field that a change sets, and two nodes may write one chat. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openChats, seedGroup } from "../../bench/seed/chats.ts";
 import { newId } from "../../core/ids.ts";
@@ -6,6 +6,7 @@ import { update, type Collection, type Database, type Doc } from "../../core/sto
 import { chats, members, messages, type MemberRow } from "../../services/chat/collections.ts";
 import type { Draft, NewMessage } from "../../services/chat/draft.ts";
 import type { Needs } from "../../services/chat/scene.ts";
+import { sendChange } from "../../services/chat/sending.ts";
 import type { Tools } from "../../services/chat/work.ts";
 import { startNode } from "../support/chat-nodes.ts";
 import { describeStores } from "../support/infra-describe.ts";
@@ -18,10 +19,11 @@ describeStores("A chat's timeline", (open) => {
   let opened: TestStore;
   let db: Database;
   let node: Tools;
+  let otherNode: Tools;
   beforeAll(async () => {
     opened = await open();
     db = await openChats(opened.store);
-    node = await startNode(opened.store, db);
+    [node, otherNode] = [await startNode(opened.store, db), await startNode(opened.store, db)];
   });
   afterAll(() => opened.remove());
 
@@ -33,8 +35,8 @@ describeStores("A chat's timeline", (open) => {
   /** The store fills in `changedAt`. */
   const untimed = <R extends Doc>(row: R): R => ({ ...row, changedAt: undefined });
   const memberOf = async (chatId: string, userId: string): Promise<MemberRow> => (await db.find(members, [{ chatId, userId }]))[0]!;
-  const changeMember = (chatId: string, userId: string, change: (draft: Draft) => void) =>
-    node.timelines.append(chatId, {
+  const changeMember = (at: Tools, chatId: string, userId: string, change: (draft: Draft) => void) =>
+    at.timelines.append(chatId, {
       needs: { people: [userId] },
       size: 100,
       apply(draft) {
@@ -43,8 +45,9 @@ describeStores("A chat's timeline", (open) => {
         return draft.member(userId)!;
       },
     });
-  const join = (chatId: string, userId: string) => changeMember(chatId, userId, (draft) => draft.join(userId));
-  const leave = (chatId: string, userId: string) => changeMember(chatId, userId, (draft) => draft.leave(draft.member(userId)!));
+  const join = (at: Tools, chatId: string, userId: string) => changeMember(at, chatId, userId, (draft) => draft.join(userId));
+  const leave = (at: Tools, chatId: string, userId: string) =>
+    changeMember(at, chatId, userId, (draft) => draft.leave(draft.member(userId)!));
 
   // `label` stands for a field that a later release adds: only the change that sets it knows it.
 
@@ -71,7 +74,7 @@ describeStores("A chat's timeline", (open) => {
   test("stores every field that a change of a member sets", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const apply = async (userId: string, change: (draft: Draft) => void) => {
-      const shown = await changeMember(chatId, userId, change);
+      const shown = await changeMember(node, chatId, userId, change);
       return { shown: untimed(shown), stored: untimed(await memberOf(chatId, userId)) };
     };
     const promoted = await apply(ben, (draft) => {
@@ -123,17 +126,49 @@ describeStores("A chat's timeline", (open) => {
 
   test("keeps the marks and settings that were written outside the sequence, and resets settings when someone joins again", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    const setRole = (role: MemberRow["role"]) => changeMember(chatId, ben, (draft) => draft.setRole(draft.member(ben)!, role));
+    const setRole = (role: MemberRow["role"]) => changeMember(node, chatId, ben, (draft) => draft.setRole(draft.member(ben)!, role));
     await setRole("admin");
     const outside = { readN: 2, deliveredN: 2, mutedUntil: 9e12, archived: true, pinned: true };
     await db.commit([update(members, { _id: (await memberOf(chatId, ben))._id }, outside)]);
     // The node knows the row from before.
     await setRole("member");
     expect(await memberOf(chatId, ben)).toMatchObject({ role: "member", ...outside });
-    await leave(chatId, ben);
+    await leave(node, chatId, ben);
     expect(await memberOf(chatId, ben)).toMatchObject({ leftSeq: expect.any(Number), ...outside });
-    await join(chatId, ben);
+    await join(node, chatId, ben);
     const fresh = { mutedUntil: null, archived: false, pinned: false };
     expect(await memberOf(chatId, ben)).toMatchObject({ leftSeq: null, readN: 2, deliveredN: 2, ...fresh });
+  });
+
+  test("refuses nothing on a state that another node has changed since", async () => {
+    const { chatId } = await seedGroup(db, [ada, ben]);
+    const send = () => node.timelines.append(chatId, sendChange("required", cleo, { text: "Hello", clientId: newId() }, undefined));
+    await expect(send()).rejects.toMatchObject({ type: "FORBIDDEN" });
+    await join(otherNode, chatId, cleo);
+    expect(await send()).toMatchObject({ stored: true, message: { senderId: cleo, n: 3 } });
+    await leave(otherNode, chatId, cleo);
+    await expect(send()).rejects.toMatchObject({ type: "FORBIDDEN" });
+  });
+
+  test("calls nothing unchanged on a state that another node has changed since", async () => {
+    const { chatId } = await seedGroup(db, [ada, ben]);
+    const rename = (at: Tools, name: string) =>
+      at.timelines.append(chatId, {
+        needs: {},
+        size: 100,
+        apply(draft) {
+          if (draft.chat.name === name) return;
+          draft.setShared({ name });
+          draft.add(hello(ada));
+        },
+      });
+    for (const [at, name] of [
+      [node, "First"],
+      [otherNode, "Second"],
+      [node, "First"],
+    ] as const) {
+      await rename(at, name);
+      expect(await db.get(chats, chatId)).toMatchObject({ name });
+    }
   });
 });
