@@ -12,7 +12,7 @@ const toServices = String.raw`/services/`;
 const toMixins = String.raw`/mixins/`;
 const anotherService = String.raw`(?!\.\./)[a-z]+/(?!contract\.ts$)`;
 const serviceArrows = "a service imports core's ports, mixins, its own folder and others' contract.ts";
-const toAdapters = String.raw`/core/(?:store/(?!store\.ts|contents\.ts|migrate\.ts|migrations\.ts)|feed/(?!feed\.ts|channels\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts)|blobs/(?!blobs\.ts))`;
+const toAdapters = String.raw`/core/(?:store/(?!store\.ts|contents\.ts|migrate\.ts|migrations\.ts)|feed/(?!feed\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts)|blobs/(?!blobs\.ts))`;
 
 export default tseslint.config(
   { ignores: ["node_modules/", "data/", "coverage/"] },

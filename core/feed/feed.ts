@@ -20,4 +20,6 @@ export interface Subscription {
 
 declare const carried: unique symbol;
 /** A channel's name, typed with the messages that go over it, so that publisher and listener agree on them. */
-export type Channel<M extends object = object> = string & { readonly [carried]?: M };
+export type Channel<M extends object = object> = string & { readonly [carried]: M };
+/** Names a channel: `const revocationsChannel = channel<Revocation>("revocations")`. */
+export const channel = <M extends object>(name: string): Channel<M> => name as Channel<M>;

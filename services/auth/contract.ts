@@ -1,6 +1,6 @@
 /** What auth offers: accounts, passwords, sessions, and who may still use a token. */
 import { contract, events, returns } from "../../core/contract.ts";
-import type { Channel } from "../../core/feed/feed.ts";
+import { channel } from "../../core/feed/feed.ts";
 import { atMost72Bytes, emailAddress, id, visibleName } from "../../core/rules.ts";
 
 const name = { ...visibleName, min: 2, max: 60 } as const;
@@ -56,7 +56,7 @@ export interface Revocation {
 export type RevocationReason = "loggedOut" | "passwordChanged" | "revoked" | "accountDeleted";
 
 /** The feed channel on which auth announces `Revocation`s to every gateway. */
-export const revocationsChannel: Channel<Revocation> = "revocations";
+export const revocationsChannel = channel<Revocation>("revocations");
 
 export const auth = contract("auth", {
   signUp: {

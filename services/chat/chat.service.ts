@@ -1,13 +1,13 @@
 /** Wires chat: its store, its timelines, and what it hears of how people stand. */
 import { call, type Ctx } from "../../core/call.ts";
 import { Forbidden } from "../../core/errors.ts";
-import { userChannel, type UserNote } from "../../core/feed/channels.ts";
 import { service } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type Followed } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import { followed } from "../followers.ts";
 import type { RelationEvent } from "../request/contract.ts";
+import { userChannel } from "../user-notes.ts";
 import { authorize, fileFor } from "./attachments.ts";
 import { chats, files, members, messages, reactions, relations, type MemberRow } from "./collections.ts";
 import { chat, type Chat, type Membership, type Message } from "./contract.ts";
@@ -72,8 +72,8 @@ export default service(chat, {
     async announce(work: Work, { chat: row, people }: Made): Promise<Chat> {
       const views = await firstViews(work, { chat: row, people });
       people.forEach(({ userId, joinedN, joinedSeq }, index) => {
-        const note: UserNote = { event: "chatChanged", data: views[index], joined: { chatId: row._id, joinedN, joinedSeq } };
-        work.feed.publish(userChannel(userId), note);
+        const joined = { chatId: row._id, joinedN, joinedSeq };
+        work.feed.publish(userChannel(userId), { event: "chatChanged", data: views[index]!, joined });
       });
       return views[people.findIndex(({ userId }) => userId === work.userId)]!;
     },

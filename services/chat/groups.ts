@@ -1,6 +1,5 @@
 /** Acts on a group: each is judged, numbered and told in the group's own sequence, with a message that says who did what. */
 import { Conflict, Forbidden, Invalid, NotFound } from "../../core/errors.ts";
-import { userChannel, type UserNote } from "../../core/feed/channels.ts";
 import { pairKey } from "../../core/ids.ts";
 import { expect, type Operation } from "../../core/store/store.ts";
 import type { AdmittedFile } from "../media/contract.ts";
@@ -14,6 +13,7 @@ import { presentShared } from "./present.ts";
 import { learnRelation } from "./relations.ts";
 import { viewOf } from "./views.ts";
 import type { Work } from "./work.ts";
+import { userChannel, type UserNote } from "../user-notes.ts";
 
 /** About what such a change writes. */
 const size = 1000;

@@ -1,11 +1,11 @@
 /** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
 import { Forbidden, Invalid } from "../../core/errors.ts";
-import { userChannel, type UserNote } from "../../core/feed/channels.ts";
 import type { Infer } from "../../core/schema.ts";
 import { settle } from "../../core/settle.ts";
 import { update } from "../../core/store/store.ts";
 import { members } from "./collections.ts";
-import { chat as actions, chatChannel, type Chat, type ChatNote } from "./contract.ts";
+import { chat as actions, chatChannel, type Chat } from "./contract.ts";
+import { userChannel } from "../user-notes.ts";
 import { authorize } from "./attachments.ts";
 import { isActive, notAMember } from "./policy.ts";
 import { viewOf } from "./views.ts";
@@ -30,8 +30,7 @@ export async function changeSettings(work: Work, chatId: string, { mutedUntil, .
   // As the store has it now: another setting may have been changed beside this one.
   const member = (await repository.member(chatId, userId)) ?? outcome.member;
   const view = await viewOf(work, outcome.chat, member);
-  const note: UserNote = { event: "chatChanged", data: view };
-  feed.publish(userChannel(userId), note);
+  feed.publish(userChannel(userId), { event: "chatChanged", data: view });
   return view;
 }
 
@@ -48,6 +47,5 @@ function muteTime(mutedUntil: string | null | undefined, now: number): number | 
 /** @throws Forbidden  the caller may not post in this chat */
 export async function tellTyping(work: Work, chatId: string, isTyping: boolean): Promise<void> {
   await authorize(work, chatId, "post");
-  const note: ChatNote = { kind: "typing", userId: work.userId, isTyping };
-  work.feed.publish(chatChannel(chatId), note);
+  work.feed.publish(chatChannel(chatId), { kind: "typing", userId: work.userId, isTyping });
 }

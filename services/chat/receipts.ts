@@ -1,8 +1,8 @@
 /** Marks of how far members are: kept on their rows beside the chat's sequence, and told in small chats. */
 import { Forbidden, Invalid } from "../../core/errors.ts";
-import { userChannel, type UserNote } from "../../core/feed/channels.ts";
 import { settle } from "../../core/settle.ts";
 import { update } from "../../core/store/store.ts";
+import { userChannel } from "../user-notes.ts";
 import { members, type MemberRow } from "./collections.ts";
 import { receiptsUpTo } from "./contract.ts";
 import { isActive, notAMember } from "./policy.ts";
@@ -35,8 +35,7 @@ export async function markRead(work: Work, chatId: string, n: number): Promise<{
 
 /** In a large chat one's other devices alone learn of it. */
 function tellOwn({ feed, userId }: Work, chatId: string, member: MemberRow): void {
-  const note: UserNote = { event: "receipt", data: { chatId, ...presentReceipt(member) } };
-  feed.publish(userChannel(userId), note);
+  feed.publish(userChannel(userId), { event: "receipt", data: { chatId, ...presentReceipt(member) } });
 }
 
 /** Raises what gateways handed to members' devices; in large chats nothing is kept, for it would be as many marks as messages. */

@@ -1,5 +1,5 @@
 /** The documents of chat as they leave the server: messages, chats, and what goes over the feed. Times are ISO-8601. */
-import type { Channel } from "../../core/feed/feed.ts";
+import { channel, type Channel } from "../../core/feed/feed.ts";
 
 export type Role = "member" | "admin";
 
@@ -179,4 +179,4 @@ export const shownMembers = 50;
 export const receiptsUpTo = 20;
 
 /** The feed channel on which a chat's `ChatNote`s go. */
-export const chatChannel = (chatId: string): Channel<ChatNote> => `chat:${chatId}`;
+export const chatChannel = (chatId: string): Channel<ChatNote> => channel(`chat:${chatId}`);

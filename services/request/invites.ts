@@ -1,7 +1,7 @@
 /** Invites: what each act does to the pair, and who is told of it. */
 import type { Ctx } from "../../core/call.ts";
 import { Invalid, NotFound } from "../../core/errors.ts";
-import { userChannel, type UserNote } from "../../core/feed/channels.ts";
+import { userChannel, type UserNote } from "../user-notes.ts";
 import type { ContactRequest } from "./contract.ts";
 import { personByEmail } from "./directory.ts";
 import { hasten } from "./enforcement.ts";

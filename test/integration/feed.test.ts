@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { ServiceBroker } from "moleculer";
 import { StartError } from "../../core/errors.ts";
-import type { Feed } from "../../core/feed/feed.ts";
+import { channel, type Channel, type Feed } from "../../core/feed/feed.ts";
 import { openLocalFeed } from "../../core/feed/local.ts";
 import { openRedisFeed } from "../../core/feed/redis.ts";
 import { eventually, within } from "../support/eventually.ts";
@@ -12,6 +12,10 @@ import { describeWith } from "../support/infra-describe.ts";
 import { redisUrl } from "../support/infra.ts";
 import { openProxy, type Proxy } from "../support/tcp-proxy.ts";
 
+interface Numbered {
+  readonly n: number;
+}
+const [a, b] = [channel<Numbered>("a"), channel<Numbered>("b")];
 const log = new ServiceBroker({ logger: false }).getLogger("TEST");
 const closeables: { close(): unknown }[] = [];
 const closing = <T extends { close(): unknown }>(part: T): T => {
@@ -30,17 +34,18 @@ const openProxied = async (): Promise<{ proxy: Proxy; near: Feed; far: Feed }> =
   return { proxy, near: await openRedis(prefix, proxy.url), far: await openRedis(prefix) };
 };
 /** What a channel brings from now on. */
-async function heardOn(feed: Feed, ...channels: string[]): Promise<{ messages: number[]; stop: () => void }> {
+async function heardOn(feed: Feed, ...channels: Channel<Numbered>[]): Promise<{ messages: number[]; stop: () => void }> {
   const messages: number[] = [];
-  const subscription = await feed.listen(channels, ({ n }: { n: number }) => messages.push(n));
+  const subscription = await feed.listen(channels, ({ n }) => messages.push(n));
   return { messages, stop: () => subscription.stop() };
 }
 /** On many channels: publishes the moment `listen` has resolved, and waits until each is heard. */
 async function publishOnceHeard(listener: Feed, publisher: Feed): Promise<void> {
   const heard = upTo(200).map(async (n) => {
     const { promise, resolve } = Promise.withResolvers<unknown>();
-    await listener.listen([`channel ${n}`], resolve);
-    publisher.publish(`channel ${n}`, { n });
+    const own = channel<Numbered>(`channel ${n}`);
+    await listener.listen([own], resolve);
+    publisher.publish(own, { n });
     expect(await promise).toEqual({ n });
   });
   await within(10_000, "all are heard", Promise.all(heard));
@@ -51,8 +56,8 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
   describe("hearing", () => {
     test("all that is published after listen has resolved is heard, in order", async () => {
       const feed = await open();
-      const heard = await heardOn(feed, "a");
-      for (const n of upTo(2000)) feed.publish("a", { n });
+      const heard = await heardOn(feed, a);
+      for (const n of upTo(2000)) feed.publish(a, { n });
       await eventually("all are heard", () => heard.messages.length === 2000);
       expect(heard.messages).toEqual(upTo(2000));
     });
@@ -64,9 +69,9 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
 
     test("every listener of a channel hears it, and none of another's", async () => {
       const feed = await open();
-      const [one, two, other] = [await heardOn(feed, "a"), await heardOn(feed, "a"), await heardOn(feed, "b")];
-      feed.publish("a", { n: 1 });
-      feed.publish("b", { n: 2 });
+      const [one, two, other] = [await heardOn(feed, a), await heardOn(feed, a), await heardOn(feed, b)];
+      feed.publish(a, { n: 1 });
+      feed.publish(b, { n: 2 });
       await eventually("all are heard", () => one.messages.length + two.messages.length + other.messages.length === 3);
       expect([one.messages, two.messages, other.messages]).toEqual([[1], [1], [2]]);
     });
@@ -74,19 +79,20 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
     test("one listen takes many channels, and says on which it heard", async () => {
       const feed = await open();
       const heard: string[] = [];
-      const channels = upTo(1000).map(String);
-      await feed.listen(channels, (_message: object, channel) => heard.push(channel));
-      for (const channel of channels) feed.publish(channel, {});
+      const channels = upTo(1000).map((n) => channel<object>(String(n)));
+      await feed.listen(channels, (_, name) => heard.push(name));
+      for (const one of channels) feed.publish(one, {});
       await eventually("all are heard", () => heard.length === 1000);
       expect(heard).toEqual(channels);
     });
 
     test("messages arrive as they were sent, whatever they hold", async () => {
       const feed = await open();
+      const any = channel<object>("any");
       const sent = { text: 'ünïcødé 🙂 "\n', nested: { list: [1, null, { deep: true }] } };
       const { promise, resolve } = Promise.withResolvers<unknown>();
-      await feed.listen(["a"], resolve);
-      feed.publish("a", sent);
+      await feed.listen([any], resolve);
+      feed.publish(any, sent);
       expect(await within(5000, "it is heard", promise)).toEqual(sent);
     });
   });
@@ -94,9 +100,9 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
   describe("stopping", () => {
     test("nothing is heard after stop, while others of the channel go on", async () => {
       const feed = await open();
-      const [stopped, stays] = [await heardOn(feed, "a"), await heardOn(feed, "a")];
+      const [stopped, stays] = [await heardOn(feed, a), await heardOn(feed, a)];
       stopped.stop();
-      feed.publish("a", { n: 1 });
+      feed.publish(a, { n: 1 });
       await eventually("the other hears it", () => stays.messages.length === 1);
       expect(stopped.messages).toEqual([]);
     });
@@ -104,10 +110,10 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
     test("who stops and listens again at once misses nothing from then on", async () => {
       const feed = await open();
       for (const n of upTo(100)) {
-        (await heardOn(feed, "a")).stop();
+        (await heardOn(feed, a)).stop();
         const { promise: heard, resolve } = Promise.withResolvers<unknown>();
-        const again = await feed.listen(["a"], resolve);
-        feed.publish("a", { n });
+        const again = await feed.listen([a], resolve);
+        feed.publish(a, { n });
         expect(await within(5000, "it is heard", heard)).toEqual({ n });
         again.stop();
       }
@@ -116,13 +122,13 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
     test("stopping while a message is handed round keeps it from those not told yet", async () => {
       const feed = await open();
       const heard: string[] = [];
-      await feed.listen(["a"], () => {
+      await feed.listen([a], () => {
         heard.push("first");
         second.stop();
       });
-      const second = await feed.listen(["a"], () => heard.push("second"));
-      const last = await heardOn(feed, "a");
-      feed.publish("a", { n: 1 });
+      const second = await feed.listen([a], () => heard.push("second"));
+      const last = await heardOn(feed, a);
+      feed.publish(a, { n: 1 });
       await eventually("the last is told", () => last.messages.length === 1);
       expect(heard).toEqual(["first"]);
     });
@@ -131,21 +137,21 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
   describe("listeners' own doings", () => {
     test("one that throws neither stops the others nor reaches the publisher", async () => {
       const feed = await open();
-      await feed.listen(["a"], () => {
+      await feed.listen([a], () => {
         throw new Error("a listener's fault, on purpose");
       });
-      const heard = await heardOn(feed, "a");
-      for (const n of upTo(3)) feed.publish("a", { n });
+      const heard = await heardOn(feed, a);
+      for (const n of upTo(3)) feed.publish(a, { n });
       await eventually("the other hears all", () => heard.messages.length === 3);
     });
 
     test("what one publishes while hearing comes after, for everybody", async () => {
       const feed = await open();
-      await feed.listen(["a"], ({ n }: { n: number }) => {
-        if (n === 1) feed.publish("a", { n: 2 });
+      await feed.listen([a], ({ n }) => {
+        if (n === 1) feed.publish(a, { n: 2 });
       });
-      const heard = await heardOn(feed, "a");
-      feed.publish("a", { n: 1 });
+      const heard = await heardOn(feed, a);
+      feed.publish(a, { n: 1 });
       await eventually("both are heard", () => heard.messages.length === 2);
       expect(heard.messages).toEqual([1, 2]);
     });
@@ -154,9 +160,9 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
   describe("closing", () => {
     test("a closed feed is silent and harms nobody", async () => {
       const feed = await open();
-      const heard = await heardOn(feed, "a");
+      const heard = await heardOn(feed, a);
       await feed.close();
-      feed.publish("a", { n: 1 });
+      feed.publish(a, { n: 1 });
       heard.stop();
       expect(heard.messages).toEqual([]);
     });
@@ -174,10 +180,10 @@ describeWith(["redis"], "The feed on Redis, its connection", () => {
   test("nodes hear each other, each publisher's messages in its order", async () => {
     const prefix = `test-${randomUUID()}:`;
     const [one, two, three] = [await openRedis(prefix), await openRedis(prefix), await openRedis(prefix)];
-    const heard = await heardOn(three, "a");
+    const heard = await heardOn(three, a);
     for (const n of upTo(500)) {
-      one.publish("a", { n });
-      two.publish("a", { n: -n });
+      one.publish(a, { n });
+      two.publish(a, { n: -n });
     }
     await eventually("all are heard", () => heard.messages.length === 1000);
     expect(heard.messages.filter((n) => n > 0)).toEqual(upTo(500));
@@ -191,19 +197,19 @@ describeWith(["redis"], "The feed on Redis, its connection", () => {
 
   test("a mesh with another prefix hears nothing", async () => {
     const [ours, theirs] = [await openRedis(), await openRedis()];
-    const [heard, leaked] = [await heardOn(ours, "a"), await heardOn(theirs, "a")];
-    ours.publish("a", { n: 1 });
+    const [heard, leaked] = [await heardOn(ours, a), await heardOn(theirs, a)];
+    ours.publish(a, { n: 1 });
     await eventually("ours hears it", () => heard.messages.length === 1);
-    theirs.publish("a", { n: 2 });
+    theirs.publish(a, { n: 2 });
     await eventually("theirs hears its own", () => leaked.messages.length > 0);
     expect([heard.messages, leaked.messages]).toEqual([[1], [2]]);
   });
 
   test("what is published in one tick goes out in a few writes", async () => {
     const { proxy, near, far } = await openProxied();
-    const heard = await heardOn(far, "a");
+    const heard = await heardOn(far, a);
     const before = proxy.writes();
-    for (const n of upTo(500)) near.publish("a", { n });
+    for (const n of upTo(500)) near.publish(a, { n });
     await eventually("all are heard", () => heard.messages.length === 500);
     expect(proxy.writes() - before).toBeLessThan(20);
   });
@@ -211,11 +217,11 @@ describeWith(["redis"], "The feed on Redis, its connection", () => {
   test("something foreign on a channel is ignored", async () => {
     const prefix = `test-${randomUUID()}:`;
     const feed = await openRedis(prefix);
-    const heard = await heardOn(feed, "a");
+    const heard = await heardOn(feed, a);
     const redis = new Redis(redisUrl());
     await redis.publish(`${prefix}feed:a`, "{not JSON");
     redis.disconnect();
-    feed.publish("a", { n: 1 });
+    feed.publish(a, { n: 1 });
     await eventually("the next is heard", () => heard.messages.length === 1);
   });
 
@@ -225,10 +231,10 @@ describeWith(["redis"], "The feed on Redis, its connection", () => {
     const near = await openRedis(prefix);
     const killed = await clientIds(redis, prefix);
     const far = await openRedis(prefix);
-    const heard = await heardOn(near, "a", "b");
+    const heard = await heardOn(near, a, b);
     const { promise: interrupted, resolve } = Promise.withResolvers<undefined>();
     near.onInterruption(() => {
-      far.publish("b", { n: 1 });
+      far.publish(b, { n: 1 });
       resolve(undefined);
     });
     expect(killed).toHaveLength(2);
@@ -251,43 +257,43 @@ describeWith(["redis"], "The feed on Redis, its connection", () => {
 
   test("listening while Redis is away waits for it, and hears from then on", async () => {
     const { proxy, near, far } = await openProxied();
-    const first = await heardOn(near, "a");
+    const first = await heardOn(near, a);
     await proxy.cut();
     await eventually("it is noticed", () => !near.health().ok);
-    const listening = Promise.all([heardOn(near, "a"), heardOn(near, "b")]);
+    const listening = Promise.all([heardOn(near, a), heardOn(near, b)]);
     const early = await Promise.race([listening, near.listen([], () => undefined).then(() => "still away")]);
     expect(early).toBe("still away");
     await proxy.mend();
     const [again, other] = await within(10_000, "listening", listening);
-    far.publish("a", { n: 1 });
-    far.publish("b", { n: 2 });
+    far.publish(a, { n: 1 });
+    far.publish(b, { n: 2 });
     await eventually("all hear", () => first.messages.length + again.messages.length + other.messages.length === 3);
     expect(near.health()).toEqual({ ok: true });
   });
 
   test("publishing while Redis is away costs nothing, and what could not be sent does not come late", async () => {
     const { proxy, near, far } = await openProxied();
-    const heard = await heardOn(far, "a");
+    const heard = await heardOn(far, a);
     await proxy.cut();
     await eventually("it is noticed", () => !near.health().ok);
-    for (const n of upTo(100_000)) near.publish("a", { n });
+    for (const n of upTo(100_000)) near.publish(a, { n });
     await proxy.mend();
     await eventually("Redis is back", () => near.health().ok);
-    near.publish("a", { n: -1 });
+    near.publish(a, { n: -1 });
     await eventually("the feed works again", () => heard.messages.includes(-1));
     expect(heard.messages).toEqual([-1]);
   });
 
   test("a frozen Redis is noticed, and left for a connection that answers", async () => {
     const { proxy, near, far } = await openProxied();
-    const heard = await heardOn(near, "a");
+    const heard = await heardOn(near, a);
     const { promise: interrupted, resolve } = Promise.withResolvers<undefined>();
     near.onInterruption(() => resolve(undefined));
     proxy.freeze();
     await eventually("it is noticed", () => !near.health().ok, 15_000);
     await proxy.mend();
     await within(10_000, "the interruption is reported", interrupted);
-    far.publish("a", { n: 1 });
+    far.publish(a, { n: 1 });
     await eventually("it hears again", () => heard.messages.length === 1);
   });
 

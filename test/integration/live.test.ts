@@ -4,9 +4,13 @@
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { chatChannel, type Membership, type SyncAnswer } from "../../services/chat/contract.ts";
-import { userChannel, type UserNote } from "../../core/feed/channels.ts";
-import type { Feed } from "../../core/feed/feed.ts";
+import { userChannel } from "../../services/user-notes.ts";
+import type { Channel, Feed } from "../../core/feed/feed.ts";
+import { openLocalFeed } from "../../core/feed/local.ts";
+import { newId } from "../../core/ids.ts";
+import { processRegistry } from "../../core/metrics/declare.ts";
 import { Forbidden, Unavailable } from "../../core/errors.ts";
+import type { ContactRequest } from "../../services/request/contract.ts";
 import { Live } from "../../services/gateway/socket/live.ts";
 import { look } from "../../services/gateway/socket/look.ts";
 import type { PersonSocket } from "../../services/gateway/socket/person.ts";
@@ -223,12 +227,11 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
     feed.publish(chatChannel(chat.chatId), batch);
     const { chatId } = chat;
     for (const { leftSeq } of left) {
-      const note: UserNote = { event: "chatRemoved", data: { chatId }, left: { chatId, leftSeq: leftSeq! } };
-      feed.publish(userChannel(userId), note);
+      feed.publish(userChannel(userId), { event: "chatRemoved", data: { chatId }, left: { chatId, leftSeq: leftSeq! } });
     }
     for (const { joinedN, joinedSeq } of joined) {
-      const note: UserNote = { event: "chatChanged", data: service.view(chat, userId), joined: { chatId, joinedN, joinedSeq } };
-      feed.publish(userChannel(userId), note);
+      const joined = { chatId, joinedN, joinedSeq };
+      feed.publish(userChannel(userId), { event: "chatChanged", data: service.view(chat, userId), joined });
     }
   };
 
@@ -266,3 +269,40 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
   for (const { socket } of devices) socket.disconnect();
   expect(live.rooms.all()).toEqual([]);
 });
+
+test("what only a newer release knows is dropped and counted, and what follows is told", async () => {
+  const feed = openLocalFeed();
+  const chat = new StoredChat(chatIds[0], ["a"]);
+  const service = chatService([chat], () => 0.5);
+  service.heal();
+  const live = new Live(service as any, listeners.io, feed, silent);
+  const { server, heard } = await listeners.listener();
+  const socket = server as PersonSocket;
+  const session = { user: { id: "a", sessionId: "s" }, expiresAt: Infinity };
+  Object.assign(socket.data, { session, client: {}, isSubscribed: false, told: new Told(), unheard: new Set(), held: undefined });
+  live.add(socket);
+  const { afterwards } = await live.subscribe(socket, { since: {} });
+  afterwards?.();
+
+  const [user, room] = [userChannel("a"), chatChannel(chat.chatId)] as readonly Channel[];
+  const before = await unknown();
+  feed.publish(user!, { event: "presence", data: { userId: "b" }, left: { chatId: chat.chatId, leftSeq: 9 } });
+  feed.publish(user!, {});
+  feed.publish(room!, { kind: "pinned", seq: 9, n: 9 });
+  feed.publish(
+    chatChannel(chat.chatId),
+    chat.commit(() => chat.send()),
+  );
+  feed.publish(userChannel("a"), { event: "requestReceived", data: { _id: newId() } as ContactRequest });
+  await eventually("what follows is heard", () => heard.some(({ event }) => event === "requestReceived"));
+  await eventually("the message too", () => heard.some(({ event }) => event === "receiveMessage"));
+  expect(heard.map(({ event }) => event).sort()).toEqual(["receiveMessage", "requestReceived"]);
+  expect(await unknown()).toEqual({ user: before["user"]! + 2, chat: before["chat"]! + 1 });
+  socket.disconnect();
+});
+
+/** How many feed messages were not known, by the kind of their channel. */
+async function unknown(): Promise<Record<string, number>> {
+  const { values } = await processRegistry.getSingleMetric("parley_feed_unknown_total")!.get();
+  return Object.fromEntries(values.map(({ labels, value }) => [labels["channel"] as string, value]));
+}

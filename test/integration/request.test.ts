@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { call } from "../../core/call.ts";
-import { userChannel } from "../../core/feed/channels.ts";
+import { userChannel } from "../../services/user-notes.ts";
 import { newId, pairKey } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
 import type { DurableEvent } from "../../core/queue/queue.ts";

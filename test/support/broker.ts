@@ -6,6 +6,7 @@ import { brokerOptions } from "../../core/broker/options.ts";
 import { call, type Meta } from "../../core/call.ts";
 import { readConfig } from "../../core/config.ts";
 import { codeOf } from "../../core/errors.ts";
+import type { Channel } from "../../core/feed/feed.ts";
 import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/ports.ts";
 import type { Database } from "../../core/store/store.ts";
@@ -64,7 +65,7 @@ export const as = ({ userId, sessionId }: Pick<Someone, "userId" | "sessionId">)
 /** What goes over these feed channels from now on. */
 export async function hearing(
   broker: ServiceBroker,
-  channels: readonly string[],
+  channels: readonly Channel[],
 ): Promise<{ readonly channel: string; readonly message: any }[]> {
   const heard: { channel: string; message: unknown }[] = [];
   await portsOf(broker).feed.listen(channels, (message, channel) => heard.push({ channel, message }));

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ServiceBroker, Validators } from "moleculer";
 import { call, type Ctx } from "../../core/call.ts";
 import { contract, events, returns, type ActionRef, type EventRef } from "../../core/contract.ts";
-import type { Channel, Feed } from "../../core/feed/feed.ts";
+import { channel, type Feed } from "../../core/feed/feed.ts";
 import { newId } from "../../core/ids.ts";
 import { defaultPolicy } from "../../core/policy.ts";
 import { emailAddress, id, pageLimit } from "../../core/rules.ts";
@@ -142,14 +142,14 @@ describe("what the compiler knows", () => {
   });
 
   test("both ends of a feed channel agree on its messages", () => {
-    const channel: Channel<Note> = "notes";
+    const shelf = channel<Note>("notes");
     const uses = [
-      (feed: Feed) => feed.publish(channel, { _id: "1", text: "x" }),
+      (feed: Feed) => feed.publish(shelf, { _id: "1", text: "x" }),
       // @ts-expect-error a message of another type
-      (feed: Feed) => feed.publish(channel, { n: 1 }),
-      (feed: Feed) => feed.listen([channel], ({ text }) => text.length),
+      (feed: Feed) => feed.publish(shelf, { n: 1 }),
+      (feed: Feed) => feed.listen([shelf], ({ text }) => text.length),
       // @ts-expect-error it brings notes
-      (feed: Feed) => feed.listen([channel], (message: { n: number }) => message.n),
+      (feed: Feed) => feed.listen([shelf], (message: { n: number }) => message.n),
     ];
     expect(uses).toHaveLength(4);
   });

@@ -68,6 +68,9 @@ export const emitted = {
   },
 } as const satisfies { readonly [event: string]: EmittedRow };
 
+/** Whether there is such an event: other releases may know others. */
+export const isEmitted = (event: string): event is keyof Emitted => Object.hasOwn(emitted, event);
+
 /** Each event's payload. */
 export type Emitted = { readonly [E in keyof typeof emitted]: (typeof emitted)[E]["data"] extends Returns<infer T> ? T : never };
 /** The same as Socket.IO wants it: `socket.emit` takes no other event, and no other payload. */

@@ -3,17 +3,19 @@ import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { call } from "../../../core/call.ts";
 import { Unavailable } from "../../../core/errors.ts";
-import { userChannel, type UserNote } from "../../../core/feed/channels.ts";
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
 import type { Infer } from "../../../core/schema.ts";
 import { turns } from "../../../core/turns.ts";
 import { chat, type Chat, type Membership, type Position, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
+import { userChannel, type UserNote } from "../../user-notes.ts";
 import { asking } from "./asking.ts";
+import { isEmitted, type Emitted } from "./emitted.ts";
 import { marksIn } from "./marks.ts";
 import { metaOf, type PersonSocket } from "./person.ts";
 import { Rooms, soon } from "./rooms.ts";
 import type { Place } from "./run.ts";
 import type { Joined, Left } from "./told.ts";
+import { countUnknown } from "./unknown-notes.ts";
 
 /** A socket that could not enter a room yet tries again after this. */
 const retryMs = 500;
@@ -53,7 +55,7 @@ export class Live {
     const userId = socket.data.session.user.id;
     const person = this.people.get(userId) ?? {
       sockets: new Set(),
-      listening: this.feed.listen([userChannel(userId)], (note: UserNote) => this.hear(userId, note)),
+      listening: this.feed.listen([userChannel(userId)], (note) => this.hear(userId, note)),
     };
     this.people.set(userId, person);
     person.sockets.add(socket);
@@ -233,6 +235,10 @@ export class Live {
   }
 
   private hear(userId: string, note: UserNote): void {
+    if (!isEmitted(note.event)) {
+      countUnknown("user");
+      return;
+    }
     for (const socket of this.people.get(userId)?.sockets ?? []) {
       if (socket.data.held === undefined) this.tell(socket, note);
       else socket.data.held.notes.push(note);
@@ -280,9 +286,12 @@ export class Live {
 
 /** One's own view of a chat may have been told before one was removed, and come after it. */
 function tellOther(socket: PersonSocket, note: UserNote): void {
-  const isOfFormerChat = note.event === "chatChanged" && socket.data.told.hasLeft((note.data as Chat)._id);
+  const isOfFormerChat = note.event === "chatChanged" && socket.data.told.hasLeft(note.data._id);
   if (!isOfFormerChat) emitNote(socket, note);
 }
 
-/** Which events people's notes bear is for their senders to say. */
-const emitNote = (socket: PersonSocket, { event, data }: UserNote): void => void socket.emit(event as "chatChanged", data as Chat);
+/** A note's event and data belong together, which Socket.IO's types can't follow. */
+const emitNote = (socket: Emitting, { event, data }: UserNote): void => void socket.emit(event, data);
+interface Emitting {
+  emit(event: keyof Emitted, data: Emitted[keyof Emitted]): unknown;
+}

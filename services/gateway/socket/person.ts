@@ -1,7 +1,7 @@
 /** What the gateway keeps with a socket: who it is, from a verified credential, and what it has under way. */
 import type { Socket } from "socket.io";
 import type { Client } from "../../../core/call.ts";
-import type { UserNote } from "../../../core/feed/channels.ts";
+import type { UserNote } from "../../user-notes.ts";
 import type { Session } from "../sessions.ts";
 import type { ServerEvents } from "./emitted.ts";
 import type { Sends } from "./sends.ts";

@@ -9,6 +9,7 @@ import { counter } from "../../../core/metrics/declare.ts";
 import type { Batch, ChatNote, Head, Membership, Receipt } from "../../chat/contract.ts";
 import { catchUp, type Page } from "./catch-up.ts";
 import type { ServerEvents } from "./emitted.ts";
+import { countUnknown } from "./unknown-notes.ts";
 import { Marks } from "./marks.ts";
 import { endOf, Run, type Place, type Seat } from "./run.ts";
 import { Seats, type Listener } from "./seats.ts";
@@ -111,6 +112,7 @@ export class Room {
     if (this.isClosed) return;
     if (note.kind === "typing") this.typing.hear(note);
     else if (note.kind === "receipts") for (const receipt of note.receipts) this.marks.hear(receipt);
+    else if ((note.kind as string) !== "batch") countUnknown("chat");
     else if (!this.isBusy && this.place !== undefined) this.take(note);
     else if (this.heard.push(note) > mostHeard) {
       this.heard = [];
