@@ -33,13 +33,16 @@ async function run(options: Options): Promise<Row[]> {
   }
 }
 
+/** A page of messages, or an answer to `sync`. */
+type Shown = readonly unknown[] | { readonly messages: Readonly<Record<string, readonly unknown[]>> };
+
 /** One request at a time, in turns, so that whatever else the machine does meets both alike. @returns medians, a pair a window */
 async function timed({ long, short }: Histories, ask: (history: History) => Promise<Answer>, { pairs, windowMs }: Options) {
   const took = async (history: History): Promise<number> => {
     const from = performance.now();
-    const { status, body } = await ask(history);
+    const { status, body } = (await ask(history)) as Answer<Shown>;
     const ms = performance.now() - from;
-    const shown: readonly unknown[] = Array.isArray(body) ? body : body.messages[history.chatId];
+    const shown = "messages" in body ? body.messages[history.chatId]! : body;
     if (status !== 200 || shown.length !== pageSize) throw new Error(`answered ${status} with ${shown.length} messages`);
     return ms;
   };

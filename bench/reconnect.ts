@@ -2,6 +2,7 @@
  * What it takes when everybody comes back at once: 2,000 clients whose connections were cut, or whose server began anew, each with messages
  * to catch up on. And what a chat of people who stayed feels of it.
  */
+import type { Answer } from "../test/support/person.ts";
 import type { Bench, Options, World } from "./bench.ts";
 import { gather, type Crowd, type Window } from "./crowd.ts";
 import { startLoad } from "./load/remote.ts";
@@ -90,9 +91,10 @@ async function sendTo(circles: readonly Circle[]): Promise<Record<string, number
     for (let circle = left.pop(); circle !== undefined; circle = left.pop()) {
       for (const chatId of circle.chatIds) {
         for (let i = 0; i < missed; i++) {
-          const { status, body } = await circle.people[0]!.post("/chat/messages", { chatId, text: "Where are you all?" });
+          const answer = await circle.people[0]!.post("/chat/messages", { chatId, text: "Where are you all?" });
+          const { status, body } = answer as Answer<{ n: number }>;
           if (status !== 201) throw new Error(`a message was answered ${status}: ${JSON.stringify(body)}`);
-          lastN[chatId] = body.n as number;
+          lastN[chatId] = body.n;
         }
       }
     }

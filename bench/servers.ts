@@ -21,13 +21,13 @@ export const secret = "a-secret-that-only-this-bench-uses-0123";
 
 async function probe() {
   const port = await freePort();
-  const ask = async (path: string): Promise<any> => (await fetch(`http://127.0.0.1:${port}${path}`)).json();
+  const ask = async <T>(path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).json() as Promise<T>;
   return {
     module: `${new URL("probe.ts", import.meta.url).href}?port=${port}`,
     questions: {
-      startDelay: () => ask("/delay/start") as Promise<unknown>,
-      delay: () => ask("/delay/end") as Promise<Delay>,
-      memory: () => ask("/memory") as Promise<Memory>,
+      startDelay: () => ask<unknown>("/delay/start"),
+      delay: () => ask<Delay>("/delay/end"),
+      memory: () => ask<Memory>("/memory"),
     },
   };
 }

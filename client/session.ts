@@ -152,7 +152,8 @@ export class Session {
 
   private hear(event: string, data: unknown): void {
     if (!Object.hasOwn(this.heard, event)) return;
-    const isMissing = this.heard[event as keyof Heard](data as never);
+    const learn = this.heard[event as keyof Heard] as (data: unknown) => unknown;
+    const isMissing = learn(data);
     if (isMissing === true) this.catchingUp.want();
   }
 

@@ -3,6 +3,7 @@
  * A group has a handler for each event that it follows and for no other: the compiler checks it. An event comes at least once and in
  * any order; a rejection brings it again later.
  */
+import type { Service } from "moleculer";
 import { followRequest } from "../core/broker/tracing/requests.ts";
 import type { EventRef } from "../core/contract.ts";
 import { portsOf } from "../core/ports.ts";
@@ -20,11 +21,11 @@ export interface Following<E extends EventRef = EventRef> {
   readonly events: readonly E[];
 }
 
+type Followings<F extends Record<string, readonly EventRef[]>> = { readonly [G in keyof F]: Following<F[G][number]> };
+
 /** Declares who follows what: `followings({ profile: [authEvents["user.created"]] })`. */
-export const followings = <const F extends { readonly [group: string]: readonly EventRef[] }>(
-  byGroup: F,
-): { readonly [G in keyof F]: Following<F[G][number]> } =>
-  Object.fromEntries(Object.entries(byGroup).map(([group, events]) => [group, { group, events }])) as never;
+export const followings = <const F extends { readonly [group: string]: readonly EventRef[] }>(byGroup: F): Followings<F> =>
+  Object.fromEntries(Object.entries(byGroup).map(([group, events]) => [group, { group, events }])) as Followings<F>;
 
 /** A handler says what it needs of its service: `async function (this: { db: Database }, { payload }) {...}`. */
 type Handler<T> = (this: never, event: Followed<T>) => Promise<void>;
@@ -38,13 +39,13 @@ export interface DeclaredFollowing {
 
 /** Handles a consumer group's events once the service is ready. */
 export function follow<E extends EventRef>({ group }: Following<E>, handlers: Handlers<E>): Mixin & DeclaredFollowing {
-  const byTopic = new Map<string, Handler<unknown>>(Object.entries(handlers));
+  const byTopic = new Map<string, Handler<never>>(Object.entries(handlers));
   const following = afterStarted(async function () {
     await portsOf(this.broker).queue.consume(group, async (event) => {
-      const handle = byTopic.get(event.topic);
+      const handle = byTopic.get(event.topic) as ((this: Service, event: DurableEvent) => Promise<void>) | undefined;
       // Another release of this service follows it.
       if (handle === undefined) throw new Error(`${group} has no handler for ${event.topic}`);
-      await followRequest(this.broker, event, group, () => handle.call(this as never, event));
+      await followRequest(this.broker, event, group, () => handle.call(this, event));
     });
   });
   return { ...following, follows: group };

@@ -72,8 +72,8 @@ async function seatOne(url: string, { token, chatIds }: Seat, enter: Connecting[
   }
 }
 
-function expectOk(answer: { readonly ok: boolean }): void {
-  if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer)}`);
+function expectOk(answer: unknown): void {
+  if (!(answer as { readonly ok: boolean }).ok) throw new Error(`refused: ${JSON.stringify(answer)}`);
 }
 
 function heard({ clientId }: { clientId: string }): void {

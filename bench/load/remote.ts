@@ -6,10 +6,12 @@ import { fileURLToPath } from "node:url";
 
 export type Commands = Readonly<Record<string, (params: never) => Promise<unknown>>>;
 
+type Answered<A> = A extends (params: never) => Promise<infer R> ? R : never;
+
 export interface Load<C extends Commands> {
   readonly pid: number;
   /** @throws Error  the command failed, or the process ended */
-  readonly ask: <K extends keyof C & string>(command: K, params: Parameters<C[K]>[0]) => Promise<Awaited<ReturnType<C[K]>>>;
+  readonly ask: <K extends keyof C & string>(command: K, params: Parameters<C[K]>[0]) => Promise<Answered<C[K]>>;
   readonly stop: () => Promise<void>;
 }
 
@@ -47,7 +49,7 @@ export function startLoad<C extends Commands>(name: string): Load<C> {
       });
       const [answer] = await Promise.race([answered, ended]);
       if ("failure" in answer) throw new Error(`${name}, ${command}: ${answer.failure}`);
-      return answer.value as never;
+      return answer.value as Answered<C[typeof command]>;
     },
     async stop() {
       child.disconnect();

@@ -32,7 +32,11 @@ const probeEveryMs = 30_000;
  * @param folder  where the files lie, `parley/<mesh>`
  * @throws StartError  it refuses the key or the secret
  */
-export async function openCloudinaryBlobs(account: CloudinaryAccount, folder: string, { log }: { log: Logger }): Promise<Blobs> {
+export async function openCloudinaryBlobs(
+  account: CloudinaryAccount,
+  folder: string,
+  { log }: { log: Pick<Logger, "warn"> },
+): Promise<Blobs> {
   // Given to each call: the SDK's own configuration is one for the whole process.
   const access = {
     cloud_name: account.cloud,

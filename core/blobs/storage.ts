@@ -18,7 +18,7 @@ export interface Storage {
 }
 
 /** The port on this storage. */
-export function blobsOn(storage: Storage, log: Logger): Blobs {
+export function blobsOn(storage: Storage, log: Pick<Logger, "warn">): Blobs {
   const failed = (doing: string, error: unknown): Unavailable => {
     log.warn(`Media storage fails to ${doing}: ${(error as Error).message}`);
     return new Unavailable();

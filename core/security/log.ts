@@ -38,7 +38,7 @@ export function securityLog(broker: ServiceBroker): SecurityLog {
     tell();
   });
   const made: SecurityLog = {
-    note(event, { userId, client }, fields = {} as never) {
+    note(event, { userId, client }, ...[fields]) {
       const key = userId ?? (client === undefined ? "" : addressKey(client.address));
       counted.inc({ event });
       if (!budgets.get(event)!.take(key)) return;

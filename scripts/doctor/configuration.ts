@@ -132,7 +132,7 @@ const cloudinary: Check<Configured> = {
     if (CLOUDINARY_URL === undefined) return fine("not used");
     const told: string[] = [];
     const log = { warn: (line: string) => void told.push(line) };
-    const blobs = await openCloudinaryBlobs(CLOUDINARY_URL, `parley/${MESH}`, { log: log as never });
+    const blobs = await openCloudinaryBlobs(CLOUDINARY_URL, `parley/${MESH}`, { log });
     await blobs.close();
     return told[0] === undefined ? fine(`takes the key of ${CLOUDINARY_URL.cloud}`) : todo(told[0]);
   },

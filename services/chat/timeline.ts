@@ -60,10 +60,11 @@ const patienceMs = 9000;
 const announceAfterMs = 1000;
 
 interface Entry {
-  readonly change: Change<any>;
+  readonly change: Change<unknown>;
   readonly expiresAt: number;
   readonly request: RequestContext | undefined;
-  readonly resolve: (result: any) => void;
+  /** Typed by `append`: a change's own result. */
+  readonly resolve: (result: unknown) => void;
   readonly reject: (reason: unknown) => void;
 }
 type Outcome = { readonly result: unknown } | { readonly refusal: unknown };
@@ -104,7 +105,7 @@ export class Timeline {
       return Promise.reject(new Unavailable("This chat is too busy, try again"));
     }
     return new Promise<R>((resolve, reject) => {
-      this.queue.push({ change, expiresAt, request: currentRequest(), resolve, reject });
+      this.queue.push({ change, expiresAt, request: currentRequest(), resolve: resolve as Entry["resolve"], reject });
       if (!this.running) void this.run();
     });
   }

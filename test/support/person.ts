@@ -2,11 +2,15 @@
 import { io, type Socket } from "socket.io-client";
 import { patienceMs, within } from "./eventually.ts";
 
+/** What a server sent, as the test that reads it expects it: where it is something else, the test fails. */
+
+export type Received = any;
+
 /** An HTTP answer; `body` is the parsed JSON, or the text where it is none. */
-export interface Answer {
+export interface Answer<B = Received> {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: any;
+  readonly body: B;
 }
 
 /** The answer to a socket event. */

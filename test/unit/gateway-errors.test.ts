@@ -47,7 +47,7 @@ describe("an error of Moleculer's", () => {
   test("of validation names the fields", () => {
     const error = new Errors.ValidationError("Parameters validation error!", "VALIDATION_ERROR", [
       { type: "required", field: "text", message: "The 'text' field is required." },
-    ] as never);
+    ]);
     expect(publicError(error)).toEqual({
       status: 400,
       code: "VALIDATION",

@@ -7,6 +7,7 @@ const { MongoBulkWriteError, MongoNetworkError, MongoServerError } = mongoose.mo
 /** As the driver makes them. */
 const network = new MongoNetworkError("read ECONNRESET");
 const refused = new MongoServerError({ message: "Document failed validation", code: 121 });
+// eslint-disable-next-line no-restricted-syntax -- nobody looks at the result, and only the driver can make one
 const bulk = (error: Error) => new MongoBulkWriteError(error, {} as never);
 
 test.each([

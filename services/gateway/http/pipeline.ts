@@ -22,7 +22,7 @@ import { tokenCookie, tokenOf } from "./credential.ts";
 import { answerFile } from "./download.ts";
 import type { Origins } from "./origins.ts";
 import { parseQuery } from "./query.ts";
-import { actionInput, publicRules, type Query, type Row, type TakenIn } from "./table.ts";
+import { actionInput, publicRules, type Fields, type Query, type Row, type TakenIn } from "./table.ts";
 import { mostBytesOf, receiveUpload, withFile } from "./upload.ts";
 
 /** What the steps need of their gateway; it is there once the service has started. */
@@ -148,7 +148,7 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
-async function leave(row: Row, result: unknown, params: object, { around, userId, request, response }: Exchange): Promise<void> {
+async function leave(row: Row, result: unknown, params: Fields, { around, userId, request, response }: Exchange): Promise<void> {
   if (row.download !== undefined) {
     await answerFile({ blobs: around.blobs, userId, request, response }, row.download(result, params));
     return;

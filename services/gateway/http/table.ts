@@ -3,7 +3,7 @@
  * route; `pipeline.ts` carries it out. A row never lists the action's params: it takes them all from the contract, so that a new one is
  * public at once, and only names those that it sets itself.
  */
-import type { ActionRef } from "../../../core/contract.ts";
+import type { ActionRef, Returns } from "../../../core/contract.ts";
 import type { ErrorCode } from "../../../core/errors.ts";
 import type { Allowance } from "../../../core/limits/limits.ts";
 import type { Infer, Input, Rules } from "../../../core/schema.ts";
@@ -11,7 +11,12 @@ import type { AdmittedFile, Purpose } from "../../media/contract.ts";
 import type { Download } from "./download.ts";
 
 type ParamsOf<A> = A extends ActionRef<infer P> ? P : never;
-type ResultOf<A> = A extends ActionRef<any, infer R> ? R : never;
+type ResultOf<A> = A extends { readonly result: Returns<infer R> } ? R : never;
+
+/** Public params as validated. Those of the action that the row sets itself are not among them. */
+type Given<A, P> = Infer<Omit<ParamsOf<A>, keyof P> & P>;
+/** The same where the row is not known. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** A query's params by name; those with undefined are left out. */
 export interface Query {
@@ -22,14 +27,14 @@ export interface Query {
 export type Success = 200 | 201 | 202 | 204;
 
 /** A limit of one route besides those of all. */
-export interface RowLimit {
+export interface RowLimit<G = Fields> {
   readonly allowance: Allowance;
   /** What it counts under, from the validated params, the caller's address and, on routes with a session, the person. */
-  readonly key: (params: any, address: string, userId: string) => string;
+  readonly key: (params: G, address: string, userId: string) => string;
 }
 
 /** A file that comes with a request: in a form (multipart/form-data), or in JSON where a param can hold it. */
-export interface Upload {
+export interface Upload<G = Fields, R = unknown> {
   readonly purpose: Purpose;
   /** The form's field for it, by any of these names. */
   readonly fields: readonly [string, ...string[]];
@@ -40,9 +45,9 @@ export interface Upload {
   /** The public param that holds it in JSON, as a data URI. */
   readonly dataUri?: string;
   /** Asked before anything of the file is kept; it throws if this person may not. */
-  readonly authorize?: { readonly action: ActionRef; readonly input: (params: any) => Record<string, unknown> };
+  readonly authorize?: { readonly action: ActionRef; readonly input: (params: G) => Fields };
   /** Whether the result refers to the file; if not given, any result does. */
-  readonly isUsed?: (result: any, file: AdmittedFile) => boolean;
+  readonly isUsed?: (result: R, file: AdmittedFile) => boolean;
 }
 /** What became of it: for the action that is to refer to it. */
 export interface TakenIn {
@@ -52,9 +57,9 @@ export interface TakenIn {
 }
 
 /** Leaves the server: a JSON body, or a file's bytes. */
-type Leaving<R> =
+type Leaving<G, R> =
   | { readonly present: (result: R) => unknown; readonly download?: never }
-  | { readonly download: (result: R, params: any) => Download; readonly present?: never };
+  | { readonly download: (result: R, params: G) => Download; readonly present?: never };
 
 /** Makes a param of the action from the row's own params and the file that came along. */
 type Setter<A, P, K extends keyof ParamsOf<A>> = (
@@ -71,7 +76,7 @@ type Setting<A, P> = [keyof ParamsOf<A> & keyof P] extends [never] ? { readonly 
  * @typeParam A  the action
  * @typeParam P  the rules of the row's own params
  */
-export type Row<A extends ActionRef = ActionRef, P = object> = RowSpec<A, P> & Setting<A, P> & Leaving<ResultOf<A>>;
+export type Row<A extends ActionRef = ActionRef, P = object> = RowSpec<A, P> & Setting<A, P> & Leaving<Given<A, P>, ResultOf<A>>;
 interface RowSpec<A extends ActionRef, P> {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `:name` is a param in the path. The others come in the query of GET and DELETE, in the body of the rest. */
@@ -82,14 +87,14 @@ interface RowSpec<A extends ActionRef, P> {
   readonly errors?: readonly ErrorCode[];
   /** Public params besides the action's, or in place of them. They do not reach the action themselves: `sets` is made from them. */
   readonly params?: P & Rules;
-  readonly upload?: Upload;
+  readonly upload?: Upload<Given<A, NoInfer<P>>, ResultOf<A>>;
   /** 200 if not given. */
   readonly status?: Success | ((result: ResultOf<A>) => Success);
   /** The access token that the cookie is to hold; null forgets it. */
   readonly token?: (result: ResultOf<A>) => string | null;
   /** What the query of the next page has in place of this one's, of a list that is a bare array; undefined after the last page. */
-  readonly nextPage?: (result: ResultOf<A>, params: any) => Query | undefined;
-  readonly limits?: readonly RowLimit[];
+  readonly nextPage?: (result: ResultOf<A>, params: Given<A, P>) => Query | undefined;
+  readonly limits?: readonly RowLimit<Given<A, NoInfer<P>>>[];
   /** Bytes of a JSON body; 100 kB if not given. */
   readonly maxBytes?: number;
   /** Answered alike without a session; then the action is not called, and `result` is null. */

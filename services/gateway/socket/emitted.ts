@@ -7,7 +7,7 @@ import type { ContactRequest } from "../../request/contract.ts";
 interface EmittedRow {
   readonly summary: string;
   readonly hearers: string;
-  readonly data: Returns<any>;
+  readonly data: Returns<unknown>;
 }
 
 export const emitted = {

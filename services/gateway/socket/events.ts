@@ -44,7 +44,7 @@ interface EventSpec<A extends Rules, P extends Rules> {
   /** @param refusal  the allowance is spent, or the session may have ended; a message takes its place in its queue before it is told */
   readonly answer: (around: EventSurroundings, socket: PersonSocket, params: Infer<P>, refusal?: Refusal) => Promise<Answer<unknown>>;
 }
-export interface EventRow extends Required<EventSpec<any, any>> {
+export interface EventRow extends Required<EventSpec<Rules, Rules>> {
   readonly check: Check;
 }
 

@@ -1,5 +1,5 @@
 /** What the gateway keeps with a socket: who it is, from a verified credential, and what it has under way. */
-import type { Socket } from "socket.io";
+import type { DefaultEventsMap, Socket } from "socket.io";
 import type { Client } from "../../../core/call.ts";
 import type { UserNote } from "../../user-notes.ts";
 import type { Session } from "../sessions.ts";
@@ -23,7 +23,7 @@ export interface Person {
   readonly sends: Map<string, Sends>;
   readonly typed: Typed;
 }
-export type PersonSocket = Socket<Record<string, (...args: any[]) => void>, ServerEvents, object, Person>;
+export type PersonSocket = Socket<DefaultEventsMap, ServerEvents, object, Person>;
 
 /** What goes with the calls this socket makes. */
 export const metaOf = ({ data: { session, client } }: PersonSocket) => ({ meta: { user: session.user, client } });

@@ -4,7 +4,7 @@
  * one after the other; what is heard meanwhile is held. Receipts and typing have no place in the sequence, and pass at once.
  */
 import type { Logger } from "moleculer";
-import type { Server } from "socket.io";
+import type { DefaultEventsMap, Server } from "socket.io";
 import { counter } from "../../../core/metrics/declare.ts";
 import type { Batch, ChatNote, Head, Membership, Receipt } from "../../chat/contract.ts";
 import { catchUp, type Page } from "./catch-up.ts";
@@ -18,7 +18,7 @@ import { Showing } from "./showing.ts";
 import { Typing } from "./typing.ts";
 
 export interface RoomParts {
-  readonly io: Server<any, ServerEvents, any>;
+  readonly io: Server<DefaultEventsMap, ServerEvents, object>;
   readonly log: Pick<Logger, "error">;
   /** The chat's changes after `since`, a page at a time; undefined when the chat is no more. */
   readonly fetchChanges: (chatId: string, since: number) => Promise<Page | undefined>;

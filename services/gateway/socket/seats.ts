@@ -1,13 +1,13 @@
 /** Who sits in a chat's room, each from a place in its sequence on, and how they are spoken to: all at once, but for a few. */
-import type { Server, Socket } from "socket.io";
+import type { DefaultEventsMap, Server, Socket } from "socket.io";
 import type { Message, SharedChat } from "../../chat/contract.ts";
 import type { Emitted, ServerEvents } from "./emitted.ts";
 import { Run, type Place, type Seat } from "./run.ts";
 
-export type Listener = Socket<any, ServerEvents, any>;
+export type Listener = Socket<DefaultEventsMap, ServerEvents, object>;
 
 export class Seats {
-  private readonly io: Server<any, ServerEvents, any>;
+  private readonly io: Server<DefaultEventsMap, ServerEvents, object>;
   /** Of the Socket.IO room. */
   private readonly name: string;
   private readonly seats = new Map<Listener, Seat>();
@@ -16,7 +16,7 @@ export class Seats {
   /** No seat joined after this message. */
   private lastJoinedN = 0;
 
-  constructor(io: Server<any, ServerEvents, any>, chatId: string) {
+  constructor(io: Server<DefaultEventsMap, ServerEvents, object>, chatId: string) {
     this.io = io;
     this.name = `chat:${chatId}`;
   }

@@ -6,10 +6,10 @@ import { row, type RowLimit } from "../table.ts";
 const tokenOf = ({ token }: LogIn) => token;
 
 const perAddress = (_: unknown, address: string) => address;
-const logInLimits: readonly RowLimit[] = [
-  { allowance: logIns, key: ({ emailId }: { emailId: string }, address) => `${address} ${emailId}` },
+const logInLimits: readonly RowLimit<{ readonly emailId: string }>[] = [
+  { allowance: logIns, key: ({ emailId }, address) => `${address} ${emailId}` },
   { allowance: logInsPerAddress, key: perAddress },
-  { allowance: logInsPerAccount, key: ({ emailId }: { emailId: string }) => emailId },
+  { allowance: logInsPerAccount, key: ({ emailId }) => emailId },
 ];
 
 export const authRows = [

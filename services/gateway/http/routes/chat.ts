@@ -7,12 +7,12 @@ import { dataUriJsonBytes, noOtherPicture } from "./pictures.ts";
 
 const megabyte = 1024 * 1024;
 
-const groupPicture: Upload = {
+const groupPicture: Upload<{ readonly chatId: string }> = {
   purpose: "group",
   fields: ["picture", "file"],
   maxBytes: mostFileBytes,
   dataUri: "picture",
-  authorize: { action: chat.authorize, input: ({ chatId }: { chatId: string }) => ({ chatId, act: "manage" }) },
+  authorize: { action: chat.authorize, input: ({ chatId }) => ({ chatId, act: "manage" }) },
 };
 
 export const chatRows = [
@@ -114,7 +114,7 @@ export const chatRows = [
 ];
 
 /** Pages go on in the direction asked: towards newer with `after`, else towards older. */
-function messagesBeyond(messages: readonly Message[], { after }: { after?: number }) {
+function messagesBeyond(messages: readonly Message[], { after }: { after?: number | undefined }) {
   const [first, last] = [messages[0], messages.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   return after === undefined ? { before: first.n } : { after: last.n, before: undefined };

@@ -7,7 +7,7 @@ import { row } from "../table.ts";
 const downloadRules = {
   thumb: { type: "string", enum: ["1"], optional: true, description: "An image's thumbnail instead" },
 } as const;
-const download = (file: StoredFile, { thumb }: { readonly thumb?: string }) => ({ file, isThumb: thumb !== undefined });
+const download = (file: StoredFile, { thumb }: { readonly thumb?: string | undefined }) => ({ file, isThumb: thumb !== undefined });
 
 export const fileRows = [
   row({
@@ -26,9 +26,9 @@ export const fileRows = [
       fields: ["file"],
       maxBytes: mostFileBytes,
       isRequired: true,
-      authorize: { action: chat.authorize, input: ({ chatId }: { chatId: string }) => ({ chatId, act: "post" }) },
+      authorize: { action: chat.authorize, input: ({ chatId }) => ({ chatId, act: "post" }) },
       // A repeat is answered with the message that was stored first, and that has a file of its own.
-      isUsed: ({ message }: { message: { file?: { _id: string } } }, { fileId }) => message.file?._id === fileId,
+      isUsed: ({ message }, { fileId }) => message.file?._id === fileId,
     },
     status: ({ stored }) => (stored ? 201 : 200),
     present: ({ message }) => message,
