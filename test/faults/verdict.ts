@@ -1,7 +1,7 @@
 /** What is counted after a fault, from what every client was told and holds and from what is stored, once it is quiet again. */
 import type { Message } from "../../client/index.ts";
 import { eventually } from "../support/eventually.ts";
-import type { Person } from "../support/person.ts";
+import type { Person, Received } from "../support/person.ts";
 import { differences } from "../support/random-day.ts";
 import type { Cut, ReachableWorld, Strike } from "./fault.ts";
 import type { Stretch } from "./old-client.ts";
@@ -79,7 +79,7 @@ async function differing({ dwellers, oldClients }: RunningStorm): Promise<string
   return [...found, ...oldClients.filter((one) => !one.isBack()).map(() => "an old client is not back in its chats")];
 }
 
-async function must(person: Person, path: string): Promise<any> {
+async function must(person: Person, path: string): Promise<Received> {
   const { status, body } = await person.get(path);
   if (status !== 200) throw new Error(`${path} answered ${status}`);
   return body;

@@ -3,7 +3,7 @@
  * Made anew whenever a call that was taken may have ended some of it.
  */
 import type { Factory } from "../support/factory.ts";
-import type { Person } from "../support/person.ts";
+import type { Person, Received } from "../support/person.ts";
 import { file, sendFile, sendForm } from "../support/uploads.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import { pngBomb } from "../support/images.ts";
@@ -45,7 +45,7 @@ export async function makeCast(world: Factory): Promise<Cast> {
   ];
   const stranger = await world.person();
   await Promise.all([friend, other, addable].map((one) => world.befriend(user, one)));
-  const made = async (promise: Promise<{ status: number; body: any }>) => {
+  const made = async (promise: Promise<{ status: number; body: Received }>) => {
     const { status, body } = await promise;
     if (status >= 300) throw new Error(`the cast could not be made: ${status} ${JSON.stringify(body)}`);
     return body;

@@ -1,7 +1,7 @@
 /** What may be wrong with an answer, over HTTP and over a socket. */
 import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
-import type { Ack, Answer } from "../support/person.ts";
+import type { Ack, Answer, Received } from "../support/person.ts";
 import type { DocumentedHttp, DocumentedSockets } from "../support/documented.ts";
 import type { Role } from "./cast.ts";
 import type { Call } from "./send.ts";
@@ -20,7 +20,7 @@ const inner =
 const token = /[\w-]+\.[\w-]+\.[\w-]{20,}/g;
 
 const codes = "VALIDATION|UNAUTHENTICATED|FORBIDDEN|NOT_FOUND|CONFLICT|TOO_LARGE|UNSUPPORTED_TYPE|RATE_LIMITED|UNAVAILABLE|INTERNAL";
-const isError = (body: any): boolean =>
+const isError = (body: Received): boolean =>
   typeof body?.message === "string" &&
   new RegExp(`^(?:${codes})$`).test(body.code) &&
   typeof body.requestId === "string" &&

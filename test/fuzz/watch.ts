@@ -53,22 +53,22 @@ export class Inspector {
     await this.ask("HeapProfiler.collectGarbage");
     await this.ask("HeapProfiler.collectGarbage");
     const expression = "(({ heapUsed, external }) => heapUsed + external)(process.memoryUsage())";
-    const { result } = await this.ask("Runtime.evaluate", { expression });
-    return result.value as number;
+    const { result } = await this.ask<{ result: { value: number } }>("Runtime.evaluate", { expression });
+    return result.value;
   }
 
   close(): void {
     this.socket.close();
   }
 
-  private ask(method: string, params: object = {}): Promise<any> {
+  private ask<T>(method: string, params: object = {}): Promise<T> {
     const id = ++this.asked;
     return new Promise((resolve, reject) => {
       const hear = ({ data }: MessageEvent) => {
         const answer = JSON.parse(String(data)) as { id?: number; result?: unknown; error?: { message: string } };
         if (answer.id !== id) return;
         this.socket.removeEventListener("message", hear);
-        if (answer.error === undefined) resolve(answer.result);
+        if (answer.error === undefined) resolve(answer.result as T);
         else reject(new Error(answer.error.message));
       };
       this.socket.addEventListener("message", hear);

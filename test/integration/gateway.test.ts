@@ -23,15 +23,16 @@ import { followers } from "../../services/followers.ts";
 import gatewayService from "../../services/gateway/gateway.service.ts";
 import { listen } from "../../services/gateway/http/server.ts";
 import { followSessions } from "../../services/gateway/sessions.ts";
+import type { Received } from "../support/person.ts";
 
 const password = "Correct-horse-7";
 const inner = "connect ECONNREFUSED 10.0.0.5:27017";
 
 /** What chat answers, by action; a test sets what it needs. */
-const answers: Record<string, (ctx: Ctx<any>) => unknown> = {};
+const answers: Record<string, (ctx: Ctx<Received>) => unknown> = {};
 const chatService: ServiceSchema = {
   name: "chat",
-  actions: Object.fromEntries(Object.keys(chat).map((key) => [key, (ctx: Ctx<any>) => answers[key]?.(ctx)])),
+  actions: Object.fromEntries(Object.keys(chat).map((key) => [key, (ctx: Ctx<Received>) => answers[key]?.(ctx)])),
 };
 
 let folder: string;
@@ -88,7 +89,7 @@ interface Ask {
 interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: any;
+  readonly body: Received;
 }
 
 const newAddress = (): string => `10.1.${address >> 8}.${address++ & 255}`;
@@ -385,7 +386,7 @@ describe("answers", () => {
     expect((await ask("GET", "/chat/my-chats", { token })).headers.has("link")).toBe(false);
   });
   test("to a send say whether it is new, stored before, or why not", async () => {
-    const sent: any[] = [];
+    const sent: Received[] = [];
     const send = (draft: object) => ask("POST", "/chat/messages", { body: { chatId: newId(), text: " hi ", ...draft }, token });
     answers["send"] = ({ params }) => {
       sent.push(params.messages);

@@ -3,7 +3,9 @@
  * that answers late or not at all. Two chats as the store would hold them are what everybody's view is compared with at the end.
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { chatChannel, type Membership, type SyncAnswer } from "../../services/chat/contract.ts";
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Hear } from "../../core/feed/hearers.ts";
+import { type Chat, chatChannel, type Membership, type SyncAnswer } from "../../services/chat/contract.ts";
 import { userChannel } from "../../services/user-notes.ts";
 import type { Channel, Feed } from "../../core/feed/feed.ts";
 import { openLocalFeed } from "../../core/feed/local.ts";
@@ -22,7 +24,7 @@ import { StoredChat } from "../support/stored-chat.ts";
 
 const chatIds = ["0123456789abcdef01234567", "fedcba9876543210fedcba98"] as const;
 const people = ["a", "b", "c", "d"] as const;
-const silent = { error: (error: unknown) => process.emitWarning(String(error)), debug: () => undefined } as any;
+const silent = { error: (error: unknown) => process.emitWarning(String(error)), debug: () => undefined } as Logger;
 
 let listeners: Listeners;
 beforeAll(async () => {
@@ -35,7 +37,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A feed with no manners; `heal` makes it a good one. */
 function badFeed(random: Random) {
-  const hearers = new Map<string, Set<(message: any, channel: string) => void>>();
+  const hearers = new Map<string, Set<Hear>>();
   const delayed: (() => void)[] = [];
   let isBad = true;
   const deliver = (channel: string, message: object) => hearers.get(channel)?.forEach((hear) => hear(message, channel));
@@ -50,8 +52,8 @@ function badFeed(random: Random) {
     },
     async listen(channels, hear) {
       await turn();
-      for (const channel of channels) hearers.set(channel, (hearers.get(channel) ?? new Set()).add(hear));
-      return { stop: () => channels.forEach((channel) => hearers.get(channel)?.delete(hear)) };
+      for (const channel of channels) hearers.set(channel, (hearers.get(channel) ?? new Set()).add(hear as Hear));
+      return { stop: () => channels.forEach((channel) => hearers.get(channel)?.delete(hear as Hear)) };
     },
     onInterruption: () => () => undefined,
     health: () => ({ ok: true }),
@@ -64,13 +66,21 @@ function badFeed(random: Random) {
   return { feed, heal };
 }
 
+/** The params of chat's actions. */
+interface Asked {
+  readonly chatId: string;
+  readonly chatIds: readonly string[];
+  readonly userId: string;
+  readonly since: number;
+}
+
 /** Answers as chat does, late, and sometimes not at all. */
 function chatService(chats: readonly StoredChat[], random: Random) {
   let isBad = true;
   const of = (chatId: string) => chats.find((one) => one.chatId === chatId)!;
   const membershipsOf = (userId: string) => chats.filter((one) => one.isMember(userId)).map((one) => one.membership(userId)!);
   const view = (chat: StoredChat, userId: string) => ({ ...chat.shared(), unread: 0, ...chat.membership(userId)! });
-  const actions: Record<string, (params: any, userId: string) => unknown> = {
+  const actions: Record<string, (params: Asked, userId: string) => unknown> = {
     "chat.view"({ chatId }, userId) {
       if (!of(chatId).isMember(userId)) throw new Forbidden();
       return { chat: view(of(chatId), userId), membership: of(chatId).membership(userId) };
@@ -88,7 +98,7 @@ function chatService(chats: readonly StoredChat[], random: Random) {
       return { answer, positions };
     },
     "chat.changes": ({ chatId, since }) => of(chatId).since(since),
-    "chat.heads": ({ chatIds: asked }) => asked.map((chatId: string) => of(chatId).head()),
+    "chat.heads": ({ chatIds: asked }) => asked.map((chatId) => of(chatId).head()),
     "chat.moved": () => ({
       heads: chats.map((chat) => chat.head()),
       memberships: chats.flatMap((chat) => people.flatMap((userId) => chat.membership(userId) ?? [])),
@@ -99,15 +109,17 @@ function chatService(chats: readonly StoredChat[], random: Random) {
   const late = async () => {
     for (let turns = Math.floor(random() * 8); turns > 0; turns--) await turn();
   };
+  async function call(name: string, params: Asked, options: { meta?: { user?: { id: string } } } = {}) {
+    await late();
+    if (isBad && random() < 0.01) throw new Unavailable();
+    // As it was at this moment, whatever happens until it is told.
+    const answer = structuredClone(actions[name]!(params, options.meta?.user?.id ?? ""));
+    await late();
+    return answer;
+  }
   return {
-    async call(name: string, params: unknown, options: { meta?: { user?: { id: string } } } = {}) {
-      await late();
-      if (isBad && random() < 0.01) throw new Unavailable();
-      // As it was at this moment, whatever happens until it is told.
-      const answer = structuredClone(actions[name]!(params, options.meta?.user?.id ?? ""));
-      await late();
-      return answer;
-    },
+    // eslint-disable-next-line no-restricted-syntax -- a broker is asked for nothing else here
+    broker: { call } as unknown as ServiceBroker,
     heal: () => (isBad = false),
     view,
   };
@@ -129,7 +141,7 @@ class Device {
   start({ chats, messages }: Pick<SyncAnswer, "chats" | "messages">, seqs: ReadonlyMap<string, number>): void {
     this.held.clear();
     this.read = this.heard.length;
-    for (const { _id, ...joined } of chats as readonly any[]) {
+    for (const { _id, ...joined } of chats as readonly (Chat & Membership)[]) {
       this.held.set(_id, new Map(messages[_id]!.map(({ n, seq }) => [n, seq])));
       this.joined.set(_id, joined);
       this.lastSeq.set(_id, seqs.get(_id)!);
@@ -142,7 +154,7 @@ class Device {
     this.read = this.heard.length;
   }
 
-  private take(event: string, data: any): void {
+  private take(event: string, data: Heard["data"]): void {
     const chatId: string = data.chatId ?? data._id;
     const held = this.held.get(chatId);
     const complain = (what: string) => this.wrong.push(`${event} ${data.n ?? ""} in ${chatId.slice(0, 2)}: ${what}`);
@@ -177,7 +189,7 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
   const chats = chatIds.map((chatId) => new StoredChat(chatId, people.slice(0, 2)));
   const { feed, heal } = badFeed(random);
   const service = chatService(chats, random);
-  const live = new Live(service as any, listeners.io, feed, silent);
+  const live = new Live(service.broker, listeners.io, feed, silent);
   const devices: { userId: string; socket: PersonSocket; device: Device }[] = [];
 
   const arrive = async (userId: string) => {
@@ -239,12 +251,12 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
   for (let step = 0; step < 1500; step++) {
     act(pick(chats));
     if (random() < 0.5) await turn();
-    if (step % 50 === 25) await look(service as any, live, silent, 0).catch(() => undefined);
+    if (step % 50 === 25) await look(service.broker, live, silent, 0).catch(() => undefined);
     if (step % 100 === 75) await arrive(pick(people));
   }
   heal();
   service.heal();
-  await look(service as any, live, silent, 0);
+  await look(service.broker, live, silent, 0);
 
   const views = () =>
     devices.map(({ userId, device }) => {
@@ -275,7 +287,7 @@ test("what only a newer release knows is dropped and counted, and what follows i
   const chat = new StoredChat(chatIds[0], ["a"]);
   const service = chatService([chat], () => 0.5);
   service.heal();
-  const live = new Live(service as any, listeners.io, feed, silent);
+  const live = new Live(service.broker, listeners.io, feed, silent);
   const { server, heard } = await listeners.listener();
   const socket = server as PersonSocket;
   const session = { user: { id: "a", sessionId: "s" }, expiresAt: Infinity };

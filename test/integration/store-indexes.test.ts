@@ -20,9 +20,9 @@ describeStores("Indexes", (open) => {
   beforeEach(async () => (opened = await open()));
   afterEach(() => opened.remove());
 
-  const as = (declared: Collection<Person, any>): Promise<Database> => opened.store.open("chat", [declared]);
+  const as = (declared: Collection<Person>): Promise<Database> => opened.store.open("chat", [declared]);
   const add = (db: Database, to: Collection<Person>, ...rows: readonly Person[]) => db.commit(rows.map((row) => insert(to, row)));
-  const births = async (db: Database, from: Collection<Person, any>, index: string) =>
+  const births = async (db: Database, from: Collection<Person>, index: string) =>
     (await db.page(from, { index, limit: 100 })).map(({ born }) => born);
   /** What the operator reads when a release can't open the store. */
   async function refusal(declared: Collection<Person>): Promise<string> {

@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import type { Message } from "../../services/chat/contract.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import type { Answer, Person } from "../support/person.ts";
+import type { Answer, Person, Received } from "../support/person.ts";
 import { seeded } from "../support/seeded.ts";
 
 const rounds = 60;
@@ -14,8 +14,8 @@ describeMesh("Two chat nodes that write to one group", () => {
   const own = ownMesh({ env: { ROUTING: "off" } });
   const { made } = own;
 
-  async function whole(who: Person, path: string): Promise<any[]> {
-    const all: any[] = [];
+  async function whole(who: Person, path: string): Promise<Received[]> {
+    const all: Received[] = [];
     for (let next: string | undefined = path; next !== undefined;) {
       const { body, headers }: Answer = await who.get(next);
       all.push(...(body.data ?? body));

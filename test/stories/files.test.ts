@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import sharp from "sharp";
+import type { Message } from "../../services/chat/contract.ts";
 import { ask, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 import { download, file, formBytes, formType, sendFile, sendForm, text } from "../support/uploads.ts";
@@ -394,7 +395,7 @@ story("Files", (world) => {
         leaving.abort();
       }),
     );
-    expect((await a.get(`/chat/messages/${chatId}?limit=200`)).body.filter(({ file }: any) => file.size === 2_000_000)).toEqual([]);
+    expect((await a.get(`/chat/messages/${chatId}?limit=200`)).body.filter(({ file }: Message) => file!.size === 2_000_000)).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** One's own view of chats: what is unread, how far one has read, and how a chat is to be shown to oneself alone. */
 import { expect, test } from "@jest/globals";
+import type { Message } from "../../services/chat/contract.ts";
 import { ask, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
@@ -52,7 +53,7 @@ story("One's own view", (world) => {
     const [a, b, c] = members as [Person, Person, Person];
     await fill(b, chatId, 2);
     const readBy = async () =>
-      (await a.get(`/chat/messages/${chatId}?after=1`)).body.map((message: any) => [message.readBy, message.readCount]);
+      (await a.get(`/chat/messages/${chatId}?after=1`)).body.map((message: Message) => [message.readBy, message.readCount]);
     expect(await readBy()).toEqual([
       [[b.id], 1],
       [[b.id], 1],

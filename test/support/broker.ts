@@ -12,6 +12,7 @@ import { portsOf } from "../../core/ports.ts";
 import type { Database } from "../../core/store/store.ts";
 import { auth } from "../../services/auth/contract.ts";
 import { followers } from "../../services/followers.ts";
+import type { Received } from "./person.ts";
 import { temporaryFolder } from "./server.ts";
 
 export interface Services {
@@ -66,7 +67,7 @@ export const as = ({ userId, sessionId }: Pick<Someone, "userId" | "sessionId">)
 export async function hearing(
   broker: ServiceBroker,
   channels: readonly Channel[],
-): Promise<{ readonly channel: string; readonly message: any }[]> {
+): Promise<{ readonly channel: string; readonly message: Received }[]> {
   const heard: { channel: string; message: unknown }[] = [];
   await portsOf(broker).feed.listen(channels, (message, channel) => heard.push({ channel, message }));
   return heard;

@@ -1,22 +1,23 @@
 /** Real sockets of a server of the test's own, with all that each heard: for tests of live delivery below the gateway. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Server, type Socket as ServerSocket } from "socket.io";
+import { Server, type DefaultEventsMap, type Socket as ServerSocket } from "socket.io";
 import { io as connect, type Socket } from "socket.io-client";
 import type { ServerEvents } from "../../services/gateway/socket/emitted.ts";
+import type { Received } from "./person.ts";
 
 export interface Heard {
   readonly event: string;
-  readonly data: any;
+  readonly data: Received;
 }
 export interface Listener {
-  readonly server: ServerSocket<any, ServerEvents, any>;
+  readonly server: ServerSocket<DefaultEventsMap, ServerEvents, object>;
   readonly client: Socket;
   readonly heard: Heard[];
 }
 
 export interface Listeners {
-  readonly io: Server<any, ServerEvents, any>;
+  readonly io: Server<DefaultEventsMap, ServerEvents, object>;
   /** Connects a socket. */
   listener(): Promise<Listener>;
   close(): Promise<void>;

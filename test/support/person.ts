@@ -2,8 +2,8 @@
 import { io, type Socket } from "socket.io-client";
 import { patienceMs, within } from "./eventually.ts";
 
-/** What a server sent, as the test that reads it expects it: where it is something else, the test fails. */
-
+/** What a server sent. A test reads it as it expects it, and fails where it is something else. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a type would take for granted what is being tested
 export type Received = any;
 
 /** An HTTP answer; `body` is the parsed JSON, or the text where it is none. */
@@ -15,7 +15,8 @@ export interface Answer<B = Received> {
 
 /** The answer to a socket event. */
 export type Ack =
-  { readonly ok: true; readonly data: any } | { readonly ok: false; readonly error: { readonly code: string; readonly message: string } };
+  | { readonly ok: true; readonly data: Received }
+  | { readonly ok: false; readonly error: { readonly code: string; readonly message: string } };
 
 export interface Asking {
   readonly body?: unknown;
@@ -45,7 +46,7 @@ function parsed(text: string): unknown {
 
 /** One connection and everything it heard, in the order heard. */
 export class Line {
-  readonly heard: { readonly event: string; readonly data: any }[] = [];
+  readonly heard: { readonly event: string; readonly data: Received }[] = [];
   readonly socket: Socket;
   private readonly waiting = new Set<() => void>();
 
@@ -65,26 +66,26 @@ export class Line {
   }
 
   /** As `call`, for what must succeed. @returns the answer's data */
-  async must(event: string, payload: unknown): Promise<any> {
+  async must(event: string, payload: unknown): Promise<Received> {
     const answer = await this.call(event, payload);
     if (!answer.ok) throw new Error(`${event} was refused: ${answer.error.code} ${answer.error.message}`);
     return answer.data;
   }
 
   /** What this event brought so far. */
-  all(event: string): any[] {
+  all(event: string): Received[] {
     return this.heard.filter((one) => one.event === event).map(({ data }) => data);
   }
 
   /** The first event of this name, heard before or to come, that the predicate likes. */
-  until(event: string, likes: (data: any) => boolean = () => true, timeoutMs = patienceMs): Promise<any> {
+  until(event: string, likes: (data: Received) => boolean = () => true, timeoutMs = patienceMs): Promise<Received> {
     return this.settle(`heard ${event}`, () => this.heard.find((one) => one.event === event && likes(one.data)), timeoutMs).then(
       ({ data }) => data,
     );
   }
 
   /** Resolves once this event was heard so many times. @returns all of them */
-  async count(event: string, times: number, timeoutMs = patienceMs): Promise<any[]> {
+  async count(event: string, times: number, timeoutMs = patienceMs): Promise<Received[]> {
     await this.settle(`heard ${event} ${times} times`, () => (this.all(event).length >= times ? true : undefined), timeoutMs).catch(
       (error: unknown) => {
         throw new Error(`${(error as Error).message}; heard ${this.all(event).length}`);

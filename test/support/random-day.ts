@@ -4,6 +4,7 @@
  */
 import { Parley, ParleyError } from "../../client/index.ts";
 import type { MessageView } from "../../client/index.ts";
+import type { Received } from "./person.ts";
 
 export interface Dweller {
   readonly parley: Parley;
@@ -100,7 +101,7 @@ function weighted(chance: number): Act {
  * Where a client's view is not the store's, field by field: its chats, and of each the messages it holds and its members' marks.
  * @param ask  the store's answer to this person, by HTTP
  */
-export async function differences({ parley }: Dweller, ask: (path: string) => Promise<any>): Promise<string[]> {
+export async function differences({ parley }: Dweller, ask: (path: string) => Promise<Received>): Promise<string[]> {
   const found: string[] = [];
   const compare = (where: string, held: unknown, stored: unknown) => {
     for (const key of new Set([...Object.keys(held as object), ...Object.keys(stored as object)])) {
@@ -108,7 +109,7 @@ export async function differences({ parley }: Dweller, ask: (path: string) => Pr
       if (ours !== theirs) found.push(`${where}.${key}: ${ours} instead of ${theirs}`);
     }
   };
-  const stored: any[] = await ask("/chat/my-chats?limit=200");
+  const stored: Received[] = await ask("/chat/my-chats?limit=200");
   const [held, there] = [parley.chats(), stored].map((chats) => chats.map(({ _id }) => _id as string));
   compare("chats", { ids: held!.toSorted() }, { ids: there!.toSorted() });
   for (const chat of stored) {
@@ -128,8 +129,8 @@ export async function differences({ parley }: Dweller, ask: (path: string) => Pr
   return found;
 }
 
-async function whole(page: (after: number) => Promise<any[]>): Promise<any[]> {
-  const all: any[] = [];
+async function whole(page: (after: number) => Promise<Received[]>): Promise<Received[]> {
+  const all: Received[] = [];
   for (;;) {
     const messages = await page(all.at(-1)?.n ?? 0);
     if (messages.length === 0) return all;

@@ -27,7 +27,7 @@ function holding(ns: readonly number[], rest: Parameters<typeof chatOf>[0] = {})
   );
   chats.begin();
   told.length = 0;
-  const events = (name: keyof ChatEvents) => told.filter(([event]) => event === name).map(([, data]) => data as any);
+  const events = <K extends keyof ChatEvents>(name: K) => told.filter(([event]) => event === name).map(([, data]) => data as ChatEvents[K]);
   return { chats, held: () => chats.get(chatId)!, events, waiting };
 }
 

@@ -51,7 +51,7 @@ describe("as Moleculer's strategy", () => {
     const chosen = strategy(routing);
     const known = nodes.map(({ id }) => ({ id, local: false, node: { lastHeartbeatTime: process.uptime() - (silent[id] ?? 1) } }));
     return keys.slice(0, 200).map((key) => {
-      const ctx = new Context<any>(broker);
+      const ctx = new Context(broker);
       ctx.params = params(key);
       return (chosen.select(known, ctx) as { id: string }).id;
     });

@@ -8,9 +8,10 @@ import { LineBudget } from "../../core/security/line-budget.ts";
 import { hashOf, securityLog } from "../../core/security/log.ts";
 import { outOfDate } from "../../scripts/markdown-table.ts";
 import { securityTable } from "../../scripts/security-table.ts";
+import type { Received } from "../support/person.ts";
 
 /** A broker whose log lines are kept. */
-function listening(): { broker: ServiceBroker; lines: () => any[] } {
+function listening(): { broker: ServiceBroker; lines: () => Received[] } {
   const lines: string[] = [];
   const destination = new Writable({
     write(chunk: Buffer, _encoding, done) {
