@@ -1,11 +1,11 @@
 /** What a bench is: a question that is answered by measuring, in rows of a table. */
-import type { Row } from "./table.ts";
+import type { ResultRow } from "./table.ts";
 
-export type World = "embedded" | "mesh";
+export type BenchMode = "embedded" | "mesh";
 
-export interface Options {
+export interface BenchOptions {
   /** The form in which Parley runs. */
-  readonly world: World;
+  readonly world: BenchMode;
   /** How often ours and the baseline are measured, in turns. */
   readonly pairs: number;
   /** How long each of these takes. */
@@ -18,7 +18,7 @@ export interface Bench {
   /** As given to `--only`. */
   readonly name: string;
   readonly title: string;
-  readonly worlds: readonly World[];
+  readonly worlds: readonly BenchMode[];
   /** Starts what it needs, and leaves nothing running. */
-  readonly run: (options: Options) => Promise<Row[]>;
+  readonly run: (options: BenchOptions) => Promise<ResultRow[]>;
 }

@@ -1,23 +1,23 @@
 /** What a cached read over HTTP costs, `GET /profile/getProfile`, beside Fastify that answers the same out of a Map. */
 import { rm } from "node:fs/promises";
-import type { Bench, Options } from "./bench.ts";
-import { capacityOf, commonPace, saidOf, type Drive, type Throughput } from "./capacity.ts";
-import { placeFor } from "./crowd.ts";
+import type { Bench, BenchOptions } from "./bench.ts";
+import { capacityOf, commonPace, capacityNote, type Drive, type Throughput } from "./capacity.ts";
+import { seedFolder } from "./crowd.ts";
 import type { HttpLoad } from "./load/http.ts";
 import { shareOf } from "./load/pacing.ts";
 import { loadCount, startLoad } from "./load/remote.ts";
 import { during, pairsOf, percentile } from "./measure.ts";
 import { startBaseline, startOurs, type Served } from "./servers.ts";
-import { rowOf, type Row } from "./table.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
-interface Window extends Throughput {
+interface HttpWindow extends Throughput {
   readonly requests: number;
   /** Ascending. */
   readonly answerMs: Float64Array;
   readonly bodyBytes: number;
 }
-interface Clients {
-  readonly drive: Drive<Window>;
+interface HttpClients {
+  readonly drive: Drive<HttpWindow>;
   readonly stop: () => Promise<unknown>;
 }
 
@@ -28,8 +28,8 @@ const baselines = [
   { how: "verify-once", said: "that remembers verified tokens, as ours does" },
 ] as const;
 
-async function run(options: Options): Promise<Row[]> {
-  const place = await placeFor(peopleCount);
+async function run(options: BenchOptions): Promise<ResultRow[]> {
+  const place = await seedFolder(peopleCount);
   const tokens = place.people.map(({ token }) => token);
   const stops: (() => Promise<unknown>)[] = [];
   const clientsOf = async (start: Promise<Served>) => {
@@ -41,7 +41,7 @@ async function run(options: Options): Promise<Row[]> {
   };
   try {
     const ours = await clientsOf(startOurs(place));
-    const rows: Row[] = [];
+    const rows: ResultRow[] = [];
     for (const { how, said } of baselines)
       rows.push(...(await compare(ours, await clientsOf(startBaseline("profile", how)), said, options)));
     return rows;
@@ -51,7 +51,12 @@ async function run(options: Options): Promise<Row[]> {
   }
 }
 
-async function compare(ours: Clients, fastify: Clients, said: string, { pairs: count, windowMs, note }: Options): Promise<Row[]> {
+async function compare(
+  ours: HttpClients,
+  fastify: HttpClients,
+  said: string,
+  { pairs: count, windowMs, note }: BenchOptions,
+): Promise<ResultRow[]> {
   const capacity = { ours: await capacityOf(ours.drive), fastify: await capacityOf(fastify.drive) };
   const pace = commonPace(capacity.ours, capacity.fastify);
   const pairs = await pairsOf(
@@ -60,9 +65,9 @@ async function compare(ours: Clients, fastify: Clients, said: string, { pairs: c
     () => fastify.drive(pace, windowMs),
   );
   const { ours: one, baseline: other } = pairs[0]!;
-  note(`Beside Fastify ${said}: ${saidOf("requests", capacity.ours, "Fastify", capacity.fastify)}`);
+  note(`Beside Fastify ${said}: ${capacityNote("requests", capacity.ours, "Fastify", capacity.fastify)}`);
   note(`The answer's body is ${one.bodyBytes} bytes, Fastify's ${other.bodyBytes}.`);
-  const row = (question: string, unit: string, of: (window: Window) => number) => rowOf({ question, unit, of }, pairs);
+  const row = (question: string, unit: string, of: (window: HttpWindow) => number) => rowOf({ question, unit, of }, pairs);
   return [
     {
       ...row(`CPU a request, all threads; Fastify ${said}`, "µs", ({ server, requests }) => (server.allMs * 1000) / requests),
@@ -73,7 +78,7 @@ async function compare(ours: Clients, fastify: Clients, said: string, { pairs: c
   ];
 }
 
-function clientsAt({ url, pid }: Served, tokens: readonly string[]): Clients {
+function clientsAt({ url, pid }: Served, tokens: readonly string[]): HttpClients {
   const loads = Array.from({ length: loadCount }, () => startLoad<HttpLoad>("http"));
   const where = { port: Number(new URL(url).port), path: "/profile/getProfile", tokens, connections: Math.ceil(connections / loadCount) };
   return {

@@ -37,7 +37,7 @@ export const commonPace = (one: Capacity, other: Capacity): { perSecond: number 
 });
 
 /** @param unit  what is counted, e.g. "messages" */
-export function saidOf(unit: string, ours: Capacity, name: string, baseline: Capacity): string {
+export function capacityNote(unit: string, ours: Capacity, name: string, baseline: Capacity): string {
   const taken = ({ perSecond, limit }: Capacity) => `${Math.round(perSecond)} ${unit}/s, limited by ${limit}`;
   const pace = Math.round(commonPace(ours, baseline).perSecond);
   return `Ours took at most ${taken(ours)}; ${name} ${taken(baseline)}. Compared at half of the slower one's: ${pace} ${unit}/s.`;

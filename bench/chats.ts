@@ -1,13 +1,13 @@
 /** How many messages a second go through: all in one busy chat, and spread over 100 chats of the same size. */
 import { availableParallelism } from "node:os";
-import type { Bench, Options, World } from "./bench.ts";
+import type { Bench, BenchOptions, BenchMode } from "./bench.ts";
 import { capacityOf, type Drive } from "./capacity.ts";
-import { at, gather, sharesOf, type Window } from "./crowd.ts";
+import { percentileOf, connectCrowd, sharesOf, type ChatWindow } from "./crowd.ts";
 import { limitOf, pairsOf, type Used } from "./measure.ts";
 import { duringOf, pidsOf, roles, type ByRole } from "./mesh-roles.ts";
 import { filledMesh, filledServer, type Fill } from "./seed/filled.ts";
-import { chatsOf, seatsOf, seedCircles, type Circle } from "./seed/groups.ts";
-import { rowOf, type Row } from "./table.ts";
+import { chatsOf, loadClientsOf, seedCircles, type Circle } from "./seed/groups.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
 /** Every message reaches ten sockets in both. */
 const size = 10;
@@ -16,17 +16,17 @@ const manyChats = { circles: 10, size, chats: 10 };
 const fill: Fill<Circle[]> = (store, urls) => seedCircles(store, urls, [busyChat, manyChats]);
 
 /** A window, and who could give no more. */
-interface Saturated extends Window {
+interface Saturated extends ChatWindow {
   readonly limit: string;
 }
-interface Scene {
+interface ChatsSetup {
   readonly circles: readonly Circle[];
   readonly drive: (chatIds: readonly string[]) => Drive<Saturated>;
   readonly stop: () => Promise<unknown>;
 }
 
-async function run({ world, pairs: count, windowMs, note }: Options): Promise<Row[]> {
-  const { circles, drive, stop } = await scenes[world]();
+async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promise<ResultRow[]> {
+  const { circles, drive, stop } = await setups[world]();
   try {
     const [one, ...others] = circles;
     const [busy, many] = [drive(one!.chatIds), drive(chatsOf(others))];
@@ -45,7 +45,7 @@ async function run({ world, pairs: count, windowMs, note }: Options): Promise<Ro
       row(
         "send to acknowledgement, p50",
         "ms",
-        at(50, ({ ackMs }) => ackMs),
+        percentileOf(50, ({ ackMs }) => ackMs),
       ),
     ];
   } finally {
@@ -53,10 +53,10 @@ async function run({ world, pairs: count, windowMs, note }: Options): Promise<Ro
   }
 }
 
-const scenes: Readonly<Record<World, () => Promise<Scene>>> = {
+const setups: Readonly<Record<BenchMode, () => Promise<ChatsSetup>>> = {
   async embedded() {
     const { content: circles, server, remove } = await filledServer(fill);
-    const crowd = await gather(server, sharesOf(circles.map(seatsOf)), "subscribe");
+    const crowd = await connectCrowd(server, sharesOf(circles.map(loadClientsOf)), "subscribe");
     return {
       circles,
       drive: (chatIds) => async (pace, forMs) => {
@@ -69,7 +69,7 @@ const scenes: Readonly<Record<World, () => Promise<Scene>>> = {
   async mesh() {
     const { content: circles, mesh, urls, remove } = await filledMesh(fill, ["gatewayB"]);
     const pids = pidsOf(mesh);
-    const crowd = await gather({ url: urls[0], pid: mesh.node("gatewayA").pid }, sharesOf(circles.map(seatsOf)), "subscribe");
+    const crowd = await connectCrowd({ url: urls[0], pid: mesh.node("gatewayA").pid }, sharesOf(circles.map(loadClientsOf)), "subscribe");
     return {
       circles,
       drive: (chatIds) => async (pace, forMs) => {

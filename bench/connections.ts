@@ -1,12 +1,12 @@
 /** What an idle connection costs in memory: authenticated, hearing five chats, beside bare Socket.IO with its sockets in five rooms. */
 import { rm } from "node:fs/promises";
-import type { Bench, Options } from "./bench.ts";
-import { gather, makeGroup, placeFor, sharesOf, type Place } from "./crowd.ts";
-import type { Seat } from "./load/chat.ts";
+import type { Bench, BenchOptions } from "./bench.ts";
+import { connectCrowd, makeGroup, seedFolder, sharesOf, type SeededFolder } from "./crowd.ts";
+import type { LoadClient } from "./load/chat.ts";
 import { pairsOf } from "./measure.ts";
 import type { Memory } from "./probe.ts";
 import { startBaseline, startOurs, type Served } from "./servers.ts";
-import { rowOf, type Row } from "./table.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
 const few = 200;
 const many = 2000;
@@ -18,10 +18,10 @@ const strides = [1, 3, 7, 9, 11] as const;
 /** Between two collections held memory differs by less than this when nothing goes on any more. */
 const quiet = 0.002;
 
-async function run({ pairs: count, note }: Options): Promise<Row[]> {
-  const place = await placeFor(many);
+async function run({ pairs: count, note }: BenchOptions): Promise<ResultRow[]> {
+  const place = await seedFolder(many);
   try {
-    const seats = await settle(place);
+    const seats = await makeGroups(place);
     const pairs = await pairsOf(
       count,
       () => slope(startOurs(place), seats, "subscribe"),
@@ -47,7 +47,7 @@ async function run({ pairs: count, note }: Options): Promise<Row[]> {
 const mega = (bytes: number): number => Math.round(bytes / 1024 / 1024);
 
 /** Makes everybody's five groups at Parley, once for all measurements. */
-async function settle(place: Place): Promise<Seat[]> {
+async function makeGroups(place: SeededFolder): Promise<LoadClient[]> {
   const ours = await startOurs(place);
   try {
     const chatIds = place.people.map((): string[] => []);
@@ -74,14 +74,14 @@ interface Slope {
   readonly atMany: Memory;
 }
 
-async function slope(start: Promise<Served>, seats: readonly Seat[], enter: "subscribe" | "join"): Promise<Slope> {
+async function slope(start: Promise<Served>, seats: readonly LoadClient[], enter: "subscribe" | "join"): Promise<Slope> {
   const served = await start;
   const crowds = [];
   try {
-    crowds.push(await gather(served, sharesOf([seats.slice(0, few)]), enter));
-    const atFew = await settled(served);
-    crowds.push(await gather(served, sharesOf([seats.slice(few)]), enter));
-    return { atFew, atMany: await settled(served) };
+    crowds.push(await connectCrowd(served, sharesOf([seats.slice(0, few)]), enter));
+    const atFew = await settledMemory(served);
+    crowds.push(await connectCrowd(served, sharesOf([seats.slice(few)]), enter));
+    return { atFew, atMany: await settledMemory(served) };
   } finally {
     for (const crowd of crowds) await crowd.leave();
     await served.stop();
@@ -89,7 +89,7 @@ async function slope(start: Promise<Served>, seats: readonly Seat[], enter: "sub
 }
 
 /** Memory once nothing changes any more. */
-async function settled(served: Served): Promise<Memory> {
+async function settledMemory(served: Served): Promise<Memory> {
   let before = await served.memory();
   for (;;) {
     const now = await served.memory();

@@ -4,19 +4,19 @@ import type { Answer, Person } from "../test/support/person.ts";
 import { temporaryFolder, freePort } from "../test/support/server.ts";
 import { during, percentile, type Used } from "./measure.ts";
 import { shareOf } from "./load/pacing.ts";
-import { loadCount, startLoad, type Load } from "./load/remote.ts";
-import type { ChatLoad, Connecting, Driven, Driving, Seat } from "./load/chat.ts";
+import { loadCount, startLoad, type LoadProcess } from "./load/remote.ts";
+import type { ChatLoad, ChatConnectParams, ChatDriveResult, ChatDriveParams, LoadClient } from "./load/chat.ts";
 import { secret, type Served } from "./servers.ts";
 
 /** Where people who were seeded will find their server. */
-export interface Place {
+export interface SeededFolder {
   readonly dataDir: string;
   readonly port: number;
   readonly people: readonly Person[];
 }
 
 /** A data folder that holds so many people, for a server to be started on. */
-export async function placeFor(count: number): Promise<Place> {
+export async function seedFolder(count: number): Promise<SeededFolder> {
   const [dataDir, port] = [await temporaryFolder(), await freePort()];
   return { dataDir, port, people: await seededPeople(dataDir, secret, `http://127.0.0.1:${port}`, count) };
 }
@@ -30,7 +30,7 @@ export async function makeGroup([founder, ...others]: readonly Person[]): Promis
 }
 
 /** What one window of load came to. */
-export interface Window {
+export interface ChatWindow {
   readonly messages: number;
   readonly deliveries: number;
   readonly perSecond: number;
@@ -44,7 +44,7 @@ export interface Window {
 /** Clients at one server. */
 export interface Crowd {
   /** Everybody sends in chats of this crowd's, each load process its share. */
-  readonly drive: (driving: Driving) => Promise<Window>;
+  readonly drive: (driving: ChatDriveParams) => Promise<ChatWindow>;
   readonly leave: () => Promise<void>;
 }
 
@@ -52,10 +52,10 @@ export interface Crowd {
  * Connects people.
  * @param shares  for each load process its seats; everybody of a chat is in the same one
  */
-export async function gather(
+export async function connectCrowd(
   served: Pick<Served, "url" | "pid">,
-  shares: readonly (readonly Seat[])[],
-  enter: Connecting["enter"],
+  shares: readonly (readonly LoadClient[])[],
+  enter: ChatConnectParams["enter"],
 ): Promise<Crowd> {
   const loads = shares.map(() => startLoad<ChatLoad>("chat"));
   await Promise.all(loads.map((load, place) => load.ask("connect", { url: served.url, seats: shares[place]!, enter })));
@@ -74,17 +74,22 @@ export async function gather(
   };
 }
 
-const nothing: Driven = { messages: 0, deliveries: 0, tookMs: 1, ackMs: new Float64Array(), lastMs: new Float64Array() };
+const nothing: ChatDriveResult = { messages: 0, deliveries: 0, tookMs: 1, ackMs: new Float64Array(), lastMs: new Float64Array() };
 
 /** A load process with a third of the chats makes a third of the load. */
-async function driveShare(load: Load<ChatLoad>, chatIds: readonly string[], ofAll: number, { forMs, pace }: Omit<Driving, "chatIds">) {
+async function driveShare(
+  load: LoadProcess<ChatLoad>,
+  chatIds: readonly string[],
+  ofAll: number,
+  { forMs, pace }: Omit<ChatDriveParams, "chatIds">,
+) {
   if (chatIds.length === 0) return nothing;
   return load.ask("drive", { chatIds, forMs, pace: shareOf(pace, chatIds.length / ofAll) });
 }
 
-function windowOf(driven: readonly Driven[], server: Used, clients: readonly Used[]): Window {
-  const sum = (of: (one: Driven) => number) => driven.reduce((total, one) => total + of(one), 0);
-  const merged = (of: (one: Driven) => Float64Array) => Float64Array.from(driven.flatMap((one) => [...of(one)])).sort();
+function windowOf(driven: readonly ChatDriveResult[], server: Used, clients: readonly Used[]): ChatWindow {
+  const sum = (of: (one: ChatDriveResult) => number) => driven.reduce((total, one) => total + of(one), 0);
+  const merged = (of: (one: ChatDriveResult) => Float64Array) => Float64Array.from(driven.flatMap((one) => [...of(one)])).sort();
   return {
     messages: sum(({ messages }) => messages),
     deliveries: sum((one) => one.deliveries),
@@ -97,13 +102,13 @@ function windowOf(driven: readonly Driven[], server: Used, clients: readonly Use
 }
 
 /** Splits groups of people into as many shares as there are load processes. */
-export function sharesOf(groups: readonly (readonly Seat[])[]): Seat[][] {
+export function sharesOf(groups: readonly (readonly LoadClient[])[]): LoadClient[][] {
   const count = Math.min(loadCount, groups.length);
   return Array.from({ length: count }, (_, share) => groups.filter((_group, place) => place % count === share).flat());
 }
 
 /** A window's figures by percentile. */
-export const at =
-  (percent: number, of: (window: Window) => Float64Array) =>
-  (window: Window): number =>
+export const percentileOf =
+  (percent: number, of: (window: ChatWindow) => Float64Array) =>
+  (window: ChatWindow): number =>
     percentile(of(window), percent);

@@ -1,13 +1,13 @@
 /** What a delivery costs, beside bare Socket.IO that makes each message durable in SQLite, one commit each, before it acknowledges it. */
-import type { Bench, Options } from "./bench.ts";
-import { at } from "./crowd.ts";
+import type { Bench, BenchOptions } from "./bench.ts";
+import { percentileOf } from "./crowd.ts";
 import { limitOf, pairsOf } from "./measure.ts";
 import { atCommonPace, cpuADelivery, withSides } from "./sides.ts";
-import { rowOf, type Row } from "./table.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
 const name = "bare Socket.IO that stores";
 
-function run(options: Options): Promise<Row[]> {
+function run(options: BenchOptions): Promise<ResultRow[]> {
   return withSides({ size: 10, groups: 20, isBareStoring: true }, async (sides) => {
     const { capacity, pairs } = await atCommonPace(sides, name, options);
     const most = (side: "ours" | "bare") => () => sides[side].drive({ underWay: capacity[side].underWay }, options.windowMs / 2);
@@ -19,8 +19,8 @@ function run(options: Options): Promise<Row[]> {
     return [
       rowOf({ question: "CPU a delivery, all threads", unit: "µs", of: cpuADelivery("allMs"), target: { atMost: 1 } }, pairs),
       rowOf({ question: "CPU a delivery, main thread", unit: "µs", of: cpuADelivery("mainMs") }, pairs),
-      rowOf({ question: "send to acknowledgement, p50", unit: "ms", of: at(50, ({ ackMs }) => ackMs) }, pairs),
-      rowOf({ question: "send to acknowledgement, p99", unit: "ms", of: at(99, ({ ackMs }) => ackMs) }, pairs),
+      rowOf({ question: "send to acknowledgement, p50", unit: "ms", of: percentileOf(50, ({ ackMs }) => ackMs) }, pairs),
+      rowOf({ question: "send to acknowledgement, p99", unit: "ms", of: percentileOf(99, ({ ackMs }) => ackMs) }, pairs),
       rowOf({ question: "messages at saturation", unit: "/s", of: ({ perSecond }) => perSecond, limit: limits.join("; ") }, saturated),
       rowOf({ question: "CPU a delivery at saturation, all threads", unit: "µs", of: cpuADelivery("allMs") }, saturated),
     ];

@@ -1,12 +1,12 @@
 /** Whether a chat's length shows: pages of history and a sync in a chat of 1,000,000 messages, beside the same in one of 1,000. */
 import { sync } from "../services/chat/sync.ts";
 import type { Answer } from "../test/support/person.ts";
-import type { Bench, Options, World } from "./bench.ts";
-import { percentile, type Pair } from "./measure.ts";
+import type { Bench, BenchOptions, BenchMode } from "./bench.ts";
+import { percentile, type MeasuredPair } from "./measure.ts";
 import { readFromMongo, readFromSqlite, type RowsRead } from "./rows-read.ts";
 import { fillAndStart, type Filled } from "./seed/filled.ts";
 import { seedHistories, type Histories, type History } from "./seed/histories.ts";
-import { rowOf, type Row } from "./table.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
 const pageSize = 50;
 const page = ({ chatId }: History, before = ""): string => `/chat/messages/${chatId}?limit=${pageSize}${before}`;
@@ -20,10 +20,10 @@ const questions: readonly { readonly what: string; readonly ask: (history: Histo
   { what: "a sync of 50 changes", ask: (history) => history.reader.post("/chat/sync", { since: since(history) }) },
 ];
 
-async function run(options: Options): Promise<Row[]> {
+async function run(options: BenchOptions): Promise<ResultRow[]> {
   const filled = await fillAndStart(options.world, seedHistories);
   try {
-    const rows: Row[] = [];
+    const rows: ResultRow[] = [];
     for (const { what, ask } of questions) {
       rows.push(rowOf({ question: what, unit: "ms", of: (ms) => ms, target: { atMost: 1.2 } }, await timed(filled.content, ask, options)));
     }
@@ -37,7 +37,7 @@ async function run(options: Options): Promise<Row[]> {
 type Shown = readonly unknown[] | { readonly messages: Readonly<Record<string, readonly unknown[]>> };
 
 /** One request at a time, in turns, so that whatever else the machine does meets both alike. @returns medians, a pair a window */
-async function timed({ long, short }: Histories, ask: (history: History) => Promise<Answer>, { pairs, windowMs }: Options) {
+async function timed({ long, short }: Histories, ask: (history: History) => Promise<Answer>, { pairs, windowMs }: BenchOptions) {
   const took = async (history: History): Promise<number> => {
     const from = performance.now();
     const { status, body } = (await ask(history)) as Answer<Shown>;
@@ -46,7 +46,7 @@ async function timed({ long, short }: Histories, ask: (history: History) => Prom
     if (status !== 200 || shown.length !== pageSize) throw new Error(`answered ${status} with ${shown.length} messages`);
     return ms;
   };
-  const measured: Pair<number>[] = [];
+  const measured: MeasuredPair<number>[] = [];
   // The first warms up.
   for (let i = 0; i <= pairs; i++) {
     const ms: { readonly ours: number[]; readonly baseline: number[] } = { ours: [], baseline: [] };
@@ -66,8 +66,8 @@ const medianOf = (values: readonly number[]): number =>
   );
 
 /** Rows read beside rows returned, in the long chat. */
-async function readRows({ content: { long }, ...filled }: Filled<Histories>, { world, note }: Options): Promise<Row[]> {
-  const read = await reading[world]({ content: undefined, ...filled }, long);
+async function readRows({ content: { long }, ...filled }: Filled<Histories>, { world, note }: BenchOptions): Promise<ResultRow[]> {
+  const read = await rowsReaders[world]({ content: undefined, ...filled }, long);
   return Object.entries(read).map(([what, { read: ours, returned, plans }]) => {
     note(`${what}: ${plans.join("; ")}`);
     const measured = [{ ours, baseline: returned }];
@@ -75,9 +75,9 @@ async function readRows({ content: { long }, ...filled }: Filled<Histories>, { w
   });
 }
 
-type Reading = (filled: Filled<unknown>, long: History) => Promise<Readonly<Record<string, RowsRead>>>;
+type RowsReader = (filled: Filled<unknown>, long: History) => Promise<Readonly<Record<string, RowsRead>>>;
 
-const reading: Readonly<Record<World, Reading>> = {
+const rowsReaders: Readonly<Record<BenchMode, RowsReader>> = {
   async embedded(filled, long) {
     const { chatId, n, reader } = long;
     await filled.stopServer();

@@ -74,14 +74,14 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-export interface Pair<T> {
+export interface MeasuredPair<T> {
   readonly ours: T;
   readonly baseline: T;
 }
 
 /** Measures both in turns; every other pair begins with the baseline. */
-export async function pairsOf<T>(count: number, ours: () => Promise<T>, baseline: () => Promise<T>): Promise<Pair<T>[]> {
-  const pairs: Pair<T>[] = [];
+export async function pairsOf<T>(count: number, ours: () => Promise<T>, baseline: () => Promise<T>): Promise<MeasuredPair<T>[]> {
+  const pairs: MeasuredPair<T>[] = [];
   for (let i = 0; i < count; i++) {
     if (i % 2 === 0) {
       const first = await ours();

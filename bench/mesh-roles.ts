@@ -4,10 +4,10 @@ import type { Mesh } from "../test/support/mesh.ts";
 import { during, type Used } from "./measure.ts";
 
 export const roles = ["gateway", "chat", "mongod", "RabbitMQ", "Redis", "other nodes"] as const;
-export type Role = (typeof roles)[number];
-export type Pids = Readonly<Record<Role, readonly number[]>>;
+export type MeshRole = (typeof roles)[number];
+export type Pids = Readonly<Record<MeshRole, readonly number[]>>;
 /** What the processes of each role used, together. */
-export type ByRole = Readonly<Record<Role, Used>>;
+export type ByRole = Readonly<Record<MeshRole, Used>>;
 
 export function pidsOf({ env, nodes }: Mesh): Pids {
   const named = [...nodes].map(([name, { pid }]) => ({ name, pid }));

@@ -3,15 +3,15 @@
  * to catch up on. And what a chat of people who stayed feels of it.
  */
 import type { Answer } from "../test/support/person.ts";
-import type { Bench, Options, World } from "./bench.ts";
-import { gather, type Crowd, type Window } from "./crowd.ts";
+import type { Bench, BenchOptions, BenchMode } from "./bench.ts";
+import { connectCrowd, type Crowd, type ChatWindow } from "./crowd.ts";
 import { startLoad } from "./load/remote.ts";
 import type { Returned, Returning } from "./load/returning.ts";
-import { during, percentile, spreadOf, type Pair } from "./measure.ts";
+import { during, percentile, spreadOf, type MeasuredPair } from "./measure.ts";
 import { pidsOf } from "./mesh-roles.ts";
 import { filledMesh, filledServer, type Fill } from "./seed/filled.ts";
-import { seatsOf, seedCircles, type Circle } from "./seed/groups.ts";
-import { rowOf, type Row } from "./table.ts";
+import { loadClientsOf, seedCircles, type Circle } from "./seed/groups.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
 /** 2,000 people, each in five chats of ten; and ten who stay. */
 const returning = { circles: 200, size: 10, chats: 5 };
@@ -25,7 +25,7 @@ const sendersAtOnce = 20;
 const pace = { perSecond: 50 };
 const stepMs = 500;
 
-interface Scene {
+interface ReconnectSetup {
   readonly circles: readonly Circle[];
   /** Where those who come back are, and where the bystanders are: other gateways, where there are two. */
   readonly url: string;
@@ -37,31 +37,31 @@ interface Scene {
   readonly stop: () => Promise<unknown>;
 }
 
-async function run({ world, pairs: count, windowMs, note }: Options): Promise<Row[]> {
-  const scene = await scenes[world]();
-  const [bystanding, ...circles] = scene.circles as [Circle, ...Circle[]];
+async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promise<ResultRow[]> {
+  const setup = await setups[world]();
+  const [bystanding, ...circles] = setup.circles as [Circle, ...Circle[]];
   const loads = Array.from({ length: loadProcesses }, () => startLoad<Returning>("returning"));
   try {
-    const shares = loads.map((_, share) => circles.filter((_circle, place) => place % loads.length === share).flatMap(seatsOf));
-    await Promise.all(loads.map((load, place) => load.ask("arrive", { url: scene.url, seats: shares[place]! })));
+    const shares = loads.map((_, share) => circles.filter((_circle, place) => place % loads.length === share).flatMap(loadClientsOf));
+    await Promise.all(loads.map((load, place) => load.ask("arrive", { url: setup.url, seats: shares[place]! })));
     /** @param renew  what happens while everybody is away */
-    const round = async (renew: () => Promise<unknown>): Promise<Round> => {
+    const round = async (renew: () => Promise<unknown>): Promise<ReconnectRound> => {
       await Promise.all(loads.map((load) => load.ask("leave", undefined)));
       const lastN = await sendTo(circles);
       await renew();
-      const crowd = await gather(scene.bystandersAt(), [seatsOf(bystanding)], "subscribe");
+      const crowd = await connectCrowd(setup.bystandersAt(), [loadClientsOf(bystanding)], "subscribe");
       const before = await crowd.drive({ chatIds: bystanding.chatIds, pace, forMs: windowMs });
-      const back = during(scene.pids(), () => Promise.all(loads.map((load) => load.ask("comeBack", { lastN }))));
+      const back = during(setup.pids(), () => Promise.all(loads.map((load) => load.ask("comeBack", { lastN }))));
       const meanwhile = await drivenUntil(crowd, bystanding.chatIds, back);
       await crowd.leave();
       const { outcome: returned, used } = await back;
       return { returned, before, meanwhile, cpuMs: used.reduce((sum, { allMs }) => sum + allMs, 0) };
     };
-    const cut: Round[] = [];
-    const renewed: Round[] = [];
+    const cut: ReconnectRound[] = [];
+    const renewed: ReconnectRound[] = [];
     for (let i = 0; i < count; i++) {
       cut.push(await round(() => Promise.resolve()));
-      renewed.push(await round(scene.restart));
+      renewed.push(await round(setup.restart));
     }
     note(
       `${peopleCount} clients, each in ${returning.chats} chats of ${returning.size}, in ${loadProcesses} processes on this very machine; ` +
@@ -71,14 +71,14 @@ async function run({ world, pairs: count, windowMs, note }: Options): Promise<Ro
     return [...rowsOf("connections cut", cut), ...rowsOf("server restarted", renewed)];
   } finally {
     await Promise.all(loads.map((load) => load.stop()));
-    await scene.stop();
+    await setup.stop();
   }
 }
 
-interface Round {
+interface ReconnectRound {
   readonly returned: readonly Returned[];
-  readonly before: Window;
-  readonly meanwhile: readonly Window[];
+  readonly before: ChatWindow;
+  readonly meanwhile: readonly ChatWindow[];
   /** The servers', until all had caught up. */
   readonly cpuMs: number;
 }
@@ -103,8 +103,8 @@ async function sendTo(circles: readonly Circle[]): Promise<Record<string, number
   return lastN;
 }
 
-async function drivenUntil(crowd: Crowd, chatIds: readonly string[], end: Promise<unknown>): Promise<Window[]> {
-  const windows: Window[] = [];
+async function drivenUntil(crowd: Crowd, chatIds: readonly string[], end: Promise<unknown>): Promise<ChatWindow[]> {
+  const windows: ChatWindow[] = [];
   const over = new AbortController();
   void end.finally(() => over.abort()).catch(() => undefined); // whoever awaits `end` hears of it
   do windows.push(await crowd.drive({ chatIds, pace, forMs: stepMs }));
@@ -112,7 +112,7 @@ async function drivenUntil(crowd: Crowd, chatIds: readonly string[], end: Promis
   return windows;
 }
 
-function rowsOf(what: string, rounds: readonly Round[]): Row[] {
+function rowsOf(what: string, rounds: readonly ReconnectRound[]): ResultRow[] {
   const caughtUp = (percent: number) => ({
     question: `${what}: until ${percent === 100 ? "all" : `${percent} %`} had caught up`,
     unit: "ms",
@@ -121,7 +121,7 @@ function rowsOf(what: string, rounds: readonly Round[]): Row[] {
     ),
   });
   const wrong = rounds.map(({ returned }) => returned.reduce((sum, one) => sum + one.missing + one.doubled + one.behind, 0));
-  const felt = rounds.map(({ before, meanwhile }): Pair<Float64Array> => ({
+  const felt = rounds.map(({ before, meanwhile }): MeasuredPair<Float64Array> => ({
     ours: Float64Array.from(meanwhile.flatMap(({ lastMs }) => [...lastMs])).sort(),
     baseline: before.lastMs,
   }));
@@ -150,7 +150,7 @@ function rowsOf(what: string, rounds: readonly Round[]): Row[] {
 
 const fill: Fill<Circle[]> = (store, urls) => seedCircles(store, [urls[0]!], [bystanders, returning]);
 
-const scenes: Readonly<Record<World, () => Promise<Scene>>> = {
+const setups: Readonly<Record<BenchMode, () => Promise<ReconnectSetup>>> = {
   async embedded() {
     const filled = await filledServer(fill);
     const { content: circles, urls, restart, remove } = filled;

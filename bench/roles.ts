@@ -3,16 +3,16 @@
  * RabbitMQ, Redis and MongoDB. And that nothing is locked for more than one chat: one is held in the store, and others are sent to.
  */
 import mongoose from "mongoose";
-import type { Row as StoredRow, Rows } from "../core/store/mongo/collections.ts";
+import type { MongoRow as StoredRow, MongoRows } from "../core/store/mongo/collections.ts";
 import type { Line } from "../test/support/person.ts";
-import type { Bench, Options } from "./bench.ts";
+import type { Bench, BenchOptions } from "./bench.ts";
 import { capacityOf, commonPace, type Drive } from "./capacity.ts";
-import { at, gather, sharesOf, type Crowd, type Window } from "./crowd.ts";
-import { pairsOf, spreadOf, type Pair } from "./measure.ts";
-import { duringOf, pidsOf, roles, type ByRole, type Pids, type Role } from "./mesh-roles.ts";
+import { percentileOf, connectCrowd, sharesOf, type Crowd, type ChatWindow } from "./crowd.ts";
+import { pairsOf, spreadOf, type MeasuredPair } from "./measure.ts";
+import { duringOf, pidsOf, roles, type ByRole, type Pids, type MeshRole } from "./mesh-roles.ts";
 import { filledMesh, type Fill, type FilledMesh } from "./seed/filled.ts";
-import { chatsOf, seatsOf, seedCircles, type Circle } from "./seed/groups.ts";
-import { rowOf, type Row } from "./table.ts";
+import { chatsOf, loadClientsOf, seedCircles, type Circle } from "./seed/groups.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
 const circles = { circles: 20, size: 5, chats: 3 };
 const fill: Fill<Circle[]> = (store, urls) => seedCircles(store, urls, [circles]);
@@ -28,22 +28,22 @@ const chatNodes = 1 + moreNodes.length;
 const warmUp = { underWay: 64, forMs: 10_000 };
 
 /** CPU of each role, in milliseconds a second. */
-type Load = Readonly<Record<Role, number>>;
-interface Measured extends Window {
-  readonly load: Load;
+type RoleLoad = Readonly<Record<MeshRole, number>>;
+interface RoleWindow extends ChatWindow {
+  readonly load: RoleLoad;
 }
-interface Side {
+interface MeshSide {
   readonly filled: FilledMesh<Circle[]>;
   readonly pids: Pids;
   readonly crowd: Crowd;
-  readonly drive: Drive<Measured>;
+  readonly drive: Drive<RoleWindow>;
 }
 
-async function run({ pairs: count, windowMs, note }: Options): Promise<Row[]> {
-  const sides: Side[] = [];
+async function run({ pairs: count, windowMs, note }: BenchOptions): Promise<ResultRow[]> {
+  const sides: MeshSide[] = [];
   try {
     for (const more of [moreNodes, []]) sides.push(await startSide(more));
-    const [three, one] = sides as [Side, Side];
+    const [three, one] = sides as [MeshSide, MeshSide];
     // Every node has to have done enough of it to be compiled: a third of the chats is at each.
     for (const { drive } of [three, one, three]) await drive({ underWay: warmUp.underWay }, warmUp.forMs);
     const pace = commonPace(await capacityOf(three.drive), await capacityOf(one.drive));
@@ -60,7 +60,7 @@ async function run({ pairs: count, windowMs, note }: Options): Promise<Row[]> {
     const sameEach = await beyondIdleOf({ perSecond: pace.perSecond / chatNodes });
     note(
       `Ours is three chat nodes, the baseline one, both at ${Math.round(pace.perSecond)} messages/s in ${chatsOf(three.filled.content).length} chats. ` +
-        `What they use when nobody sends is taken off: ${saidOf(idle.ours)} with three, ${saidOf(idle.baseline)} with one.`,
+        `What they use when nobody sends is taken off: ${loadNote(idle.ours)} with three, ${loadNote(idle.baseline)} with one.`,
     );
     return [...rowsOf(sameInAll), rowOfChat(sameEach), ...(await besideHeld(three, count, pace))];
   } finally {
@@ -72,40 +72,40 @@ async function run({ pairs: count, windowMs, note }: Options): Promise<Row[]> {
 }
 
 /** @param more  chat nodes besides the first */
-async function startSide(more: readonly string[]): Promise<Side> {
+async function startSide(more: readonly string[]): Promise<MeshSide> {
   const filled = await filledMesh(fill, ["gatewayB", "chatB"]);
   const { mesh, urls, content } = filled;
   await Promise.all(more.map((name) => mesh.start(name, "chat")));
   const pids = pidsOf(mesh);
-  const crowd = await gather({ url: urls[0], pid: mesh.node("gatewayA").pid }, sharesOf(content.map(seatsOf)), "subscribe");
-  const drive: Drive<Measured> = async (pace, forMs) => {
+  const crowd = await connectCrowd({ url: urls[0], pid: mesh.node("gatewayA").pid }, sharesOf(content.map(loadClientsOf)), "subscribe");
+  const drive: Drive<RoleWindow> = async (pace, forMs) => {
     const { outcome, byRole } = await duringOf(pids, () => crowd.drive({ chatIds: chatsOf(content), pace, forMs }));
     return { ...outcome, load: loadOf(byRole) };
   };
   return { filled, pids, crowd, drive };
 }
 
-const mapRoles = (of: (role: Role) => number): Load => Object.fromEntries(roles.map((role) => [role, of(role)])) as Load;
-const loadOf = (byRole: ByRole): Load => mapRoles((role) => (byRole[role].allMs * 1000) / byRole[role].wallMs);
-const saidOf = (load: Load): string => roles.map((role) => `${role} ${Math.round(load[role] / 10)} %`).join(", ");
-const beyondIdle = (measured: Measured, idle: Load): Measured => ({
+const mapRoles = (of: (role: MeshRole) => number): RoleLoad => Object.fromEntries(roles.map((role) => [role, of(role)])) as RoleLoad;
+const loadOf = (byRole: ByRole): RoleLoad => mapRoles((role) => (byRole[role].allMs * 1000) / byRole[role].wallMs);
+const loadNote = (load: RoleLoad): string => roles.map((role) => `${role} ${Math.round(load[role] / 10)} %`).join(", ");
+const beyondIdle = (measured: RoleWindow, idle: RoleLoad): RoleWindow => ({
   ...measured,
   load: mapRoles((role) => measured.load[role] - idle[role]),
 });
 
 /** What is used while nobody sends. */
-async function idleOf({ pids }: Side, forMs: number): Promise<Load> {
+async function idleOf({ pids }: MeshSide, forMs: number): Promise<RoleLoad> {
   const { byRole } = await duringOf(pids, () => new Promise((resolve) => setTimeout(resolve, forMs)));
   return loadOf(byRole);
 }
 
 const messageCpu =
-  (used: (load: Load) => number) =>
-  ({ load, perSecond }: Measured): number =>
+  (used: (load: RoleLoad) => number) =>
+  ({ load, perSecond }: RoleWindow): number =>
     (used(load) * 1000) / perSecond;
 
 /** A node that has less to do shares less between its messages: this tells what more nodes cost from what less work does. */
-const rowOfChat = (pairs: readonly Pair<Measured>[]): Row =>
+const rowOfChat = (pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow =>
   rowOf(
     {
       question: "the same, with as many messages at each node: chat",
@@ -116,12 +116,12 @@ const rowOfChat = (pairs: readonly Pair<Measured>[]): Row =>
     pairs,
   );
 
-function rowsOf(pairs: readonly Pair<Measured>[]): Row[] {
-  const row = (who: string, used: (load: Load) => number): Row =>
+function rowsOf(pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow[] {
+  const row = (who: string, used: (load: RoleLoad) => number): ResultRow =>
     rowOf({ question: `3 chat nodes beside 1: CPU a message, ${who}`, unit: "µs", of: messageCpu(used), target: flat }, pairs);
-  const all = (load: Load) => roles.reduce((sum, role) => sum + load[role], 0);
+  const all = (load: RoleLoad) => roles.reduce((sum, role) => sum + load[role], 0);
   // Of next to nothing a ratio says nothing: Redis passes a message on, the other nodes have no part in one.
-  const light = (role: Role): Row => {
+  const light = (role: MeshRole): ResultRow => {
     const { question, unit, ours, baseline } = row(role, (load) => load[role]);
     return { question, unit, ours, ...(baseline === undefined ? {} : { baseline }) };
   };
@@ -129,7 +129,7 @@ function rowsOf(pairs: readonly Pair<Measured>[]): Row[] {
 }
 
 /** Holds one chat's row in a transaction of nobody's, and sends in it and in all others. */
-async function besideHeld({ filled, crowd }: Side, count: number, pace: { readonly perSecond: number }): Promise<Row[]> {
+async function besideHeld({ filled, crowd }: MeshSide, count: number, pace: { readonly perSecond: number }): Promise<ResultRow[]> {
   const { place, content, urls } = filled;
   const [chatId, ...others] = chatsOf(content) as [string, ...string[]];
   const line = await content[0]!.people[0]!.at(urls[0]).listen();
@@ -137,7 +137,7 @@ async function besideHeld({ filled, crowd }: Side, count: number, pace: { readon
   try {
     const rows = client.db(`${place[2]}_chat`).collection<StoredRow>("chats");
     const drive = () => crowd.drive({ chatIds: others, pace, forMs: heldMs });
-    const rounds: { readonly felt: Pair<Window>; readonly inHeldMs: number }[] = [];
+    const rounds: { readonly felt: MeasuredPair<ChatWindow>; readonly inHeldMs: number }[] = [];
     for (let i = 0; i < count; i++) {
       const baseline = await drive();
       const { outcome: ours, inHeldMs } = await whileHeld(client, rows, chatId, line, drive);
@@ -150,7 +150,7 @@ async function besideHeld({ filled, crowd }: Side, count: number, pace: { readon
   }
 }
 
-async function whileHeld<T>(client: mongoose.mongo.MongoClient, rows: Rows, chatId: string, line: Line, act: () => Promise<T>) {
+async function whileHeld<T>(client: mongoose.mongo.MongoClient, rows: MongoRows, chatId: string, line: Line, act: () => Promise<T>) {
   const session = client.startSession();
   try {
     session.startTransaction();
@@ -165,7 +165,7 @@ async function whileHeld<T>(client: mongoose.mongo.MongoClient, rows: Rows, chat
   }
 }
 
-function heldRows(rounds: readonly { readonly felt: Pair<Window>; readonly inHeldMs: number }[]): Row[] {
+function heldRows(rounds: readonly { readonly felt: MeasuredPair<ChatWindow>; readonly inHeldMs: number }[]): ResultRow[] {
   const felt = rounds.map((round) => round.felt);
   const late = felt.map(({ ours }) => ours.ackMs.filter((ms) => ms > heldMs / 2).length);
   const row = (percent: number) =>
@@ -173,7 +173,7 @@ function heldRows(rounds: readonly { readonly felt: Pair<Window>; readonly inHel
       {
         question: `one chat held: acknowledgement in the others, p${percent}, beside before`,
         unit: "ms",
-        of: at(percent, ({ ackMs }) => ackMs),
+        of: percentileOf(percent, ({ ackMs }) => ackMs),
       },
       felt,
     );

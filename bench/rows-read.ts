@@ -6,8 +6,8 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import mongoose from "mongoose";
-import { rangeOf } from "../core/store/shapes.ts";
-import { countQuery, pageQuery, type Query } from "../core/store/sqlite/pages.ts";
+import { indexRangeOf } from "../core/store/shapes.ts";
+import { countQuery, pageQuery, type SqlQuery } from "../core/store/sqlite/pages.ts";
 import { tableOf } from "../core/store/sqlite/tables.ts";
 import type { Database, Doc } from "../core/store/store.ts";
 import { startNode, workFor } from "../test/support/chat-nodes.ts";
@@ -32,7 +32,7 @@ export async function readFromSqlite(
   const store = await openStore();
   const connection = new DatabaseSync(join(place[1], "parley.db"), { readOnly: true });
   try {
-    const queries: Query[] = [];
+    const queries: SqlQuery[] = [];
     await act(workFor(await startNode(store, recorded(await openChats(store), queries)), userId));
     const counted = queries.map((query) => counting(connection, query));
     return {
@@ -47,21 +47,21 @@ export async function readFromSqlite(
 }
 
 /** The same database, which notes what is asked of its indexes. */
-function recorded(db: Database, queries: Query[]): Database {
+function recorded(db: Database, queries: SqlQuery[]): Database {
   return {
     ...db,
     page(from, page) {
-      queries.push(pageQuery(tableOf("chat", from), rangeOf(from, page), page.index));
+      queries.push(pageQuery(tableOf("chat", from), indexRangeOf(from, page), page.index));
       return db.page(from, page);
     },
     count(from, page) {
-      queries.push(countQuery(tableOf("chat", from), rangeOf(from, page), page.index));
+      queries.push(countQuery(tableOf("chat", from), indexRangeOf(from, page), page.index));
       return db.count(from, page);
     },
   };
 }
 
-function counting(connection: DatabaseSync, { sql, values }: Query): { read: number; returned: number; plan: string[] } {
+function counting(connection: DatabaseSync, { sql, values }: SqlQuery): { read: number; returned: number; plan: string[] } {
   let read = 0;
   connection.function("let_through", () => {
     read++;

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import type { Bench, World } from "./bench.ts";
+import type { Bench, BenchMode } from "./bench.ts";
 import { cachedRead } from "./cached-read.ts";
 import { connections } from "./connections.ts";
 import { chats } from "./chats.ts";
@@ -16,7 +16,7 @@ import { history } from "./history.ts";
 import { reconnect } from "./reconnect.ts";
 import { rolesBench } from "./roles.ts";
 import { start } from "./start.ts";
-import { isMet, tableOf, type Row } from "./table.ts";
+import { isMet, tableOf, type ResultRow } from "./table.ts";
 
 const benches: readonly Bench[] = [fanOut, durable, cachedRead, connections, history, start, rolesBench, chats, reconnect];
 
@@ -33,13 +33,13 @@ const { values } = parseArgs({
     json: { type: "string", default: "coverage/bench.json" },
   },
 });
-const world: World = values.mesh ? "mesh" : "embedded";
+const world: BenchMode = values.mesh ? "mesh" : "embedded";
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 interface Result {
   readonly name: string;
   readonly title: string;
-  readonly rows: readonly (Row & { readonly isMet: boolean | undefined })[];
+  readonly rows: readonly (ResultRow & { readonly isMet: boolean | undefined })[];
   readonly notes: readonly string[];
 }
 

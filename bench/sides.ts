@@ -2,23 +2,23 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryFolder } from "../test/support/server.ts";
-import { capacityOf, commonPace, saidOf, type Capacity, type Drive } from "./capacity.ts";
-import { gather, makeGroup, placeFor, sharesOf, type Crowd, type Window } from "./crowd.ts";
-import { pairsOf, type Pair } from "./measure.ts";
-import type { Options } from "./bench.ts";
+import { capacityOf, commonPace, capacityNote, type Capacity, type Drive } from "./capacity.ts";
+import { connectCrowd, makeGroup, seedFolder, sharesOf, type Crowd, type ChatWindow } from "./crowd.ts";
+import { pairsOf, type MeasuredPair } from "./measure.ts";
+import type { BenchOptions } from "./bench.ts";
 import type { Delay } from "./probe.ts";
 import { startBaseline, startOurs, type Served } from "./servers.ts";
 
 /** A server, and its people all in place. */
-export interface Side {
+export interface ComparedServer {
   readonly served: Served;
-  readonly drive: Drive<Window>;
+  readonly drive: Drive<ChatWindow>;
 }
-export interface Sides {
-  readonly ours: Side;
-  readonly bare: Side;
+export interface ComparedServers {
+  readonly ours: ComparedServer;
+  readonly bare: ComparedServer;
 }
-interface Setting {
+interface CrowdSetting {
   readonly size: number;
   readonly groups: number;
   /** Whether bare Socket.IO stores what it delivers. */
@@ -26,8 +26,8 @@ interface Setting {
 }
 
 /** Starts both, connects everybody, and stops all when it is done. */
-export async function withSides<T>({ size, groups, isBareStoring }: Setting, act: (sides: Sides) => Promise<T>): Promise<T> {
-  const place = await placeFor(size * groups);
+export async function withSides<T>({ size, groups, isBareStoring }: CrowdSetting, act: (sides: ComparedServers) => Promise<T>): Promise<T> {
+  const place = await seedFolder(size * groups);
   const bareFolder = await temporaryFolder();
   const stops: (() => Promise<unknown>)[] = [];
   const started = <S extends Served | Crowd>(one: S, stop: () => Promise<unknown>): S => {
@@ -41,8 +41,8 @@ export async function withSides<T>({ size, groups, isBareStoring }: Setting, act
     const members = Array.from({ length: groups }, (_, group) => place.people.slice(group * size, (group + 1) * size));
     const chatIds = await Promise.all(members.map(makeGroup));
     const seats = members.map((group, i) => group.map(({ token }) => ({ token, chatIds: [chatIds[i]!] })));
-    const side = async (served: Served, enter: "subscribe" | "join"): Promise<Side> => {
-      const crowd = await gather(served, sharesOf(seats), enter);
+    const side = async (served: Served, enter: "subscribe" | "join"): Promise<ComparedServer> => {
+      const crowd = await connectCrowd(served, sharesOf(seats), enter);
       started(crowd, crowd.leave);
       return { served, drive: (pace, forMs) => crowd.drive({ chatIds, pace, forMs }) };
     };
@@ -54,28 +54,28 @@ export async function withSides<T>({ size, groups, isBareStoring }: Setting, act
 }
 
 /** A window, and how late the server's event loop was meanwhile. */
-export interface Measured extends Window {
+export interface MeasuredWindow extends ChatWindow {
   readonly delay: Delay;
 }
 
 /** Finds what each takes, then measures both at half of what the slower one does. */
-export async function atCommonPace({ ours, bare }: Sides, name: string, { pairs: count, windowMs, note }: Options) {
+export async function atCommonPace({ ours, bare }: ComparedServers, name: string, { pairs: count, windowMs, note }: BenchOptions) {
   const capacity: { ours: Capacity; bare: Capacity } = { ours: await capacityOf(ours.drive), bare: await capacityOf(bare.drive) };
   const pace = commonPace(capacity.ours, capacity.bare);
   const window =
-    ({ served, drive }: Side) =>
-    async (): Promise<Measured> => {
+    ({ served, drive }: ComparedServer) =>
+    async (): Promise<MeasuredWindow> => {
       await served.startDelay();
       const driven = await drive(pace, windowMs);
       return { ...driven, delay: await served.delay() };
     };
-  const pairs: Pair<Measured>[] = await pairsOf(count, window(ours), window(bare));
-  note(saidOf("messages", capacity.ours, name, capacity.bare));
+  const pairs: MeasuredPair<MeasuredWindow>[] = await pairsOf(count, window(ours), window(bare));
+  note(capacityNote("messages", capacity.ours, name, capacity.bare));
   return { capacity, pairs };
 }
 
 /** CPU a delivery, in microseconds. */
 export const cpuADelivery =
   (of: "allMs" | "mainMs") =>
-  ({ server, deliveries }: Window): number =>
+  ({ server, deliveries }: ChatWindow): number =>
     (server[of] * 1000) / deliveries;

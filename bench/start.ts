@@ -1,16 +1,16 @@
 /** Whether what is stored holds up a start: from the process's beginning to `/ready`, with 1,000,000 messages beside none. */
 import { rm } from "node:fs/promises";
 import { freePort, startNode, temporaryFolder } from "../test/support/server.ts";
-import type { Bench, Options } from "./bench.ts";
+import type { Bench, BenchOptions } from "./bench.ts";
 import { pairsOf } from "./measure.ts";
 import { filledFolder } from "./seed/filled.ts";
 import { seedHistories } from "./seed/histories.ts";
-import { rowOf, type Row } from "./table.ts";
+import { rowOf, type ResultRow } from "./table.ts";
 
 const pollMs = 5;
 const giveUpMs = 60_000;
 
-async function run({ pairs, note }: Options): Promise<Row[]> {
+async function run({ pairs, note }: BenchOptions): Promise<ResultRow[]> {
   const [{ dataDir: full }, empty] = [await filledFolder(seedHistories), await temporaryFolder()];
   try {
     // The first of each compiles what is kept compiled, makes the tables, and fills the system's cache of files.

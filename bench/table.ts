@@ -1,5 +1,5 @@
 /** A bench's rows, how they are made from pairs, and the table they are shown as: Markdown that also reads well as text. */
-import { spreadOf, type Pair, type Spread } from "./measure.ts";
+import { spreadOf, type MeasuredPair, type Spread } from "./measure.ts";
 
 /** What a ratio has to keep to; where there is none, ours. */
 export interface Target {
@@ -7,7 +7,7 @@ export interface Target {
   readonly atMost?: number;
 }
 
-export interface Row {
+export interface ResultRow {
   /** What is measured, e.g. "fan-out 10: CPU a delivery, all threads". */
   readonly question: string;
   /** Of ours and the baseline, e.g. "µs". */
@@ -23,9 +23,9 @@ export interface Row {
 
 /** A row of what was measured in pairs. @param of  the figure in a measurement */
 export function rowOf<T>(
-  { of, ...row }: Pick<Row, "question" | "unit" | "target" | "limit"> & { readonly of: (measured: T) => number },
-  pairs: readonly Pair<T>[],
-): Row {
+  { of, ...row }: Pick<ResultRow, "question" | "unit" | "target" | "limit"> & { readonly of: (measured: T) => number },
+  pairs: readonly MeasuredPair<T>[],
+): ResultRow {
   return {
     ...row,
     ours: spreadOf(pairs.map(({ ours }) => of(ours))),
@@ -35,7 +35,7 @@ export function rowOf<T>(
 }
 
 /** Whether a row keeps to its target; undefined where it has none. */
-export function isMet({ target, ratio, ours }: Row): boolean | undefined {
+export function isMet({ target, ratio, ours }: ResultRow): boolean | undefined {
   if (target === undefined) return undefined;
   const { atLeast = -Infinity, atMost = Infinity } = target;
   const { median } = ratio ?? ours;
@@ -44,13 +44,13 @@ export function isMet({ target, ratio, ours }: Row): boolean | undefined {
 
 const columns = ["what", "ours", "baseline", "ratio", "target", "limit"] as const;
 
-export function tableOf(rows: readonly Row[]): string {
+export function tableOf(rows: readonly ResultRow[]): string {
   const cells = rows.map((row) => [
     row.question,
     shown(row.ours, row.unit),
     shown(row.baseline, row.unit),
     shown(row.ratio, "×"),
-    verdict(row),
+    targetText(row),
     row.limit ?? "",
   ]);
   const widths = columns.map((name, place) => Math.max(name.length, ...cells.map((line) => line[place]!.length)));
@@ -69,7 +69,7 @@ function shown(spread: Spread | undefined, unit: string): string {
   return min === max ? `${number(median)} ${unit}` : `${number(median)} ${unit} [${number(min)}–${number(max)}]`;
 }
 
-function verdict(row: Row): string {
+function targetText(row: ResultRow): string {
   const { atLeast, atMost } = row.target ?? {};
   if (atLeast === undefined && atMost === undefined) return "";
   const bounds = [atLeast === undefined ? "" : `≥ ${atLeast}`, atMost === undefined ? "" : `≤ ${atMost}`].filter((one) => one !== "");

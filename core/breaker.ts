@@ -2,7 +2,7 @@
  * A circuit breaker for a dependency that is called from this process, so that one which is away costs nothing per call. Calls
  * between services have Moleculer's; this is the same idea around Redis.
  */
-import { inTime } from "./late.ts";
+import { withTimeout } from "./late.ts";
 import { outsideRequests } from "./request-context.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
@@ -31,7 +31,7 @@ export interface BreakerOptions {
   readonly onChange: (now: BreakerState, before: BreakerState) => void;
 }
 
-class NoAnswer extends Error {}
+class CallTimeoutError extends Error {}
 
 export function circuitBreaker({ timeoutMs, failures, halfOpenMs, probe, onChange }: BreakerOptions): Breaker {
   let state: BreakerState = "closed";
@@ -39,39 +39,39 @@ export function circuitBreaker({ timeoutMs, failures, halfOpenMs, probe, onChang
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const become = (next: BreakerState): void => {
+  const changeState = (next: BreakerState): void => {
     const before = state;
     state = next;
     onChange(next, before);
   };
   const open = (): void => {
-    become("open");
+    changeState("open");
     if (!stopped) timer = outsideRequests(() => setTimeout(() => void halfOpen(), halfOpenMs).unref());
   };
   const halfOpen = async (): Promise<void> => {
-    become("half-open");
+    changeState("half-open");
     try {
       await probe();
       failedInARow = 0;
-      become("closed");
+      changeState("closed");
     } catch {
       open();
     }
   };
-  const failed = (error: unknown): void => {
+  const recordFailure = (error: unknown): void => {
     failedInARow += 1;
-    if (state === "closed" && (error instanceof NoAnswer || failedInARow >= failures)) open();
+    if (state === "closed" && (error instanceof CallTimeoutError || failedInARow >= failures)) open();
   };
 
   return {
     async run(call) {
       if (state !== "closed") throw new Error("the circuit breaker is open");
       try {
-        const answer = await inTime(call(), timeoutMs, () => new NoAnswer(`no answer within ${timeoutMs} ms`));
+        const answer = await withTimeout(call(), timeoutMs, () => new CallTimeoutError(`no answer within ${timeoutMs} ms`));
         failedInARow = 0;
         return answer;
       } catch (error) {
-        failed(error);
+        recordFailure(error);
         throw error;
       }
     },

@@ -12,9 +12,9 @@ export interface Clock {
 
 const refreshMs = 10_000;
 /** A slower exchange says too little of when in it the store read its clock. */
-const longestExchangeMs = 1000;
+const maxRoundTripMs = 1000;
 /** At the start, when nothing is known: of so many slow exchanges the quickest counts. */
-const firstTries = 5;
+const initialTries = 5;
 
 /**
  * Follows the store's clock. Of each exchange the offset is taken at its middle, so the error is at most half its duration.
@@ -22,16 +22,16 @@ const firstTries = 5;
  */
 export async function followClock(storeTime: () => Promise<number>): Promise<Clock> {
   let offset: number | undefined;
-  let quickestMs = Infinity;
+  let shortestRoundTripMs = Infinity;
   const refresh = async () => {
-    const asked = Date.now();
+    const sentAt = Date.now();
     const time = await storeTime();
-    const answered = Date.now();
-    const tookMs = answered - asked;
-    if (tookMs <= longestExchangeMs || tookMs < quickestMs) offset = (asked + answered) / 2 - time;
-    quickestMs = Math.min(quickestMs, tookMs);
+    const receivedAt = Date.now();
+    const roundTripMs = receivedAt - sentAt;
+    if (roundTripMs <= maxRoundTripMs || roundTripMs < shortestRoundTripMs) offset = (sentAt + receivedAt) / 2 - time;
+    shortestRoundTripMs = Math.min(shortestRoundTripMs, roundTripMs);
   };
-  for (let tries = 0; tries < firstTries && quickestMs > longestExchangeMs; tries++) await refresh();
+  for (let tries = 0; tries < initialTries && shortestRoundTripMs > maxRoundTripMs; tries++) await refresh();
   const timer = setInterval(() => void refresh().catch(() => undefined), refreshMs);
   timer.unref();
   return {

@@ -10,7 +10,7 @@ export interface CloudinaryAccount {
   readonly deliveryHost: string | undefined;
 }
 
-export const wrong = (expected: string): never => {
+export const mustBe = (expected: string): never => {
   throw new Error(`must be ${expected}`);
 };
 
@@ -22,22 +22,22 @@ export const integer =
   (min: number, max: number) =>
   (text: string): number => {
     const value = Number(text);
-    return /^\d+$/.test(text) && value >= min && value <= max ? value : wrong(`a whole number from ${min} to ${max}`);
+    return /^\d+$/.test(text) && value >= min && value <= max ? value : mustBe(`a whole number from ${min} to ${max}`);
   };
 /** A share, written as a decimal fraction. */
 export const ratio = (text: string): number => {
   const value = Number(text);
-  return /^[01](\.\d+)?$/.test(text) && value <= 1 ? value : wrong("a number from 0 to 1, such as 0.01");
+  return /^[01](\.\d+)?$/.test(text) && value <= 1 ? value : mustBe("a number from 0 to 1, such as 0.01");
 };
-export const or =
+export const withDefault =
   <T>(fallback: T, read: (text: string) => T) =>
   (text: string | undefined): T =>
     text === undefined ? fallback : read(text);
 export const oneOf =
   <const T extends string>(...values: readonly T[]) =>
   (text: string): T =>
-    values.find((value) => value === text) ?? wrong(`one of ${values.join(", ")}`);
-export const list = (text: string): readonly string[] =>
+    values.find((value) => value === text) ?? mustBe(`one of ${values.join(", ")}`);
+export const commaSeparated = (text: string): readonly string[] =>
   text
     .split(",")
     .map((part) => part.trim())
@@ -48,7 +48,7 @@ export const url =
     const parsed = URL.parse(text);
     return parsed !== null && schemes.includes(parsed.protocol) && parsed.hostname !== ""
       ? text
-      : wrong(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
+      : mustBe(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
   };
 /** Where spans go; its user and password are sent as they are, decoded. */
 export const collectorUrl = (text: string): string => {
@@ -57,27 +57,27 @@ export const collectorUrl = (text: string): string => {
     decodeURIComponent(username + password);
     return text;
   } catch {
-    return wrong("a URL whose user and password are percent-encoded");
+    return mustBe("a URL whose user and password are percent-encoded");
   }
 };
 // Not a URL to Node when it names several hosts with their ports.
 export const mongoUri = (text: string): string =>
-  /^mongodb(\+srv)?:\/\/[^/]/.test(text) ? text : wrong("a URL that begins with mongodb:// or mongodb+srv://");
+  /^mongodb(\+srv)?:\/\/[^/]/.test(text) ? text : mustBe("a URL that begins with mongodb:// or mongodb+srv://");
 export const origin = (text: string): string => {
   const parsed = URL.parse(text);
   return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text.replace(/\/$/, "")
     ? parsed.origin
-    : wrong("an origin like https://chat.example.org");
+    : mustBe("an origin like https://chat.example.org");
 };
 /** As Cloudinary's console shows it; its SDK knows the two parameters by these names too. */
 export const cloudinaryAccount = (text: string): CloudinaryAccount => {
   const url = URL.parse(text);
   const [apiUrl, deliveryHost] = ["upload_prefix", "secure_distribution"].map((name) => url?.searchParams.get(name) ?? undefined);
   if (url?.protocol !== "cloudinary:" || url.username === "" || url.password === "" || url.hostname === "") {
-    return wrong("like cloudinary://key:secret@cloud");
+    return mustBe("like cloudinary://key:secret@cloud");
   }
-  if (apiUrl !== undefined && URL.parse(apiUrl)?.protocol !== "https:") return wrong("given an upload_prefix that begins with https://");
+  if (apiUrl !== undefined && URL.parse(apiUrl)?.protocol !== "https:") return mustBe("given an upload_prefix that begins with https://");
   return { cloud: url.hostname, key: url.username, secret: url.password, apiUrl, deliveryHost };
 };
-export const longSecret = (text: string): string => (text.length >= 32 ? text : wrong("at least 32 characters long"));
-export const trustProxy = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? integer(0, 32)(text) : list(text));
+export const longSecret = (text: string): string => (text.length >= 32 ? text : mustBe("at least 32 characters long"));
+export const trustProxy = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? integer(0, 32)(text) : commaSeparated(text));

@@ -2,7 +2,7 @@
  * Contracts: what a service offers, as data. A contract is the single source for an action's name, params, result, access and
  * policy, and for an event's name and payload; types, run-time validation and documents all come from it.
  */
-import type { ErrorCode } from "./errors.ts";
+import type { DomainErrorCode } from "./errors.ts";
 import type { Rules } from "./schema.ts";
 
 declare const shape: unique symbol;
@@ -30,7 +30,7 @@ export interface CallPolicy {
 }
 
 /** Which errors an action throws of its own, and when; every call may besides be invalid, refused without a user, or unavailable. */
-export type ErrorsThrown = { readonly [C in ErrorCode]?: string };
+export type ErrorsThrown = { readonly [C in DomainErrorCode]?: string };
 
 export interface ActionSpec {
   readonly summary: string;
@@ -57,14 +57,14 @@ export interface ActionRef<P = Rules, R = unknown> extends Omit<ActionSpec, "par
   readonly result: Returns<R>;
 }
 
-interface Specs {
+interface ActionSpecs {
   readonly [action: string]: ActionSpec;
 }
-type ResultOf<S> = S extends { result: Returns<infer R> } ? R : never;
-export type Contract<S extends Specs> = { readonly [K in keyof S]: ActionRef<S[K]["params"], ResultOf<S[K]>> };
+type SpecResult<S> = S extends { result: Returns<infer R> } ? R : never;
+export type Contract<S extends ActionSpecs> = { readonly [K in keyof S]: ActionRef<S[K]["params"], SpecResult<S[K]>> };
 
 /** Declares a service's actions. Each becomes a typed reference named `<service>.<action>`. */
-export function contract<const S extends Specs>(
+export function contract<const S extends ActionSpecs>(
   service: string,
   specs: S & { readonly [K in keyof S]: { readonly routeBy?: keyof S[K]["params"] } },
   traits: ServiceTraits = {},
@@ -80,15 +80,15 @@ export interface EventRef<T = unknown, Topic extends string = string> {
   readonly payload: Returns<T>;
 }
 
-type PayloadOf<R> = R extends Returns<infer T> ? T : never;
-type Events<S extends string, E> = { readonly [K in keyof E & string]: EventRef<PayloadOf<E[K]>, `${S}.${K}`> };
+type ReturnedType<R> = R extends Returns<infer T> ? T : never;
+type EventRefs<S extends string, E> = { readonly [K in keyof E & string]: EventRef<ReturnedType<E[K]>, `${S}.${K}`> };
 
 /** Declares a service's durable events. Each becomes a typed reference to the topic `<service>.<event>`. */
 export function events<const S extends string, const E extends { readonly [event: string]: Returns<unknown> }>(
   service: S,
   payloads: E,
-): Events<S, E> {
+): EventRefs<S, E> {
   return Object.fromEntries(
     Object.entries(payloads).map(([event, payload]) => [event, { topic: `${service}.${event}`, payload }]),
-  ) as Events<S, E>;
+  ) as EventRefs<S, E>;
 }

@@ -17,7 +17,7 @@ export const statusOf = {
   INTERNAL: 500,
   UNAVAILABLE: 503,
 } as const;
-export type ErrorCode = keyof typeof statusOf;
+export type DomainErrorCode = keyof typeof statusOf;
 
 export interface FieldError {
   readonly field: string;
@@ -30,9 +30,9 @@ export interface ErrorData {
 }
 
 export class DomainError extends Errors.MoleculerError {
-  declare readonly type: ErrorCode;
+  declare readonly type: DomainErrorCode;
   declare readonly data: ErrorData;
-  constructor(type: ErrorCode, message: string, data: ErrorData = {}) {
+  constructor(type: DomainErrorCode, message: string, data: ErrorData = {}) {
     super(message, statusOf[type], type, data);
     this.name = "DomainError";
     // Moleculer's retry middleware repeats idempotent calls that failed this way.
@@ -86,7 +86,7 @@ export class StartError extends Error {}
 export class CommandError extends Error {}
 
 /** The domain error's code, also after the error has crossed the wire; undefined for anything else. */
-export function codeOf(error: unknown): ErrorCode | undefined {
+export function codeOf(error: unknown): DomainErrorCode | undefined {
   const type = (error as { type?: unknown } | null | undefined)?.type;
-  return typeof type === "string" && Object.hasOwn(statusOf, type) ? (type as ErrorCode) : undefined;
+  return typeof type === "string" && Object.hasOwn(statusOf, type) ? (type as DomainErrorCode) : undefined;
 }

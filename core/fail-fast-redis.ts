@@ -6,11 +6,11 @@ import type { Redis, RedisOptions } from "ioredis";
 import type { Logger } from "moleculer";
 import { circuitBreaker, type Breaker } from "./breaker.ts";
 import { gauge } from "./metrics/declare.ts";
-import { breaker } from "./policy.ts";
+import { circuitBreakerDefaults } from "./policy.ts";
 
-const longestPauseMs = 2000;
+const maxRetryDelayMs = 2000;
 
-export const failFast = {
+export const failFastOptions = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
@@ -18,7 +18,7 @@ export const failFast = {
   commandTimeout: 1500,
   connectTimeout: 2000,
   disconnectTimeout: 500,
-  retryStrategy: (tries) => Math.min(100 * 2 ** tries, longestPauseMs),
+  retryStrategy: (tries) => Math.min(100 * 2 ** tries, maxRetryDelayMs),
 } as const satisfies RedisOptions;
 
 const timeoutMs = 250;
@@ -27,18 +27,18 @@ const breakerOpen = gauge("parley_breaker_open", "Whether the circuit breaker ar
   "breaker",
 ]);
 
-export interface Guarded {
+export interface RedisBreakerOptions {
   readonly client: Redis;
   /** As the log names what Redis is used for: "cache". */
   readonly use: string;
   /** What happens meanwhile, for the log: "reading the store". */
-  readonly instead: string;
+  readonly fallback: string;
   readonly log: Logger;
   /** Called when calls go through again, before the first one does. */
-  readonly onBack?: () => void;
+  readonly onReconnected?: () => void;
 }
 
-export function redisBreaker({ client, use, instead, log, onBack }: Guarded): Breaker {
+export function redisBreaker({ client, use, fallback, log, onReconnected }: RedisBreakerOptions): Breaker {
   breakerOpen.of().set({ breaker: use }, 0);
   const probe = async (): Promise<void> => {
     try {
@@ -52,24 +52,24 @@ export function redisBreaker({ client, use, instead, log, onBack }: Guarded): Br
   return circuitBreaker({
     timeoutMs,
     failures,
-    halfOpenMs: breaker.halfOpenMs,
+    halfOpenMs: circuitBreakerDefaults.halfOpenMs,
     probe,
     onChange(now, before) {
       breakerOpen.of().set({ breaker: use }, now === "closed" ? 0 : 1);
-      if (before === "closed") log.warn(`Redis is away (${use}): ${instead} meanwhile`);
+      if (before === "closed") log.warn(`Redis is away (${use}): ${fallback} meanwhile`);
       if (now !== "closed") return;
       log.info(`Redis is back (${use})`);
-      onBack?.();
+      onReconnected?.();
     },
   });
 }
 
-export function redisHealth(client: Redis, gate: Breaker): { ok: boolean; detail?: string } {
-  if (client.status === "ready" && gate.state() === "closed") return { ok: true };
-  return { ok: false, detail: `Redis is away: connection ${client.status}, circuit breaker ${gate.state()}` };
+export function redisHealth(client: Redis, breaker: Breaker): { ok: boolean; detail?: string } {
+  if (client.status === "ready" && breaker.state() === "closed") return { ok: true };
+  return { ok: false, detail: `Redis is away: connection ${client.status}, circuit breaker ${breaker.state()}` };
 }
 
 /** Ends the connection after what is under way, or at once when Redis doesn't answer. */
-export async function endRedis(client: Redis): Promise<void> {
+export async function closeRedis(client: Redis): Promise<void> {
   await client.quit().catch(() => client.disconnect());
 }

@@ -6,7 +6,7 @@
  */
 import type { Logger } from "moleculer";
 import { StartError, Unavailable } from "./errors.ts";
-import { patience } from "./store/migrate.ts";
+import { retryWhileUnavailable } from "./store/migrate.ts";
 import { collection, upsert, type Database, type Doc, type Fields, type Store } from "./store/store.ts";
 
 export interface FactsRow extends Doc {
@@ -39,8 +39,8 @@ export const firstEra = "first";
  * How often the facts are read, and whether this process stood still is looked at. One that stood still for `standstillMs` may have missed
  * a new era: a restore waits until nodes are gone, which takes longer.
  */
-export const rhythm = { refreshMs: 5000, tickMs: 1000, standstillMs: 10_000 } as const;
-type Rhythm = Readonly<Record<keyof typeof rhythm, number>>;
+export const installationTiming = { refreshMs: 5000, tickMs: 1000, standstillMs: 10_000 } as const;
+type InstallationTiming = Readonly<Record<keyof typeof installationTiming, number>>;
 
 export interface Installation {
   /**
@@ -49,19 +49,19 @@ export interface Installation {
    */
   era(): string;
   /** Whether `era` can answer. */
-  isCertain(): boolean;
+  isEraKnown(): boolean;
   /** The facts as they are now. */
   read(): Promise<Facts>;
   /** Whether a backup needs bytes that nothing refers to any more. */
   areBlobsHeld(): Promise<boolean>;
   onNewEra(listener: (era: string) => void): void;
   /** Calls back when this node must not go on, with the reason as one line. */
-  onUnfit(listener: (reason: string) => void): void;
+  onStopRequired(listener: (reason: string) => void): void;
   stop(): void;
 }
 
 /** Why nodes may not run on this installation; undefined when they may. */
-export function unfit({ movedAt, restoringSince }: Facts): string | undefined {
+export function reasonNotToRun({ movedAt, restoringSince }: Facts): string | undefined {
   if (restoringSince != null)
     return `a restore that began at ${iso(restoringSince)} has not ended: run npm run restore again, or wait for the one that runs`;
   if (movedAt != null)
@@ -73,7 +73,7 @@ const iso = (time: number): string => new Date(time).toISOString();
 export async function readFacts(db: Database): Promise<Facts> {
   return (await db.get(facts, factsId)) ?? {};
 }
-export async function changeFacts(db: Database, set: Fields<FactsRow>): Promise<void> {
+export async function updateFacts(db: Database, set: Fields<FactsRow>): Promise<void> {
   await db.commit([upsert(facts, { _id: factsId }, set, {})]);
 }
 export const openInstallationDatabase = (store: Store): Promise<Database> => store.open(installationService, [facts, holds]);
@@ -82,49 +82,53 @@ export const openInstallationDatabase = (store: Store): Promise<Database> => sto
  * Waits while the store is away: nodes that start together make its collections at once, and a busy store may take its time.
  * @throws StartError  it was moved, or holds a part of a restore only
  */
-export async function openInstallation(store: Store, log: Logger, at: Rhythm = rhythm): Promise<Installation> {
-  const patient = patience(installationService, log);
-  const db = await patient(() => openInstallationDatabase(store));
-  const atStart = await patient(() => readFacts(db));
-  const reason = unfit(atStart);
+export async function openInstallation(store: Store, log: Logger, timing: InstallationTiming = installationTiming): Promise<Installation> {
+  const retry = retryWhileUnavailable(installationService, log);
+  const db = await retry(() => openInstallationDatabase(store));
+  const atStart = await retry(() => readFacts(db));
+  const reason = reasonNotToRun(atStart);
   if (reason !== undefined) throw new StartError(reason);
-  return followInstallation({ store, db, log }, atStart, at);
+  return watchInstallation({ store, db, log }, atStart, timing);
 }
 
-interface Following {
+interface InstallationContext {
   readonly store: Store;
   readonly db: Database;
   readonly log: Logger;
 }
 
-function followInstallation({ store, db, log }: Following, atStart: Facts, { refreshMs, tickMs, standstillMs }: Rhythm): Installation {
+function watchInstallation(
+  { store, db, log }: InstallationContext,
+  atStart: Facts,
+  { refreshMs, tickMs, standstillMs }: InstallationTiming,
+): Installation {
   let era = atStart.era ?? firstEra;
-  let aliveAt = performance.now();
+  let lastTickAt = performance.now();
   /** Counts the times that this process stood still; what was asked before the last one says nothing. */
   let standstills = 0;
-  let knownAfter = 0;
+  let standstillsAtLastRead = 0;
   const eraListeners: ((era: string) => void)[] = [];
-  const unfitListeners: ((reason: string) => void)[] = [];
+  const stopListeners: ((reason: string) => void)[] = [];
 
-  const noteLife = (): void => {
+  const detectStandstill = (): void => {
     const now = performance.now();
-    if (now - aliveAt > standstillMs) standstills++;
-    aliveAt = now;
+    if (now - lastTickAt > standstillMs) standstills++;
+    lastTickAt = now;
   };
-  const isCertain = (): boolean => {
-    noteLife();
-    return knownAfter === standstills;
+  const isEraKnown = (): boolean => {
+    detectStandstill();
+    return standstillsAtLastRead === standstills;
   };
   const refresh = async (): Promise<void> => {
-    noteLife();
-    const asked = standstills;
+    detectStandstill();
+    const standstillsBefore = standstills;
     const now = await readFacts(db);
-    noteLife();
-    const reason = unfit(now);
-    if (reason !== undefined) for (const listener of unfitListeners) listener(reason);
+    detectStandstill();
+    const reason = reasonNotToRun(now);
+    if (reason !== undefined) for (const listener of stopListeners) listener(reason);
     const before = era;
     era = now.era ?? firstEra;
-    knownAfter = asked;
+    standstillsAtLastRead = standstillsBefore;
     if (era !== before) for (const listener of eraListeners) listener(era);
   };
   // One at a time: an answer that comes late must not bring back what a later one has replaced.
@@ -138,23 +142,23 @@ function followInstallation({ store, db, log }: Following, atStart: Facts, { ref
   };
   const refreshing = setInterval(refreshAgain, refreshMs);
   const ticking = setInterval(() => {
-    if (!isCertain()) refreshAgain();
+    if (!isEraKnown()) refreshAgain();
   }, tickMs);
   for (const timer of [refreshing, ticking]) timer.unref();
 
   return {
     era() {
-      if (!isCertain()) throw new Unavailable();
+      if (!isEraKnown()) throw new Unavailable();
       return era;
     },
-    isCertain,
+    isEraKnown,
     read: () => readFacts(db),
     async areBlobsHeld() {
       const [last] = await db.page(holds, { index: "byEnd", order: "desc", limit: 1 });
       return last !== undefined && last.until > (await store.time());
     },
     onNewEra: (listener) => void eraListeners.push(listener),
-    onUnfit: (listener) => void unfitListeners.push(listener),
+    onStopRequired: (listener) => void stopListeners.push(listener),
     stop() {
       clearInterval(refreshing);
       clearInterval(ticking);

@@ -1,7 +1,7 @@
 /** Giving up on what does not come, by one who may have stood still, alone or with the whole machine. */
 
 /** A longer pause is made of such ones. */
-const longestPauseMs = 100;
+const maxPauseMs = 100;
 
 /**
  * Calls back when something has not come in time. Time in which this process stood still does not count: a pause counts as what it was
@@ -9,30 +9,30 @@ const longestPauseMs = 100;
  * end that is read first.
  * @returns call it when it came
  */
-export function whenLate(withinMs: number, giveUp: () => void): () => void {
-  const pauses = Math.max(4, Math.ceil(withinMs / longestPauseMs));
-  const pauseMs = Math.ceil(withinMs / pauses);
+export function startTimeout(timeoutMs: number, onTimeout: () => void): () => void {
+  const pauses = Math.max(4, Math.ceil(timeoutMs / maxPauseMs));
+  const pauseMs = Math.ceil(timeoutMs / pauses);
   let left = pauses;
-  let hasCome = false;
+  let isCancelled = false;
   let timer = setTimeout(next, pauseMs);
   function next(): void {
     left -= 1;
     if (left > 0) timer = setTimeout(next, pauseMs);
-    else setImmediate(() => hasCome || giveUp());
+    else setImmediate(() => isCancelled || onTimeout());
   }
   return () => {
-    hasCome = true;
+    isCancelled = true;
     clearTimeout(timer);
   };
 }
 
 /** Waits for an answer, so long. @throws Error  what `error` makes, when it has not come */
-export async function inTime<T>(answer: Promise<T>, withinMs: number, error: () => Error): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const hasCome = whenLate(withinMs, () => reject(error()));
+export async function withTimeout<T>(answer: Promise<T>, timeoutMs: number, error: () => Error): Promise<T> {
+  const { promise: timedOut, reject } = Promise.withResolvers<never>();
+  const cancelTimeout = startTimeout(timeoutMs, () => reject(error()));
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([answer, timedOut]);
   } finally {
-    hasCome();
+    cancelTimeout();
   }
 }

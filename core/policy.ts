@@ -4,14 +4,14 @@
  */
 import type { CallPolicy } from "./contract.ts";
 
-export const defaultPolicy = {
+export const defaultCallPolicy = {
   timeoutMs: 5000,
   retries: 0,
   bulkhead: { concurrency: 200, maxQueueSize: 2000 },
 } as const satisfies Required<CallPolicy>;
 
 /** First and longest pause between a caller's retries, milliseconds. */
-export const retryPauseMs = { first: 100, longest: 1000 } as const;
+export const callRetryDelayMs = { first: 100, longest: 1000 } as const;
 
 /** A node's action is avoided once half of at least 20 calls in 30 s failed, and tried again after 5 s. */
-export const breaker = { threshold: 0.5, minRequestCount: 20, windowSeconds: 30, halfOpenMs: 5000 } as const;
+export const circuitBreakerDefaults = { threshold: 0.5, minRequestCount: 20, windowSeconds: 30, halfOpenMs: 5000 } as const;

@@ -7,11 +7,11 @@ import type { Logger, ServiceBroker } from "moleculer";
 import type { Blobs } from "./blobs/blobs.ts";
 import type { Cache } from "./cache/cache.ts";
 import { followClock, type Clock } from "./clock.ts";
-import type { Config, Mesh } from "./config.ts";
+import type { Config, MeshConfig } from "./config.ts";
 import type { Feed } from "./feed/feed.ts";
 import { openInstallation, type Installation } from "./installation.ts";
 import type { Limits } from "./limits/limits.ts";
-import type { Groups, Queue, RetryPolicy } from "./queue/queue.ts";
+import type { ConsumerGroups, Queue, RetryPolicy } from "./queue/queue.ts";
 import type { Store } from "./store/store.ts";
 
 /** Signs access tokens with the first, accepts any. */
@@ -30,22 +30,22 @@ export interface Ports {
   readonly jwtSecrets: JwtSecrets;
 }
 
-const opened = new WeakMap<ServiceBroker, Ports>();
+const portsByBroker = new WeakMap<ServiceBroker, Ports>();
 
 /** Whether the ports are open: from the start of the services to their end. */
-export const arePortsOpen = (broker: ServiceBroker): boolean => opened.has(broker);
+export const arePortsOpen = (broker: ServiceBroker): boolean => portsByBroker.has(broker);
 
 /** The ports of this broker's node. Call it from a service's `started` on. */
 export function portsOf(broker: ServiceBroker): Ports {
-  const ports = opened.get(broker);
+  const ports = portsByBroker.get(broker);
   if (ports === undefined) throw new Error("the ports are opened when the broker starts");
   return ports;
 }
 
-interface Opening {
+interface PortsContext {
   readonly broker: ServiceBroker;
   readonly config: Config;
-  readonly groups: Groups;
+  readonly groups: ConsumerGroups;
   readonly retry: RetryPolicy;
   readonly log: Logger;
 }
@@ -54,20 +54,20 @@ interface Opening {
  * Opens all ports, waiting with back-off for what can't be reached yet.
  * @throws StartError  what waiting can't mend: wrong credentials, a data folder in use, an installation that must not run
  */
-export async function openPorts(broker: ServiceBroker, config: Config, groups: Groups, log: Logger): Promise<void> {
+export async function openPorts(broker: ServiceBroker, config: Config, groups: ConsumerGroups, log: Logger): Promise<void> {
   const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
-  const opening = { broker, config, groups, retry, log };
-  opened.set(broker, config.mesh === undefined ? await openEmbedded(opening) : await openMesh(opening, config.mesh));
+  const context = { broker, config, groups, retry, log };
+  portsByBroker.set(broker, config.mesh === undefined ? await openEmbedded(context) : await openMesh(context, config.mesh));
 }
 
-async function openEmbedded({ broker, config, groups, retry, log }: Opening): Promise<Ports> {
+async function openEmbedded({ broker, config, groups, retry, log }: PortsContext): Promise<Ports> {
   const { openSqliteStore } = await import("./store/sqlite/store.ts");
   const { openLocalFeed } = await import("./feed/local.ts");
   const { openLocalQueue } = await import("./queue/local.ts");
   const { openMemoryCache } = await import("./cache/memory.ts");
   const { openMemoryLimits, unlimited } = await import("./limits/memory.ts");
   const { openDiskBlobs } = await import("./blobs/disk.ts");
-  const { ownSecret } = await import("./secrets.ts");
+  const { loadOrCreateSecret } = await import("./secrets.ts");
 
   const store = await openSqliteStore(config.DATA_DIR, { log });
   const clock = await followClock(() => store.time());
@@ -81,11 +81,11 @@ async function openEmbedded({ broker, config, groups, retry, log }: Opening): Pr
     cache: openMemoryCache(broker.cacher),
     limits: config.LIMITS === "off" ? unlimited : openMemoryLimits(),
     blobs: (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(config.DATA_DIR, "blobs"), { log })),
-    jwtSecrets: [config.JWT_SECRET ?? ownSecret(config.DATA_DIR), ...config.JWT_OLD_SECRETS],
+    jwtSecrets: [config.JWT_SECRET ?? loadOrCreateSecret(config.DATA_DIR), ...config.JWT_OLD_SECRETS],
   };
 }
 
-async function openMesh({ broker, config, groups, retry, log }: Opening, mesh: Mesh): Promise<Ports> {
+async function openMesh({ broker, config, groups, retry, log }: PortsContext, mesh: MeshConfig): Promise<Ports> {
   const { openMongoStore } = await import("./store/mongo/store.ts");
   const { openRedisFeed } = await import("./feed/redis.ts");
   const { openRabbitQueue } = await import("./queue/rabbit.ts");
@@ -95,10 +95,10 @@ async function openMesh({ broker, config, groups, retry, log }: Opening, mesh: M
   const { openGridFsBlobs } = await import("./blobs/gridfs.ts");
 
   const redis = { url: mesh.redisUrl, prefix: `${mesh.name}:`, log };
-  const opening = openMongoStore(mesh.mongoUri, mesh.name, { log });
+  const openingStore = openMongoStore(mesh.mongoUri, mesh.name, { log });
   const [store, installation, feed, queue, blobs] = await Promise.all([
-    opening,
-    opening.then((store) => openInstallation(store, log)),
+    openingStore,
+    openingStore.then((store) => openInstallation(store, log)),
     openRedisFeed(redis),
     openRabbitQueue({ url: mesh.amqpUrl, name: mesh.name, groups, retry, log }),
     openCloudinary(config, log).then((blobs) => blobs ?? openGridFsBlobs(mesh.mongoUri, mesh.name, { log })),
@@ -126,9 +126,9 @@ async function openCloudinary({ CLOUDINARY_URL: account, MESH }: Config, log: Lo
 
 /** Closes what was opened, the store last. */
 export async function closePorts(broker: ServiceBroker): Promise<void> {
-  const ports = opened.get(broker);
+  const ports = portsByBroker.get(broker);
   if (ports === undefined) return;
-  opened.delete(broker);
+  portsByBroker.delete(broker);
   ports.clock.stop();
   ports.installation.stop();
   await Promise.allSettled([ports.queue.close(), ports.feed.close(), ports.limits.close(), ports.blobs.close()]);

@@ -4,20 +4,20 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StartError } from "./errors.ts";
 
-const leastCharacters = 32;
+const minCharacters = 32;
 
 /**
  * The secret of this data folder. The folder is held by this process already, so nobody else makes one meanwhile.
  * @throws StartError  the file holds too little
  */
-export function ownSecret(folder: string): string {
+export function loadOrCreateSecret(folder: string): string {
   const file = join(folder, "jwt-secret");
-  const secret = read(file) ?? make(file);
-  if (secret.length < leastCharacters) throw new StartError(`${file} holds no secret of at least ${leastCharacters} characters; remove it`);
+  const secret = readSecret(file) ?? createSecret(file);
+  if (secret.length < minCharacters) throw new StartError(`${file} holds no secret of at least ${minCharacters} characters; remove it`);
   return secret;
 }
 
-function read(file: string): string | undefined {
+function readSecret(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8").trim();
   } catch (error) {
@@ -26,7 +26,7 @@ function read(file: string): string | undefined {
   }
 }
 
-function make(file: string): string {
+function createSecret(file: string): string {
   const secret = randomBytes(32).toString("base64url");
   // Renamed when it is on disk: a power cut leaves the whole of it or none.
   writeFileSync(`${file}.new`, secret, { mode: 0o600, flush: true });

@@ -30,17 +30,17 @@ export function signToken({ userId, sessionId, era, expiresAt }: Claims, [secret
  */
 export function verifyToken(token: string, secrets: JwtSecrets, now: number): Claims | undefined {
   for (const secret of secrets) {
-    const claims = verified(token, secret, now);
+    const claims = verifiedWith(token, secret, now);
     if (claims !== undefined) return claims;
   }
   return undefined;
 }
 
-type Payload = jwt.JwtPayload & { readonly era?: string };
+type TokenPayload = jwt.JwtPayload & { readonly era?: string };
 
-function verified(token: string, secret: string, now: number): Claims | undefined {
+function verifiedWith(token: string, secret: string, now: number): Claims | undefined {
   try {
-    const { sub, sid, era, exp } = jwt.verify(token, secret, { algorithms: [algorithm], clockTimestamp: seconds(now) }) as Payload;
+    const { sub, sid, era, exp } = jwt.verify(token, secret, { algorithms: [algorithm], clockTimestamp: seconds(now) }) as TokenPayload;
     // A token without an expiry or a session could never be revoked.
     if (!isId(sub) || !isId(sid) || exp === undefined) return undefined;
     // Releases that knew no eras signed none.

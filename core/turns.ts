@@ -6,19 +6,19 @@
 import { Unavailable } from "./errors.ts";
 import { resource } from "./metrics/resources.ts";
 
-export interface Turns {
+export interface FairQueue {
   /**
    * Does the work when there is a place, and keeps it until the work is done.
-   * @param who  for whom it is
+   * @param key  for whom it is
    * @throws Unavailable  too many wait already, or it waited too long
    */
-  readonly take: <T>(who: string, work: () => Promise<T>) => Promise<T>;
+  readonly run: <T>(key: string, work: () => Promise<T>) => Promise<T>;
 }
 
-interface Waiting {
-  readonly who: string;
-  readonly until: number;
-  readonly begin: (isLate: boolean) => void;
+interface QueuedTask {
+  readonly key: string;
+  readonly deadline: number;
+  readonly start: (isLate: boolean) => void;
 }
 
 /**
@@ -27,69 +27,79 @@ interface Waiting {
  * @param mostWaiting  how many may wait
  * @param waitMs       how long one may wait: whoever asked has given up by then
  */
-export function turns({ name, atOnce, mostWaiting, waitMs }: { name: string; atOnce: number; mostWaiting: number; waitMs: number }): Turns {
-  const places = resource(name, atOnce + mostWaiting);
-  const queue: Waiting[] = [];
-  const atWork: string[] = [];
-  let isPlanned = false;
-  const underWay = (who: string): number => atWork.filter((one) => one === who).length;
+export function fairQueue({
+  name,
+  atOnce,
+  mostWaiting,
+  waitMs,
+}: {
+  name: string;
+  atOnce: number;
+  mostWaiting: number;
+  waitMs: number;
+}): FairQueue {
+  const slots = resource(name, atOnce + mostWaiting);
+  const queue: QueuedTask[] = [];
+  const running: string[] = [];
+  let isScheduled = false;
+  const runningCount = (key: string): number => running.filter((one) => one === key).length;
 
-  function plan(): void {
-    if (isPlanned || queue.length === 0 || atWork.length >= atOnce) return;
-    isPlanned = true;
+  function schedule(): void {
+    if (isScheduled || queue.length === 0 || running.length >= atOnce) return;
+    isScheduled = true;
     setImmediate(() => {
-      isPlanned = false;
-      serve();
-      plan();
+      isScheduled = false;
+      startNext();
+      schedule();
     });
   }
 
-  function serve(): void {
-    const [next] = queue.splice(nextPlace(), 1) as [Waiting];
-    const isLate = performance.now() > next.until;
-    if (!isLate) atWork.push(next.who);
-    next.begin(isLate);
+  function startNext(): void {
+    const [next] = queue.splice(nextIndex(), 1) as [QueuedTask];
+    const isLate = performance.now() > next.deadline;
+    if (!isLate) running.push(next.key);
+    next.start(isLate);
   }
 
   /** The first in the queue of those with the least under way: mostly the very first. */
-  function nextPlace(): number {
-    let place = 0;
+  function nextIndex(): number {
+    let index = 0;
     let least = Infinity;
     for (let i = 0; least > 0 && i < queue.length; i++) {
-      const count = underWay(queue[i]!.who);
-      if (count < least) [place, least] = [i, count];
+      const count = runningCount(queue[i]!.key);
+      if (count < least) [index, least] = [i, count];
     }
-    return place;
+    return index;
   }
 
-  function refuse(): never {
-    places.refuse();
+  function reject(): never {
+    slots.countRefusal();
     throw new Unavailable();
   }
 
   /** @throws Unavailable  it waited too long */
-  async function turnOf(who: string): Promise<void> {
-    const isLate = await new Promise<boolean>((begin) => {
-      queue.push({ who, until: performance.now() + waitMs, begin });
-      plan();
+  async function waitForSlot(key: string): Promise<void> {
+    const isLate = await new Promise<boolean>((start) => {
+      queue.push({ key, deadline: performance.now() + waitMs, start });
+      schedule();
     });
-    if (isLate) refuse();
+    if (isLate) reject();
   }
 
   return {
-    async take(who, work) {
-      if (atWork.length + queue.length >= atOnce + mostWaiting) refuse();
-      places.enter();
+    async run(key, work) {
+      if (running.length + queue.length >= atOnce + mostWaiting) reject();
+      slots.enter();
       try {
-        await turnOf(who);
+        await waitForSlot(key);
         try {
           return await work();
         } finally {
-          atWork.splice(atWork.indexOf(who), 1);
-          plan();
+          running.splice(running.indexOf(key), 1);
+          schedule();
         }
       } finally {
-        places.leave();
+        slots.leave();
       }
     },
   };

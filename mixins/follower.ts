@@ -4,14 +4,14 @@
  * any order; a rejection brings it again later.
  */
 import type { Service } from "moleculer";
-import { followRequest } from "../core/broker/tracing/requests.ts";
+import { resumeRequest } from "../core/broker/tracing/requests.ts";
 import type { EventRef } from "../core/contract.ts";
 import { portsOf } from "../core/ports.ts";
 import type { DurableEvent } from "../core/queue/queue.ts";
 import type { Mixin } from "../core/service.ts";
 import { afterStarted } from "./after-started.ts";
 
-export interface Followed<T> extends DurableEvent {
+export interface ReceivedEvent<T> extends DurableEvent {
   readonly payload: T;
 }
 
@@ -28,9 +28,9 @@ export const followings = <const F extends { readonly [group: string]: readonly 
   Object.fromEntries(Object.entries(byGroup).map(([group, events]) => [group, { group, events }])) as Followings<F>;
 
 /** A handler says what it needs of its service: `async function (this: { db: Database }, { payload }) {...}`. */
-type Handler<T> = (this: never, event: Followed<T>) => Promise<void>;
+type EventHandler<T> = (this: never, event: ReceivedEvent<T>) => Promise<void>;
 type PayloadOf<E> = E extends EventRef<infer T> ? T : never;
-type Handlers<E extends EventRef> = { readonly [T in E["topic"]]: Handler<PayloadOf<Extract<E, { topic: T }>>> };
+type EventHandlers<E extends EventRef> = { readonly [T in E["topic"]]: EventHandler<PayloadOf<Extract<E, { topic: T }>>> };
 
 /** The part of a service's schema that says which group it is. */
 export interface DeclaredFollowing {
@@ -38,14 +38,14 @@ export interface DeclaredFollowing {
 }
 
 /** Handles a consumer group's events once the service is ready. */
-export function follow<E extends EventRef>({ group }: Following<E>, handlers: Handlers<E>): Mixin & DeclaredFollowing {
-  const byTopic = new Map<string, Handler<never>>(Object.entries(handlers));
+export function follow<E extends EventRef>({ group }: Following<E>, handlers: EventHandlers<E>): Mixin & DeclaredFollowing {
+  const byTopic = new Map<string, EventHandler<never>>(Object.entries(handlers));
   const following = afterStarted(async function () {
     await portsOf(this.broker).queue.consume(group, async (event) => {
       const handle = byTopic.get(event.topic) as ((this: Service, event: DurableEvent) => Promise<void>) | undefined;
       // Another release of this service follows it.
       if (handle === undefined) throw new Error(`${group} has no handler for ${event.topic}`);
-      await followRequest(this.broker, event, group, () => handle.call(this, event));
+      await resumeRequest(this.broker, event, group, () => handle.call(this, event));
     });
   });
   return { ...following, follows: group };

@@ -13,7 +13,7 @@ import { outbox, startRelay, type Relay } from "./relay.ts";
 
 export { outbox };
 
-export interface State<T> {
+export interface EntityState<T> {
   /** The entity's id. */
   readonly key: string;
   /** Grows with each change of the entity. */
@@ -22,16 +22,16 @@ export interface State<T> {
 }
 
 /** Put it in the commit that changes the entity. */
-export function announce<T>({ topic }: EventRef<T>, { key, rev, payload }: State<T>): Operation {
+export function announce<T>({ topic }: EventRef<T>, { key, rev, payload }: EntityState<T>): Operation {
   const origin = currentOrigin();
   return insert(outbox, { _id: newId(), topic, key, rev, payload, ...(origin === undefined ? {} : { origin }), leaseUntil: 0 });
 }
 
-const announces = (operations: readonly Operation[]): boolean => operations.some(({ in: { name } }) => name === outbox.name);
+const hasAnnouncement = (operations: readonly Operation[]): boolean => operations.some(({ in: { name } }) => name === outbox.name);
 
 /** Relays the service's outbox while it runs: after each commit that announced something, at start, and now and then. */
-export const relay: Mixin<Relayed> = {
-  ...afterStarted<Relayed>(function () {
+export const relay: Mixin<RelayedService> = {
+  ...afterStarted<RelayedService>(function () {
     const { db } = this;
     const { queue, clock } = portsOf(this.broker);
     const started = startRelay({ service: this.name, db, queue, clock, log: this.logger });
@@ -39,7 +39,7 @@ export const relay: Mixin<Relayed> = {
     // On the database itself: the service has handed it to its repositories already.
     db.commit = async (operations) => {
       const committed = await commit(operations);
-      if (announces(operations)) started.wake();
+      if (hasAnnouncement(operations)) started.wake();
       return committed;
     };
     this.relay = started;
@@ -49,7 +49,7 @@ export const relay: Mixin<Relayed> = {
   },
 };
 
-interface Relayed {
+interface RelayedService {
   db: Database;
   relay: Relay;
 }

@@ -27,10 +27,10 @@ export const outbox = collection<OutboxRow>()("outbox", { byLease: { fields: ["l
 /** Longer than a publish may take, so that a lease ends only when its relay has. */
 const leaseMs = 10_000;
 /** After a failed publish, and between looks for what others left. */
-const pauseMs = 5000;
+const pollMs = 5000;
 const batchSize = 50;
 /** Entries counted at most. */
-const mostCounted = 10_000;
+const maxCounted = 10_000;
 
 const depth = gauge("parley_outbox_entries", "Durable events of a service that the queue has not got yet, at most 10,000; known to 5 s", [
   "service",
@@ -39,7 +39,7 @@ const oldest = gauge("parley_outbox_oldest_seconds", "Age of a service's oldest 
   "service",
 ]);
 
-export interface Relaying {
+export interface RelayContext {
   /** Whose outbox it is, for metrics. */
   readonly service: string;
   readonly db: Database;
@@ -55,14 +55,14 @@ export interface Relay {
   readonly stop: () => Promise<void>;
 }
 
-export function startRelay({ service, db, queue, clock, log }: Relaying): Relay {
+export function startRelay({ service, db, queue, clock, log }: RelayContext): Relay {
   let running: Promise<void> | undefined;
   let isWoken = false;
   let isStopped = false;
   const timer = setInterval(() => {
     wake();
     void measure();
-  }, pauseMs);
+  }, pollMs);
   wake();
   void measure();
 
@@ -105,7 +105,7 @@ export function startRelay({ service, db, queue, clock, log }: Relaying): Relay 
       log.warn(`${claimed.length - published.length} events wait in the outbox: ${(refusal.reason as Error).message}`);
       await lease(
         claimed.filter((row) => !published.includes(row)),
-        pauseMs,
+        pollMs,
       );
     }
     return published.length > 0;
@@ -126,7 +126,7 @@ export function startRelay({ service, db, queue, clock, log }: Relaying): Relay 
   /** How much waits, and since when. */
   async function measure(): Promise<void> {
     try {
-      const count = await db.count(outbox, { index: "byLease", limit: mostCounted });
+      const count = await db.count(outbox, { index: "byLease", limit: maxCounted });
       const age = count === 0 ? 0 : await ageOfOldest();
       depth.of().set({ service }, count);
       oldest.of().set({ service }, age);

@@ -15,7 +15,7 @@ const commitsFailed = counter(
 );
 
 /** The same database with its commits measured. */
-export function timed(db: Database, broker: ServiceBroker, service: string): Database {
+export function withCommitMetrics(db: Database, broker: ServiceBroker, service: string): Database {
   const seconds = commitSeconds.of(broker).labels({ service });
   const failed = commitsFailed.of(broker);
   for (const reason of ["conflict", "duplicate", "unavailable", "error"]) failed.inc({ service, reason }, 0);

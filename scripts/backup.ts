@@ -5,11 +5,11 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { backUp } from "../core/backup/backup.ts";
-import { openPlace } from "../core/backup/places.ts";
+import { openInstallationData } from "../core/backup/places.ts";
 import { CommandError } from "../core/errors.ts";
 import { followers } from "../services/followers.ts";
 import { run } from "./operator/command.ts";
-import { declaredByAll } from "./operator/declared.ts";
+import { allServiceData } from "./operator/declared.ts";
 import { summary } from "./operator/summary.ts";
 
 const usage = "Usage: npm run backup -- --to FILE [--move]";
@@ -23,15 +23,15 @@ function given(): { to: string; move: boolean } {
 await run(async ({ config, version, log, say, signal }) => {
   const { to, move } = given();
   const began = performance.now();
-  const declared = await declaredByAll();
-  const place = await openPlace(config, followers, move ? "alone" : "beside", log);
+  const declared = await allServiceData();
+  const data = await openInstallationData(config, followers, move ? "alone" : "beside", log);
   try {
-    const manifest = await backUp({ place, declared, file: resolve(to), version, isMove: move, say, signal });
+    const manifest = await backUp({ data, declared, file: resolve(to), version, isMove: move, say, signal });
     say(`${to} holds ${summary(manifest)}; it took ${((performance.now() - began) / 1000).toFixed(1)} s`);
     if (manifest.blobs.missing.length > 0)
       say(`${manifest.blobs.missing.length} files had no bytes in the storage; the manifest names them`);
     if (move) say("The source is marked as moved: its nodes don't start any more");
   } finally {
-    await place.close();
+    await data.close();
   }
 });

@@ -20,7 +20,7 @@ async function demo(): Promise<boolean> {
   const url = urlGiven();
   if (url !== undefined) return (await walk(url, steps)) && steps.summary(`at ${url}`);
 
-  const server = await steps.take("An embedded server starts on a free port, in an empty folder", () =>
+  const server = await steps.run("An embedded server starts on a free port, in an empty folder", () =>
     startEmbedded({ env: { LIMITS: "on" } }),
   );
   if (server === undefined) return false;

@@ -4,7 +4,7 @@
  * at one that runs from outside, as clients see it. A new check is a row of one of the lists in `scripts/doctor/`.
  */
 import { parseArgs } from "node:util";
-import { linesOf, linesOfPart, reasonOf, withoutSecrets, type Line } from "./doctor/check.ts";
+import { linesOf, linesOfConnection, reasonOf, withoutSecrets, type ReportLine } from "./doctor/check.ts";
 import { configuration, configuredChecks, secretsOf } from "./doctor/configuration.ts";
 import { loadDeclared } from "./doctor/data.ts";
 import { embeddedChecks } from "./doctor/embedded.ts";
@@ -21,7 +21,7 @@ function urlGiven(): string | undefined {
 }
 
 /** What this node would start with, and what it would find. */
-async function linesHere(): Promise<{ lines: readonly Line[]; secrets: readonly string[] }> {
+async function linesHere(): Promise<{ lines: readonly ReportLine[]; secrets: readonly string[] }> {
   const { env } = process;
   const { config, findings } = configuration(env);
   const secrets = secretsOf(env, config);
@@ -37,7 +37,7 @@ async function linesHere(): Promise<{ lines: readonly Line[]; secrets: readonly 
 
 async function diagnose(): Promise<boolean> {
   const url = urlGiven();
-  const { lines, secrets } = url === undefined ? await linesHere() : { lines: await linesOfPart(remotePart, url), secrets: [] };
+  const { lines, secrets } = url === undefined ? await linesHere() : { lines: await linesOfConnection(remotePart, url), secrets: [] };
   for (const { isFine, name, text } of lines)
     process.stdout.write(`${isFine ? "ok  " : "todo"}  ${name}: ${withoutSecrets(text, secrets)}\n`);
   const left = lines.filter(({ isFine }) => !isFine).length;

@@ -3,24 +3,24 @@
  * `mongorestore`), so that no client takes what it holds from another time for what is there.
  */
 import { beginEra } from "../core/backup/era.ts";
-import { hasStore, openPlace } from "../core/backup/places.ts";
+import { hasStore, openInstallationData } from "../core/backup/places.ts";
 import { CommandError } from "../core/errors.ts";
 import { readFacts } from "../core/installation.ts";
 import { followers } from "../services/followers.ts";
 import { run } from "./operator/command.ts";
-import { declaredByAll } from "./operator/declared.ts";
+import { allServiceData } from "./operator/declared.ts";
 
 await run(async ({ config, log, say }) => {
   if (!hasStore(config)) throw new CommandError(`There is no store in DATA_DIR ${config.DATA_DIR}`);
-  const place = await openPlace(config, followers, "alone", log);
+  const data = await openInstallationData(config, followers, "alone", log);
   try {
-    if ((await readFacts(place.facts)).restoringSince != null) throw new CommandError("A restore has not ended: run npm run restore again");
+    if ((await readFacts(data.facts)).restoringSince != null) throw new CommandError("A restore has not ended: run npm run restore again");
     // A node that writes meanwhile could hand clients changes of the new era on top of messages that are gone.
-    await place.refuseBusy();
-    await beginEra(place, await declaredByAll());
-    await place.forget();
+    await data.assertIdle();
+    await beginEra(data, await allServiceData());
+    await data.clearCaches();
     say("A new era has begun: all log in again, and their clients read their chats anew");
   } finally {
-    await place.close();
+    await data.close();
   }
 });

@@ -4,15 +4,15 @@
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { Declared } from "../core/backup/declared.ts";
-import type { Manifest } from "../core/backup/format.ts";
-import { hasStore, openPlace } from "../core/backup/places.ts";
-import { verify } from "../core/backup/reading.ts";
-import { refuseNoMove, refuseUnfitTarget, restore } from "../core/backup/restore.ts";
+import type { ServiceData } from "../core/backup/declared.ts";
+import type { BackupManifest } from "../core/backup/format.ts";
+import { hasStore, openInstallationData } from "../core/backup/places.ts";
+import { verifyArchive } from "../core/backup/reading.ts";
+import { assertIsMove, assertTargetUsable, restore } from "../core/backup/restore.ts";
 import { CommandError } from "../core/errors.ts";
 import { followers } from "../services/followers.ts";
 import { run, type Command } from "./operator/command.ts";
-import { declaredByAll } from "./operator/declared.ts";
+import { allServiceData } from "./operator/declared.ts";
 import { summary } from "./operator/summary.ts";
 
 const usage = "Usage: npm run restore -- --from FILE [--dry-run] [--move]";
@@ -33,34 +33,34 @@ function given(): Given {
 await run(async (command) => {
   const { from, isDryRun, isMove } = given();
   const file = resolve(from);
-  const declared = await declaredByAll();
-  const manifest = await verify(file, declared);
-  if (isMove) refuseNoMove(manifest);
+  const declared = await allServiceData();
+  const manifest = await verifyArchive(file, declared);
+  if (isMove) assertIsMove(manifest);
   command.say(`${from} is whole: ${summary(manifest)}, as they were on ${manifest.createdAt}`);
   // Opening it would make it.
   if (isDryRun && !hasStore(command.config)) command.say("There is no store yet; it can be restored there");
-  else await into(command, { declared, file, manifest, isDryRun, isMove });
+  else await restoreInto(command, { declared, file, manifest, isDryRun, isMove });
 });
 
-interface Work extends Omit<Given, "from"> {
-  readonly declared: readonly Declared[];
+interface RestoreJob extends Omit<Given, "from"> {
+  readonly declared: readonly ServiceData[];
   readonly file: string;
-  readonly manifest: Manifest;
+  readonly manifest: BackupManifest;
 }
 
-async function into({ config, log, say, signal }: Command, { isDryRun, ...work }: Work): Promise<void> {
-  const place = await openPlace(config, followers, "alone", log);
+async function restoreInto({ config, log, say, signal }: Command, { isDryRun, ...job }: RestoreJob): Promise<void> {
+  const data = await openInstallationData(config, followers, "alone", log);
   try {
-    await refuseUnfitTarget({ place, ...work });
+    await assertTargetUsable({ data, ...job });
     if (isDryRun) {
       say("The target is empty, and nothing uses it; it can be restored there");
       return;
     }
-    await restore({ place, ...work, signal }).catch((error: unknown) => {
+    await restore({ data, ...job, signal }).catch((error: unknown) => {
       throw new CommandError(`The restore has failed, and no node starts on what is there: ${(error as Error).message}; run it again`);
     });
-    say(work.isMove ? "Restored, in the era of its source: sessions and positions go on" : "Restored, in a new era: all log in again");
+    say(job.isMove ? "Restored, in the era of its source: sessions and positions go on" : "Restored, in a new era: all log in again");
   } finally {
-    await place.close();
+    await data.close();
   }
 }

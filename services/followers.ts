@@ -1,5 +1,5 @@
 /** Who follows which durable event: one map for all nodes, so that an event waits for a group that is not running. */
-import type { Groups } from "../core/queue/queue.ts";
+import type { ConsumerGroups } from "../core/queue/queue.ts";
 import { followings } from "../mixins/follower.ts";
 import { authEvents } from "./auth/contract.ts";
 import { chatEvents } from "./chat/contract.ts";
@@ -15,6 +15,6 @@ export const followed = followings({
 });
 
 /** The same for the queue. */
-export const followers: Groups = Object.fromEntries(
+export const followers: ConsumerGroups = Object.fromEntries(
   Object.values(followed).map(({ group, events }) => [group, events.map(({ topic }) => topic)]),
 );

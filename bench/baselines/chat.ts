@@ -9,8 +9,8 @@ import jwt from "jsonwebtoken";
 import { Server, type Socket } from "socket.io";
 import { newId } from "../../core/ids.ts";
 
-type Acknowledge = (answer: object) => void;
-interface Draft {
+type AckCallback = (answer: object) => void;
+interface BaselineMessage {
   readonly chatId: string;
   readonly text: string;
   readonly clientId: string;
@@ -33,7 +33,7 @@ function openStore(name: string): (chatId: string, n: number, doc: string) => vo
 }
 
 /** The same fields that Parley's messages have. */
-function messageOf(senderId: string, { chatId, text, clientId }: Draft) {
+function messageOf(senderId: string, { chatId, text, clientId }: BaselineMessage) {
   const n = (counts.get(chatId) ?? 0) + 1;
   counts.set(chatId, n);
   const now = new Date().toISOString();
@@ -71,11 +71,11 @@ io.use((socket, next) => {
 
 io.on("connection", (socket: Socket) => {
   const { userId } = socket.data as { userId: string };
-  socket.on("joinChat", ({ chatId }: { chatId: string }, acknowledge: Acknowledge) => {
+  socket.on("joinChat", ({ chatId }: { chatId: string }, acknowledge: AckCallback) => {
     void socket.join(chatId);
     acknowledge({ ok: true, data: { chatId } });
   });
-  socket.on("sendMessage", (draft: Draft, acknowledge: Acknowledge) => {
+  socket.on("sendMessage", (draft: BaselineMessage, acknowledge: AckCallback) => {
     if (!socket.rooms.has(draft.chatId)) {
       acknowledge({ ok: false, error: { code: "FORBIDDEN" } });
       return;

@@ -6,21 +6,21 @@
 import Fastify from "fastify";
 import jwt from "jsonwebtoken";
 
-interface Claims {
+interface VerifiedToken {
   readonly userId: string;
   readonly expiresAt: number;
 }
 
 const [port, secret, checking] = process.argv.slice(2) as [string, string, "verify-each" | "verify-once"];
-const remembered = new Map<string, Claims>();
+const remembered = new Map<string, VerifiedToken>();
 
-function verified(token: string): Claims {
+function verified(token: string): VerifiedToken {
   const { sub, exp } = jwt.verify(token, secret, { algorithms: ["HS256"] }) as jwt.JwtPayload;
   return { userId: sub!, expiresAt: exp! * 1000 };
 }
 
 /** @throws Error  the token is no good */
-function check(token: string): Claims {
+function check(token: string): VerifiedToken {
   if (checking === "verify-each") return verified(token);
   const known = remembered.get(token) ?? verified(token);
   if (known.expiresAt <= Date.now()) throw new Error("expired");

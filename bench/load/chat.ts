@@ -8,22 +8,22 @@ import { paced, type Pace } from "./pacing.ts";
 import { serveCommands } from "./remote.ts";
 
 /** Someone's socket, and which chats they are in. */
-export interface Seat {
+export interface LoadClient {
   readonly token: string;
   readonly chatIds: readonly string[];
 }
-export interface Connecting {
+export interface ChatConnectParams {
   readonly url: string;
-  readonly seats: readonly Seat[];
+  readonly seats: readonly LoadClient[];
   /** All own chats at once, or each chat by name: `joinChat`. */
   readonly enter: "subscribe" | "join";
 }
-export interface Driving {
+export interface ChatDriveParams {
   readonly chatIds: readonly string[];
   readonly forMs: number;
   readonly pace: Pace;
 }
-export interface Driven {
+export interface ChatDriveResult {
   /** Messages that are done. */
   readonly messages: number;
   readonly deliveries: number;
@@ -33,7 +33,7 @@ export interface Driven {
   readonly lastMs: Float64Array;
 }
 
-interface Sent {
+interface InFlightMessage {
   readonly dueAt: number;
   /** Acknowledgement and deliveries to come. */
   missing: number;
@@ -44,25 +44,27 @@ const atOnce = 50;
 const text = "A sentence of the length that people write to each other when they have something to say.";
 /** Each chat's sockets; they send in turns. */
 const chats = new Map<string, Socket[]>();
-const underWay = new Map<string, Sent>();
+const underWay = new Map<string, InFlightMessage>();
 let ackMs: number[] = [];
 let lastMs: number[] = [];
 let deliveries = 0;
 let made = 0;
 
-async function connect({ url, seats, enter }: Connecting): Promise<void> {
+async function connect({ url, seats, enter }: ChatConnectParams): Promise<void> {
   for (let i = 0; i < seats.length; i += atOnce) {
-    await Promise.all(seats.slice(i, i + atOnce).map((seat) => within(20_000, "a client is in its chats", seatOne(url, seat, enter))));
+    await Promise.all(
+      seats.slice(i, i + atOnce).map((seat) => within(20_000, "a client is in its chats", connectClient(url, seat, enter))),
+    );
   }
 }
 
-async function seatOne(url: string, { token, chatIds }: Seat, enter: Connecting["enter"]): Promise<void> {
+async function connectClient(url: string, { token, chatIds }: LoadClient, enter: ChatConnectParams["enter"]): Promise<void> {
   const socket = io(url, { path: "/chat/socket.io/", auth: { token }, transports: ["websocket"], forceNew: true, reconnection: false });
   await new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("connect_error", reject);
   });
-  socket.on("receiveMessage", heard);
+  socket.on("receiveMessage", receive);
   if (enter === "subscribe") expectOk(await socket.emitWithAck("subscribe", {}));
   else for (const chatId of chatIds) expectOk(await socket.emitWithAck("joinChat", { chatId }));
   for (const chatId of chatIds) {
@@ -76,14 +78,14 @@ function expectOk(answer: unknown): void {
   if (!(answer as { readonly ok: boolean }).ok) throw new Error(`refused: ${JSON.stringify(answer)}`);
 }
 
-function heard({ clientId }: { clientId: string }): void {
+function receive({ clientId }: { clientId: string }): void {
   const sent = underWay.get(clientId);
   if (sent === undefined) return;
   deliveries++;
   if (arrive(clientId, sent)) lastMs.push(performance.now() - sent.dueAt);
 }
 
-function arrive(clientId: string, sent: Sent): boolean {
+function arrive(clientId: string, sent: InFlightMessage): boolean {
   if (--sent.missing > 0) return false;
   underWay.delete(clientId);
   sent.done();
@@ -106,7 +108,7 @@ function send(chatId: string, dueAt: number): Promise<void> {
   });
 }
 
-async function drive({ chatIds, forMs, pace }: Driving): Promise<Driven> {
+async function drive({ chatIds, forMs, pace }: ChatDriveParams): Promise<ChatDriveResult> {
   [ackMs, lastMs, deliveries] = [[], [], 0];
   const all = paced(pace, forMs, (turn, dueAt) => send(chatIds[turn % chatIds.length]!, dueAt));
   const tookMs = await within(forMs + 20_000, "every message is acknowledged and delivered", all);

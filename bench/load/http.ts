@@ -8,18 +8,18 @@ import { within } from "../../test/support/eventually.ts";
 import { paced, type Pace } from "./pacing.ts";
 import { serveCommands } from "./remote.ts";
 
-export interface Connecting {
+export interface HttpConnectParams {
   readonly port: number;
   readonly path: string;
   /** Whose requests they are, in turns. */
   readonly tokens: readonly string[];
   readonly connections: number;
 }
-export interface Driving {
+export interface HttpDriveParams {
   readonly forMs: number;
   readonly pace: Pace;
 }
-export interface Driven {
+export interface HttpDriveResult {
   readonly requests: number;
   readonly tookMs: number;
   /** From when a request was due until its answer was whole. */
@@ -28,21 +28,21 @@ export interface Driven {
   readonly body: string;
 }
 
-interface Asked {
+interface PendingRequest {
   readonly request: string;
   readonly answered: (body: string) => void;
   readonly failed: (error: Error) => void;
 }
 
 let requests: readonly string[] = [];
-const idle: Line[] = [];
-const waiting: Asked[] = [];
+const idle: HttpConnection[] = [];
+const waiting: PendingRequest[] = [];
 
 /** One connection. */
-class Line {
+class HttpConnection {
   private readonly socket: Socket;
   private received = "";
-  private asked: Asked | undefined;
+  private asked: PendingRequest | undefined;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -56,7 +56,7 @@ class Line {
     });
   }
 
-  ask(asked: Asked): void {
+  ask(asked: PendingRequest): void {
     this.asked = asked;
     this.socket.write(asked.request);
   }
@@ -90,16 +90,16 @@ function ask(request: string): Promise<string> {
 }
 
 /** Also before each drive: connections that were idle are gone. */
-async function connect({ port, path, tokens, connections }: Connecting): Promise<void> {
+async function connect({ port, path, tokens, connections }: HttpConnectParams): Promise<void> {
   requests = tokens.map((token) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n\r\n`);
   while (idle.length < connections) {
     const socket = open(port, "127.0.0.1");
     await once(socket, "connect");
-    idle.push(new Line(socket));
+    idle.push(new HttpConnection(socket));
   }
 }
 
-async function drive({ forMs, pace }: Driving): Promise<Driven> {
+async function drive({ forMs, pace }: HttpDriveParams): Promise<HttpDriveResult> {
   const answerMs: number[] = [];
   let body = "";
   const all = paced(pace, forMs, async (turn, dueAt) => {

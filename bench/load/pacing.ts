@@ -16,16 +16,16 @@ export async function paced(pace: Pace, forMs: number, act: (turn: number, dueAt
   return performance.now() - from;
 }
 
-type Act = Parameters<typeof paced>[2];
+type PacedAction = Parameters<typeof paced>[2];
 
-async function saturate(count: number, until: number, act: Act): Promise<void> {
+async function saturate(count: number, until: number, act: PacedAction): Promise<void> {
   const again = async (first: number) => {
     for (let turn = first; performance.now() < until; turn += count) await act(turn, performance.now());
   };
   await Promise.all(Array.from({ length: count }, (_, first) => again(first)));
 }
 
-function keepPace(perSecond: number, from: number, forMs: number, act: Act): Promise<unknown> {
+function keepPace(perSecond: number, from: number, forMs: number, act: PacedAction): Promise<unknown> {
   const total = Math.floor((forMs / 1000) * perSecond);
   const all: Promise<void>[] = [];
   return new Promise((resolve, reject) => {

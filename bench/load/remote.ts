@@ -8,7 +8,7 @@ export type Commands = Readonly<Record<string, (params: never) => Promise<unknow
 
 type Answered<A> = A extends (params: never) => Promise<infer R> ? R : never;
 
-export interface Load<C extends Commands> {
+export interface LoadProcess<C extends Commands> {
   readonly pid: number;
   /** @throws Error  the command failed, or the process ended */
   readonly ask: <K extends keyof C & string>(command: K, params: Parameters<C[K]>[0]) => Promise<Answered<C[K]>>;
@@ -18,32 +18,32 @@ export interface Load<C extends Commands> {
 /** How many load processes the machine has room for beside the server. */
 export const loadCount = Math.max(1, Math.floor(availableParallelism() / 2));
 
-interface Question {
+interface CommandMessage {
   readonly command: string;
   readonly params: unknown;
 }
-type Answer = { readonly value: unknown } | { readonly failure: string };
+type CommandReply = { readonly value: unknown } | { readonly failure: string };
 
 /** In the load process: answers its commands, one at a time. */
 export function serveCommands(commands: Commands): void {
-  process.on("message", ({ command, params }: Question) => {
+  process.on("message", ({ command, params }: CommandMessage) => {
     void (commands[command]! as (params: unknown) => Promise<unknown>)(params)
-      .then((value): Answer => ({ value }))
-      .catch((error: unknown): Answer => ({ failure: String(error) }))
+      .then((value): CommandReply => ({ value }))
+      .catch((error: unknown): CommandReply => ({ failure: String(error) }))
       .then((answer) => process.send!(answer));
   });
   process.once("disconnect", () => process.exit());
 }
 
 /** @param name  of a program beside this one that serves commands */
-export function startLoad<C extends Commands>(name: string): Load<C> {
+export function startLoad<C extends Commands>(name: string): LoadProcess<C> {
   const child = fork(fileURLToPath(new URL(`${name}.ts`, import.meta.url)), { serialization: "advanced" });
   const exited = once(child, "exit");
   return {
     pid: child.pid!,
     async ask(command, params) {
-      const answered = once(child, "message") as Promise<[Answer]>;
-      child.send({ command, params } satisfies Question);
+      const answered = once(child, "message") as Promise<[CommandReply]>;
+      child.send({ command, params } satisfies CommandMessage);
       const ended = exited.then((): never => {
         throw new Error(`the load process ${name} ended during ${command}`);
       });

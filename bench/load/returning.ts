@@ -5,12 +5,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { io, type Socket } from "socket.io-client";
 import { eventually } from "../../test/support/eventually.ts";
-import type { Seat } from "./chat.ts";
+import type { LoadClient } from "./chat.ts";
 import { serveCommands } from "./remote.ts";
 
 export interface Arriving {
   readonly url: string;
-  readonly seats: readonly Seat[];
+  readonly seats: readonly LoadClient[];
 }
 export interface Returned {
   /** From the common beginning until each had caught up, ascending. */
@@ -22,13 +22,13 @@ export interface Returned {
   readonly behind: number;
 }
 
-interface Place {
+interface ChatPosition {
   n: number;
   seq: number;
 }
-interface Client {
+interface ReturningClient {
   readonly socket: Socket;
-  readonly held: Map<string, Place>;
+  readonly held: Map<string, ChatPosition>;
   isCaughtUp: boolean;
 }
 interface Incoming {
@@ -36,10 +36,10 @@ interface Incoming {
   readonly n: number;
   readonly seq: number;
 }
-type Answer =
-  | { readonly ok: true; readonly data: SyncAnswer }
+type SocketReply =
+  | { readonly ok: true; readonly data: SyncReply }
   | { readonly ok: false; readonly error: { readonly code: string; readonly retryAfterMs?: number } };
-interface SyncAnswer {
+interface SyncReply {
   readonly messages: Readonly<Record<string, readonly Incoming[]>>;
   readonly seq: Readonly<Record<string, number>>;
   readonly more: readonly string[];
@@ -47,7 +47,7 @@ interface SyncAnswer {
 
 const atOnce = 50;
 const giveUpMs = 120_000;
-const clients: Client[] = [];
+const clients: ReturningClient[] = [];
 let missing = 0;
 let doubled = 0;
 let caughtUpMs: number[] = [];
@@ -60,15 +60,15 @@ async function arrive({ url, seats }: Arriving): Promise<void> {
 
 async function open(url: string, token: string): Promise<void> {
   const socket = io(url, { path: "/chat/socket.io/", auth: { token }, transports: ["websocket"], forceNew: true });
-  const client: Client = { socket, held: new Map(), isCaughtUp: false };
+  const client: ReturningClient = { socket, held: new Map(), isCaughtUp: false };
   clients.push(client);
-  socket.on("receiveMessage", (message: Incoming) => hear(client, message));
+  socket.on("receiveMessage", (message: Incoming) => receive(client, message));
   socket.on("connect", () => void catchUp(client));
   await eventually("a client has caught up", () => client.isCaughtUp, giveUpMs);
 }
 
 /** A chat that a client sees for the first time begins with what the answer shows of it. */
-function hear({ held }: Client, { chatId, n, seq }: Incoming): void {
+function receive({ held }: ReturningClient, { chatId, n, seq }: Incoming): void {
   const place = held.get(chatId);
   if (place === undefined) {
     held.set(chatId, { n, seq });
@@ -80,24 +80,24 @@ function hear({ held }: Client, { chatId, n, seq }: Incoming): void {
   place.seq = Math.max(place.seq, seq);
 }
 
-function take(client: Client, { messages, seq: upTo }: SyncAnswer): void {
+function applySync(client: ReturningClient, { messages, seq: upTo }: SyncReply): void {
   const { held } = client;
-  for (const message of Object.values(messages).flat()) if (message.n > (held.get(message.chatId)?.n ?? 0)) hear(client, message);
+  for (const message of Object.values(messages).flat()) if (message.n > (held.get(message.chatId)?.n ?? 0)) receive(client, message);
   for (const [chatId, seq] of Object.entries(upTo)) {
     const place = held.get(chatId);
     if (place !== undefined) place.seq = Math.max(place.seq, seq);
   }
 }
 
-async function catchUp(client: Client): Promise<void> {
+async function catchUp(client: ReturningClient): Promise<void> {
   const { socket, held } = client;
   let event = "subscribe";
   for (let more = true; more;) {
     const since = Object.fromEntries([...held].map(([chatId, { seq }]) => [chatId, seq]));
-    const answer = await new Promise<Answer>((resolve, reject) => {
+    const answer = await new Promise<SocketReply>((resolve, reject) => {
       // Taken here, not behind the promise: events that came in one piece with it would be heard before it.
-      socket.timeout(giveUpMs).emit(event, { since }, (error: Error | null, told: Answer) => {
-        if (error === null && told.ok) take(client, told.data);
+      socket.timeout(giveUpMs).emit(event, { since }, (error: Error | null, told: SocketReply) => {
+        if (error === null && told.ok) applySync(client, told.data);
         if (error === null) resolve(told);
         else reject(error);
       });

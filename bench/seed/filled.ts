@@ -6,12 +6,12 @@ import { skipReason } from "../../test/support/infra.ts";
 import { startMesh, type Mesh, type Role } from "../../test/support/mesh.ts";
 import { freePort, temporaryFolder } from "../../test/support/server.ts";
 import { openPlace, type TestStore } from "../../test/support/stores.ts";
-import type { World } from "../bench.ts";
+import type { BenchMode } from "../bench.ts";
 import { secret, startOurs, type Served } from "../servers.ts";
 
 /** @param urls  where the people will be, in turn */
 export type Fill<T> = (store: Store, urls: readonly string[]) => Promise<T>;
-type Place = TestStore["place"];
+type StoreLocation = TestStore["place"];
 
 export interface Filled<T> {
   readonly urls: readonly string[];
@@ -19,13 +19,13 @@ export interface Filled<T> {
   readonly content: T;
   /** Opens the store once more; embedded only after `stopServer`, for one process holds it. */
   readonly openStore: () => Promise<Store>;
-  readonly place: Place;
+  readonly place: StoreLocation;
   readonly stopServer: () => Promise<unknown>;
   /** Stops what still runs, and removes the data. */
   readonly remove: () => Promise<unknown>;
 }
 
-export const fillAndStart = async <T>(world: World, fill: Fill<T>): Promise<Filled<T>> =>
+export const fillAndStart = async <T>(world: BenchMode, fill: Fill<T>): Promise<Filled<T>> =>
   world === "embedded" ? filledServer(fill) : filledMesh(fill);
 
 /** A data folder that is filled, and no server on it yet. */
@@ -102,7 +102,7 @@ export async function filledMesh<T>(fill: Fill<T>, without: readonly Role[] = []
   };
 }
 
-async function filled<T>(place: Place, fill: Fill<T>, urls: readonly string[]): Promise<T> {
+async function filled<T>(place: StoreLocation, fill: Fill<T>, urls: readonly string[]): Promise<T> {
   const store = await openPlace(place);
   try {
     return await fill(store, urls);

@@ -3,7 +3,7 @@ import type { Store } from "../../core/store/store.ts";
 import { seedPeople } from "../../test/support/seeded-people.ts";
 import type { Person } from "../../test/support/person.ts";
 import { secret } from "../servers.ts";
-import type { Seat } from "../load/chat.ts";
+import type { LoadClient } from "../load/chat.ts";
 import { openChats, seedGroup } from "./chats.ts";
 
 /** People who are in the same chats, and in no others. */
@@ -34,5 +34,5 @@ export async function seedCircles(
 }
 
 /** A circle's places at a load process. */
-export const seatsOf = ({ people, chatIds }: Circle): Seat[] => people.map(({ token }) => ({ token, chatIds }));
+export const loadClientsOf = ({ people, chatIds }: Circle): LoadClient[] => people.map(({ token }) => ({ token, chatIds }));
 export const chatsOf = (circles: readonly Circle[]): string[] => circles.flatMap(({ chatIds }) => chatIds);

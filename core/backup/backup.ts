@@ -9,19 +9,19 @@ import type { Blobs } from "../blobs/blobs.ts";
 import { CommandError } from "../errors.ts";
 import { faultPoint } from "../faults.ts";
 import { newId } from "../ids.ts";
-import { changeFacts, firstEra, holds, readFacts } from "../installation.ts";
+import { updateFacts, firstEra, holds, readFacts } from "../installation.ts";
 import { schemas, type SchemaRow } from "../store/migrations.ts";
 import { remove, upsert, type Collection, type Doc } from "../store/store.ts";
-import type { Snapshot } from "../store/contents.ts";
-import type { Declared } from "./declared.ts";
-import { formatVersion, type Manifest } from "./format.ts";
-import type { Place } from "./places.ts";
-import { readWhole } from "./reading.ts";
-import { ArchiveWriter, discard, partOf, publish } from "./writing.ts";
+import type { StoreSnapshot } from "../store/contents.ts";
+import type { ServiceData } from "./declared.ts";
+import { formatVersion, type BackupManifest } from "./format.ts";
+import type { InstallationData } from "./places.ts";
+import { readArchive } from "./reading.ts";
+import { ArchiveWriter, removePartial, partialPath, renameWhole } from "./writing.ts";
 
-export interface BackingUp {
-  readonly place: Place;
-  readonly declared: readonly Declared[];
+export interface BackupContext {
+  readonly data: InstallationData;
+  readonly declared: readonly ServiceData[];
   readonly file: string;
   /** Of the program. */
   readonly version: string;
@@ -41,29 +41,29 @@ const filesAtOnce = 8;
  * Writes a backup, reads it back, and gives it its name.
  * @throws CommandError  why there is none; nothing of it is left then
  */
-export async function backUp(work: BackingUp): Promise<Manifest> {
-  const { place, file, isMove, signal } = work;
-  const { movedAt = null } = await readFacts(place.facts);
+export async function backUp(context: BackupContext): Promise<BackupManifest> {
+  const { data, file, isMove, signal } = context;
+  const { movedAt = null } = await readFacts(data.facts);
   if (isMove) {
-    await place.refuseBusy();
+    await data.assertIdle();
     // Marked first: nobody starts it again between what is read and what is written elsewhere.
-    await changeFacts(place.facts, { movedAt: await place.store.time() });
+    await updateFacts(data.facts, { movedAt: await data.store.time() });
   }
-  const hold = await holdBlobs(place);
-  let made: { readonly manifest: Manifest; readonly problem: string | undefined };
+  const hold = await holdBlobs(data);
+  let made: { readonly manifest: BackupManifest; readonly problem: string | undefined };
   try {
-    const manifest = await write(work);
-    const problem = await readBack(work, manifest);
+    const manifest = await write(context);
+    const problem = await readBack(context, manifest);
     // The source goes on only where it can be restored.
     if (isMove && problem !== undefined) throw new CommandError(`The store can't be moved: ${problem}`);
     await hold.refuseLapsed();
     signal.throwIfAborted();
-    await publish(file);
+    await renameWhole(file);
     made = { manifest, problem };
   } catch (error) {
-    await discard(file);
+    await removePartial(file);
     // Not simply none: what was moved before still is.
-    if (isMove) await changeFacts(place.facts, { movedAt });
+    if (isMove) await updateFacts(data.facts, { movedAt });
     throw error;
   } finally {
     await hold.release();
@@ -72,13 +72,13 @@ export async function backUp(work: BackingUp): Promise<Manifest> {
   const { manifest, problem } = made;
   if (problem !== undefined)
     throw new CommandError(`${file} is written, but the store it was read from is broken, and a restore refuses it as it is: ${problem}`);
-  await noteTime(work);
+  await recordBackupTime(context);
   return manifest;
 }
 
 /** @returns what is wrong with the rows of the store, if anything is */
-async function readBack({ file, declared, signal }: BackingUp, { sha256 }: Manifest): Promise<string | undefined> {
-  const { manifest, problem } = await readWhole(partOf(file), declared, signal).catch((error: unknown) => {
+async function readBack({ file, declared, signal }: BackupContext, { sha256 }: BackupManifest): Promise<string | undefined> {
+  const { manifest, problem } = await readArchive(partialPath(file), declared, signal).catch((error: unknown) => {
     signal.throwIfAborted();
     throw new CommandError(`What was written can't be read back: ${(error as Error).message}`);
   });
@@ -86,19 +86,19 @@ async function readBack({ file, declared, signal }: BackingUp, { sha256 }: Manif
   return problem;
 }
 
-async function noteTime({ place: { facts, store }, say }: BackingUp): Promise<void> {
+async function recordBackupTime({ data: { facts, store }, say }: BackupContext): Promise<void> {
   try {
-    await changeFacts(facts, { lastBackupAt: await store.time() });
+    await updateFacts(facts, { lastBackupAt: await store.time() });
   } catch (error) {
     say(`The backup is whole, but its time could not be noted, and the alert for old backups may fire: ${(error as Error).message}`);
   }
 }
 
-async function write({ place, declared, file, version, isMove, say, signal }: BackingUp): Promise<Manifest> {
-  const { contents, blobs, facts } = place;
+async function write({ data, declared, file, version, isMove, say, signal }: BackupContext): Promise<BackupManifest> {
+  const { contents, blobs, facts } = data;
   const snapshot = await contents.snapshot(say);
   try {
-    const createdAt = new Date(await place.store.time()).toISOString();
+    const createdAt = new Date(await data.store.time()).toISOString();
     const { era } = await readFacts(facts);
     const archive = await ArchiveWriter.begin(file, { parleyBackup: formatVersion, version, createdAt });
     try {
@@ -106,11 +106,11 @@ async function write({ place, declared, file, version, isMove, say, signal }: Ba
       const versions = Object.fromEntries(declared.map(({ service }) => [service, 1]));
       for (const { service, collections } of declared) {
         faultPoint("backup.rows");
-        for (const c of collections) await archive.rows(service, c.name, noting(snapshot, service, c, { keys, versions }, signal));
+        for (const c of collections) await archive.rows(service, c.name, collecting(snapshot, service, c, { keys, versions }, signal));
       }
       await snapshot.close();
       faultPoint("backup.files");
-      for await (const [key, bytes] of read(blobs, keys, signal)) await archive.blob(key, bytes);
+      for await (const [key, bytes] of readBlobs(blobs, keys, signal)) await archive.blob(key, bytes);
       return await archive.finish({ store: contents.kind, era: era ?? firstEra, isMove, schemas: versions });
     } finally {
       await archive.close();
@@ -121,12 +121,18 @@ async function write({ place, declared, file, version, isMove, say, signal }: Ba
 }
 
 /** What is learnt from rows as they pass: the keys of blobs, about 100 bytes of memory each, and schema versions. */
-interface Notes {
+interface CollectedFacts {
   readonly keys: string[];
   readonly versions: Record<string, number>;
 }
 
-async function* noting(snapshot: Snapshot, service: string, c: Collection, { keys, versions }: Notes, signal: AbortSignal) {
+async function* collecting(
+  snapshot: StoreSnapshot,
+  service: string,
+  c: Collection,
+  { keys, versions }: CollectedFacts,
+  signal: AbortSignal,
+) {
   const { blobs } = c as Collection<Doc>;
   for await (const page of snapshot.rows(service, c)) {
     signal.throwIfAborted();
@@ -140,7 +146,11 @@ async function* noting(snapshot: Snapshot, service: string, c: Collection, { key
 const newestOf = ({ version, oldest }: SchemaRow): number => Math.max(version, oldest);
 
 /** The bytes of each key, in order, some being read ahead; undefined where there are none. */
-async function* read(blobs: Blobs, keys: readonly string[], signal: AbortSignal): AsyncGenerator<readonly [string, Buffer | undefined]> {
+async function* readBlobs(
+  blobs: Blobs,
+  keys: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<readonly [string, Buffer | undefined]> {
   const ahead: Promise<Buffer | undefined>[] = [];
   const start = (key: string) => {
     const bytes = blobs.read(key).then((stream) => stream && buffer(stream));
@@ -148,10 +158,10 @@ async function* read(blobs: Blobs, keys: readonly string[], signal: AbortSignal)
     ahead.push(bytes);
   };
   keys.slice(0, filesAtOnce).forEach(start);
-  for (const [place, key] of keys.entries()) {
+  for (const [index, key] of keys.entries()) {
     signal.throwIfAborted();
     const bytes = await ahead.shift();
-    const next = keys[place + filesAtOnce];
+    const next = keys[index + filesAtOnce];
     if (next !== undefined) start(next);
     yield [key, bytes];
   }
@@ -165,7 +175,7 @@ interface Hold {
 }
 
 /** Keeps all nodes from removing bytes. */
-async function holdBlobs({ facts, store }: Place): Promise<Hold> {
+async function holdBlobs({ facts, store }: InstallationData): Promise<Hold> {
   const _id = newId();
   const ending = new AbortController();
   let [until, hasLapsed] = [Infinity, false];

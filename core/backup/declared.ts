@@ -7,39 +7,39 @@ import { schemas, versionOf, type Migration } from "../store/migrations.ts";
 import type { Database, Doc } from "../store/store.ts";
 
 /** Looks at all rows of one service in a backup, before any is written. */
-export interface Verifier {
-  row(collection: string, row: Doc): void;
+export interface RowVerifier {
+  check(collection: string, row: Doc): void;
   /** After all rows: what is wrong with them. */
   problem(): string | undefined;
 }
 
 /** A service's part in a restore, and in `npm run new-era`. Each step may be done again, and on a store that is in use. */
-export interface Restoring {
-  readonly verify?: () => Verifier;
+export interface RestoreHooks {
+  readonly verify?: () => RowVerifier;
   /** Writes the state that other services follow to the outbox: what was on its way when the backup began is in no backup. */
-  readonly agree?: (db: Database) => Promise<void>;
+  readonly announceState?: (db: Database) => Promise<void>;
   /** Makes positions of before recognisable. @param now  store time, epoch milliseconds */
   readonly beginEra?: (db: Database, now: number) => Promise<void>;
 }
 
-export interface Declared extends DeclaredDatabase {
+export interface ServiceData extends DeclaredDatabase {
   /** The schema version of this release. */
   readonly schema: number;
   /** All that lead there. */
   readonly migrations: readonly Migration[];
-  readonly restoring: Restoring | undefined;
+  readonly restoring: RestoreHooks | undefined;
 }
 
 /** The parts of a service's schema, and of its mixins, that count here. */
-interface Part {
+interface SchemaPart {
   readonly declaredDatabase?: DeclaredDatabase & { readonly migrations: readonly Migration[] };
-  readonly restoring?: Restoring;
-  readonly mixins?: readonly Part[];
+  readonly restoring?: RestoreHooks;
+  readonly mixins?: readonly SchemaPart[];
 }
 
 /** @returns undefined  the service keeps nothing */
-export function declaredBy(schema: object): Declared | undefined {
-  const parts = partsOf(schema);
+export function serviceDataOf(schema: object): ServiceData | undefined {
+  const parts = schemaPartsOf(schema);
   const database = parts.find((part) => part.declaredDatabase !== undefined)?.declaredDatabase;
   const restoring = parts.find((part) => part.restoring !== undefined)?.restoring;
   if (database === undefined) return undefined;
@@ -48,4 +48,4 @@ export function declaredBy(schema: object): Declared | undefined {
   return { service, collections: [...collections, schemas], schema: versionOf(migrations), migrations, restoring };
 }
 
-const partsOf = (part: Part): Part[] => [part, ...(part.mixins ?? []).flatMap(partsOf)];
+const schemaPartsOf = (part: SchemaPart): SchemaPart[] => [part, ...(part.mixins ?? []).flatMap(schemaPartsOf)];

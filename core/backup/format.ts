@@ -7,10 +7,10 @@
  *     manifest.json                                    what there has to be, written when all the rest is there
  */
 export const formatVersion = 1;
-export const names = { head: "parley-backup.json", manifest: "manifest.json" } as const;
+export const entryNames = { head: "parley-backup.json", manifest: "manifest.json" } as const;
 
 /** Says of itself. */
-export interface Head {
+export interface BackupHeader {
   /** The format's version. */
   readonly parleyBackup: number;
   /** Of the program. */
@@ -19,7 +19,7 @@ export interface Head {
   readonly createdAt: string;
 }
 
-export interface Manifest extends Head {
+export interface BackupManifest extends BackupHeader {
   readonly store: "sqlite" | "mongodb";
   /** The installation's. */
   readonly era: string;
@@ -40,13 +40,13 @@ export const rowsName = (service: string, collection: string, part: number): str
 export const blobName = (key: string): string => `blobs/${key}`;
 
 /** What an entry holds, by its name. */
-export type Content =
+export type EntryName =
   | { readonly is: "rows"; readonly service: string; readonly collection: string }
   | { readonly is: "blob"; readonly key: string }
   | { readonly is: "manifest" };
 
-export function contentOf(name: string): Content | undefined {
-  if (name === names.manifest) return { is: "manifest" };
+export function parseEntryName(name: string): EntryName | undefined {
+  if (name === entryNames.manifest) return { is: "manifest" };
   const [, service, collection] = /^rows\/(\w+)\/(\w+)\/\d+\.jsonl\.gz$/.exec(name) ?? [];
   if (service !== undefined && collection !== undefined) return { is: "rows", service, collection };
   const [, key] = /^blobs\/([\w.]+)$/.exec(name) ?? [];

@@ -4,22 +4,22 @@ import { setTimeout as pause } from "node:timers/promises";
 import { connect, type ChannelModel } from "amqplib";
 import { Redis } from "ioredis";
 import { ServiceBroker } from "moleculer";
-import { transporter } from "../broker/transporter.ts";
-import type { Mesh } from "../config.ts";
+import { amqpTransporter } from "../broker/transporter.ts";
+import type { MeshConfig } from "../config.ts";
 import { CommandError } from "../errors.ts";
-import type { Groups, RetryPolicy } from "../queue/queue.ts";
-import { names, retryDelays } from "../queue/rabbit-topology.ts";
+import type { ConsumerGroups, RetryPolicy } from "../queue/queue.ts";
+import { rabbitNames, retryDelays } from "../queue/rabbit-topology.ts";
 
 /** Nodes that run answer a newcomer at once; busy ones a little later. */
-const answerWithinMs = 2000;
+const answerTimeoutMs = 2000;
 
 /** @throws CommandError  a node answers, or a queue has a consumer or holds events */
-export async function refuseBusyMesh({ name, amqpUrl }: Mesh, groups: Groups, retry: RetryPolicy): Promise<void> {
+export async function assertMeshIdle({ name, amqpUrl }: MeshConfig, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
   const connection = await connect(amqpUrl).catch((error: unknown) => {
     throw new CommandError(`RabbitMQ can't be reached: ${(error as Error).message}`);
   });
   try {
-    await refuseBusyQueues(connection, name, groups, retry);
+    await assertQueuesIdle(connection, name, groups, retry);
   } finally {
     await connection.close();
   }
@@ -27,8 +27,8 @@ export async function refuseBusyMesh({ name, amqpUrl }: Mesh, groups: Groups, re
   if (running.length > 0) throw new CommandError(`Nodes of the mesh ${name} run: stop ${running.join(", ")} first`);
 }
 
-async function refuseBusyQueues(connection: ChannelModel, name: string, groups: Groups, retry: RetryPolicy): Promise<void> {
-  const at = names(name);
+async function assertQueuesIdle(connection: ChannelModel, name: string, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
+  const at = rabbitNames(name);
   const perGroup = Object.keys(groups).flatMap((group) => [at.queue(group), at.dead(group)]);
   for (const queue of [...perGroup, ...retryDelays(retry).map(at.retry)]) {
     const state = await stateOf(connection, queue);
@@ -63,7 +63,7 @@ async function nodesOf(name: string, amqpUrl: string): Promise<string[]> {
   const broker = new ServiceBroker({
     namespace: name,
     nodeID,
-    transporter: transporter(amqpUrl),
+    transporter: amqpTransporter(amqpUrl),
     serializer: "JSONExt",
     logger: false,
     skipProcessEventRegistration: true,
@@ -71,7 +71,7 @@ async function nodesOf(name: string, amqpUrl: string): Promise<string[]> {
   });
   await broker.start();
   const others = () => broker.registry.nodes.list({ onlyAvailable: true }).filter(({ id }: { id: string }) => id !== nodeID);
-  const until = performance.now() + answerWithinMs;
+  const until = performance.now() + answerTimeoutMs;
   while (others().length === 0 && performance.now() < until) await pause(100);
   const ids = others().map(({ id }: { id: string }) => id);
   await broker.stop();
@@ -79,7 +79,7 @@ async function nodesOf(name: string, amqpUrl: string): Promise<string[]> {
 }
 
 /** Removes all keys of a mesh. */
-export async function flushRedis({ name, redisUrl }: Mesh): Promise<void> {
+export async function deleteRedisKeys({ name, redisUrl }: MeshConfig): Promise<void> {
   const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
   redis.on("error", () => undefined); // The command says it.
   try {

@@ -5,24 +5,24 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { CommandError } from "../errors.ts";
 import type { Doc } from "../store/store.ts";
-import type { Declared, Verifier } from "./declared.ts";
-import { contentOf, digestLine, formatVersion, names, type Head, type Manifest } from "./format.ts";
-import { blockBytes, hashIn, mostEntryBytes, padding, readHeader, sha256, type Header } from "./tar.ts";
+import type { ServiceData, RowVerifier } from "./declared.ts";
+import { parseEntryName, digestLine, formatVersion, entryNames, type BackupHeader, type BackupManifest } from "./format.ts";
+import { blockBytes, hashIn, maxEntryBytes, padding, readHeader, sha256, type TarHeader } from "./tar.ts";
 
 const unzip = promisify(gunzip);
 /** What an entry of rows may unpack to. */
-const mostRowBytes = 4 * mostEntryBytes;
+const maxRowBytes = 4 * maxEntryBytes;
 
-export type Entry =
+export type BackupEntry =
   | { readonly is: "rows"; readonly service: string; readonly collection: string; readonly rows: () => Promise<Doc[]> }
   | { readonly is: "blob"; readonly key: string; readonly bytes: Buffer }
-  | { readonly is: "manifest"; readonly manifest: Manifest };
+  | { readonly is: "manifest"; readonly manifest: BackupManifest };
 
 /**
  * The entries of a file after its head, the manifest last.
  * @throws CommandError  it is missing, no backup, of a newer release, cut off, or damaged
  */
-export async function* entriesOf(file: string, signal?: AbortSignal): AsyncGenerator<Entry> {
+export async function* entriesOf(file: string, signal?: AbortSignal): AsyncGenerator<BackupEntry> {
   const handle = await open(file).catch((error: unknown) => {
     throw new CommandError(`${file} can't be read: ${(error as Error).message}`);
   });
@@ -34,12 +34,12 @@ export async function* entriesOf(file: string, signal?: AbortSignal): AsyncGener
       const before = digest.copy();
       const { name, bytes, hash } = await readEntry(handle, file);
       digest.update(digestLine(name, hash));
-      const content = contentOf(name);
+      const content = parseEntryName(name);
       if (content === undefined) throw damaged(file, `it has an entry ${name}`);
-      if (content.is === "rows") yield { ...content, rows: () => rowsIn(bytes, `${file}: ${name}`) };
+      if (content.is === "rows") yield { ...content, rows: () => parseRows(bytes, `${file}: ${name}`) };
       else if (content.is === "blob") yield { ...content, bytes };
       else {
-        const manifest = JSON.parse(bytes.toString()) as Manifest;
+        const manifest = JSON.parse(bytes.toString()) as BackupManifest;
         if (manifest.sha256 !== before.digest("hex")) throw damaged(file, "entries are missing or in another order");
         yield { is: "manifest", manifest };
         return;
@@ -51,17 +51,17 @@ export async function* entriesOf(file: string, signal?: AbortSignal): AsyncGener
 }
 
 const damaged = (file: string, why: string): CommandError => new CommandError(`${file} is damaged: ${why}`);
-const foreign = (file: string): CommandError => new CommandError(`${file} is not a backup of Parley`);
+const notABackup = (file: string): CommandError => new CommandError(`${file} is not a backup of Parley`);
 
 async function readHead(handle: FileHandle, file: string, digest: ReturnType<typeof createHash>): Promise<void> {
   const first = await readBlock(handle).catch(() => undefined);
   const header = first === undefined || first.length < blockBytes ? undefined : readHeader(first);
-  if (header === undefined || header === "end") throw foreign(file);
+  if (header === undefined || header === "end") throw notABackup(file);
   const { name, bytes, hash } = await readEntry(handle, file, header);
-  if (name !== names.head) throw foreign(file);
+  if (name !== entryNames.head) throw notABackup(file);
   digest.update(digestLine(name, hash));
-  const { parleyBackup: format, version } = JSON.parse(bytes.toString()) as Head;
-  if (typeof format !== "number") throw foreign(file);
+  const { parleyBackup: format, version } = JSON.parse(bytes.toString()) as BackupHeader;
+  if (typeof format !== "number") throw notABackup(file);
   if (format > formatVersion) {
     throw new CommandError(
       `${file} was written by a newer release (${version}, format ${format}; this one knows ${formatVersion}): use that release`,
@@ -70,9 +70,9 @@ async function readHead(handle: FileHandle, file: string, digest: ReturnType<typ
 }
 
 /** @param first  the header, where it was read already */
-async function readEntry(handle: FileHandle, file: string, first?: Header): Promise<{ name: string; bytes: Buffer; hash: string }> {
+async function readEntry(handle: FileHandle, file: string, first?: TarHeader): Promise<{ name: string; bytes: Buffer; hash: string }> {
   const records = first ?? (await nextHeader(handle, file));
-  if (records.type !== "x") throw foreign(file);
+  if (records.type !== "x") throw notABackup(file);
   const hash = hashIn(await readBody(handle, file, records.size));
   const header = await nextHeader(handle, file);
   const bytes = await readBody(handle, file, header.size);
@@ -80,7 +80,7 @@ async function readEntry(handle: FileHandle, file: string, first?: Header): Prom
   return { name: header.name, bytes, hash };
 }
 
-async function nextHeader(handle: FileHandle, file: string): Promise<Header> {
+async function nextHeader(handle: FileHandle, file: string): Promise<TarHeader> {
   const block = await readBlock(handle);
   if (block.length < blockBytes) throw damaged(file, "it ends too early");
   const header = readHeader(block);
@@ -90,15 +90,15 @@ async function nextHeader(handle: FileHandle, file: string): Promise<Header> {
 }
 
 async function readBody(handle: FileHandle, file: string, size: number): Promise<Buffer> {
-  const bytes = await read(handle, size + padding(size));
+  const bytes = await readBytes(handle, size + padding(size));
   if (bytes.length < size + padding(size)) throw damaged(file, "it ends too early");
   return bytes.subarray(0, size);
 }
 
-const readBlock = (handle: FileHandle): Promise<Buffer> => read(handle, blockBytes);
+const readBlock = (handle: FileHandle): Promise<Buffer> => readBytes(handle, blockBytes);
 
 /** So many bytes, or what is left. */
-async function read(handle: FileHandle, size: number): Promise<Buffer> {
+async function readBytes(handle: FileHandle, size: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(size);
   let filled = 0;
   while (filled < size) {
@@ -109,9 +109,9 @@ async function read(handle: FileHandle, size: number): Promise<Buffer> {
   return buffer.subarray(0, filled);
 }
 
-async function rowsIn(bytes: Buffer, where: string): Promise<Doc[]> {
+async function parseRows(bytes: Buffer, where: string): Promise<Doc[]> {
   try {
-    const text = (await unzip(bytes, { maxOutputLength: mostRowBytes })).toString();
+    const text = (await unzip(bytes, { maxOutputLength: maxRowBytes })).toString();
     return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Doc]));
   } catch (error) {
     throw new CommandError(`${where} is damaged: ${(error as Error).message}`);
@@ -123,8 +123,8 @@ async function rowsIn(bytes: Buffer, where: string): Promise<Doc[]> {
  * @returns its manifest
  * @throws CommandError  what is wrong with it
  */
-export async function verify(file: string, declared: readonly Declared[]): Promise<Manifest> {
-  const { manifest, problem } = await readWhole(file, declared);
+export async function verifyArchive(file: string, declared: readonly ServiceData[]): Promise<BackupManifest> {
+  const { manifest, problem } = await readArchive(file, declared);
   if (problem !== undefined) throw damaged(file, problem);
   return manifest;
 }
@@ -134,20 +134,20 @@ export async function verify(file: string, declared: readonly Declared[]): Promi
  * @returns its manifest, and what is wrong with the rows that it holds, if anything is
  * @throws CommandError  it is not what was written
  */
-export async function readWhole(
+export async function readArchive(
   file: string,
-  declared: readonly Declared[],
+  declared: readonly ServiceData[],
   signal?: AbortSignal,
-): Promise<{ readonly manifest: Manifest; readonly problem: string | undefined }> {
-  const verifiers = new Map<string, Verifier>();
+): Promise<{ readonly manifest: BackupManifest; readonly problem: string | undefined }> {
+  const verifiers = new Map<string, RowVerifier>();
   for (const { service, restoring } of declared) if (restoring?.verify !== undefined) verifiers.set(service, restoring.verify());
   const known = new Set(declared.flatMap(({ service, collections }) => collections.map(({ name }) => `${service}.${name}`)));
   const counts = new Map<string, number>();
   let blobs = 0;
   for await (const entry of entriesOf(file, signal)) {
     if (entry.is === "manifest") {
-      compare(file, entry.manifest, counts, blobs);
-      refuseNewer(file, entry.manifest, declared);
+      compareCounts(file, entry.manifest, counts, blobs);
+      assertNotNewer(file, entry.manifest, declared);
       const problem = [...verifiers.values()].map((verifier) => verifier.problem()).find((found) => found !== undefined);
       return { manifest: entry.manifest, problem };
     }
@@ -159,20 +159,20 @@ export async function readWhole(
         throw new CommandError(`${file} holds rows of ${name}, which this release does not know: use the release that wrote it`);
       const rows = await entry.rows();
       counts.set(name, (counts.get(name) ?? 0) + rows.length);
-      for (const row of rows) verifiers.get(service)?.row(collection, row);
+      for (const row of rows) verifiers.get(service)?.check(collection, row);
     }
   }
   throw damaged(file, "it ends without its manifest");
 }
 
-function compare(file: string, manifest: Manifest, counts: ReadonlyMap<string, number>, blobs: number): void {
+function compareCounts(file: string, manifest: BackupManifest, counts: ReadonlyMap<string, number>, blobs: number): void {
   const wrong = Object.entries(manifest.rows).find(([name, count]) => (counts.get(name) ?? 0) !== count)?.[0];
   const extra = [...counts.keys()].find((name) => !Object.hasOwn(manifest.rows, name));
   if (wrong !== undefined || extra !== undefined) throw damaged(file, `it has not as many rows of ${wrong ?? extra} as it says`);
   if (blobs !== manifest.blobs.files) throw damaged(file, "it has not as many files as it says");
 }
 
-function refuseNewer(file: string, { version, schemas }: Manifest, declared: readonly Declared[]): void {
+function assertNotNewer(file: string, { version, schemas }: BackupManifest, declared: readonly ServiceData[]): void {
   for (const { service, schema } of declared) {
     const written = schemas[service] ?? 1;
     if (written > schema) {

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 
 export const blockBytes = 512;
 /** Of one entry. Larger ones were not written by us. */
-export const mostEntryBytes = 64 * 1024 * 1024;
+export const maxEntryBytes = 64 * 1024 * 1024;
 
 /** Offset and length of the fields of a header that we use. */
 const fields = {
@@ -20,23 +20,23 @@ const fields = {
   type: [156, 1],
   magic: [257, 8],
 } as const;
-type Field = keyof typeof fields;
+type HeaderField = keyof typeof fields;
 const hashRecord = "comment=sha256";
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 /** Zeros up to the next whole block. */
 export const padding = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes;
 
-export interface Header {
+export interface TarHeader {
   readonly name: string;
   /** `x`: records about the entry that follows. `0`: a file. */
   readonly type: string;
   readonly size: number;
 }
 
-function headerBlock({ name, type, size }: Header, time: number): Buffer {
+function headerBlock({ name, type, size }: TarHeader, time: number): Buffer {
   const block = Buffer.alloc(blockBytes);
-  const put = (field: Field, text: string) => {
+  const put = (field: HeaderField, text: string) => {
     const [from, length] = fields[field];
     block.write(text, from, length, "latin1");
   };
@@ -61,7 +61,7 @@ function checksumOf(block: Buffer): number {
 
 /** Everything of an entry: its records, its header, its bytes. @param time  epoch milliseconds */
 export function entryBytes(name: string, bytes: Buffer, hash: string, time: number): readonly Buffer[] {
-  if (name.length > fields.name[1] || bytes.length > mostEntryBytes) throw new Error(`${name} does not fit into an entry`);
+  if (name.length > fields.name[1] || bytes.length > maxEntryBytes) throw new Error(`${name} does not fit into an entry`);
   const record = recordOf(`${hashRecord}:${hash}`);
   return [
     headerBlock({ name: "pax", type: "x", size: record.length }, time),
@@ -74,7 +74,7 @@ export function entryBytes(name: string, bytes: Buffer, hash: string, time: numb
 }
 
 /** Two empty blocks. */
-export const end = (): Buffer => Buffer.alloc(2 * blockBytes);
+export const endBlocks = (): Buffer => Buffer.alloc(2 * blockBytes);
 
 /** A pax record, `"<length> <key>=<value>\n"`, the length counting itself. */
 function recordOf(text: string): Buffer {
@@ -88,13 +88,13 @@ export const hashIn = (records: Buffer): string | undefined =>
   new RegExp(`^\\d+ ${hashRecord}:([0-9a-f]{64})$`, "m").exec(records.toString())?.[1];
 
 /** @returns undefined  the block is no header of ours; "end" where it is empty */
-export function readHeader(block: Buffer): Header | "end" | undefined {
+export function readHeader(block: Buffer): TarHeader | "end" | undefined {
   if (block.every((byte) => byte === 0)) return "end";
-  const text = (field: Field): string => {
+  const text = (field: HeaderField): string => {
     const [from, length] = fields[field];
     return block.toString("latin1", from, from + length).replace(/\0.*$/s, "");
   };
   const [size, checksum] = [parseInt(text("size"), 8), parseInt(text("checksum"), 8)];
-  if (!text("magic").startsWith("ustar") || checksum !== checksumOf(block) || !(size <= mostEntryBytes)) return undefined;
+  if (!text("magic").startsWith("ustar") || checksum !== checksumOf(block) || !(size <= maxEntryBytes)) return undefined;
   return { name: text("name"), type: text("type"), size };
 }

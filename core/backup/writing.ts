@@ -8,8 +8,8 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { JsonRows } from "../store/contents.ts";
-import { blobName, digestLine, names, rowsName, type Head, type Manifest } from "./format.ts";
-import { end, entryBytes, sha256 } from "./tar.ts";
+import { blobName, digestLine, entryNames, rowsName, type BackupHeader, type BackupManifest } from "./format.ts";
+import { endBlocks, entryBytes, sha256 } from "./tar.ts";
 
 /** Of rows in one entry, before they are compressed. */
 const partChars = 4_000_000;
@@ -17,11 +17,11 @@ const partChars = 4_000_000;
 const level = 3;
 const zip = promisify(gzip);
 
-export const partOf = (file: string): string => `${file}.part`;
+export const partialPath = (file: string): string => `${file}.part`;
 
 export class ArchiveWriter {
   private readonly handle: FileHandle;
-  private readonly head: Head;
+  private readonly head: BackupHeader;
   private readonly digest = createHash("sha256");
   private readonly counts = new Map<string, number>();
   private files = 0;
@@ -29,13 +29,13 @@ export class ArchiveWriter {
   private readonly missing: string[] = [];
 
   /** @param file  is not touched before `finish` */
-  static async begin(file: string, head: Head): Promise<ArchiveWriter> {
-    const writer = new ArchiveWriter(await open(partOf(file), "w", 0o600), head);
-    await writer.json(names.head, head);
+  static async begin(file: string, head: BackupHeader): Promise<ArchiveWriter> {
+    const writer = new ArchiveWriter(await open(partialPath(file), "w", 0o600), head);
+    await writer.json(entryNames.head, head);
     return writer;
   }
 
-  private constructor(handle: FileHandle, head: Head) {
+  private constructor(handle: FileHandle, head: BackupHeader) {
     this.handle = handle;
     this.head = head;
   }
@@ -71,17 +71,17 @@ export class ArchiveWriter {
   }
 
   /** Writes the manifest, and brings all to disk. */
-  async finish(rest: Pick<Manifest, "store" | "era" | "isMove" | "schemas">): Promise<Manifest> {
+  async finish(rest: Pick<BackupManifest, "store" | "era" | "isMove" | "schemas">): Promise<BackupManifest> {
     const { files, bytes, missing } = this;
-    const manifest: Manifest = {
+    const manifest: BackupManifest = {
       ...this.head,
       ...rest,
       rows: Object.fromEntries(this.counts),
       blobs: { files, bytes, missing },
       sha256: this.digest.copy().digest("hex"),
     };
-    await this.json(names.manifest, manifest);
-    await this.handle.appendFile(end());
+    await this.json(entryNames.manifest, manifest);
+    await this.handle.appendFile(endBlocks());
     await this.handle.sync();
     await this.handle.close();
     return manifest;
@@ -104,8 +104,8 @@ export class ArchiveWriter {
 }
 
 /** Gives a whole file its name, durably. */
-export async function publish(file: string): Promise<void> {
-  await rename(partOf(file), file);
+export async function renameWhole(file: string): Promise<void> {
+  await rename(partialPath(file), file);
   const folder = await open(dirname(file));
   try {
     await folder.sync();
@@ -114,4 +114,4 @@ export async function publish(file: string): Promise<void> {
   }
 }
 
-export const discard = (file: string): Promise<void> => rm(partOf(file), { force: true });
+export const removePartial = (file: string): Promise<void> => rm(partialPath(file), { force: true });

@@ -9,10 +9,10 @@ import { dirname, join } from "node:path";
 import type { Logger } from "moleculer";
 import { StartError } from "../errors.ts";
 import type { Blobs } from "./blobs.ts";
-import { blobsOn } from "./storage.ts";
+import { checkedBlobs } from "./storage.ts";
 
 /** With less room than this the storage counts as full: a few uploads at once must fit. */
-const leastFreeBytes = 64 * 1024 * 1024;
+const minFreeBytes = 64 * 1024 * 1024;
 
 /**
  * @param isBeside  another process has the folder, and may be writing: nothing is tidied
@@ -29,7 +29,7 @@ export async function openDiskBlobs(folder: string, { log, isBeside = false }: {
     throw new StartError(`The folder ${folder} can't be written: ${(error as Error).message}`);
   }
 
-  return blobsOn(
+  return checkedBlobs(
     {
       async write(key, chunks) {
         const file = join(unfinished, randomUUID());
@@ -59,7 +59,7 @@ export async function openDiskBlobs(folder: string, { log, isBeside = false }: {
         try {
           await access(folder, constants.W_OK | constants.X_OK);
           const { bavail, bsize } = await statfs(folder);
-          return bavail * bsize < leastFreeBytes ? { ok: false, detail: "the disk is full" } : { ok: true };
+          return bavail * bsize < minFreeBytes ? { ok: false, detail: "the disk is full" } : { ok: true };
         } catch {
           return { ok: false, detail: "the folder can't be written" };
         }

@@ -8,12 +8,12 @@ import type { Logger } from "moleculer";
 import mongoose from "mongoose";
 import { connect } from "../store/mongo/connection.ts";
 import type { Blobs } from "./blobs.ts";
-import { blobsOn, called } from "./storage.ts";
+import { checkedBlobs, promisified } from "./storage.ts";
 
 const { GridFSBucket, ObjectId } = mongoose.mongo;
 type FileId = InstanceType<typeof ObjectId>;
 
-interface Row {
+interface BlobRow {
   /** The blob's key. */
   readonly _id: string;
   readonly current?: { readonly fileId: FileId; readonly size: number };
@@ -34,7 +34,7 @@ const bucketName = "blobs";
 /** Of a file's chunks, GridFS' own default. Stored files have it, so it never changes. */
 const chunkBytes = 255 * 1024;
 /** No upload takes so long: whoever has written for longer is dead, or finds out when it goes on. */
-const longestWriteMs = 3_600_000;
+const maxWriteMs = 3_600_000;
 const sweepEveryMs = 900_000;
 
 /** What a row's files become, each in one update. */
@@ -56,25 +56,25 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
   const connection = await connect(uri, log);
   const db = connection.getClient().db(`${mesh}_media`);
   const bucket = new GridFSBucket(db, { bucketName, chunkSizeBytes: chunkBytes });
-  const rows = db.collection<Row>(bucketName);
+  const rows = db.collection<BlobRow>(bucketName);
   const files = db.collection(`${bucketName}.files`);
   const chunksOfFiles = db.collection<Chunk>(`${bucketName}.chunks`);
   await rows.createIndexes([{ key: { writing: 1 } }, { key: { gone: 1 } }]);
   await chunksOfFiles.createIndex({ files_id: 1, n: 1 }, { unique: true });
 
   /** Stores a file that doesn't count yet, and resolves to its size. */
-  async function store(key: string, fileId: FileId, chunks: AsyncIterable<Buffer>): Promise<number> {
+  async function storeFile(key: string, fileId: FileId, chunks: AsyncIterable<Buffer>): Promise<number> {
     const upload = bucket.openUploadStreamWithId(fileId, key);
     upload.on("error", () => undefined); // The callbacks tell.
     try {
-      for await (const chunk of chunks) await called((back) => upload.write(chunk, back));
-      await called((back) => upload.end(back));
+      for await (const chunk of chunks) await promisified((back) => upload.write(chunk, back));
+      await promisified((back) => upload.end(back));
       return upload.length;
     } catch (error) {
       // A chunk whose answer is missing may still arrive: then it is the sweep's, later.
       if (upload.state.outstandingRequests === 0) {
         await rows.updateOne({ _id: key }, { $pull: { writing: fileId }, $push: { gone: fileId } });
-        await tidy({ _id: key });
+        await removeGone({ _id: key });
       }
       throw error;
     }
@@ -90,24 +90,24 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
     }
   }
 
-  async function drop(fileId: FileId): Promise<void> {
+  async function deleteFile(fileId: FileId): Promise<void> {
     await files.deleteOne({ _id: fileId });
     await chunksOfFiles.deleteMany({ files_id: fileId });
   }
 
   /** Removes the bytes of all files that these rows name as gone, and rows that name nothing any more. */
-  async function tidy(which: mongoose.mongo.Filter<Row>): Promise<void> {
+  async function removeGone(which: mongoose.mongo.Filter<BlobRow>): Promise<void> {
     for await (const { _id, gone } of rows.find(which)) {
-      for (const fileId of gone) await drop(fileId);
+      for (const fileId of gone) await deleteFile(fileId);
       await rows.updateOne({ _id }, { $pullAll: { gone } });
       await rows.deleteOne({ _id, current: { $exists: false }, writing: [], gone: [] });
     }
   }
 
   async function sweep(): Promise<void> {
-    const limit = ObjectId.createFromTime(Math.floor((Date.now() - longestWriteMs) / 1000));
+    const limit = ObjectId.createFromTime(Math.floor((Date.now() - maxWriteMs) / 1000));
     await rows.updateMany({ writing: { $lt: limit } }, givenUpBefore(limit));
-    await tidy({ gone: { $type: "objectId" } });
+    await removeGone({ gone: { $type: "objectId" } });
   }
   let sweeping = Promise.resolve();
   const sweepAgain = (): void => {
@@ -116,19 +116,19 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
   sweepAgain();
   const timer = setInterval(sweepAgain, sweepEveryMs).unref();
 
-  return blobsOn(
+  return checkedBlobs(
     {
       async write(key, chunks) {
         const fileId = new ObjectId();
         await rows.updateOne({ _id: key }, { $push: { writing: fileId }, $setOnInsert: { gone: [] } }, { upsert: true });
-        const size = await store(key, fileId, chunks);
+        const size = await storeFile(key, fileId, chunks);
         const { matchedCount } = await rows.updateOne({ _id: key, writing: fileId }, counts(fileId, size));
         if (matchedCount === 0) {
-          await drop(fileId);
+          await deleteFile(fileId);
           throw new Error("the writer was given up: it took too long");
         }
         // It is stored; what can't be tidied now is left to the sweep.
-        await tidy({ _id: key }).catch(() => undefined);
+        await removeGone({ _id: key }).catch(() => undefined);
       },
       async read(key, range) {
         const row = await rows.findOne({ _id: key });
@@ -142,7 +142,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
       },
       async remove(keys) {
         await rows.updateMany({ _id: { $in: [...keys] }, current: { $exists: true } }, nothingCounts);
-        await tidy({ _id: { $in: [...keys] } });
+        await removeGone({ _id: { $in: [...keys] } });
       },
       async health() {
         const hello = await db.command({ hello: 1 }).catch(() => undefined);

@@ -5,7 +5,7 @@ import { codeOf, Invalid, Unavailable } from "../errors.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
 
 /** An adapter: keys and ranges are good, and whatever it throws becomes `Unavailable`, with a line in the log. */
-export interface Storage {
+export interface BlobAdapter {
   /** Stores all chunks in place of what the key held, or nothing when it or the chunks fail. No chunk is empty, and there is one at least. */
   write(key: string, chunks: AsyncIterable<Buffer>): Promise<void>;
   /** Fails in mid-stream rather than end short. */
@@ -18,7 +18,7 @@ export interface Storage {
 }
 
 /** The port on this storage. */
-export function blobsOn(storage: Storage, log: Pick<Logger, "warn">): Blobs {
+export function checkedBlobs(adapter: BlobAdapter, log: Pick<Logger, "warn">): Blobs {
   const failed = (doing: string, error: unknown): Unavailable => {
     log.warn(`Media storage fails to ${doing}: ${(error as Error).message}`);
     return new Unavailable();
@@ -27,10 +27,10 @@ export function blobsOn(storage: Storage, log: Pick<Logger, "warn">): Blobs {
     async write(key, source, size) {
       // A source that fails before it is read from must not end the process.
       source.on("error", () => undefined);
-      const chunks = new Chunks(source, size);
+      const chunks = new CountedChunks(source, size);
       try {
         checkKeys([key]);
-        await storage.write(key, chunks);
+        await adapter.write(key, chunks);
       } catch (error) {
         source.destroy();
         throw chunks.failure?.error ?? (codeOf(error) === undefined ? failed("write", error) : error);
@@ -40,27 +40,27 @@ export function blobsOn(storage: Storage, log: Pick<Logger, "warn">): Blobs {
       checkKeys([key]);
       if (range !== undefined) checkRange(range);
       try {
-        const bytes = await storage.read(key, range);
-        return bytes && delivered(bytes, (error) => failed("read", error));
+        const bytes = await adapter.read(key, range);
+        return bytes && withPortErrors(bytes, (error) => failed("read", error));
       } catch (error) {
         throw failed("read", error);
       }
     },
     async *keys() {
       try {
-        for await (const name of storage.names()) if (keyPattern.test(name)) yield name;
+        for await (const name of adapter.names()) if (keyPattern.test(name)) yield name;
       } catch (error) {
         throw failed("list", error);
       }
     },
     async remove(keys) {
       checkKeys(keys);
-      await storage.remove(keys).catch((error: unknown) => {
+      await adapter.remove(keys).catch((error: unknown) => {
         throw failed("remove", error);
       });
     },
-    health: () => storage.health(),
-    close: () => storage.close(),
+    health: () => adapter.health(),
+    close: () => adapter.close(),
   };
 }
 
@@ -75,7 +75,7 @@ function checkRange({ start, end }: ByteRange): void {
 }
 
 /** A source's chunks, counted. Remembers its failure, so that it can be told from the storage's. */
-class Chunks implements AsyncIterable<Buffer> {
+class CountedChunks implements AsyncIterable<Buffer> {
   failure: { readonly error: unknown } | undefined;
   readonly #source: Readable;
   readonly #size: number | undefined;
@@ -108,17 +108,17 @@ class Chunks implements AsyncIterable<Buffer> {
 }
 
 /** The same bytes, with a failure told in the port's words; either end's end is the other's. */
-function delivered(bytes: Readable, told: (error: Error) => Unavailable): Readable {
+function withPortErrors(bytes: Readable, toPortError: (error: Error) => Unavailable): Readable {
   const out = new PassThrough();
   // It may fail before anybody reads it, and that must not end the process.
   out.on("error", () => undefined);
   finished(bytes, { writable: false }, (error) => {
-    if (error && !out.destroyed) out.destroy(told(error));
+    if (error && !out.destroyed) out.destroy(toPortError(error));
   });
   out.once("close", () => bytes.destroy());
   return bytes.pipe(out);
 }
 
 /** A call that tells its end to a callback, as a promise. */
-export const called = (step: (back: (error?: Error | null) => void) => void): Promise<void> =>
+export const promisified = (step: (back: (error?: Error | null) => void) => void): Promise<void> =>
   new Promise((resolve, reject) => step((error) => (error ? reject(error) : resolve())));

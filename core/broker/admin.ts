@@ -8,15 +8,19 @@ import { StartError } from "../errors.ts";
 import { metricsText } from "../metrics/node.ts";
 import { readiness } from "./readiness.ts";
 
-interface Answer {
+interface OperatorResponse {
   readonly status: number;
   readonly type: string;
   readonly body: string;
 }
-const json = (status: number, value: unknown): Answer => ({ status, type: "application/json; charset=utf-8", body: JSON.stringify(value) });
+const json = (status: number, value: unknown): OperatorResponse => ({
+  status,
+  type: "application/json; charset=utf-8",
+  body: JSON.stringify(value),
+});
 
 /** What an operator's request is answered, undefined for any other path. Also the gateway's, embedded. */
-export async function operatorAnswer(broker: ServiceBroker, path: string): Promise<Answer | undefined> {
+export async function operatorResponse(broker: ServiceBroker, path: string): Promise<OperatorResponse | undefined> {
   if (path === "/health") return json(200, { status: "up" });
   if (path === "/ready") {
     const { ready, parts } = await readiness(broker);
@@ -34,7 +38,7 @@ export async function operatorAnswer(broker: ServiceBroker, path: string): Promi
 export function openAdminServer(broker: ServiceBroker, port: number, host: string): Promise<Server> {
   const server = createServer((request, response) => {
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
-    void operatorAnswer(broker, path)
+    void operatorResponse(broker, path)
       .catch(() => json(500, { message: "Internal error", code: "INTERNAL" }))
       .then((answer = json(404, { message: "Not found", code: "NOT_FOUND" })) => {
         response.writeHead(answer.status, { "content-type": answer.type }).end(answer.body);

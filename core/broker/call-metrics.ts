@@ -6,7 +6,7 @@
 import type { Context, Middleware } from "moleculer";
 import { codeOf, statusOf } from "../errors.ts";
 import { counter, countedHistogram, gauge } from "../metrics/declare.ts";
-import { bound } from "../metrics/resources.ts";
+import { refusalCounter } from "../metrics/resources.ts";
 
 /** Upper bounds of the histogram, seconds. */
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
@@ -21,7 +21,7 @@ const callsFailed = counter(
   "Calls that failed, by the error's code; fault says whose it was: client for a refusal, server for what should not happen",
   [...labels, "code", "fault"],
 );
-const bulkhead = bound("bulkhead");
+const bulkhead = refusalCounter("bulkhead");
 const callsActive = gauge("parley_calls_active", "Calls under way", labels);
 
 /** What is counted of one action. */
@@ -34,12 +34,12 @@ interface Calls {
   active: number;
 }
 /** `answered` by this node, or `made` to another one. */
-type Kind = "answered" | "made";
-type Handler = (ctx: Context) => Promise<unknown>;
+type CallKind = "answered" | "made";
+type MeasuredHandler = (ctx: Context) => Promise<unknown>;
 
 export function callMetrics(): Middleware {
   const all = new Map<string, Calls>();
-  const counting = (kind: Kind, next: Handler, action: string): Handler => {
+  const measured = (kind: CallKind, next: MeasuredHandler, action: string): MeasuredHandler => {
     const key = `${kind} ${action}`;
     const calls: Calls = all.get(key) ?? {
       labels: { action, kind },
@@ -56,7 +56,7 @@ export function callMetrics(): Middleware {
         return await next.call(this, ctx);
       } catch (error) {
         const code = codeOf(error) ?? (error as Error).name;
-        if (code === "QueueIsFullError") bulkhead.refuse();
+        if (code === "QueueIsFullError") bulkhead.countRefusal();
         calls.failures.set(code, (calls.failures.get(code) ?? 0) + 1);
         throw error;
       } finally {
@@ -77,8 +77,8 @@ export function callMetrics(): Middleware {
       );
       callsActive.collect(broker, () => called().map(({ labels: own, active }) => [own, active] as const));
     },
-    localAction: (next, action) => counting("answered", next, action.name!),
-    remoteAction: (next, action) => counting("made", next, action.name!),
+    localAction: (next, action) => measured("answered", next, action.name!),
+    remoteAction: (next, action) => measured("made", next, action.name!),
   };
 }
 
@@ -86,7 +86,7 @@ export function callMetrics(): Middleware {
 const faultOf = (code: string): "client" | "server" => (((statusOf as Record<string, number>)[code] ?? 500) < 500 ? "client" : "server");
 
 function count(calls: Calls, seconds: number): void {
-  const place = bounds.findIndex((bound) => seconds <= bound);
-  calls.counts[place < 0 ? bounds.length : place]!++;
+  const bucket = bounds.findIndex((bound) => seconds <= bound);
+  calls.counts[bucket < 0 ? bounds.length : bucket]!++;
   calls.seconds += seconds;
 }

@@ -7,11 +7,11 @@ import type { Context, Middleware } from "moleculer";
 import { Unavailable } from "../errors.ts";
 import { portsOf } from "../ports.ts";
 
-interface Headers {
+interface DeadlineHeaders {
   deadline?: number;
 }
 const deadlineOf = (ctx: Context | null | undefined): number | undefined =>
-  (ctx as { headers?: Headers } | null | undefined)?.headers?.deadline;
+  (ctx as { headers?: DeadlineHeaders } | null | undefined)?.headers?.deadline;
 
 export function deadline(): Middleware {
   let clock: () => number;

@@ -7,21 +7,21 @@ import type { Logger, Middleware, ServiceBroker } from "moleculer";
 import type { Config } from "../config.ts";
 import { StartError } from "../errors.ts";
 import { closePorts, openPorts, portsOf } from "../ports.ts";
-import type { Groups } from "../queue/queue.ts";
+import type { ConsumerGroups } from "../queue/queue.ts";
 import { openAdminServer } from "./admin.ts";
-import { parley } from "./logger.ts";
+import { operatorLoggerName } from "./logger.ts";
 
 /** A node that has not stopped so long after its drain is ended. */
-const stopWithinMs = 10_000;
+const stopTimeoutMs = 10_000;
 
-export function lifecycle(config: Config, groups: Groups): Middleware {
+export function lifecycle(config: Config, groups: ConsumerGroups): Middleware {
   let adminServer: Server | undefined;
   let log: Logger;
 
   return {
     name: "Lifecycle",
     created(broker) {
-      log = broker.getLogger(parley);
+      log = broker.getLogger(operatorLoggerName);
       stopOnSignals(broker, config, log);
       closeBrokenChannels(broker);
     },
@@ -33,9 +33,9 @@ export function lifecycle(config: Config, groups: Groups): Middleware {
           log.info(`Node ${broker.nodeID} answers operators on port ${typeof address === "object" ? address?.port : address}`);
         }
         await openPorts(broker, config, groups, log);
-        endWhenUnfit(broker, log);
+        exitWhenStopRequired(broker, log);
       } catch (error) {
-        if (error instanceof StartError) endStart(error.message);
+        if (error instanceof StartError) abortStart(error.message);
         throw error;
       }
     },
@@ -48,7 +48,7 @@ export function lifecycle(config: Config, groups: Groups): Middleware {
 }
 
 /** Ends the start with one line on the error output and exit code 1. */
-export function endStart(...lines: readonly string[]): never {
+export function abortStart(...lines: readonly string[]): never {
   process.stderr.write(lines.map((line) => `Parley can't start: ${line}\n`).join(""));
   process.exit(1);
 }
@@ -62,7 +62,7 @@ function stopOnSignals(broker: ServiceBroker, { mesh, DRAIN_MS }: Config, log: L
     setTimeout(() => {
       log.error("Not stopped in time; ending");
       process.exit(1);
-    }, drainMs + stopWithinMs).unref();
+    }, drainMs + stopTimeoutMs).unref();
     setTimeout(() => void broker.stop().finally(() => process.exit(0)), drainMs);
   };
   process.on("SIGINT", () => stop(0));
@@ -70,8 +70,8 @@ function stopOnSignals(broker: ServiceBroker, { mesh, DRAIN_MS }: Config, log: L
 }
 
 /** A restore that began, or a move: what this node would write now is lost, or done twice. */
-function endWhenUnfit(broker: ServiceBroker, log: Logger): void {
-  portsOf(broker).installation.onUnfit((reason) => {
+function exitWhenStopRequired(broker: ServiceBroker, log: Logger): void {
+  portsOf(broker).installation.onStopRequired((reason) => {
     log.fatal(`Ending: ${reason}`);
     process.exit(1);
   });

@@ -6,23 +6,26 @@ import type { Config } from "../config.ts";
 import { requestIds } from "../request-context.ts";
 
 /** The name under which a node tells what its operator wants to know. */
-export const parley = "PARLEY";
+export const operatorLoggerName = "PARLEY";
 /** The name of the security log's lines, told at every `LOG_LEVEL`. */
-export const securityLogger = "SECURITY";
+export const securityLoggerName = "SECURITY";
 
-const hidden = ["password", "oldPassword", "newPassword", "token", "refreshToken", "text", "authorization", "cookie"];
+const redactedFields = ["password", "oldPassword", "newPassword", "token", "refreshToken", "text", "authorization", "cookie"];
 
-export function logger({ LOG_LEVEL }: Config): LoggerConfig {
-  const others = LOG_LEVEL === "info" ? "warn" : LOG_LEVEL;
+export function loggerConfig({ LOG_LEVEL }: Config): LoggerConfig {
+  const moleculerLevel = LOG_LEVEL === "info" ? "warn" : LOG_LEVEL;
   const pino: LoggerOptions = {
     level: LOG_LEVEL,
     mixin: requestIds,
-    redact: hidden.flatMap((field) => [field, `*.${field}`]),
+    redact: redactedFields.flatMap((field) => [field, `*.${field}`]),
     ...(process.stdout.isTTY && isInstalled("pino-pretty")
       ? { transport: { target: "pino-pretty", options: { ignore: "pid,hostname,nodeID,ns,mod,svc", translateTime: "HH:MM:ss" } } }
       : {}),
   };
-  return { type: "Pino", options: { level: { [parley]: LOG_LEVEL, [securityLogger]: "info", "**": others }, pino: { options: pino } } };
+  return {
+    type: "Pino",
+    options: { level: { [operatorLoggerName]: LOG_LEVEL, [securityLoggerName]: "info", "**": moleculerLevel }, pino: { options: pino } },
+  };
 }
 
 // A development dependency: production installs log JSON.

@@ -1,18 +1,18 @@
 /** Moleculer's own middlewares, each on the side of a call where it is of use. */
 import { Middlewares, type Middleware, type ServiceBroker } from "moleculer";
-import { patience } from "./patience.ts";
+import { callTimeout } from "./patience.ts";
 
-type Side = "localAction" | "remoteAction";
-type Maker = (this: ServiceBroker, broker: ServiceBroker) => Middleware;
+type CallSide = "localAction" | "remoteAction";
+type MiddlewareFactory = (this: ServiceBroker, broker: ServiceBroker) => Middleware;
 
 declare module "moleculer" {
   /** Moleculer exports them; its types don't. */
-  const Middlewares: Readonly<Record<"ContextTracker" | "CircuitBreaker", Maker>>;
+  const Middlewares: Readonly<Record<"ContextTracker" | "CircuitBreaker", MiddlewareFactory>>;
 }
 
 /** Made by Moleculer when it has a broker; its types know only middlewares that are made already. */
-const without = (side: Side, make: Maker): Middleware => {
-  const made: Maker = function (broker) {
+const without = (side: CallSide, make: MiddlewareFactory): Middleware => {
+  const made: MiddlewareFactory = function (broker) {
     return { ...make.call(this, broker), [side]: undefined };
   };
   return made as Middleware;
@@ -26,10 +26,10 @@ const without = (side: Side, make: Maker): Middleware => {
  * would stay for ever. And a breaker spares callers a node that does not answer; before a node's own actions it would refuse where nobody
  * else can help.
  */
-export const moleculers: readonly (string | Middleware)[] = [
+export const builtInMiddlewares: readonly (string | Middleware)[] = [
   ...["ActionHook", "Validator", "Bulkhead", "Cacher"],
   without("remoteAction", Middlewares.ContextTracker),
-  patience(),
+  callTimeout(),
   without("localAction", Middlewares.CircuitBreaker),
   ...["Retry", "Fallback", "ErrorHandler", "Debounce", "Throttle"],
 ];

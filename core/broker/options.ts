@@ -6,30 +6,30 @@ import { cacherOptions } from "../cache/cacher.ts";
 import type { Config } from "../config.ts";
 import { codeOf } from "../errors.ts";
 import { nodeMetrics } from "../metrics/node.ts";
-import { breaker, defaultPolicy } from "../policy.ts";
-import type { Groups } from "../queue/queue.ts";
+import { circuitBreakerDefaults, defaultCallPolicy } from "../policy.ts";
+import type { ConsumerGroups } from "../queue/queue.ts";
 import { access } from "./access.ts";
 import { callMetrics } from "./call-metrics.ts";
 import { deadline } from "./deadline.ts";
 import { lifecycle } from "./lifecycle.ts";
-import { logger } from "./logger.ts";
-import { moleculers } from "./moleculers.ts";
+import { loggerConfig } from "./logger.ts";
+import { builtInMiddlewares } from "./moleculers.ts";
 import { Routing } from "./routing.ts";
 import { SpanExporter } from "./tracing/exporter.ts";
 import { requests } from "./tracing/requests.ts";
-import { transporter } from "./transporter.ts";
+import { amqpTransporter } from "./transporter.ts";
 
-export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
+export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOptions {
   const { mesh } = config;
   return {
     namespace: mesh?.name ?? "",
     // Never a fixed one: it would inherit the queued requests of the dead process that had it before.
     nodeID: `${hostname()}-${randomBytes(4).toString("hex")}`,
-    logger: logger(config),
-    ...(mesh === undefined ? {} : { transporter: transporter(mesh.amqpUrl) }),
+    logger: loggerConfig(config),
+    ...(mesh === undefined ? {} : { transporter: amqpTransporter(mesh.amqpUrl) }),
     cacher: cacherOptions(mesh),
     serializer: "JSONExt",
-    requestTimeout: defaultPolicy.timeoutMs,
+    requestTimeout: defaultCallPolicy.timeoutMs,
     // A dead node is noticed within 8 s, for Moleculer checks as often as this; less would take a busy machine for a dead one.
     heartbeatInterval: 1,
     heartbeatTimeout: 4,
@@ -41,10 +41,10 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
     transit: { serviceChangedDebounceTime: 50 } as object,
     circuitBreaker: {
       enabled: true,
-      threshold: breaker.threshold,
-      minRequestCount: breaker.minRequestCount,
-      windowTime: breaker.windowSeconds,
-      halfOpenTime: breaker.halfOpenMs,
+      threshold: circuitBreakerDefaults.threshold,
+      minRequestCount: circuitBreakerDefaults.minRequestCount,
+      windowTime: circuitBreakerDefaults.windowSeconds,
+      halfOpenTime: circuitBreakerDefaults.halfOpenMs,
       // What a service says itself, even "unavailable", is an answer: one stuck chat must not close a node for all.
       check: (error) => codeOf(error) === undefined && (error as { code?: number }).code! >= 500,
     },
@@ -60,7 +60,7 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
             sampling: { rate: config.TRACING_SAMPLE },
           },
     metadata: { routing: config.ROUTING },
-    middlewares: [access, deadline(), lifecycle(config, groups), ...moleculers, callMetrics(), nodeMetrics(config), requests()],
+    middlewares: [access, deadline(), lifecycle(config, groups), ...builtInMiddlewares, callMetrics(), nodeMetrics(config), requests()],
     internalMiddlewares: false,
     skipProcessEventRegistration: true,
     internalServices: true,
@@ -71,7 +71,7 @@ export function brokerOptions(config: Config, groups: Groups): BrokerOptions {
  * Environment variables that moleculer-runner would overwrite broker options with, behind the configuration's back: every
  * option's upper-cased path, and all that begin with MOL_.
  */
-export function overwrites(options: BrokerOptions, env: NodeJS.ProcessEnv): string[] {
+export function overwritingVariables(options: BrokerOptions, env: NodeJS.ProcessEnv): string[] {
   const paths = (value: object, prefix: string): string[] =>
     Object.entries(value).flatMap(([key, inner]) => {
       const path = `${prefix}${key}`.toUpperCase();

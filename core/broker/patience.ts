@@ -4,29 +4,33 @@
  * What was done would be done again, or told as failed.
  */
 import { Errors, type Context, type Middleware, type ServiceBroker } from "moleculer";
-import { inTime } from "../late.ts";
+import { withTimeout } from "../late.ts";
 
-type Handler = (ctx: Context) => Promise<unknown>;
+type TimedHandler = (ctx: Context) => Promise<unknown>;
 
 /** In place of Moleculer's `Timeout`. */
-export function patience(): Middleware {
-  function limited(this: ServiceBroker, handler: Handler, action: { readonly name?: string; readonly timeout?: number }): Handler {
+export function callTimeout(): Middleware {
+  function withCallTimeout(
+    this: ServiceBroker,
+    handler: TimedHandler,
+    action: { readonly name?: string; readonly timeout?: number },
+  ): TimedHandler {
     return (ctx) => {
-      const withinMs = (ctx.options.timeout ??= action.timeout ?? this.options.requestTimeout ?? 0);
-      if (withinMs <= 0) return handler(ctx);
+      const timeoutMs = (ctx.options.timeout ??= action.timeout ?? this.options.requestTimeout ?? 0);
+      if (timeoutMs <= 0) return handler(ctx);
       // By it Moleculer gives a nested call no more time than its caller has left. The types lack it.
       Object.assign(ctx, { startHrTime: "startHrTime" in ctx ? (ctx.startHrTime ?? process.hrtime()) : process.hrtime() });
-      return inTime(handler(ctx), withinMs, () => {
+      return withTimeout(handler(ctx), timeoutMs, () => {
         const data = { action: action.name ?? "", nodeID: ctx.nodeID ?? "" };
-        this.logger.warn(`Request '${data.action}' is timed out`, { ...data, requestId: ctx.requestID, timeout: withinMs });
+        this.logger.warn(`Request '${data.action}' is timed out`, { ...data, requestId: ctx.requestID, timeout: timeoutMs });
         return new Errors.RequestTimeoutError(data);
       });
     };
   }
-  return { name: "Patience", created: hearBeforeJudging, localAction: limited, remoteAction: limited };
+  return { name: "CallTimeout", created: readSocketsBeforeNodeCheck, localAction: withCallTimeout, remoteAction: withCallTimeout };
 }
 
-function hearBeforeJudging({ registry }: ServiceBroker): void {
+function readSocketsBeforeNodeCheck({ registry }: ServiceBroker): void {
   const { discoverer } = registry;
   const check = discoverer.checkRemoteNodes.bind(discoverer);
   discoverer.checkRemoteNodes = () => void setImmediate(check);

@@ -7,19 +7,19 @@ import type { ActionRef } from "../contract.ts";
 import { arePortsOpen, portsOf } from "../ports.ts";
 
 /** Says what is wrong, or undefined. */
-type Check = () => string | undefined;
+type ReadinessCheck = () => string | undefined;
 
-const checks = new WeakMap<ServiceBroker, Map<string, Check>>();
-const farthestClockMs = 60_000;
+const checks = new WeakMap<ServiceBroker, Map<string, ReadinessCheck>>();
+const maxClockOffsetMs = 60_000;
 
 /** Adds a part to this node's readiness, e.g. the gateway's revoked sessions. */
-export function addCheck(broker: ServiceBroker, part: string, check: Check): void {
-  const known = checks.get(broker) ?? new Map<string, Check>();
+export function addReadinessCheck(broker: ServiceBroker, part: string, check: ReadinessCheck): void {
+  const known = checks.get(broker) ?? new Map<string, ReadinessCheck>();
   checks.set(broker, known.set(part, check));
 }
 
 /** A check that some node offers each service that these actions are of. Optional services may be away. */
-export function needs(broker: ServiceBroker, actions: readonly ActionRef[]): Check {
+export function servicesAvailable(broker: ServiceBroker, actions: readonly ActionRef[]): ReadinessCheck {
   const services = new Set(actions.filter(({ isOptional }) => isOptional !== true).map(({ service }) => service));
   return () => {
     const offered = new Set(broker.registry.getServiceList({ onlyAvailable: true }).map(({ name }) => name));
@@ -45,7 +45,7 @@ export async function readiness(broker: ServiceBroker): Promise<Readiness> {
   note("store", health(await store.health()));
   note("queue", health(queue.health()));
   const offset = Math.abs(clock.offsetMs() ?? Infinity);
-  note("clock", offset > farthestClockMs ? `${Math.round(offset / 1000)} s off the store's` : undefined);
+  note("clock", offset > maxClockOffsetMs ? `${Math.round(offset / 1000)} s off the store's` : undefined);
   for (const [part, check] of checks.get(broker) ?? []) note(part, check());
   const ready = Object.values(parts).every((state) => state === "ok");
 

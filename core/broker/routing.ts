@@ -10,23 +10,24 @@ import { Strategies, type Context, type Endpoint, type Registry, type ServiceBro
  * A node that was silent for so long is passed over as long as others are there: it may be dead, and is taken for that only after
  * 4 to 8 s. A heartbeat comes every 0.5 to 1.5 s, as each node drew it.
  */
-const silentSeconds = 3.5;
+const maxSilenceSeconds = 3.5;
 
-const weight = (nodeId: string, key: string): number => createHash("md5").update(nodeId).update("\0").update(key).digest().readUInt32BE(0);
+const hashWeight = (nodeId: string, key: string): number =>
+  createHash("md5").update(nodeId).update("\0").update(key).digest().readUInt32BE(0);
 
 /** The node for this key; any order of `nodes` gives the same one. */
-export function pick<N extends { readonly id: string }>(nodes: readonly N[], key: string): N {
+export function pickNode<N extends { readonly id: string }>(nodes: readonly N[], key: string): N {
   let best = nodes[0]!;
   let bestWeight = -1;
   for (const node of nodes) {
-    const own = weight(node.id, key);
+    const own = hashWeight(node.id, key);
     if (own > bestWeight || (own === bestWeight && node.id > best.id)) [best, bestWeight] = [node, own];
   }
   return best;
 }
 
 /** What is looked at of an endpoint. Its `node.lastHeartbeatTime` is this process' uptime, in whole seconds, rounded. */
-type KnownEndpoint = Pick<Endpoint, "id" | "local"> & { readonly node: Pick<Endpoint["node"], "lastHeartbeatTime"> };
+type RegistryEndpoint = Pick<Endpoint, "id" | "local"> & { readonly node: Pick<Endpoint["node"], "lastHeartbeatTime"> };
 
 /**
  * Moleculer's strategy of every node, for all actions. The option `key`, which comes with an action's description from other nodes too,
@@ -34,18 +35,19 @@ type KnownEndpoint = Pick<Endpoint, "id" | "local"> & { readonly node: Pick<Endp
  */
 export class Routing extends Strategies.Base {
   private readonly key: string | undefined;
-  private turn = 0;
+  private nextIndex = 0;
   constructor(registry: Registry, broker: ServiceBroker, options: { key?: string } = {}) {
     super(registry, broker, options);
     this.key = broker.metadata["routing"] === "off" ? undefined : options.key;
   }
-  override select<E extends KnownEndpoint>(list: E[], ctx?: Context): E {
-    const heard = list.filter(isHeard);
-    const nodes = heard.length > 0 ? heard : list;
+  override select<E extends RegistryEndpoint>(list: E[], ctx?: Context): E {
+    const alive = list.filter(hasRecentHeartbeat);
+    const nodes = alive.length > 0 ? alive : list;
     const params = ctx?.params as Readonly<Record<string, unknown>> | null | undefined;
     const key = this.key === undefined ? undefined : params?.[this.key];
-    return typeof key === "string" ? pick(nodes, key) : nodes[this.turn++ % nodes.length]!;
+    return typeof key === "string" ? pickNode(nodes, key) : nodes[this.nextIndex++ % nodes.length]!;
   }
 }
 
-const isHeard = ({ local, node }: KnownEndpoint): boolean => local || process.uptime() - node.lastHeartbeatTime < silentSeconds;
+const hasRecentHeartbeat = ({ local, node }: RegistryEndpoint): boolean =>
+  local || process.uptime() - node.lastHeartbeatTime < maxSilenceSeconds;

@@ -5,7 +5,7 @@
  */
 import { Transporters } from "moleculer";
 
-class OnceOverAmqp extends Transporters.AMQP {
+class AtMostOnceAmqp extends Transporters.AMQP {
   /** For every kind of packet: RabbitMQ forgets it when it is sent (`noAck`), so nothing is left to acknowledge. */
   override _consumeCB(command: string): ReturnType<Transporters.AMQP["_consumeCB"]> {
     return super._consumeCB(command, false);
@@ -18,7 +18,7 @@ class OnceOverAmqp extends Transporters.AMQP {
 }
 
 /** @param amqpUrl  of RabbitMQ */
-export function transporter(amqpUrl: string): OnceOverAmqp {
+export function amqpTransporter(amqpUrl: string): AtMostOnceAmqp {
   const url = new URL(amqpUrl);
   url.searchParams.set("heartbeat", "10");
   const options = {
@@ -26,5 +26,5 @@ export function transporter(amqpUrl: string): OnceOverAmqp {
     consumeOptions: { noAck: true },
     socketOptions: { noDelay: true, timeout: 10_000, keepAlive: true }, // The types lack it.
   };
-  return new OnceOverAmqp(options);
+  return new AtMostOnceAmqp(options);
 }

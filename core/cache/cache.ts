@@ -11,7 +11,7 @@ export interface Cache {
    */
   read<T>(key: string, fill: () => Promise<T>): Promise<{ value: T; source: "cache" | "database" }>;
   /** Drops the values and all leases under way. Call it after the commit and before the answer. Never throws. */
-  forget(keys: readonly string[]): Promise<void>;
+  invalidate(keys: readonly string[]): Promise<void>;
   health(): { ok: boolean; detail?: string };
 }
 

@@ -1,11 +1,11 @@
 /** Moleculer's cacher, which the guarded cache is built on: in memory when embedded, in a mesh on Redis. */
 import { Redis } from "ioredis";
 import { Cachers, type BrokerOptions, type ServiceBroker } from "moleculer";
-import type { Mesh } from "../config.ts";
-import { endRedis, failFast } from "../fail-fast-redis.ts";
+import type { MeshConfig } from "../config.ts";
+import { closeRedis, failFastOptions } from "../fail-fast-redis.ts";
 import { ttlSeconds } from "./cache.ts";
 
-const mostInMemory = 10_000;
+const maxEntriesInMemory = 10_000;
 
 /** Moleculer's Redis cacher, less its habits of logging every failed reconnect and of never ending when Redis is away. */
 class QuietRedisCacher extends Cachers.Redis<Redis> {
@@ -15,14 +15,14 @@ class QuietRedisCacher extends Cachers.Redis<Redis> {
     this.client.on("error", () => (this.connected = false));
   }
   override close(): Promise<void> {
-    return endRedis(this.client);
+    return closeRedis(this.client);
   }
 }
 
 /** The broker's option `cacher`. */
-export function cacherOptions(mesh: Mesh | undefined): NonNullable<BrokerOptions["cacher"]> {
-  if (mesh === undefined) return { type: "MemoryLRU", options: { ttl: ttlSeconds, max: mostInMemory } };
+export function cacherOptions(mesh: MeshConfig | undefined): NonNullable<BrokerOptions["cacher"]> {
+  if (mesh === undefined) return { type: "MemoryLRU", options: { ttl: ttlSeconds, max: maxEntriesInMemory } };
   // The cacher takes options, not a URL with options: a client that never connects reads them from the URL.
-  const { options } = new Redis(mesh.redisUrl, { ...failFast, lazyConnect: true });
+  const { options } = new Redis(mesh.redisUrl, { ...failFastOptions, lazyConnect: true });
   return new QuietRedisCacher({ prefix: `${mesh.name}:cache`, ttl: ttlSeconds, redis: { ...options, lazyConnect: false } });
 }

@@ -27,7 +27,7 @@ export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
         if (leases.get(key) === lease) leases.delete(key);
       }
     },
-    async forget(keys) {
+    async invalidate(keys) {
       for (const key of keys) leases.delete(key);
       await cacher.del([...keys]);
     },

@@ -8,14 +8,14 @@ const cacheReads = counter(
   ["result"],
 );
 
-export interface Reads {
+export interface ReadCounts {
   hit: number;
   miss: number;
   bypass: number;
 }
 
-export function countReads(broker: ServiceBroker): Reads {
-  const reads: Reads = { hit: 0, miss: 0, bypass: 0 };
+export function countReads(broker: ServiceBroker): ReadCounts {
+  const reads: ReadCounts = { hit: 0, miss: 0, bypass: 0 };
   cacheReads.collect(broker, () => Object.entries(reads).map(([result, count]: [string, number]) => [{ result }, count] as const));
   return reads;
 }

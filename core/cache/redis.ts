@@ -8,7 +8,7 @@ import { Cachers, type Logger, type ServiceBroker } from "moleculer";
 import { redisBreaker, redisHealth } from "../fail-fast-redis.ts";
 import { newId } from "../ids.ts";
 import { ttlSeconds, type Cache } from "./cache.ts";
-import { missedForgets } from "./missed.ts";
+import { pendingInvalidations } from "./missed.ts";
 import { countReads } from "./reads.ts";
 
 /** A fill that takes longer is not kept. */
@@ -40,25 +40,25 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
 
   const name = (key: string) => `${cacher.prefix ?? ""}${key}`;
   const reads = countReads(cacher.broker);
-  const gate = redisBreaker({ client, use: "cache", instead: "reading the store", log, onBack: () => void missed.makeUp() });
-  const remove = (keys: readonly string[]) => gate.run(() => client.del(keys.map(name)));
-  const missed = missedForgets((keys) => (keys === "everything" ? cacher.clean() : remove(keys)));
-  client.on("ready", () => void missed.makeUp());
+  const breaker = redisBreaker({ client, use: "cache", fallback: "reading the store", log, onReconnected: () => void pending.retry() });
+  const remove = (keys: readonly string[]) => breaker.run(() => client.del(keys.map(name)));
+  const pending = pendingInvalidations((keys) => (keys === "everything" ? cacher.clean() : remove(keys)));
+  client.on("ready", () => void pending.retry());
 
   /** What is held under this key; undefined when the cache must or can't be asked. */
   async function lookUp(key: string): Promise<string | undefined> {
-    if (gate.state() !== "closed") return undefined;
-    if (!missed.isEmpty()) {
-      void missed.makeUp();
+    if (breaker.state() !== "closed") return undefined;
+    if (!pending.isEmpty()) {
+      void pending.retry();
       return undefined;
     }
-    return gate.run(() => client.lookUp(name(key), `?${newId()}`, leaseMs)).catch(() => undefined);
+    return breaker.run(() => client.lookUp(name(key), `?${newId()}`, leaseMs)).catch(() => undefined);
   }
 
   /** Nobody waits for it: what comes after on this connection finds it done. */
-  function keep(key: string, lease: string, value: unknown): void {
+  function storeIfLeased(key: string, lease: string, value: unknown): void {
     if (value === undefined) return;
-    gate.run(() => client.keep(name(key), lease, JSON.stringify(value), valueMs)).catch(() => undefined);
+    breaker.run(() => client.keep(name(key), lease, JSON.stringify(value), valueMs)).catch(() => undefined);
   }
 
   return {
@@ -71,13 +71,13 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
       if (held === undefined) reads.bypass++;
       else reads.miss++;
       const value = await fill();
-      if (held !== undefined) keep(key, held, value);
+      if (held !== undefined) storeIfLeased(key, held, value);
       return { value, source: "database" as const };
     },
-    async forget(keys) {
+    async invalidate(keys) {
       if (keys.length === 0) return;
-      await remove(keys).catch(() => missed.remember(keys));
+      await remove(keys).catch(() => pending.add(keys));
     },
-    health: () => redisHealth(client, gate),
+    health: () => redisHealth(client, breaker),
   };
 }

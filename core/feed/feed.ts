@@ -6,9 +6,9 @@ export interface Feed {
   /** Sends to all who listen on this channel now; never waits, never throws. `message` is plain JSON and must not be changed afterwards. */
   publish<M extends object>(channel: Channel<M>, message: NoInfer<M>): void;
   /** Listens. When the promise resolves, whatever is published from then on is heard, in each publisher's order. */
-  listen<M extends object>(channels: readonly Channel<M>[], hear: (message: M, channel: string) => void): Promise<Subscription>;
+  subscribe<M extends object>(channels: readonly Channel<M>[], onMessage: (message: M, channel: string) => void): Promise<Subscription>;
   /** Calls back whenever messages may have been missed (the connection was lost and is back). */
-  onInterruption(noticed: () => void): () => void;
+  onInterruption(listener: () => void): () => void;
   health(): { ok: boolean; detail?: string };
   close(): Promise<void>;
 }

@@ -1,42 +1,42 @@
 /** The feed of an embedded server: messages are handed over in process, within the publisher's call and in the order published. */
 import { inspect } from "node:util";
 import type { Feed } from "./feed.ts";
-import { tell, type Hear, type Hearer } from "./hearers.ts";
+import { notifyListeners, type MessageListener, type FeedListener } from "./hearers.ts";
 
 export function openLocalFeed(): Feed {
-  const channels = new Map<string, Set<Hearer>>();
-  const published: { readonly channel: string; readonly message: object }[] = [];
-  let delivering = false;
+  const channels = new Map<string, Set<FeedListener>>();
+  const queued: { readonly channel: string; readonly message: object }[] = [];
+  let isDelivering = false;
 
-  function deliverPublished(): void {
-    delivering = true;
-    for (let next = published.shift(); next !== undefined; next = published.shift()) {
-      const hearers = channels.get(next.channel);
-      if (hearers !== undefined) tell(hearers, next.message, next.channel, warn);
+  function deliverQueued(): void {
+    isDelivering = true;
+    for (let next = queued.shift(); next !== undefined; next = queued.shift()) {
+      const listeners = channels.get(next.channel);
+      if (listeners !== undefined) notifyListeners(listeners, next.message, next.channel, warn);
     }
-    delivering = false;
+    isDelivering = false;
   }
 
-  function listenTo(channel: string, hearer: Hearer): void {
-    const hearers = channels.get(channel) ?? new Set();
-    channels.set(channel, hearers.add(hearer));
+  function addListener(channel: string, listener: FeedListener): void {
+    const listeners = channels.get(channel) ?? new Set();
+    channels.set(channel, listeners.add(listener));
   }
 
-  function leave(channel: string, hearer: Hearer): void {
-    const hearers = channels.get(channel);
-    if (hearers?.delete(hearer) === true && hearers.size === 0) channels.delete(channel);
+  function removeListener(channel: string, listener: FeedListener): void {
+    const listeners = channels.get(channel);
+    if (listeners?.delete(listener) === true && listeners.size === 0) channels.delete(channel);
   }
 
   return {
     publish(channel, message) {
-      published.push({ channel, message });
+      queued.push({ channel, message });
       // What a hearer publishes comes after what is being delivered, so that all hear one order.
-      if (!delivering) deliverPublished();
+      if (!isDelivering) deliverQueued();
     },
-    listen(names, hear) {
-      const hearer = { hear: hear as Hear };
-      for (const channel of names) listenTo(channel, hearer);
-      return Promise.resolve({ stop: () => names.forEach((channel) => leave(channel, hearer)) });
+    subscribe(names, onMessage) {
+      const listener = { onMessage: onMessage as MessageListener };
+      for (const channel of names) addListener(channel, listener);
+      return Promise.resolve({ stop: () => names.forEach((channel) => removeListener(channel, listener)) });
     },
     onInterruption: () => () => undefined,
     health: () => ({ ok: true }),

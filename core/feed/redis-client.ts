@@ -5,11 +5,11 @@
 import { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import { StartError } from "../errors.ts";
-import { whenLate } from "../late.ts";
+import { startTimeout } from "../late.ts";
 
 const heartbeatMs = 5000;
-const longestPauseMs = 2000;
-const refused = /WRONGPASS|NOAUTH|NOPERM|invalid password/i;
+const maxRetryDelayMs = 2000;
+const credentialsRefused = /WRONGPASS|NOAUTH|NOPERM|invalid password/i;
 
 /** @param name  of the connection, in the log and in Redis' CLIENT LIST */
 export function redisClient(url: string, name: string, log: Logger): Redis {
@@ -22,32 +22,32 @@ export function redisClient(url: string, name: string, log: Logger): Redis {
     autoResubscribe: false,
     enableAutoPipelining: true,
     connectTimeout: 5000,
-    retryStrategy: (tries) => Math.min(100 * 2 ** tries, longestPauseMs),
+    retryStrategy: (tries) => Math.min(100 * 2 ** tries, maxRetryDelayMs),
   });
   let reason = "the connection was closed";
   client.on("error", (error: NodeJS.ErrnoException) => (reason = error.message || (error.code ?? reason)));
   client.on("close", () => log.warn(`Redis is away (${name}): ${reason}; trying again`));
-  const heartbeat = setInterval(() => void beat(client), heartbeatMs).unref();
+  const heartbeat = setInterval(() => void checkAlive(client), heartbeatMs).unref();
   client.on("end", () => clearInterval(heartbeat));
   return client;
 }
 
 /** A peer that was cut off or froze says nothing: ask it, and connect anew when it doesn't answer. */
-async function beat(client: Redis): Promise<void> {
+async function checkAlive(client: Redis): Promise<void> {
   if (client.status !== "ready") return;
-  const hasCome = whenLate(heartbeatMs, () => client.disconnect(true));
+  const cancelTimeout = startTimeout(heartbeatMs, () => client.disconnect(true));
   await client.ping().catch(() => undefined);
-  hasCome();
+  cancelTimeout();
 }
 
 /**
  * Waits until the client is connected, however long that takes.
  * @throws StartError  Redis refuses the credentials
  */
-export async function connected(client: Redis): Promise<void> {
+export async function untilConnected(client: Redis): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const failed = (error: Error): void => {
-    if (refused.test(error.message)) reject(new StartError(`REDIS_URL: Redis refused the credentials: ${error.message}`));
+    if (credentialsRefused.test(error.message)) reject(new StartError(`REDIS_URL: Redis refused the credentials: ${error.message}`));
   };
   const ready = (): void => resolve(undefined);
   client.once("ready", ready);

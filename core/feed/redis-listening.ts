@@ -5,31 +5,31 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import type { Feed } from "./feed.ts";
-import { tell, type Hear, type Hearer } from "./hearers.ts";
+import { notifyListeners, type MessageListener, type FeedListener } from "./hearers.ts";
 
 /** A channel that someone here listens to. */
-interface Channel {
+interface SubscribedChannel {
   readonly name: string;
-  readonly hearers: Set<Hearer>;
+  readonly listeners: Set<FeedListener>;
   /** Redis' confirmation on the present connection; made anew when that is lost. */
   confirmation: PromiseWithResolvers<undefined>;
   confirmed: boolean;
 }
 
-export interface Listening {
-  readonly listen: Feed["listen"];
-  readonly onInterruption: (noticed: () => void) => () => void;
+export interface RedisSubscriptions {
+  readonly subscribe: Feed["subscribe"];
+  readonly onInterruption: (listener: () => void) => () => void;
   /** Lets go of everything; who still waits for a confirmation waits no longer. */
   readonly stop: () => void;
 }
 
 /** @param prefix  of the channels' names in Redis */
-export function listening(client: Redis, prefix: string, log: Logger): Listening {
-  const channels = new Map<string, Channel>();
+export function redisSubscriptions(client: Redis, prefix: string, log: Logger): RedisSubscriptions {
+  const channels = new Map<string, SubscribedChannel>();
   const watchers = new Set<{ readonly noticed: () => void }>();
 
   /** One SUBSCRIBE for all of them. Without a connection it does nothing: the next one begins by asking for all. */
-  async function subscribe(wanted: readonly Channel[]): Promise<boolean> {
+  async function subscribeOnRedis(wanted: readonly SubscribedChannel[]): Promise<boolean> {
     if (client.status !== "ready") return false;
     try {
       if (wanted.length > 0) await client.subscribe(...wanted.map(({ name }) => prefix + name));
@@ -46,22 +46,22 @@ export function listening(client: Redis, prefix: string, log: Logger): Listening
   }
 
   /** @returns the channels that are new, so that Redis must be asked for them */
-  function add(names: readonly string[], hearer: Hearer): Channel[] {
-    const fresh: Channel[] = [];
+  function add(names: readonly string[], listener: FeedListener): SubscribedChannel[] {
+    const fresh: SubscribedChannel[] = [];
     for (const name of names) {
-      const channel = channels.get(name) ?? { name, hearers: new Set(), confirmation: Promise.withResolvers(), confirmed: false };
-      if (channel.hearers.size === 0) fresh.push(channel);
+      const channel = channels.get(name) ?? { name, listeners: new Set(), confirmation: Promise.withResolvers(), confirmed: false };
+      if (channel.listeners.size === 0) fresh.push(channel);
       channels.set(name, channel);
-      channel.hearers.add(hearer);
+      channel.listeners.add(listener);
     }
     return fresh;
   }
 
-  function remove(names: readonly string[], hearer: Hearer): void {
+  function remove(names: readonly string[], listener: FeedListener): void {
     const unwanted: string[] = [];
     for (const name of names) {
       const channel = channels.get(name);
-      if (channel?.hearers.delete(hearer) !== true || channel.hearers.size > 0) continue;
+      if (channel?.listeners.delete(listener) !== true || channel.listeners.size > 0) continue;
       channels.delete(name);
       unwanted.push(prefix + name);
     }
@@ -74,7 +74,7 @@ export function listening(client: Redis, prefix: string, log: Logger): Listening
     if (channel === undefined) return;
     const message = parsed(json);
     if (message === undefined) log.warn(`not a feed message on ${prefixed}`);
-    else tell(channel.hearers, message, name, (error) => log.error("a feed listener failed", error));
+    else notifyListeners(channel.listeners, message, name, (error) => log.error("a feed listener failed", error));
   });
   client.on("close", () => {
     for (const channel of channels.values()) {
@@ -82,15 +82,15 @@ export function listening(client: Redis, prefix: string, log: Logger): Listening
     }
   });
   client.on("ready", async () => {
-    if (await subscribe([...channels.values()])) for (const { noticed } of [...watchers]) noticed();
+    if (await subscribeOnRedis([...channels.values()])) for (const { noticed } of [...watchers]) noticed();
   });
 
   return {
-    async listen(names, hear) {
-      const hearer = { hear: hear as Hear };
-      void subscribe(add(names, hearer));
+    async subscribe(names, onMessage) {
+      const listener = { onMessage: onMessage as MessageListener };
+      void subscribeOnRedis(add(names, listener));
       for (const name of names) await channels.get(name)?.confirmation.promise;
-      return { stop: () => remove(names, hearer) };
+      return { stop: () => remove(names, listener) };
     },
     onInterruption(noticed) {
       const watcher = { noticed };

@@ -4,14 +4,14 @@
  */
 import type { Logger } from "moleculer";
 import { counter } from "../metrics/declare.ts";
-import { bound } from "../metrics/resources.ts";
+import { refusalCounter } from "../metrics/resources.ts";
 import type { Feed } from "./feed.ts";
-import { connected, disconnect, redisClient } from "./redis-client.ts";
-import { listening } from "./redis-listening.ts";
+import { untilConnected, disconnect, redisClient } from "./redis-client.ts";
+import { redisSubscriptions } from "./redis-listening.ts";
 
 /** Beyond this much that Redis has not answered yet, messages are dropped: a slow Redis must not fill our memory. */
 const maxUnansweredChars = 16 * 1024 * 1024;
-const unansweredBound = bound("feed_buffer");
+const unansweredBound = refusalCounter("feed_buffer");
 
 const published = counter("parley_feed_published_total", "Messages for the feed: sent, or dropped because Redis was away or slow", [
   "result",
@@ -30,17 +30,17 @@ export async function openRedisFeed({ url, prefix, log }: { url: string; prefix:
 
   for (const result of ["sent", "dropped"]) published.of().inc({ result }, 0);
   try {
-    await Promise.all(clients.map(connected));
+    await Promise.all(clients.map(untilConnected));
   } catch (error) {
     clients.forEach(disconnect);
     throw error;
   }
-  const { listen, onInterruption, stop } = listening(subscriber, channelPrefix, log);
+  const { subscribe, onInterruption, stop } = redisSubscriptions(subscriber, channelPrefix, log);
 
   return {
     publish(channel, message) {
       const isFull = unansweredChars > maxUnansweredChars;
-      if (isFull) unansweredBound.refuse();
+      if (isFull) unansweredBound.countRefusal();
       if (isFull || publisher.status !== "ready") {
         published.of().inc({ result: "dropped" });
         return;
@@ -53,7 +53,7 @@ export async function openRedisFeed({ url, prefix, log }: { url: string; prefix:
       };
       publisher.publish(channelPrefix + channel, json).then(answered, answered);
     },
-    listen,
+    subscribe,
     onInterruption,
     health() {
       const ok = clients.every(({ status }) => status === "ready");

@@ -2,7 +2,7 @@
  * The limits port: how often something may happen per key. Counted in Redis, so that a person has one allowance on all gateways;
  * in memory while Redis is away, and in embedded mode. Adapters: `memory.ts`, `redis.ts`.
  */
-export interface Allowance {
+export interface RateLimit {
   /** Names the counter, so no two allowances share one: `http`, `login`. */
   readonly name: string;
   /** How many in a window. */
@@ -13,11 +13,11 @@ export interface Allowance {
   readonly burst?: number;
 }
 
-export type Verdict = { readonly ok: true } | { readonly ok: false; readonly retryAfterMs: number };
+export type RateLimitResult = { readonly ok: true } | { readonly ok: false; readonly retryAfterMs: number };
 
 export interface Limits {
   /** Counts one and says whether it is within the allowance. Never throws; when nothing can count, it allows. */
-  take(allowance: Allowance, key: string): Promise<Verdict>;
+  consume(limit: RateLimit, key: string): Promise<RateLimitResult>;
   health(): { ok: boolean; detail?: string };
   close(): Promise<void>;
 }

@@ -4,14 +4,14 @@ import { counters } from "./counters.ts";
 import type { Limits } from "./limits.ts";
 
 export const openMemoryLimits = (): Limits => ({
-  take: counters("", (options) => new RateLimiterMemory(options)),
+  consume: counters("", (options) => new RateLimiterMemory(options)),
   health: () => ({ ok: true }),
   close: () => Promise.resolve(),
 });
 
 /** For load tests. */
 export const unlimited: Limits = {
-  take: () => Promise.resolve({ ok: true }),
+  consume: () => Promise.resolve({ ok: true }),
   health: () => ({ ok: true }),
   close: () => Promise.resolve(),
 };

@@ -2,24 +2,24 @@
 import { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import { RateLimiterRedis } from "rate-limiter-flexible";
-import { endRedis, failFast, redisBreaker, redisHealth } from "../fail-fast-redis.ts";
+import { closeRedis, failFastOptions, redisBreaker, redisHealth } from "../fail-fast-redis.ts";
 import { counters } from "./counters.ts";
 import type { Limits } from "./limits.ts";
 import { openMemoryLimits } from "./memory.ts";
 
 export function openRedisLimits({ url, prefix, log }: { url: string; prefix: string; log: Logger }): Limits {
-  const client = new Redis(url, failFast);
+  const client = new Redis(url, failFastOptions);
   client.on("error", () => undefined); // The breaker says once that Redis is away.
-  const gate = redisBreaker({ client, use: "limits", instead: "counting in memory", log });
+  const breaker = redisBreaker({ client, use: "limits", fallback: "counting in memory", log });
   const shared = counters(`${prefix}limits:`, (options) => new RateLimiterRedis({ ...options, storeClient: client }));
   const own = openMemoryLimits();
 
   return {
-    take: (allowance, key) => gate.run(() => shared(allowance, key)).catch(() => own.take(allowance, key)),
-    health: () => redisHealth(client, gate),
+    consume: (limit, key) => breaker.run(() => shared(limit, key)).catch(() => own.consume(limit, key)),
+    health: () => redisHealth(client, breaker),
     async close() {
-      gate.stop();
-      await endRedis(client);
+      breaker.stop();
+      await closeRedis(client);
     },
   };
 }

@@ -14,19 +14,19 @@ export interface Declaration<L extends string = string> {
   readonly labels: readonly L[];
 }
 
-type Labels<L extends string> = Readonly<Record<L, string>>;
+type LabelValues<L extends string> = Readonly<Record<L, string>>;
 /** A value with its labels. Values with the same labels are added up. */
-export type Sample<L extends string> = readonly [labels: Labels<L>, value: number];
+export type Sample<L extends string> = readonly [labels: LabelValues<L>, value: number];
 /** Answers at a scrape; one that fails leaves its samples out. */
-type Collector<L extends string> = () => Iterable<Sample<L>> | Promise<Iterable<Sample<L>>>;
+type SampleCollector<L extends string> = () => Iterable<Sample<L>> | Promise<Iterable<Sample<L>>>;
 
-interface Declared<L extends string, M> extends Declaration<L> {
+interface DeclaredMetric<L extends string, M> extends Declaration<L> {
   /** The metric of this broker, or of the process, made when it is first asked for: until then it is not exported. Ask for either, not both. */
   readonly of: (broker?: ServiceBroker) => M;
 }
-interface Collectable<L extends string, M> extends Declared<L, M> {
+interface CollectableMetric<L extends string, M> extends DeclaredMetric<L, M> {
   /** Asks for the values at each scrape, instead of being told of each change; for a value that is cheaper to read than to follow. */
-  readonly collect: (broker: ServiceBroker, collector: Collector<L>) => void;
+  readonly collect: (broker: ServiceBroker, collector: SampleCollector<L>) => void;
 }
 
 const declared = new Map<string, Declaration>();
@@ -55,7 +55,10 @@ function declare<L extends string>(declaration: Declaration<L>): Declaration<L> 
   return declaration;
 }
 
-function declaredAs<L extends string, M extends object>(declaration: Declaration<L>, make: (registry: Registry) => M): Declared<L, M> {
+function declaredAs<L extends string, M extends object>(
+  declaration: Declaration<L>,
+  make: (registry: Registry) => M,
+): DeclaredMetric<L, M> {
   const made = new WeakMap<Registry, M>();
   return {
     ...declare(declaration),
@@ -68,8 +71,8 @@ function declaredAs<L extends string, M extends object>(declaration: Declaration
   };
 }
 
-function collectable<L extends string, M extends Counter<L> | Gauge<L>>(metric: Declared<L, M>): Collectable<L, M> {
-  const collectors = new WeakMap<M, Collector<L>[]>();
+function collectable<L extends string, M extends Counter<L> | Gauge<L>>(metric: DeclaredMetric<L, M>): CollectableMetric<L, M> {
+  const collectors = new WeakMap<M, SampleCollector<L>[]>();
   return {
     ...metric,
     collect(broker, collector) {
@@ -93,13 +96,21 @@ function collectable<L extends string, M extends Counter<L> | Gauge<L>>(metric: 
 }
 
 /** @param labels  the labels' names; their values must be few, and known to us */
-export function counter<const L extends string = never>(name: string, help: string, labels: readonly L[] = []): Collectable<L, Counter<L>> {
+export function counter<const L extends string = never>(
+  name: string,
+  help: string,
+  labels: readonly L[] = [],
+): CollectableMetric<L, Counter<L>> {
   const declaration = { type: "counter", name, help, labels } as const;
   return collectable(declaredAs(declaration, (registry) => new Counter<L>({ name, help, labelNames: labels, registers: [registry] })));
 }
 
 /** @param labels  the labels' names; their values must be few, and known to us */
-export function gauge<const L extends string = never>(name: string, help: string, labels: readonly L[] = []): Collectable<L, Gauge<L>> {
+export function gauge<const L extends string = never>(
+  name: string,
+  help: string,
+  labels: readonly L[] = [],
+): CollectableMetric<L, Gauge<L>> {
   const declaration = { type: "gauge", name, help, labels } as const;
   return collectable(declaredAs(declaration, (registry) => new Gauge<L>({ name, help, labelNames: labels, registers: [registry] })));
 }
@@ -109,7 +120,7 @@ export function histogram<const L extends string = never>(
   name: string,
   help: string,
   { labels = [], buckets }: { labels?: readonly L[]; buckets: readonly number[] },
-): Declared<L, Histogram<L>> {
+): DeclaredMetric<L, Histogram<L>> {
   const declaration = { type: "histogram", name, help, labels } as const;
   return declaredAs(
     declaration,
@@ -118,8 +129,8 @@ export function histogram<const L extends string = never>(
 }
 
 /** One series of a histogram that is counted elsewhere. */
-export interface Counted<L extends string> {
-  readonly labels: Labels<L>;
+export interface CountedSeries<L extends string> {
+  readonly labels: LabelValues<L>;
   /** By bound, not added up; the last are those above all bounds. */
   readonly counts: readonly number[];
   readonly sum: number;
@@ -130,9 +141,9 @@ export function countedHistogram<const L extends string>(
   name: string,
   help: string,
   { labels, buckets }: { labels: readonly L[]; buckets: readonly number[] },
-): Declaration<L> & { readonly collect: (broker: ServiceBroker, collector: () => Iterable<Counted<L>>) => void } {
+): Declaration<L> & { readonly collect: (broker: ServiceBroker, collector: () => Iterable<CountedSeries<L>>) => void } {
   const declaration = declare({ type: "histogram", name, help, labels } as const);
-  const valuesOf = ({ labels: own, counts, sum }: Counted<L>) => {
+  const valuesOf = ({ labels: own, counts, sum }: CountedSeries<L>) => {
     let below = 0;
     const bounded = counts.map((count, place) => {
       below += count;

@@ -9,25 +9,25 @@ const refused = counter(
   ["resource"],
 );
 
-export interface Resource {
+export interface BoundedResource {
   readonly enter: () => void;
   readonly leave: () => void;
   /** It was full. */
-  readonly refuse: () => void;
+  readonly countRefusal: () => void;
 }
 
-/** @param most  all there is of it in this process; several of one name add up their use */
-export function resource(name: string, most: number): Resource {
+/** @param max  all there is of it in this process; several of one name add up their use */
+export function resource(name: string, max: number): BoundedResource {
   const labels = { resource: name };
-  const { refuse } = bound(name);
-  limit.of().set(labels, most);
+  const { countRefusal } = refusalCounter(name);
+  limit.of().set(labels, max);
   used.of().inc(labels, 0);
-  return { enter: () => used.of().inc(labels), leave: () => used.of().dec(labels), refuse };
+  return { enter: () => used.of().inc(labels), leave: () => used.of().dec(labels), countRefusal };
 }
 
 /** A bound that many things have, each for itself, like the queue of a chat: what they hold together says nothing. */
-export function bound(name: string): Pick<Resource, "refuse"> {
+export function refusalCounter(name: string): Pick<BoundedResource, "countRefusal"> {
   const labels = { resource: name };
   refused.of().inc(labels, 0);
-  return { refuse: () => refused.of().inc(labels) };
+  return { countRefusal: () => refused.of().inc(labels) };
 }

@@ -7,7 +7,7 @@ import { collection, remove, update, upsert, type Database, type Doc } from "../
 import { neverAnswered, retryDelayMs, type DurableEvent, type RetryPolicy } from "./queue.ts";
 
 /** An event that waits for, or is being handled by, one group. */
-export interface Row extends Doc {
+export interface QueueRow extends Doc {
   readonly eventId: string;
   readonly group: string;
   readonly event: DurableEvent;
@@ -16,12 +16,12 @@ export interface Row extends Doc {
   /** Handed out so often: counted before, so that an event that ends the process each time becomes a dead letter, too. */
   readonly attempts: number;
 }
-export const rows = collection<Row>()("rows", {
+export const queueRows = collection<QueueRow>()("rows", {
   byEventAndGroup: { fields: ["eventId", "group"], unique: true },
   byGroupAndDue: { fields: ["group", "dueAt"] },
 });
 
-export interface DeadRow extends Doc {
+export interface DeadLetterRow extends Doc {
   readonly eventId: string;
   readonly group: string;
   readonly event: DurableEvent;
@@ -29,18 +29,18 @@ export interface DeadRow extends Doc {
   readonly reason: string;
   readonly diedAt: number;
 }
-export const dead = collection<DeadRow>()("dead", {
+export const deadLetters = collection<DeadLetterRow>()("dead", {
   byGroupAndEvent: { fields: ["group", "eventId"], unique: true },
   byGroupAndTime: { fields: ["group", "diedAt"] },
 });
 
 /** After the store refused: until it is asked again. */
-const troubleMs = 1000;
+const retryAfterErrorMs = 1000;
 
-export interface Dispatching {
+export interface DispatcherContext {
   readonly db: Database;
   readonly group: string;
-  readonly handle: (event: DurableEvent) => Promise<void>;
+  readonly onEvent: (event: DurableEvent) => Promise<void>;
   readonly concurrency: number;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
@@ -49,64 +49,64 @@ export interface Dispatching {
 
 export interface Dispatcher {
   /** There may be something due. */
-  readonly handOut: () => void;
+  readonly dispatch: () => void;
   /** Hands out no more, and waits for the handlers under way. */
   readonly stop: () => Promise<void>;
 }
 
-export function dispatcher({ db, group, handle, concurrency, retry, clock, log }: Dispatching): Dispatcher {
-  const underWay = new Map<string, Promise<void>>();
-  let looking: Promise<void> | undefined;
-  let lookAgain = false;
+export function dispatcher({ db, group, onEvent, concurrency, retry, clock, log }: DispatcherContext): Dispatcher {
+  const inFlight = new Map<string, Promise<void>>();
+  let polling: Promise<void> | undefined;
+  let pollAgain = false;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
-  function handOut(): void {
-    lookAgain = true;
-    looking ??= outsideRequests(look).finally(() => {
-      looking = undefined;
-      if (lookAgain) handOut();
+  function dispatch(): void {
+    pollAgain = true;
+    polling ??= outsideRequests(poll).finally(() => {
+      polling = undefined;
+      if (pollAgain) dispatch();
     });
   }
 
-  async function look(): Promise<void> {
-    lookAgain = false;
+  async function poll(): Promise<void> {
+    pollAgain = false;
     clearTimeout(timer);
-    if (stopped || underWay.size >= concurrency) return; // Whoever finishes looks again.
+    if (stopped || inFlight.size >= concurrency) return; // Whoever finishes looks again.
     try {
       // Those under way are the first of the index: read past them.
-      const first = await db.page(rows, { index: "byGroupAndDue", where: { group }, limit: underWay.size + concurrency });
-      const free = first.filter(({ _id }) => !underWay.has(_id));
-      const due = free.filter(({ dueAt }) => dueAt <= clock.now()).slice(0, concurrency - underWay.size);
-      await begin(due);
+      const first = await db.page(queueRows, { index: "byGroupAndDue", where: { group }, limit: inFlight.size + concurrency });
+      const free = first.filter(({ _id }) => !inFlight.has(_id));
+      const due = free.filter(({ dueAt }) => dueAt <= clock.now()).slice(0, concurrency - inFlight.size);
+      await deliverDue(due);
       const next = free[due.length];
       if (next !== undefined) wakeIn(next.dueAt - clock.now());
     } catch (error) {
       log.error(`the queue of ${group} can't be read`, error);
-      wakeIn(troubleMs);
+      wakeIn(retryAfterErrorMs);
     }
   }
 
   function wakeIn(ms: number): void {
-    if (!stopped) timer = setTimeout(handOut, Math.max(ms, 0));
+    if (!stopped) timer = setTimeout(dispatch, Math.max(ms, 0));
   }
 
-  async function begin(due: readonly Row[]): Promise<void> {
+  async function deliverDue(due: readonly QueueRow[]): Promise<void> {
     if (due.length === 0 || stopped) return;
-    await db.commit(due.map(({ _id, attempts }) => update(rows, { _id }, { attempts: attempts + 1 })));
+    await db.commit(due.map(({ _id, attempts }) => update(queueRows, { _id }, { attempts: attempts + 1 })));
     for (const row of due) {
-      const done = inOrigin(row.event.origin, () => attempt({ ...row, attempts: row.attempts + 1 })).finally(() => {
-        underWay.delete(row._id);
-        handOut();
+      const done = inOrigin(row.event.origin, () => deliver({ ...row, attempts: row.attempts + 1 })).finally(() => {
+        inFlight.delete(row._id);
+        dispatch();
       });
-      underWay.set(row._id, done);
+      inFlight.set(row._id, done);
     }
   }
 
-  async function attempt(row: Row): Promise<void> {
+  async function deliver(row: QueueRow): Promise<void> {
     try {
       const failure = row.attempts > retry.attempts ? neverAnswered : await failureOf(row.event);
-      await note(row, failure);
+      await recordOutcome(row, failure);
     } catch (error) {
       log.error(`what became of an event for ${group} could not be stored; it will be handed out again`, error);
     }
@@ -115,32 +115,36 @@ export function dispatcher({ db, group, handle, concurrency, retry, clock, log }
   /** Why the handler failed; undefined when it did not. */
   async function failureOf(event: DurableEvent): Promise<string | undefined> {
     try {
-      await handle(event);
+      await onEvent(event);
       return undefined;
     } catch (error) {
       return (error instanceof Error ? error.message : String(error)).slice(0, 500);
     }
   }
 
-  async function note(row: Row, reason: string | undefined): Promise<void> {
+  async function recordOutcome(row: QueueRow, reason: string | undefined): Promise<void> {
     const { _id, eventId, event, attempts } = row;
     if (reason === undefined) {
-      await db.commit([remove(rows, { _id })]);
+      await db.commit([remove(queueRows, { _id })]);
       return;
     }
     log.warn(`event ${event.topic} failed for ${group}, attempt ${attempts} of ${retry.attempts}: ${reason}`);
     const diedAt = clock.now();
-    if (attempts < retry.attempts) await db.commit([update(rows, { _id }, { dueAt: diedAt + retryDelayMs(retry, attempts) })]);
-    else await db.commit([remove(rows, { _id }), upsert(dead, { group, eventId }, { event, attempts, reason, diedAt }, { _id: newId() })]);
+    if (attempts < retry.attempts) await db.commit([update(queueRows, { _id }, { dueAt: diedAt + retryDelayMs(retry, attempts) })]);
+    else
+      await db.commit([
+        remove(queueRows, { _id }),
+        upsert(deadLetters, { group, eventId }, { event, attempts, reason, diedAt }, { _id: newId() }),
+      ]);
   }
 
   return {
-    handOut,
+    dispatch,
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await looking;
-      await Promise.all(underWay.values());
+      await polling;
+      await Promise.all(inFlight.values());
     },
   };
 }

@@ -7,12 +7,12 @@ import type { Clock } from "../clock.ts";
 import { NotFound, Unavailable } from "../errors.ts";
 import { newId } from "../ids.ts";
 import { remove, upsert, type Database, type Store } from "../store/store.ts";
-import { dead, dispatcher, rows, type Dispatcher, type Row } from "./local-dispatcher.ts";
-import type { DeadLetter, DurableEvent, Groups, Queue, RetryPolicy } from "./queue.ts";
+import { deadLetters, dispatcher, queueRows, type Dispatcher, type QueueRow } from "./local-dispatcher.ts";
+import type { DeadLetter, DurableEvent, ConsumerGroups, Queue, RetryPolicy } from "./queue.ts";
 
-export interface LocalOptions {
+export interface LocalQueueOptions {
   readonly store: Store;
-  readonly groups: Groups;
+  readonly groups: ConsumerGroups;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly log: Logger;
@@ -20,16 +20,16 @@ export interface LocalOptions {
 
 const maxReplayed = 10_000;
 /** Counted of each group at most. */
-const mostCounted = 10_000;
+const maxCounted = 10_000;
 /** Replayed in one commit. */
 const replayBatch = 200;
 
-export async function openLocalQueue({ store, groups, retry, clock, log }: LocalOptions): Promise<Queue> {
-  const db = await store.open("queue", [rows, dead]);
+export async function openLocalQueue({ store, groups, retry, clock, log }: LocalQueueOptions): Promise<Queue> {
+  const db = await store.open("queue", [queueRows, deadLetters]);
   const dispatchers = new Map<string, Dispatcher>();
   let closed = false;
 
-  function known(group: string): string {
+  function requireGroup(group: string): string {
     if (!Object.hasOwn(groups, group)) throw new NotFound(`There is no consumer group ${group}`);
     return group;
   }
@@ -39,31 +39,31 @@ export async function openLocalQueue({ store, groups, retry, clock, log }: Local
       if (closed) throw new Unavailable("the queue is closed");
       const followers = Object.keys(groups).filter((group) => groups[group]!.includes(event.topic));
       if (followers.length === 0) throw new Unavailable(`nobody follows ${event.topic}`);
-      await db.commit(followers.map((group) => waiting(event, group, clock.now())));
-      for (const group of followers) dispatchers.get(group)?.handOut();
+      await db.commit(followers.map((group) => queuedEvent(event, group, clock.now())));
+      for (const group of followers) dispatchers.get(group)?.dispatch();
     },
-    consume(group, handle, { concurrency = 10 } = {}) {
-      if (dispatchers.has(known(group))) throw new Error(`${group} is consumed already`);
-      const started = dispatcher({ db, group, handle, concurrency, retry, clock, log });
+    consume(group, onEvent, { concurrency = 10 } = {}) {
+      if (dispatchers.has(requireGroup(group))) throw new Error(`${group} is consumed already`);
+      const started = dispatcher({ db, group, onEvent, concurrency, retry, clock, log });
       dispatchers.set(group, started);
-      started.handOut();
+      started.dispatch();
       return Promise.resolve();
     },
     async deadLetters(group, limit) {
-      const letters = await db.page(dead, { index: "byGroupAndTime", where: { group: known(group) }, order: "desc", limit });
+      const letters = await db.page(deadLetters, { index: "byGroupAndTime", where: { group: requireGroup(group) }, order: "desc", limit });
       return letters.map(({ event, attempts, reason, diedAt }) => ({ event, group, attempts, reason, diedAt }) satisfies DeadLetter);
     },
     async replay(group, eventId) {
-      const replayed = await replayDead(db, known(group), eventId, clock.now());
-      dispatchers.get(group)?.handOut();
+      const replayed = await replayDead(db, requireGroup(group), eventId, clock.now());
+      dispatchers.get(group)?.dispatch();
       return replayed;
     },
     depths: () =>
       Promise.all(
         Object.keys(groups).map(async (group) => ({
           group,
-          waiting: await db.count(rows, { index: "byGroupAndDue", where: { group }, limit: mostCounted }),
-          dead: await db.count(dead, { index: "byGroupAndTime", where: { group }, limit: mostCounted }),
+          waiting: await db.count(queueRows, { index: "byGroupAndDue", where: { group }, limit: maxCounted }),
+          dead: await db.count(deadLetters, { index: "byGroupAndTime", where: { group }, limit: maxCounted }),
         })),
       ),
     health: () => ({ ok: true }),
@@ -75,18 +75,18 @@ export async function openLocalQueue({ store, groups, retry, clock, log }: Local
 }
 
 /** One group's row for an event; nothing changes where it is already there. */
-const waiting = (event: DurableEvent, group: string, dueAt: number) =>
-  upsert<Row>(rows, { eventId: event.id, group }, {}, { _id: newId(), event, dueAt, attempts: 0 });
+const queuedEvent = (event: DurableEvent, group: string, dueAt: number) =>
+  upsert<QueueRow>(queueRows, { eventId: event.id, group }, {}, { _id: newId(), event, dueAt, attempts: 0 });
 
 /** Hands dead letters back to their group: the one event's, or all (10,000 at a time). */
 async function replayDead(db: Database, group: string, eventId: string | undefined, now: number): Promise<number> {
   const letters =
     eventId === undefined
-      ? await db.page(dead, { index: "byGroupAndTime", where: { group }, limit: maxReplayed })
-      : await db.find(dead, [{ group, eventId }]);
+      ? await db.page(deadLetters, { index: "byGroupAndTime", where: { group }, limit: maxReplayed })
+      : await db.find(deadLetters, [{ group, eventId }]);
   for (let from = 0; from < letters.length; from += replayBatch) {
     const batch = letters.slice(from, from + replayBatch);
-    await db.commit(batch.flatMap(({ _id, event }) => [remove(dead, { _id }), waiting(event, group, now)]));
+    await db.commit(batch.flatMap(({ _id, event }) => [remove(deadLetters, { _id }), queuedEvent(event, group, now)]));
   }
   return letters.length;
 }

@@ -27,14 +27,14 @@ export interface DeadLetter {
   readonly diedAt: number;
 }
 
-export interface Depth {
+export interface QueueDepth {
   readonly group: string;
   readonly waiting: number;
   readonly dead: number;
 }
 
 /** A consumer group and the topics it follows: known to all nodes, so that an event waits for a group that is not running. */
-export type Groups = { readonly [group: string]: readonly string[] };
+export type ConsumerGroups = { readonly [group: string]: readonly string[] };
 
 export interface Queue {
   /**
@@ -43,13 +43,13 @@ export interface Queue {
    */
   publish(event: DurableEvent): Promise<void>;
   /** Handles the group's events, at most `concurrency` (default 10) at a time on this node. A rejection is retried with back-off. */
-  consume(group: string, handle: (event: DurableEvent) => Promise<void>, options?: { concurrency?: number }): Promise<void>;
+  consume(group: string, onEvent: (event: DurableEvent) => Promise<void>, options?: { concurrency?: number }): Promise<void>;
   /** The newest dead letters of a group, at most `limit`. */
   deadLetters(group: string, limit: number): Promise<DeadLetter[]>;
   /** Hands dead letters to their group again, all or the one with this event id. @returns how many */
   replay(group: string, eventId?: string): Promise<number>;
   /** How much each group has waiting and dead, as far as it is counted. Events that wait for their next attempt may be left out. @throws Unavailable */
-  depths(): Promise<readonly Depth[]>;
+  depths(): Promise<readonly QueueDepth[]>;
   health(): { ok: boolean; detail?: string };
   /** Stops handing out events, waits for handlers under way, closes. */
   close(): Promise<void>;

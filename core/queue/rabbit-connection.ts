@@ -7,12 +7,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import { StartError } from "../errors.ts";
 
-const longestPauseMs = 3000;
-const closingMs = 2000;
+const maxRetryDelayMs = 3000;
+const closeTimeoutMs = 2000;
 /** amqplib passes on the reply code in the text only: 403 for the credentials, 530 for the virtual host. */
-const refused = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
+const connectionRefused = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
 
-export interface Connecting<S> {
+export interface RabbitConnectionOptions<S> {
   readonly url: string;
   readonly log: Logger;
   /** Makes what is needed on a fresh connection. A channel that is watched ends the connection when it closes. */
@@ -21,7 +21,7 @@ export interface Connecting<S> {
   readonly connected: (session: S) => void;
 }
 
-export interface Connection<S> {
+export interface RabbitConnection<S> {
   /** What `setUp` made; undefined while there is no connection. */
   readonly current: () => S | undefined;
   readonly close: () => Promise<void>;
@@ -31,7 +31,7 @@ export interface Connection<S> {
  * Resolves when the first connection is set up.
  * @throws StartError  RabbitMQ refuses the credentials or the virtual host
  */
-export async function keepConnected<S>({ url, log, setUp, connected }: Connecting<S>): Promise<Connection<S>> {
+export async function keepConnected<S>({ url, log, setUp, connected }: RabbitConnectionOptions<S>): Promise<RabbitConnection<S>> {
   const closing = new AbortController();
   const isClosing = (): boolean => closing.signal.aborted;
   const first = Promise.withResolvers<undefined>();
@@ -40,9 +40,9 @@ export async function keepConnected<S>({ url, log, setUp, connected }: Connectin
   let tries = 0;
 
   /** One connection's life. @returns why it ended */
-  async function live(): Promise<Error> {
+  async function runConnection(): Promise<Error> {
     connection = await connect(withHeartbeat(url), { noDelay: true, keepAlive: true, timeout: 5000 });
-    const { ended, watch } = lifeOf(connection);
+    const { ended, watch } = watchConnection(connection);
     if (isClosing()) return new Error("closed");
     const broken = ended.then((reason) => Promise.reject(reason));
     current = await Promise.race([setUp(connection, watch), broken]);
@@ -52,17 +52,17 @@ export async function keepConnected<S>({ url, log, setUp, connected }: Connectin
     return ended;
   }
 
-  async function liveForEver(): Promise<void> {
+  async function keepReconnecting(): Promise<void> {
     while (!isClosing()) {
-      const reason = await live().catch((error: unknown) => error as NodeJS.ErrnoException);
+      const reason = await runConnection().catch((error: unknown) => error as NodeJS.ErrnoException);
       const text = reason.message || String((reason as NodeJS.ErrnoException).code);
       current = undefined;
       connection?.close().catch(() => undefined); // Set up in vain, or closed already.
-      if (refused.test(text)) first.reject(new StartError(`AMQP_URL: RabbitMQ refused the connection: ${text}`));
+      if (connectionRefused.test(text)) first.reject(new StartError(`AMQP_URL: RabbitMQ refused the connection: ${text}`));
       if (isClosing()) return;
       log.warn(`RabbitMQ is away: ${text}; trying again`);
       tries += 1;
-      await pause(Math.min(100 * 2 ** tries, longestPauseMs), undefined, { signal: closing.signal }).catch(() => undefined);
+      await pause(Math.min(100 * 2 ** tries, maxRetryDelayMs), undefined, { signal: closing.signal }).catch(() => undefined);
     }
   }
 
@@ -70,10 +70,10 @@ export async function keepConnected<S>({ url, log, setUp, connected }: Connectin
     closing.abort();
     const closed = connection?.close().catch(() => undefined);
     // A frozen broker never says goodbye.
-    await Promise.race([Promise.all([closed, life]), pause(closingMs, undefined, { ref: false })]);
+    await Promise.race([Promise.all([closed, reconnecting]), pause(closeTimeoutMs, undefined, { ref: false })]);
   }
 
-  const life = liveForEver();
+  const reconnecting = keepReconnecting();
   try {
     await first.promise;
   } catch (error) {
@@ -84,7 +84,7 @@ export async function keepConnected<S>({ url, log, setUp, connected }: Connectin
 }
 
 /** When a connection ends and why, also for the sake of one of its channels. */
-function lifeOf(connection: ChannelModel): { ended: Promise<Error>; watch: (channel: Channel) => void } {
+function watchConnection(connection: ChannelModel): { ended: Promise<Error>; watch: (channel: Channel) => void } {
   const { promise: ended, resolve } = Promise.withResolvers<Error>();
   let reason = new Error("the connection was closed");
   const because = (error: Error): void => {

@@ -3,43 +3,43 @@ import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { Logger } from "moleculer";
 import { inOrigin } from "../request-context.ts";
 import { retryDelayMs, type DurableEvent, type RetryPolicy } from "./queue.ts";
-import { attemptsOf, eventOf, type Send } from "./rabbit-messages.ts";
-import type { Names } from "./rabbit-topology.ts";
+import { attemptsOf, eventOf, type ConfirmedSend } from "./rabbit-messages.ts";
+import type { RabbitNames } from "./rabbit-topology.ts";
 
 /** What is made anew with each connection. */
-export interface Session {
+export interface RabbitSession {
   readonly connection: ChannelModel;
   /** The connection ends with this channel, and both are made anew. */
   readonly watch: (channel: Channel) => void;
-  readonly send: Send;
+  readonly send: ConfirmedSend;
 }
 
 export interface Consumer {
   readonly group: string;
-  readonly handle: (event: DurableEvent) => Promise<void>;
+  readonly onEvent: (event: DurableEvent) => Promise<void>;
   readonly concurrency: number;
 }
 
 export interface Consumers {
   /** Begins on this connection; on the next one it must be called again. */
-  readonly start: (session: Session, consumer: Consumer) => Promise<void>;
+  readonly start: (session: RabbitSession, consumer: Consumer) => Promise<void>;
   /** Takes no more, and waits for the handlers under way. */
   readonly stop: () => Promise<void>;
 }
 
-interface Delivery {
-  readonly session: Session;
+interface RabbitDelivery {
+  readonly session: RabbitSession;
   readonly channel: Channel;
   readonly consumer: Consumer;
   readonly message: ConsumeMessage;
 }
 
-export function rabbitConsumers({ at, retry, log }: { at: Names; retry: RetryPolicy; log: Logger }): Consumers {
-  const underWay = new Set<Promise<void>>();
+export function rabbitConsumers({ at, retry, log }: { at: RabbitNames; retry: RetryPolicy; log: Logger }): Consumers {
+  const inFlight = new Set<Promise<void>>();
   const cancels = new Map<string, () => Promise<unknown>>();
   let stopping = false;
 
-  async function start(session: Session, consumer: Consumer): Promise<void> {
+  async function start(session: RabbitSession, consumer: Consumer): Promise<void> {
     const channel = await session.connection.createChannel();
     session.watch(channel);
     await channel.prefetch(consumer.concurrency);
@@ -47,38 +47,38 @@ export function rabbitConsumers({ at, retry, log }: { at: Names; retry: RetryPol
       if (stopping) return; // Unacknowledged, so it goes back.
       // RabbitMQ took the consumer away (its queue moved or was deleted): begin again with a new connection.
       if (message === null) return void channel.close().catch(() => undefined);
-      const handling = hand({ session, channel, consumer, message }).finally(() => underWay.delete(handling));
-      underWay.add(handling);
+      const delivering = deliver({ session, channel, consumer, message }).finally(() => inFlight.delete(delivering));
+      inFlight.add(delivering);
     });
     cancels.set(consumer.group, () => channel.cancel(consumerTag));
   }
 
-  async function hand(delivery: Delivery): Promise<void> {
+  async function deliver(delivery: RabbitDelivery): Promise<void> {
     const { channel, message } = delivery;
-    if (await isDone(delivery)) tellBroker(() => channel.ack(message));
+    if (await runOrRetry(delivery)) ignoreClosedChannel(() => channel.ack(message));
   }
 
   /** @returns false  it failed, and is safe nowhere else yet */
-  async function isDone(delivery: Delivery): Promise<boolean> {
+  async function runOrRetry(delivery: RabbitDelivery): Promise<boolean> {
     try {
       const event = eventOf(delivery.message);
-      return await inOrigin(event.origin, () => handled(delivery, event));
+      return await inOrigin(event.origin, () => runHandler(delivery, event));
     } catch (error) {
-      return putAside(delivery, error); // It is no event.
+      return retryOrDeadLetter(delivery, error); // It is no event.
     }
   }
 
-  async function handled(delivery: Delivery, event: DurableEvent): Promise<boolean> {
+  async function runHandler(delivery: RabbitDelivery, event: DurableEvent): Promise<boolean> {
     try {
-      await delivery.consumer.handle(event);
+      await delivery.consumer.onEvent(event);
       return true;
     } catch (error) {
-      return putAside(delivery, error);
+      return retryOrDeadLetter(delivery, error);
     }
   }
 
   /** Where a failed event goes: to its next attempt, or to the dead letters. */
-  async function putAside({ session, channel, consumer, message }: Delivery, error: unknown): Promise<boolean> {
+  async function retryOrDeadLetter({ session, channel, consumer, message }: RabbitDelivery, error: unknown): Promise<boolean> {
     const { group } = consumer;
     const attempts = attemptsOf(message) + 1;
     const reason = (error instanceof Error ? error.message : String(error)).slice(0, 500);
@@ -90,7 +90,7 @@ export function rabbitConsumers({ at, retry, log }: { at: Names; retry: RetryPol
       return true;
     } catch (failure) {
       log.warn(`could not put it aside, it will be handed out again: ${(failure as Error).message}`);
-      tellBroker(() => channel.nack(message));
+      ignoreClosedChannel(() => channel.nack(message));
       return false;
     }
   }
@@ -100,13 +100,13 @@ export function rabbitConsumers({ at, retry, log }: { at: Names; retry: RetryPol
     async stop() {
       stopping = true;
       await Promise.allSettled([...cancels.values()].map((cancel) => cancel()));
-      await Promise.all(underWay);
+      await Promise.all(inFlight);
     },
   };
 }
 
 /** When the channel has closed meanwhile, RabbitMQ hands the event out again by itself. */
-function tellBroker(answer: () => void): void {
+function ignoreClosedChannel(answer: () => void): void {
   try {
     answer();
   } catch {

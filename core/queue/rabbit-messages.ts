@@ -2,14 +2,14 @@
 import { randomUUID } from "node:crypto";
 import type { ConfirmChannel, Message } from "amqplib";
 import { Unavailable } from "../errors.ts";
-import { inTime } from "../late.ts";
+import { withTimeout } from "../late.ts";
 import { neverAnswered, type DeadLetter, type DurableEvent } from "./queue.ts";
 import { redeliveryLimit } from "./rabbit-topology.ts";
 
 const confirmMs = 5000;
 
 /** How an event fared so far. */
-export interface Fate {
+export interface AttemptHeaders {
   readonly attempts: number;
   readonly reason?: string;
   /** Epoch milliseconds. */
@@ -41,13 +41,18 @@ function readable(message: Message): DurableEvent {
   }
 }
 
-export type Send = (exchange: string, routingKey: string, content: Buffer, headers: Fate & { readonly group?: string }) => Promise<void>;
+export type ConfirmedSend = (
+  exchange: string,
+  routingKey: string,
+  content: Buffer,
+  headers: AttemptHeaders & { readonly group?: string },
+) => Promise<void>;
 
 /**
  * Sends on this channel; resolves when RabbitMQ has the message safe in every queue it goes to.
  * @throws Unavailable  it was refused, goes to no queue, or nothing was heard for 5 s (it may have arrived nevertheless)
  */
-export function sender(channel: ConfirmChannel): Send {
+export function confirmedSender(channel: ConfirmChannel): ConfirmedSend {
   const unroutable = new Set<unknown>();
   channel.on("return", ({ properties }: Message) => unroutable.add(properties.correlationId));
 
@@ -60,7 +65,7 @@ export function sender(channel: ConfirmChannel): Send {
       channel.publish(exchange, routingKey, content, options, (error: Error | null) =>
         error === null ? resolve(undefined) : reject(error),
       );
-      await inTime(promise, confirmMs, () => new Unavailable("RabbitMQ did not confirm the event in time"));
+      await withTimeout(promise, confirmMs, () => new Unavailable("RabbitMQ did not confirm the event in time"));
     } catch (error) {
       throw error instanceof Unavailable ? error : new Unavailable(`RabbitMQ did not take the event: ${(error as Error).message}`);
     }

@@ -9,21 +9,21 @@
  * All queues are quorum queues, and what moves between them moves at least once.
  */
 import type { Channel, Options } from "amqplib";
-import { retryDelayMs, type Groups, type RetryPolicy } from "./queue.ts";
+import { retryDelayMs, type ConsumerGroups, type RetryPolicy } from "./queue.ts";
 
 /** RabbitMQ itself gives up on an event that it had to hand out again so often, for each time its process ended before an answer. */
 export const redeliveryLimit = 20;
 /** Dead letters are put back each time they are listed; RabbitMQ 4 would throw them away after 20 times. */
 const listingLimit = 1_000_000;
 
-export const names = (name: string) => ({
+export const rabbitNames = (name: string) => ({
   events: `${name}.events`,
   again: `${name}.again`,
   queue: (group: string) => `${name}.${group}`,
   retry: (delayMs: number) => `${name}.retry.${delayMs}`,
   dead: (group: string) => `${name}.${group}.dead`,
 });
-export type Names = ReturnType<typeof names>;
+export type RabbitNames = ReturnType<typeof rabbitNames>;
 
 /** The pauses between attempts, each once, ascending. */
 export function retryDelays(retry: RetryPolicy): number[] {
@@ -46,19 +46,19 @@ export interface DeclaredQueue {
   readonly options: Options.AssertQueue;
 }
 
-export const retryQueues = (at: Names, retry: RetryPolicy): DeclaredQueue[] =>
+export const retryQueues = (at: RabbitNames, retry: RetryPolicy): DeclaredQueue[] =>
   retryDelays(retry).map((delayMs) => ({
     name: at.retry(delayMs),
     options: quorum({ "x-message-ttl": delayMs, ...deadLetteredTo(at.again) }),
   }));
 
 /** A group's dead letters, and its events. */
-export const groupQueues = (at: Names, group: string): [dead: DeclaredQueue, queue: DeclaredQueue] => [
+export const groupQueues = (at: RabbitNames, group: string): [dead: DeclaredQueue, queue: DeclaredQueue] => [
   { name: at.dead(group), options: quorum({ "x-delivery-limit": listingLimit }) },
   { name: at.queue(group), options: quorum({ "x-delivery-limit": redeliveryLimit, ...deadLetteredTo("", at.dead(group)) }) },
 ];
 
-export async function declare(channel: Channel, at: Names, groups: Groups, retry: RetryPolicy): Promise<void> {
+export async function declareTopology(channel: Channel, at: RabbitNames, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
   await channel.assertExchange(at.events, "topic", { durable: true });
   await channel.assertExchange(at.again, "headers", { durable: true });
   for (const { name, options } of retryQueues(at, retry)) await channel.assertQueue(name, options);

@@ -2,41 +2,41 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type { Logger } from "moleculer";
 import { NotFound, Unavailable } from "../errors.ts";
-import type { Groups, Queue, RetryPolicy } from "./queue.ts";
+import type { ConsumerGroups, Queue, RetryPolicy } from "./queue.ts";
 import { keepConnected } from "./rabbit-connection.ts";
-import { rabbitConsumers, type Consumer, type Session } from "./rabbit-consumers.ts";
-import { readDead } from "./rabbit-dead.ts";
-import { contentOf, deadLetterOf, sender } from "./rabbit-messages.ts";
-import { declare, names } from "./rabbit-topology.ts";
+import { rabbitConsumers, type Consumer, type RabbitSession } from "./rabbit-consumers.ts";
+import { withDeadLetters } from "./rabbit-dead.ts";
+import { contentOf, deadLetterOf, confirmedSender } from "./rabbit-messages.ts";
+import { declareTopology, rabbitNames } from "./rabbit-topology.ts";
 
-export interface RabbitOptions {
+export interface RabbitQueueOptions {
   readonly url: string;
   /** Prefix of its exchanges and queues: several meshes may share a RabbitMQ. */
   readonly name: string;
-  readonly groups: Groups;
+  readonly groups: ConsumerGroups;
   readonly retry: RetryPolicy;
   readonly log: Logger;
 }
 
 /** @throws StartError  wrong credentials; while RabbitMQ can't be reached it waits */
-export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitOptions): Promise<Queue> {
-  const at = names(name);
+export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitQueueOptions): Promise<Queue> {
+  const at = rabbitNames(name);
   const consuming: Consumer[] = [];
   const consumers = rabbitConsumers({ at, retry, log });
 
-  async function setUp(connection: ChannelModel, watch: (channel: Channel) => void): Promise<Session> {
+  async function setUp(connection: ChannelModel, watch: (channel: Channel) => void): Promise<RabbitSession> {
     const channel = await connection.createConfirmChannel();
     watch(channel);
-    await declare(channel, at, groups, retry);
-    return { connection, watch, send: sender(channel) };
+    await declareTopology(channel, at, groups, retry);
+    return { connection, watch, send: confirmedSender(channel) };
   }
 
-  async function start(session: Session, consumer: Consumer): Promise<void> {
+  async function start(currentSession: RabbitSession, consumer: Consumer): Promise<void> {
     try {
-      await consumers.start(session, consumer);
+      await consumers.start(currentSession, consumer);
     } catch (error) {
       log.warn(`RabbitMQ: ${consumer.group} can't consume yet`, error);
-      session.connection.close().catch(() => undefined);
+      currentSession.connection.close().catch(() => undefined);
     }
   }
 
@@ -44,37 +44,37 @@ export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitO
     url,
     log,
     setUp,
-    connected: (session) => consuming.forEach((consumer) => void start(session, consumer)),
+    connected: (currentSession) => consuming.forEach((consumer) => void start(currentSession, consumer)),
   });
 
-  function session(): Session {
+  function currentSession(): RabbitSession {
     const current = connection.current();
     if (current === undefined) throw new Unavailable("RabbitMQ can't be reached");
     return current;
   }
 
-  function known(group: string): string {
+  function requireGroup(group: string): string {
     if (!Object.hasOwn(groups, group)) throw new NotFound(`There is no consumer group ${group}`);
     return group;
   }
 
   return {
-    publish: async (event) => session().send(at.events, event.topic, contentOf(event), { attempts: 0 }),
-    async consume(group, handle, { concurrency = 10 } = {}) {
-      const consumer = { group: known(group), handle, concurrency };
+    publish: async (event) => currentSession().send(at.events, event.topic, contentOf(event), { attempts: 0 }),
+    async consume(group, onEvent, { concurrency = 10 } = {}) {
+      const consumer = { group: requireGroup(group), onEvent, concurrency };
       consuming.push(consumer);
       const current = connection.current();
       if (current !== undefined) await start(current, consumer);
     },
     async deadLetters(group, limit) {
-      const letters = await readDead(session().connection, at.dead(known(group)), (messages) =>
+      const letters = await withDeadLetters(currentSession().connection, at.dead(requireGroup(group)), (messages) =>
         messages.map((message) => deadLetterOf(message, group)),
       );
       return letters.sort((a, b) => b.diedAt - a.diedAt).slice(0, limit);
     },
     replay(group, eventId) {
-      const { connection: model, send } = session();
-      return readDead(model, at.dead(known(group)), async (messages, remove) => {
+      const { connection: model, send } = currentSession();
+      return withDeadLetters(model, at.dead(requireGroup(group)), async (messages, remove) => {
         const wanted = messages.filter((message) => eventId === undefined || deadLetterOf(message, group).event.id === eventId);
         for (const message of wanted) {
           await send("", at.queue(group), message.content, { attempts: 0 });
@@ -84,7 +84,7 @@ export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitO
       });
     },
     async depths() {
-      const channel = await session().connection.createChannel();
+      const channel = await currentSession().connection.createChannel();
       channel.on("error", () => undefined); // Comes out of the call that was under way.
       const count = async (queue: string) => (await channel.checkQueue(queue)).messageCount;
       try {

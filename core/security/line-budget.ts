@@ -2,7 +2,7 @@
  * How many lines an event may have: so many a minute for one person or address, and so many for all. Whoever causes it thousands of times a
  * second must not fill the disk; what is left out is counted, by whom it was caused.
  */
-export interface Budget {
+export interface LineLimits {
   readonly ofOne: number;
   readonly ofAll: number;
 }
@@ -15,20 +15,20 @@ export interface LeftOut {
 
 /** Keys that are counted apart; the others together. */
 const keysKept = 1000;
-const keysTold = 5;
+const reportedKeys = 5;
 
 export class LineBudget {
-  private readonly budget: Budget;
+  private readonly budget: LineLimits;
   private lines = 0;
   private leftOut = 0;
   private readonly byKey = new Map<string, { lines: number; leftOut: number }>();
 
-  constructor(budget: Budget) {
+  constructor(budget: LineLimits) {
     this.budget = budget;
   }
 
   /** Counts one. @returns whether it may have a line */
-  take(key: string): boolean {
+  consume(key: string): boolean {
     const own = this.byKey.get(key) ?? { lines: 0, leftOut: 0 };
     if (this.byKey.size < keysKept) this.byKey.set(key, own);
     if (this.lines >= this.budget.ofAll || own.lines >= this.budget.ofOne) {
@@ -48,6 +48,6 @@ export class LineBudget {
     this.lines = this.leftOut = 0;
     this.byKey.clear();
     if (leftOut === 0) return undefined;
-    return { count: leftOut, most: sorted.slice(0, keysTold).map(([key, own]) => ({ key, count: own.leftOut })) };
+    return { count: leftOut, most: sorted.slice(0, reportedKeys).map(([key, own]) => ({ key, count: own.leftOut })) };
   }
 }

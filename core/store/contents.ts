@@ -14,20 +14,20 @@ export interface DeclaredDatabase {
 export type JsonRows = readonly string[];
 
 /** One state of all databases. */
-export interface Snapshot {
+export interface StoreSnapshot {
   /** All rows of a collection, a page at a time, in no promised order; none where it does not exist. */
   rows(service: string, collection: Collection): AsyncIterable<JsonRows>;
   /** May be called again. */
   close(): Promise<void>;
 }
 
-export interface Contents {
+export interface StoreContents {
   readonly kind: "sqlite" | "mongodb";
   /**
    * Begins to read the state as it is now. It may be read for a limited time only, which `say` is told where it could matter.
    * @throws CommandError  from its rows too, when the state is not kept any longer
    */
-  snapshot(say: (line: string) => void): Promise<Snapshot>;
+  snapshot(say: (line: string) => void): Promise<StoreSnapshot>;
   /** The first of these collections that has rows, as `service.collection`; undefined when there are none. */
   firstFilled(databases: readonly DeclaredDatabase[]): Promise<string | undefined>;
   /** Removes all rows of these collections. Nobody else may use them meanwhile. */

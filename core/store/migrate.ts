@@ -9,28 +9,28 @@ import { StartError, codeOf } from "../errors.ts";
 import { faultPoint } from "../faults.ts";
 import {
   checkMigrations,
-  refuseForeign,
+  assertSchemaSupported,
   schemas,
-  storedSchema,
+  ensureStoredSchema,
   versionOf,
-  type Cursor,
+  type MigrationCursor,
   type Migration,
   type SchemaRow,
 } from "./migrations.ts";
 import { update, type Collection, type Database, type Store } from "./store.ts";
 
 /** Rows of a page. On MongoDB a page is a transaction, which must be over within 3 s. */
-const mostRows = 200;
+const maxRows = 200;
 /** A migration may need several operations a row. */
-const mostOperations = 2000;
+const maxOperations = 2000;
 /** So often in a row a page may meet others' writes to its rows, halved each time, before something must be wrong with it. */
-const mostConflicts = 200;
+const maxConflicts = 200;
 const backOffMs = { first: 250, longest: 5000 };
 /** Another node's progress is looked at so often. */
-const followMs = 200;
-const sayEveryMs = 5000;
+const otherNodePollMs = 200;
+const logEveryMs = 5000;
 
-export interface Migrating {
+export interface MigrateContext {
   readonly store: Store;
   readonly service: string;
   readonly collections: readonly Collection[];
@@ -43,20 +43,20 @@ export interface Migrating {
  * while the store is away, saying so at each try.
  * @throws StartError  data or indexes that this program can't run on
  */
-export async function openMigrated(migrating: Migrating): Promise<Database> {
-  const { store, service, collections, migrations, log } = migrating;
+export async function openMigrated(context: MigrateContext): Promise<Database> {
+  const { store, service, collections, migrations, log } = context;
   checkMigrations(migrations);
-  const patient = patience(service, log);
-  const db = await patient(() => store.open(service, [...collections, schemas]));
-  const migrate = runner(migrating, db);
-  while (!(await patient(migrate))) void 0;
+  const retry = retryWhileUnavailable(service, log);
+  const db = await retry(() => store.open(service, [...collections, schemas]));
+  const migrate = migrationRunner(context, db);
+  while (!(await retry(migrate))) void 0;
   return db;
 }
 
-type Patient = <T>(attempt: () => Promise<T>) => Promise<T>;
+type RetryWhileUnavailable = <T>(attempt: () => Promise<T>) => Promise<T>;
 
 /** Tries again for as long as the store is away, with back-off, saying so. @param service  for the log */
-export function patience(service: string, log: Logger): Patient {
+export function retryWhileUnavailable(service: string, log: Logger): RetryWhileUnavailable {
   return async (attempt) => {
     for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
       try {
@@ -71,44 +71,44 @@ export function patience(service: string, log: Logger): Patient {
 }
 
 /** @returns does one page, or waits for another node's; answers whether everything is done */
-function runner({ service, migrations, log }: Migrating, db: Database): () => Promise<boolean> {
-  const say = progress(service, log);
-  let limit = mostRows;
+function migrationRunner({ service, migrations, log }: MigrateContext, db: Database): () => Promise<boolean> {
+  const progress = progressLog(service, log);
+  let limit = maxRows;
   let conflicts = 0;
   /** As it was when another node got through. */
-  let followed: SchemaRow | undefined;
+  let otherNodesRow: SchemaRow | undefined;
 
   async function step(): Promise<boolean> {
-    const seen = await storedSchema(db);
-    refuseForeign(service, seen, migrations);
+    const seen = await ensureStoredSchema(db);
+    assertSchemaSupported(service, seen, migrations);
     if (seen.version >= versionOf(migrations)) {
-      say.reached(seen);
+      progress.reached(seen);
       return true;
     }
     const migration = migrations.find(({ to }) => to === seen.version + 1)!;
-    say.at(seen, migration);
-    if (followed !== undefined && followed.rev !== seen.rev) return follow(seen);
-    followed = undefined;
+    progress.at(seen, migration);
+    if (otherNodesRow !== undefined && otherNodesRow.rev !== seen.rev) return waitForOtherNode(seen);
+    otherNodesRow = undefined;
     try {
       await commitPage(seen, migration);
-      limit = Math.min(limit * 2, mostRows);
+      limit = Math.min(limit * 2, maxRows);
       conflicts = 0;
     } catch (error) {
       // What MongoDB could not finish in time may be smaller the next time.
       limit = Math.max(1, Math.floor(limit / 2));
-      const now = await storedSchema(db);
-      if (now.rev !== seen.rev) return follow(now);
+      const now = await ensureStoredSchema(db);
+      if (now.rev !== seen.rev) return waitForOtherNode(now);
       if (codeOf(error) !== "CONFLICT") throw error;
       conflicts += 1;
-      if (conflicts > mostConflicts) throw new StartError(`the migration of ${service} to schema ${migration.to} meets only conflicts`);
+      if (conflicts > maxConflicts) throw new StartError(`the migration of ${service} to schema ${migration.to} meets only conflicts`);
       await pause(Math.random() * Math.min(100, 5 * conflicts));
     }
     return false;
   }
 
-  async function follow(seen: SchemaRow): Promise<boolean> {
-    followed = seen;
-    await pause(followMs * (0.5 + Math.random()));
+  async function waitForOtherNode(seen: SchemaRow): Promise<boolean> {
+    otherNodesRow = seen;
+    await pause(otherNodePollMs * (0.5 + Math.random()));
     return false;
   }
 
@@ -120,27 +120,27 @@ function runner({ service, migrations, log }: Migrating, db: Database): () => Pr
       await db.commit([change({ oldest })]);
       return;
     }
-    const work = await page({ db, cursor: cursor === null ? undefined : (JSON.parse(cursor) as Cursor), limit });
-    if (work.operations.length > mostOperations) throw new Error(`a page of the migration of ${service} to ${to} has no bound`);
-    const isLast = work.next === undefined;
-    const reached = isLast ? { version: to, cursor: null, done: 0 } : { cursor: JSON.stringify(work.next) };
+    const batch = await page({ db, cursor: cursor === null ? undefined : (JSON.parse(cursor) as MigrationCursor), limit });
+    if (batch.operations.length > maxOperations) throw new Error(`a page of the migration of ${service} to ${to} has no bound`);
+    const isLast = batch.next === undefined;
+    const reached = isLast ? { version: to, cursor: null, done: 0 } : { cursor: JSON.stringify(batch.next) };
     faultPoint("schema.page");
-    await db.commit([change({ done: done + work.operations.length, ...reached }), ...work.operations]);
+    await db.commit([change({ done: done + batch.operations.length, ...reached }), ...batch.operations]);
   }
   return step;
 }
 
 /** Says where a migration is: when it begins here, every few seconds, and when all are done. */
-function progress(service: string, log: Logger) {
-  let saidAt: number | undefined;
+function progressLog(service: string, log: Logger) {
+  let loggedAt: number | undefined;
   return {
-    at({ version, done }: SchemaRow, { to, what }: Migration): void {
-      if (saidAt !== undefined && performance.now() - saidAt < sayEveryMs) return;
-      log.info(`${service} migrates from schema ${version} to ${to} (${what}): ${done} changes so far`);
-      saidAt = performance.now();
+    at({ version, done }: SchemaRow, { to, description }: Migration): void {
+      if (loggedAt !== undefined && performance.now() - loggedAt < logEveryMs) return;
+      log.info(`${service} migrates from schema ${version} to ${to} (${description}): ${done} changes so far`);
+      loggedAt = performance.now();
     },
     reached({ version }: SchemaRow): void {
-      if (saidAt !== undefined) log.info(`${service} has schema ${version} now`);
+      if (loggedAt !== undefined) log.info(`${service} has schema ${version} now`);
     },
   };
 }

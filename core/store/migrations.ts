@@ -6,42 +6,47 @@ import { StartError } from "../errors.ts";
 import { collection, insert, type Database, Duplicate, type Doc, type Operation } from "./store.ts";
 
 /** Where a migration goes on: what its last page returned, as `after` of the next `page` of rows. */
-export type Cursor = readonly (string | number)[];
+export type MigrationCursor = readonly (string | number)[];
 
 /** One bounded piece of a migration's work. */
-export interface Page {
+export interface MigrationPage {
   /** For reading: what is written is returned. */
   readonly db: Omit<Database, "commit">;
   /** Undefined in the beginning. */
-  readonly cursor: Cursor | undefined;
+  readonly cursor: MigrationCursor | undefined;
   /** Rows to change at most; fewer after conflicts. */
   readonly limit: number;
 }
-export interface Work {
+export interface MigrationBatch {
   /** Each expects the values that it was computed from: old nodes write at the same time. */
   readonly operations: readonly Operation[];
   /** Undefined when this page is the last. */
-  readonly next?: Cursor | undefined;
+  readonly next?: MigrationCursor | undefined;
 }
 
 /** Leads a service's data from one version to the next: a plain function, forward only, called page by page. */
 export interface Migration {
   readonly to: number;
   /** For the log: "every chat gets its resetSeq". */
-  readonly what: string;
+  readonly description: string;
   /** The oldest program that may run from its beginning on; undefined: all that could before. */
   readonly oldest?: number;
-  readonly page: (page: Page) => Promise<Work>;
+  readonly page: (page: MigrationPage) => Promise<MigrationBatch>;
 }
 
 /** Adds to what is stored. Programs of the version before run on, and may be started again. */
-export const expand = (to: number, what: string, page: Migration["page"]): Migration => ({ to, what, page });
+export const expand = (to: number, description: string, page: Migration["page"]): Migration => ({ to, description, page });
 
 /**
  * Takes away what programs older than `oldest` need: they are refused from then on. With `oldest` one below `to` the nodes of the
  * release before run on during the upgrade.
  */
-export const contract = (to: number, oldest: number, what: string, page: Migration["page"]): Migration => ({ to, what, oldest, page });
+export const contract = (to: number, oldest: number, description: string, page: Migration["page"]): Migration => ({
+  to,
+  description,
+  oldest,
+  page,
+});
 
 /** @throws Error  a gap, or an `oldest` above `to` */
 export function checkMigrations(migrations: readonly Migration[]): void {
@@ -72,17 +77,17 @@ export const schemas = collection<SchemaRow>()("schema", {});
 export const schemaId = "schema";
 
 /** Data of before there were versions, or none at all. */
-const first: SchemaRow = { _id: schemaId, version: 1, oldest: 1, rev: 0, cursor: null, done: 0 };
+const initialSchema: SchemaRow = { _id: schemaId, version: 1, oldest: 1, rev: 0, cursor: null, done: 0 };
 
 /** The schema of a service's data. @param db  opened with the collection `schemas` */
-export const schemaOf = async (db: Database): Promise<SchemaRow> => (await db.get(schemas, schemaId)) ?? first;
+export const schemaOf = async (db: Database): Promise<SchemaRow> => (await db.get(schemas, schemaId)) ?? initialSchema;
 
 /** As `schemaOf`, for one who will change it: stored where it was not yet. */
-export async function storedSchema(db: Database): Promise<SchemaRow> {
+export async function ensureStoredSchema(db: Database): Promise<SchemaRow> {
   const stored = await db.get(schemas, schemaId);
   if (stored !== undefined) return stored;
   try {
-    await db.commit([insert(schemas, first)]);
+    await db.commit([insert(schemas, initialSchema)]);
   } catch (error) {
     if (!(error instanceof Duplicate)) throw error;
   }
@@ -90,7 +95,7 @@ export async function storedSchema(db: Database): Promise<SchemaRow> {
 }
 
 /** @throws StartError  a program with these migrations must not run on this data, or can't lead it to its own version */
-export function refuseForeign(service: string, { version, oldest }: SchemaRow, migrations: readonly Migration[]): void {
+export function assertSchemaSupported(service: string, { version, oldest }: SchemaRow, migrations: readonly Migration[]): void {
   const own = versionOf(migrations);
   if (own < oldest) {
     throw new StartError(

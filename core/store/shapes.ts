@@ -3,7 +3,7 @@
  * question. A value from outside can so never become an operator, and a question without an index fails in the first test.
  */
 import { Invalid } from "../errors.ts";
-import type { Collection, Index, Operation, Page } from "./store.ts";
+import type { Collection, Index, Operation, PageQuery } from "./store.ts";
 
 /** What a condition compares with. */
 export type Scalar = string | number | boolean | null;
@@ -34,7 +34,7 @@ function checkScalar(c: Collection, field: string, value: unknown): void {
  * A condition's fields and values.
  * @throws Invalid  no fields, or a value that is an object, an array, undefined or not a finite number
  */
-export function conditions(c: Collection, where: object): [field: string, value: Scalar][] {
+export function checkedConditions(c: Collection, where: object): [field: string, value: Scalar][] {
   const pairs = Object.entries(where) as [string, Scalar][];
   if (pairs.length === 0) throw new Invalid(`${c.name}: a condition names at least one field`);
   for (const [field, value] of pairs) {
@@ -77,35 +77,35 @@ export function checkOperation(operation: Operation): void {
       return;
     case "update":
       checkWritten(c, operation.set);
-      conditions(c, operation.where);
+      checkedConditions(c, operation.where);
       uniqueKey(c, operation.where);
       return;
     case "expect":
-      conditions(c, operation.where);
+      checkedConditions(c, operation.where);
       uniqueKey(c, operation.where);
       return;
     case "upsert": {
       checkWritten(c, operation.set);
       checkWritten(c, operation.insert);
-      conditions(c, operation.key);
+      checkedConditions(c, operation.key);
       const key = uniqueKey(c, operation.key);
       if (Object.keys(operation.key).length > key.length) throw new Error(`${c.name}: an upsert's key is a unique key and nothing else`);
       return;
     }
     case "updateAll":
       checkWritten(c, operation.set);
-      conditions(c, operation.where);
+      checkedConditions(c, operation.where);
       checkIndexed(c, operation.where);
       return;
     case "remove":
-      conditions(c, operation.where);
+      checkedConditions(c, operation.where);
       checkIndexed(c, operation.where);
       return;
   }
 }
 
 /** A page in terms of its index: values for the first fields, bounds for those that follow. */
-export interface Range {
+export interface IndexRange {
   readonly fields: readonly string[];
   readonly unique: boolean;
   /** Values of the first fields. */
@@ -121,7 +121,10 @@ export interface Range {
  * @throws Error    `where` doesn't name the index's first fields, or a bound has more values than fields are left
  * @throws Invalid  a value that is not one
  */
-export function rangeOf(c: Collection, { index, where = {}, after = [], before = [], order = "asc", limit }: Page<object>): Range {
+export function indexRangeOf(
+  c: Collection,
+  { index, where = {}, after = [], before = [], order = "asc", limit }: PageQuery<object>,
+): IndexRange {
   const declared = (c.indexes as Record<string, Index<never> | undefined>)[index];
   if (declared === undefined) throw new Error(`${c.name} has no index ${index}`);
   const fields: readonly string[] = declared.fields;

@@ -96,7 +96,7 @@ export const expect = <T extends Doc>(c: Collection<T>, where: Where<T>): Operat
  * `where` gives values for the index's first fields; `after` and `before` are exclusive bounds, values for the fields that follow
  * (fewer are a prefix), so that a cursor is the last row's own fields.
  */
-export interface Page<T, I extends string = string> {
+export interface PageQuery<T, I extends string = string> {
   readonly index: I;
   readonly where?: Where<T>;
   readonly after?: readonly (string | number)[];
@@ -113,9 +113,9 @@ export interface Database {
   getMany<T extends Doc>(from: Collection<T>, ids: readonly string[]): Promise<T[]>;
   /** Rows by whole unique keys, one query for all; those that don't exist are left out. */
   find<T extends Doc>(from: Collection<T>, keys: readonly Where<T>[]): Promise<T[]>;
-  page<T extends Doc, I extends string>(from: Collection<T, I>, page: Page<T, I>): Promise<T[]>;
+  page<T extends Doc, I extends string>(from: Collection<T, I>, page: PageQuery<T, I>): Promise<T[]>;
   /** How many rows a page would have, counted by the index and never beyond `limit`. */
-  count<T extends Doc, I extends string>(from: Collection<T, I>, page: Page<T, I>): Promise<number>;
+  count<T extends Doc, I extends string>(from: Collection<T, I>, page: PageQuery<T, I>): Promise<number>;
   /**
    * Makes all operations happen, durably, or none.
    * @returns the commit's time by the store's clock

@@ -13,7 +13,7 @@ const codes = { notYetInitialized: 94, alreadyInitialized: 23, noReplication: 76
 /** Waiting can't mend it. */
 class WrongSet extends Error {}
 
-interface Failure {
+interface MongoFailure {
   readonly code?: unknown;
   readonly message: string;
 }
@@ -24,7 +24,7 @@ async function makeReplicaSet(host: string, name: string): Promise<string | unde
   try {
     const admin = client.db("admin");
     const status = await admin.command({ replSetGetStatus: 1 }).catch((error: unknown) => {
-      const { code } = error as Failure;
+      const { code } = error as MongoFailure;
       if (code === codes.noReplication) throw new WrongSet(`MongoDB at ${host} was started without --replSet`);
       if (code !== codes.notYetInitialized) throw error;
       return undefined;
@@ -39,7 +39,7 @@ async function makeReplicaSet(host: string, name: string): Promise<string | unde
     return isWritablePrimary === true ? undefined : "it takes no writes yet";
   } catch (error) {
     if (error instanceof WrongSet) throw error;
-    return (error as Failure).code === codes.alreadyInitialized ? "it is being made a replica set" : (error as Failure).message;
+    return (error as MongoFailure).code === codes.alreadyInitialized ? "it is being made a replica set" : (error as MongoFailure).message;
   } finally {
     await client.close();
   }

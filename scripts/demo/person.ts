@@ -9,13 +9,13 @@ const longestWaitMs = 60_000;
 export async function signUp(url: string, firstName: string): Promise<Parley> {
   const emailId = `${firstName.toLowerCase()}-${randomBytes(6).toString("hex")}@demo.example.org`;
   const password = `Aa1-${randomBytes(12).toString("hex")}`;
-  const parley = await patiently(() => Parley.signUp({ url, firstName, lastName: "Demo", emailId, password }));
+  const parley = await retryTransient(() => Parley.signUp({ url, firstName, lastName: "Demo", emailId, password }));
   await parley.online();
   return parley;
 }
 
 /** Asks again when the server says "too many" or "not now", after the time it names. */
-export async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+export async function retryTransient<T>(ask: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + longestWaitMs; ;) {
     try {
       return await ask();
@@ -27,9 +27,9 @@ export async function patiently<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 /** The refusal that must come. @throws Error  it was allowed */
-export async function refused(attempt: () => Promise<unknown>, code: ParleyError["code"]): Promise<void> {
+export async function expectRefusal(attempt: () => Promise<unknown>, code: ParleyError["code"]): Promise<void> {
   try {
-    await patiently(attempt);
+    await retryTransient(attempt);
   } catch (error) {
     if (error instanceof ParleyError && error.code === code) return;
     throw error;
@@ -38,10 +38,14 @@ export async function refused(attempt: () => Promise<unknown>, code: ParleyError
 }
 
 /** Begins to listen now, and waits when it is called for the first event that was liked. */
-export function hears<K extends keyof Events>(parley: Parley, event: K, likes: (data: Events[K]) => boolean): () => Promise<Events[K]> {
+export function expectEvent<K extends keyof Events>(
+  parley: Parley,
+  event: K,
+  matches: (data: Events[K]) => boolean,
+): () => Promise<Events[K]> {
   const { promise, resolve, reject } = Promise.withResolvers<Events[K]>();
   const stop = parley.on(event, (data) => {
-    if (likes(data)) resolve(data);
+    if (matches(data)) resolve(data);
   });
   return async () => {
     const timer = setTimeout(() => reject(new Error(`nothing was heard by "${event}" in ${waitMs / 1000} s`)), waitMs);

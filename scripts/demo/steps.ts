@@ -4,19 +4,19 @@
 export class Steps {
   private readonly print: (line: string) => void;
   private readonly began = performance.now();
-  private taken = 0;
+  private passed = 0;
   private failed = false;
 
   constructor(print: (line: string) => void) {
     this.print = print;
   }
 
-  async take<T>(title: string, step: () => Promise<T>): Promise<T | undefined> {
+  async run<T>(title: string, step: () => Promise<T>): Promise<T | undefined> {
     if (this.failed) return undefined;
     const began = performance.now();
     try {
       const result = await step();
-      this.taken++;
+      this.passed++;
       this.print(`${elapsed(began)}  ${title}`);
       return result;
     } catch (error) {
@@ -28,7 +28,7 @@ export class Steps {
 
   /** Prints the last line. @returns true, as a walk that came here has succeeded */
   summary(where: string): true {
-    this.print(`\n${this.taken} steps in ${Math.round(performance.now() - this.began)} ms: three people can chat ${where}.`);
+    this.print(`\n${this.passed} steps in ${Math.round(performance.now() - this.began)} ms: three people can chat ${where}.`);
     return true;
   }
 }

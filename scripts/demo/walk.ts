@@ -1,14 +1,14 @@
 /** The walk itself: three people sign up, become contacts, and chat; as two at first, then as a group, with all that one does in it. */
 import assert from "node:assert/strict";
 import type { Message, Parley } from "../../client/index.ts";
-import { hears, patiently, refused, signUp } from "./person.ts";
+import { expectEvent, retryTransient, expectRefusal, signUp } from "./person.ts";
 import type { Steps } from "./steps.ts";
 
 /** @returns whether every step succeeded */
 export async function walk(url: string, steps: Steps): Promise<boolean> {
   const people: Parley[] = [];
   const enter = async (name: string) => {
-    const person = await steps.take(`${name} signs up and is online`, () => signUp(url, name));
+    const person = await steps.run(`${name} signs up and is online`, () => signUp(url, name));
     if (person !== undefined) people.push(person);
     return person;
   };
@@ -17,7 +17,7 @@ export async function walk(url: string, steps: Steps): Promise<boolean> {
     if (ada === undefined || ben === undefined || cleo === undefined) return false;
     await meet(ada, ben, steps);
     const pairId = await talk(ada, ben, steps);
-    await steps.take("Cleo and Ada become contacts too", () => befriend(cleo, ada));
+    await steps.run("Cleo and Ada become contacts too", () => befriend(cleo, ada));
     const groupId = await gather(ada, ben, cleo, steps);
     if (groupId === undefined || pairId === undefined) return false;
     await share(ada, ben, groupId, steps);
@@ -29,35 +29,35 @@ export async function walk(url: string, steps: Steps): Promise<boolean> {
 }
 
 async function befriend(a: Parley, b: Parley): Promise<void> {
-  const invite = await patiently(() => a.contacts.invite(b.me.emailId, "Hello"));
-  await patiently(() => b.contacts.respond(invite._id, "accepted"));
+  const invite = await retryTransient(() => a.contacts.invite(b.me.emailId, "Hello"));
+  await retryTransient(() => b.contacts.respond(invite._id, "accepted"));
 }
 
 async function meet(ada: Parley, ben: Parley, steps: Steps): Promise<void> {
-  await steps.take("Strangers can't chat: Ada is refused", () => refused(() => ada.groups.direct(ben.me._id), "FORBIDDEN"));
-  await steps.take("Ada invites Ben, who hears of it and accepts", async () => {
-    const benHears = hears(ben, "request", ({ fromUserId }) => fromUserId === ada.me._id);
-    const { _id } = await patiently(() => ada.contacts.invite(ben.me.emailId, "Hello Ben"));
+  await steps.run("Strangers can't chat: Ada is refused", () => expectRefusal(() => ada.groups.direct(ben.me._id), "FORBIDDEN"));
+  await steps.run("Ada invites Ben, who hears of it and accepts", async () => {
+    const benHears = expectEvent(ben, "request", ({ fromUserId }) => fromUserId === ada.me._id);
+    const { _id } = await retryTransient(() => ada.contacts.invite(ben.me.emailId, "Hello Ben"));
     assert.equal((await benHears())._id, _id);
-    await patiently(() => ben.contacts.respond(_id, "accepted"));
+    await retryTransient(() => ben.contacts.respond(_id, "accepted"));
   });
 }
 
 /** Says something, and waits until the other has heard it. */
 async function say(from: Parley, to: Parley, chatId: string, text: string): Promise<Message> {
-  const heard = hears(to, "message", (message) => message.chatId === chatId && message.text === text);
+  const heard = expectEvent(to, "message", (message) => message.chatId === chatId && message.text === text);
   const stored = await from.stored(from.send(chatId, text));
   assert.equal((await heard())._id, stored._id);
   return stored;
 }
 
 async function talk(ada: Parley, ben: Parley, steps: Steps): Promise<string | undefined> {
-  const chat = await steps.take("Ada opens their chat", () => patiently(() => ada.groups.direct(ben.me._id)));
+  const chat = await steps.run("Ada opens their chat", () => retryTransient(() => ada.groups.direct(ben.me._id)));
   if (chat === undefined) return undefined;
-  await steps.take('Ada: "Does it work?", stored, and heard by Ben', () => say(ada, ben, chat._id, "Does it work?"));
-  await steps.take('Ben: "It does, and fast.", stored, and heard by Ada', () => say(ben, ada, chat._id, "It does, and fast."));
-  await steps.take("Ada reads it, and Ben sees that she has", async () => {
-    const isRead = hears(ben, "messageChanged", ({ senderId, state }) => senderId === ben.me._id && state === "read");
+  await steps.run('Ada: "Does it work?", stored, and heard by Ben', () => say(ada, ben, chat._id, "Does it work?"));
+  await steps.run('Ben: "It does, and fast.", stored, and heard by Ada', () => say(ben, ada, chat._id, "It does, and fast."));
+  await steps.run("Ada reads it, and Ben sees that she has", async () => {
+    const isRead = expectEvent(ben, "messageChanged", ({ senderId, state }) => senderId === ben.me._id && state === "read");
     ada.markRead(chat._id);
     await isRead();
   });
@@ -65,25 +65,25 @@ async function talk(ada: Parley, ben: Parley, steps: Steps): Promise<string | un
 }
 
 async function gather(ada: Parley, ben: Parley, cleo: Parley, steps: Steps): Promise<string | undefined> {
-  const group = await steps.take("Ada makes a group with both", async () => {
-    const told = [ben, cleo].map((person) => hears(person, "chat", ({ name }) => name === "The three"));
-    const made = await patiently(() => ada.groups.create("The three", [ben.me._id, cleo.me._id]));
+  const group = await steps.run("Ada makes a group with both", async () => {
+    const told = [ben, cleo].map((person) => expectEvent(person, "chat", ({ name }) => name === "The three"));
+    const made = await retryTransient(() => ada.groups.create("The three", [ben.me._id, cleo.me._id]));
     await Promise.all(told.map((one) => one()));
     return made;
   });
-  await steps.take("Cleo, who does not know Ben, writes to both", () => say(cleo, ben, group!._id, "Nice to meet you"));
-  await steps.take("Ada renames the group, and all see the new name", async () => {
-    const renamed = hears(ben, "chat", ({ title }) => title === "The crew");
-    await patiently(() => ada.groups.rename(group!._id, "The crew"));
+  await steps.run("Cleo, who does not know Ben, writes to both", () => say(cleo, ben, group!._id, "Nice to meet you"));
+  await steps.run("Ada renames the group, and all see the new name", async () => {
+    const renamed = expectEvent(ben, "chat", ({ title }) => title === "The crew");
+    await retryTransient(() => ada.groups.rename(group!._id, "The crew"));
     await renamed();
   });
   return group?._id;
 }
 
 async function share(ada: Parley, ben: Parley, chatId: string, steps: Steps): Promise<void> {
-  await steps.take("Ada sends a file, and Ben downloads the same bytes", async () => {
+  await steps.run("Ada sends a file, and Ben downloads the same bytes", async () => {
     const bytes = new TextEncoder().encode("Minutes of our first meeting\n".repeat(1000));
-    const heard = hears(ben, "message", ({ kind }) => kind === "file");
+    const heard = expectEvent(ben, "message", ({ kind }) => kind === "file");
     ada.sendFile(chatId, new Blob([bytes]), { name: "minutes.txt", text: "What we said" });
     const { file } = await heard();
     assert.deepEqual(new Uint8Array(await (await ben.file(file!.url)).arrayBuffer()), bytes);
@@ -91,20 +91,20 @@ async function share(ada: Parley, ben: Parley, chatId: string, steps: Steps): Pr
 }
 
 async function change(ada: Parley, ben: Parley, cleo: Parley, chatId: string, steps: Steps): Promise<void> {
-  const message = await steps.take("Ben says something with a slip", () => say(ben, cleo, chatId, "See you on Mnday"));
-  await steps.take("He edits it, and Cleo sees the new text at its place", async () => {
-    const edited = hears(cleo, "messageChanged", ({ _id, text }) => _id === message!._id && text === "See you on Monday");
-    await patiently(() => ben.edit(message!._id, "See you on Monday"));
+  const message = await steps.run("Ben says something with a slip", () => say(ben, cleo, chatId, "See you on Mnday"));
+  await steps.run("He edits it, and Cleo sees the new text at its place", async () => {
+    const edited = expectEvent(cleo, "messageChanged", ({ _id, text }) => _id === message!._id && text === "See you on Monday");
+    await retryTransient(() => ben.edit(message!._id, "See you on Monday"));
     assert.equal((await edited()).n, message!.n);
   });
-  await steps.take("Ada and Cleo react at the same moment, and both count", async () => {
-    const both = hears(ben, "messageChanged", ({ _id, reactions }) => _id === message!._id && reactions["👍"]?.count === 2);
-    await Promise.all([ada, cleo].map((person) => patiently(() => person.react(message!._id, "👍"))));
+  await steps.run("Ada and Cleo react at the same moment, and both count", async () => {
+    const both = expectEvent(ben, "messageChanged", ({ _id, reactions }) => _id === message!._id && reactions["👍"]?.count === 2);
+    await Promise.all([ada, cleo].map((person) => retryTransient(() => person.react(message!._id, "👍"))));
     await both();
   });
-  await steps.take("Ada removes Cleo, who hears nothing more", async () => {
-    const removed = hears(cleo, "chatRemoved", (gone) => gone.chatId === chatId);
-    await patiently(() => ada.groups.remove(chatId, cleo.me._id));
+  await steps.run("Ada removes Cleo, who hears nothing more", async () => {
+    const removed = expectEvent(cleo, "chatRemoved", (gone) => gone.chatId === chatId);
+    await retryTransient(() => ada.groups.remove(chatId, cleo.me._id));
     await removed();
     await say(ada, ben, chatId, "Between us");
     assert.equal(cleo.chat(chatId), undefined);
@@ -112,11 +112,11 @@ async function change(ada: Parley, ben: Parley, cleo: Parley, chatId: string, st
 }
 
 async function part(ada: Parley, ben: Parley, chatId: string, steps: Steps): Promise<boolean | undefined> {
-  await steps.take("Ben blocks Ada: what she writes to him is refused", async () => {
-    await patiently(() => ben.contacts.block(ada.me._id));
-    await refused(() => ada.stored(ada.send(chatId, "Why?")), "FORBIDDEN");
+  await steps.run("Ben blocks Ada: what she writes to him is refused", async () => {
+    await retryTransient(() => ben.contacts.block(ada.me._id));
+    await expectRefusal(() => ada.stored(ada.send(chatId, "Why?")), "FORBIDDEN");
   });
-  return steps.take("Their chat stays readable, with what was said and nothing else", () => {
+  return steps.run("Their chat stays readable, with what was said and nothing else", () => {
     const texts = ada.messages(chatId).filter(({ state }) => state !== "failed");
     assert.deepEqual(
       texts.map(({ n, text }) => [n, text]),

@@ -1,5 +1,5 @@
 /** What a check is: it looks at one thing, changes nothing, and says that it is well or what is to be done. */
-import { inTime } from "../../core/late.ts";
+import { withTimeout } from "../../core/late.ts";
 
 /** One line. */
 export interface Finding {
@@ -13,25 +13,25 @@ export const todo = (text: string): Finding => ({ isFine: false, text });
 type Findings = Finding | readonly Finding[];
 
 /** @typeParam C  what the check must know, e.g. the configuration */
-export interface Check<C> {
+export interface DoctorCheck<C> {
   readonly name: string;
   /** What it throws becomes a line to do something about. */
-  readonly look: (context: C) => Findings | Promise<Findings>;
+  readonly run: (context: C) => Findings | Promise<Findings>;
 }
 
-export interface Line extends Finding {
+export interface ReportLine extends Finding {
   readonly name: string;
 }
 
-const withinMs = 15_000;
-const tooLate = (): Error => new Error(`no answer within ${withinMs / 1000} s`);
+const timeoutMs = 15_000;
+const tooLate = (): Error => new Error(`no answer within ${timeoutMs / 1000} s`);
 
 /** Makes all these checks at once. @returns their lines, in the checks' order */
-export async function linesOf<C>(checks: readonly Check<C>[], context: C): Promise<Line[]> {
+export async function linesOf<C>(checks: readonly DoctorCheck<C>[], context: C): Promise<ReportLine[]> {
   const all = await Promise.all(
-    checks.map(async ({ name, look }) => {
-      const looking = (async () => look(context))();
-      const found = await inTime(looking, withinMs, tooLate).catch((error: unknown) => todo(reasonOf(error)));
+    checks.map(async ({ name, run }) => {
+      const running = (async () => run(context))();
+      const found = await withTimeout(running, timeoutMs, tooLate).catch((error: unknown) => todo(reasonOf(error)));
       return [found].flat().map((finding) => ({ name, ...finding }));
     }),
   );
@@ -39,24 +39,27 @@ export async function linesOf<C>(checks: readonly Check<C>[], context: C): Promi
 }
 
 /** Something that is connected to: one line when that fails, else those of its checks. */
-export interface Part<C, T> {
+export interface DoctorConnection<C, T> {
   readonly name: string;
   readonly open: (context: C) => Promise<T>;
   readonly close: (opened: T) => Promise<unknown>;
   /** Why it can't be opened, and what to do. */
   readonly explain: (error: unknown) => string;
-  readonly checks: readonly Check<T>[];
+  readonly checks: readonly DoctorCheck<T>[];
 }
 
-export async function linesOfPart<C, T>({ name, open, close, explain, checks }: Part<C, T>, context: C): Promise<Line[]> {
+export async function linesOfConnection<C, T>(
+  { name, open, close, explain, checks }: DoctorConnection<C, T>,
+  context: C,
+): Promise<ReportLine[]> {
   let opened: T;
   try {
-    opened = await inTime(open(context), withinMs, tooLate);
+    opened = await withTimeout(open(context), timeoutMs, tooLate);
   } catch (error) {
     return [{ name, ...todo(explain(error)) }];
   }
   const lines = await linesOf(checks, opened);
-  await inTime(close(opened), withinMs, tooLate).catch(() => undefined);
+  await withTimeout(close(opened), timeoutMs, tooLate).catch(() => undefined);
   return lines;
 }
 
@@ -76,8 +79,8 @@ export function withoutSecrets(line: string, secrets: readonly string[]): string
 /** Whether a version such as "7.0.15" is at least another such as "6.2". */
 export function isAtLeast(version: string, least: string): boolean {
   const [own, wanted] = [version, least].map((text) => text.split(/[.-]/).map(Number));
-  for (const [place, part] of wanted!.entries()) {
-    if ((own![place] ?? 0) !== part) return (own![place] ?? 0) > part;
+  for (const [index, part] of wanted!.entries()) {
+    if ((own![index] ?? 0) !== part) return (own![index] ?? 0) > part;
   }
   return true;
 }
@@ -85,10 +88,10 @@ export function isAtLeast(version: string, least: string): boolean {
 /** @param offsetMs  this machine's clock less the other's @param uncertainMs  how far that may be wrong */
 export function clockFinding(offsetMs: number, uncertainMs: number): Finding {
   const seconds = (Math.abs(offsetMs) / 1000).toFixed(1);
-  if (Math.abs(offsetMs) - uncertainMs <= mostClockOffsetMs) return fine(`the clocks are ${seconds} s apart`);
+  if (Math.abs(offsetMs) - uncertainMs <= maxClockOffsetMs) return fine(`the clocks are ${seconds} s apart`);
   return todo(`this machine's clock is ${seconds} s ${offsetMs > 0 ? "ahead" : "behind"}: let NTP set both`);
 }
-const mostClockOffsetMs = 2000;
+const maxClockOffsetMs = 2000;
 
 /** Asks for a time and says how far apart the clocks are. @param ask  epoch milliseconds of the other */
 export async function compareClocks(ask: () => Promise<number>): Promise<Finding> {

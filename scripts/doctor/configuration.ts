@@ -1,27 +1,27 @@
 /** What the variables say: whether they are right each, fit each other, and keep their secrets. */
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { readConfig, variables, ConfigError, type Config, type Mesh } from "../../core/config.ts";
-import { collectorOf } from "../../core/broker/tracing/exporter.ts";
+import { readConfig, variables, ConfigError, type Config, type MeshConfig } from "../../core/config.ts";
+import { traceCollectorOf } from "../../core/broker/tracing/exporter.ts";
 import { openCloudinaryBlobs } from "../../core/blobs/cloudinary.ts";
 import { addressing } from "../../services/gateway/http/address.ts";
 import { temporaryFinding } from "./machine.ts";
-import { fine, reasonOf, todo, type Check, type Finding } from "./check.ts";
+import { fine, reasonOf, todo, type DoctorCheck, type Finding } from "./check.ts";
 
-export type Env = Readonly<Record<string, string | undefined>>;
+export type DoctorEnvironment = Readonly<Record<string, string | undefined>>;
 
 export interface Configured {
-  readonly env: Env;
+  readonly env: DoctorEnvironment;
   readonly config: Config;
 }
 
 /** The configuration of a mesh's node. */
 export interface Meshed extends Configured {
-  readonly mesh: Mesh;
+  readonly mesh: MeshConfig;
 }
 
 /** The configuration, or a line for each variable that is wrong. */
-export function configuration(env: Env): { readonly config?: Config; readonly findings: readonly Finding[] } {
+export function configuration(env: DoctorEnvironment): { readonly config?: Config; readonly findings: readonly Finding[] } {
   try {
     const config = readConfig(env);
     return { config, findings: [fine(config.mesh === undefined ? "embedded" : `a node of the mesh ${config.mesh.name}`)] };
@@ -32,7 +32,7 @@ export function configuration(env: Env): { readonly config?: Config; readonly fi
 }
 
 /** Every secret that the environment holds itself, to be kept out of what is printed. */
-export function secretsOf(env: Env, config: Config | undefined): string[] {
+export function secretsOf(env: DoctorEnvironment, config: Config | undefined): string[] {
   const { AMQP_URL, REDIS_URL, MONGO_URI, JWT_SECRET, JWT_OLD_SECRETS = [], CLOUDINARY_URL, TRACING_URL } = config ?? {};
   const urls = [AMQP_URL, REDIS_URL, MONGO_URI, TRACING_URL].flatMap((url) => (url === undefined ? [] : [url, passwordOf(url)]));
   const given = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [env[name] ?? ""] : []));
@@ -42,9 +42,9 @@ const passwordOf = (url: string): string => decodeURIComponent(/^[^:]+:\/\/[^:@/
 
 const isHere = (host: string): boolean => ["localhost", "127.0.0.1", "[::1]"].includes(host);
 
-const addresses: Check<Configured> = {
+const addresses: DoctorCheck<Configured> = {
   name: "Addresses",
-  look({ config: { PUBLIC_URL, TRUST_PROXY, SERVICES } }) {
+  run({ config: { PUBLIC_URL, TRUST_PROXY, SERVICES } }) {
     if (!SERVICES.includes("gateway")) return fine("this node has no gateway");
     const findings: Finding[] = [];
     const url = PUBLIC_URL === undefined ? undefined : new URL(PUBLIC_URL);
@@ -67,9 +67,9 @@ const addresses: Check<Configured> = {
   },
 };
 
-const switches: Check<Configured> = {
+const switches: DoctorCheck<Configured> = {
   name: "Switches",
-  look({ config: { LIMITS, FAULTS, PASSWORD_COST } }) {
+  run({ config: { LIMITS, FAULTS, PASSWORD_COST } }) {
     const findings = [
       ...(LIMITS === "off" ? [todo("LIMITS=off is for load tests: anyone may try passwords without end; unset it")] : []),
       ...(FAULTS.length > 0 ? [todo("FAULTS is for fault tests: this node is told to fail; unset it")] : []),
@@ -85,9 +85,9 @@ function isGuessable(secret: string): boolean {
   return distinct < 10 || secret.length * Math.log2(distinct) < 128 || /change|secret|example|password|1234567/i.test(secret);
 }
 
-const secrets: Check<Configured> = {
+const secrets: DoctorCheck<Configured> = {
   name: "Secrets",
-  look({ env, config: { JWT_SECRET, JWT_OLD_SECRETS } }) {
+  run({ env, config: { JWT_SECRET, JWT_OLD_SECRETS } }) {
     const files = Object.entries(variables).flatMap(([name, { isSecret }]) => {
       const file = isSecret ? env[`${name}_FILE`]?.trim() : undefined;
       return file === undefined || file === "" ? [] : [fileFinding(`${name}_FILE`, file)];
@@ -109,11 +109,11 @@ export function fileFinding(what: string, file: string): Finding {
   return fine(file);
 }
 
-const tracing: Check<Configured> = {
+const tracing: DoctorCheck<Configured> = {
   name: "Tracing",
-  async look({ config: { TRACING_URL, TRACING_SAMPLE } }) {
+  async run({ config: { TRACING_URL, TRACING_SAMPLE } }) {
     if (TRACING_URL === undefined) return fine("off");
-    const { url } = collectorOf(TRACING_URL);
+    const { url } = traceCollectorOf(TRACING_URL);
     const { host } = new URL(url);
     try {
       const answer = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(5000) });
@@ -126,9 +126,9 @@ const tracing: Check<Configured> = {
   },
 };
 
-const cloudinary: Check<Configured> = {
+const cloudinary: DoctorCheck<Configured> = {
   name: "Cloudinary",
-  async look({ config: { CLOUDINARY_URL, MESH } }) {
+  async run({ config: { CLOUDINARY_URL, MESH } }) {
     if (CLOUDINARY_URL === undefined) return fine("not used");
     const told: string[] = [];
     const log = { warn: (line: string) => void told.push(line) };
@@ -138,9 +138,9 @@ const cloudinary: Check<Configured> = {
   },
 };
 
-const temporaryFiles: Check<Configured> = {
+const temporaryFiles: DoctorCheck<Configured> = {
   name: "Temporary files",
-  look: ({ config: { SERVICES } }) => (SERVICES.includes("gateway") ? temporaryFinding(tmpdir()) : fine("this node has no gateway")),
+  run: ({ config: { SERVICES } }) => (SERVICES.includes("gateway") ? temporaryFinding(tmpdir()) : fine("this node has no gateway")),
 };
 
-export const configuredChecks: readonly Check<Configured>[] = [temporaryFiles, addresses, switches, secrets, tracing, cloudinary];
+export const configuredChecks: readonly DoctorCheck<Configured>[] = [temporaryFiles, addresses, switches, secrets, tracing, cloudinary];

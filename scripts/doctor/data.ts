@@ -1,13 +1,13 @@
 /** What is stored, in either mode: whether this release can run on it, and when it was backed up last. */
 import { StartError } from "../../core/errors.ts";
-import { facts, installationService, unfit, type FactsRow } from "../../core/installation.ts";
-import { refuseForeign, schemaId, schemas, type SchemaRow } from "../../core/store/migrations.ts";
+import { facts, installationService, reasonNotToRun, type FactsRow } from "../../core/installation.ts";
+import { assertSchemaSupported, schemaId, schemas, type SchemaRow } from "../../core/store/migrations.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
-import { declaredByAll } from "../operator/declared.ts";
+import { allServiceData } from "../operator/declared.ts";
 import { fine, todo, type Finding } from "./check.ts";
 
 /** Reads single rows of what the services keep; a row or a database that is not there is undefined. */
-export interface Rows {
+export interface RowReader {
   get(service: string, collection: string, id: string): Promise<Record<string, unknown> | undefined>;
   /** The first id in ascending order. */
   firstId(service: string, collection: string): Promise<string | undefined>;
@@ -16,18 +16,18 @@ export interface Rows {
 const oldestBackupMs = 26 * 60 * 60_000;
 const hours = (ms: number): string => `${Math.round(ms / 3_600_000)} hours`;
 
-let loading: ReturnType<typeof declaredByAll> | undefined;
+let loading: ReturnType<typeof allServiceData> | undefined;
 /** What the services declare. Load it before anything is timed: it is most of the program. */
-export const loadDeclared = (): ReturnType<typeof declaredByAll> => (loading ??= declaredByAll());
+export const loadDeclared = (): ReturnType<typeof allServiceData> => (loading ??= allServiceData());
 
-export async function schemaFindings(rows: Rows): Promise<Finding[]> {
+export async function schemaFindings(rows: RowReader): Promise<Finding[]> {
   const findings: Finding[] = [];
   let waiting = 0;
   for (const { service, schema, migrations } of await loadDeclared()) {
     const row = (await rows.get(service, schemas.name, schemaId)) as SchemaRow | undefined;
     if (row === undefined) continue;
     try {
-      refuseForeign(service, row, migrations);
+      assertSchemaSupported(service, row, migrations);
       if (row.version < schema) waiting++;
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
@@ -38,9 +38,9 @@ export async function schemaFindings(rows: Rows): Promise<Finding[]> {
   return [fine(waiting === 0 ? "this release can run on it" : `${waiting} services will be migrated when this release starts`)];
 }
 
-export async function backupFinding(rows: Rows): Promise<Finding> {
+export async function backupFinding(rows: RowReader): Promise<Finding> {
   const row = (await rows.get(installationService, facts.name, "installation")) as FactsRow | undefined;
-  const reason = row === undefined ? undefined : unfit(row);
+  const reason = row === undefined ? undefined : reasonNotToRun(row);
   if (reason !== undefined) return todo(reason);
   const { lastBackupAt } = row ?? {};
   if (lastBackupAt != null) {

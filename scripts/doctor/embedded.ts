@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { formatVersion } from "../../core/store/sqlite/folder.ts";
-import { fine, todo, type Check, type Finding } from "./check.ts";
+import { fine, todo, type DoctorCheck, type Finding } from "./check.ts";
 import { fileFinding, type Configured } from "./configuration.ts";
-import { backupFinding, schemaFindings, type Rows } from "./data.ts";
+import { backupFinding, schemaFindings, type RowReader } from "./data.ts";
 import { diskFinding } from "./machine.ts";
 import { readinessFindings } from "./remote.ts";
 
@@ -15,7 +15,7 @@ const files = { database: "parley.db", lock: "lock.db", secret: "jwt-secret" } a
 const sqliteBusy = 5;
 
 /** A row of `parley.db` in the server's format: a table a collection, the document as JSON. */
-function rowsOf(database: DatabaseSync): Rows {
+function rowsOf(database: DatabaseSync): RowReader {
   const isTable = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
   const read = (table: string, what: string, ...values: string[]): Record<string, unknown> | undefined =>
     isTable.get(table) === undefined ? undefined : database.prepare(what.replace("$table", `"${table}"`)).get(...values);
@@ -60,7 +60,7 @@ function openDatabase(folder: string): DatabaseSync {
 
 async function withRows<R>(
   { config: { DATA_DIR } }: Configured,
-  read: (rows: Rows, database: DatabaseSync) => R | Promise<R>,
+  read: (rows: RowReader, database: DatabaseSync) => R | Promise<R>,
 ): Promise<R | Finding> {
   if (!existsSync(join(DATA_DIR, files.database))) return fine("nothing is stored yet");
   const database = openDatabase(DATA_DIR);
@@ -71,9 +71,9 @@ async function withRows<R>(
   }
 }
 
-const folder: Check<Configured> = {
+const folder: DoctorCheck<Configured> = {
   name: "Data folder",
-  async look({ config: { DATA_DIR } }) {
+  async run({ config: { DATA_DIR } }) {
     const isThere = existsSync(DATA_DIR);
     const needed = isThere ? DATA_DIR : firstThere(DATA_DIR);
     if (!statSync(needed).isDirectory()) return todo(`${needed} is not a folder: set DATA_DIR to one`);
@@ -96,14 +96,14 @@ function firstThere(path: string): string {
   return existsSync(parent) || parent === path ? parent : firstThere(parent);
 }
 
-const disk: Check<Configured> = {
+const disk: DoctorCheck<Configured> = {
   name: "Disk",
-  look: ({ config: { DATA_DIR } }) => diskFinding(DATA_DIR, existsSync(DATA_DIR) ? DATA_DIR : firstThere(DATA_DIR)),
+  run: ({ config: { DATA_DIR } }) => diskFinding(DATA_DIR, existsSync(DATA_DIR) ? DATA_DIR : firstThere(DATA_DIR)),
 };
 
-const data: Check<Configured> = {
+const data: DoctorCheck<Configured> = {
   name: "Data",
-  look: (context) =>
+  run: (context) =>
     withRows(context, async (rows, database) => {
       const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
       if (version > formatVersion)
@@ -112,11 +112,11 @@ const data: Check<Configured> = {
     }),
 };
 
-const backup: Check<Configured> = { name: "Backup", look: (context) => withRows(context, backupFinding) };
+const backup: DoctorCheck<Configured> = { name: "Backup", run: (context) => withRows(context, backupFinding) };
 
-const server: Check<Configured> = {
+const server: DoctorCheck<Configured> = {
   name: "Server",
-  look({ config: { DATA_DIR, PORT, HOST } }) {
+  run({ config: { DATA_DIR, PORT, HOST } }) {
     if (!isHeld(DATA_DIR)) return fine("does not run");
     if (PORT === 0) return fine("runs, on a port that it chose");
     const host = HOST === "0.0.0.0" || HOST === "::" ? "127.0.0.1" : HOST.includes(":") ? `[${HOST}]` : HOST;
@@ -124,4 +124,4 @@ const server: Check<Configured> = {
   },
 };
 
-export const embeddedChecks: readonly Check<Configured>[] = [folder, disk, data, backup, server];
+export const embeddedChecks: readonly DoctorCheck<Configured>[] = [folder, disk, data, backup, server];

@@ -1,7 +1,7 @@
 /** The machine and the process: Node, open files, room for uploads. */
 import { constants, readFileSync } from "node:fs";
 import { access, statfs } from "node:fs/promises";
-import { fine, isAtLeast, todo, type Check, type Finding } from "./check.ts";
+import { fine, isAtLeast, todo, type DoctorCheck, type Finding } from "./check.ts";
 
 const leastNode = "24.15";
 /** Each socket is one; a gateway of some thousand people needs them, and RabbitMQ, MongoDB and Redis some more. */
@@ -25,18 +25,18 @@ export async function diskFinding(what: string, folder: string): Promise<Finding
   return roomFinding(what, bavail * bsize, blocks * bsize);
 }
 
-const node: Check<unknown> = {
+const node: DoctorCheck<unknown> = {
   name: "Node",
-  look() {
+  run() {
     const version = process.versions.node;
     if (isAtLeast(version, leastNode)) return fine(version);
     return todo(`${version} is too old: install Node ${leastNode} or newer, or run this by npm after npm ci`);
   },
 };
 
-const openFiles: Check<unknown> = {
+const openFiles: DoctorCheck<unknown> = {
   name: "Open files",
-  look() {
+  run() {
     const limit = openFilesLimit();
     if (limit === undefined) return fine("this system does not tell its limit");
     if (limit >= leastOpenFiles) return fine(`${limit} a process (ulimit -n)`);
@@ -67,4 +67,4 @@ export async function temporaryFinding(folder: string): Promise<Finding> {
   return todo(`${free}: uploads under way may need 0.5 GB; make room, or set TMPDIR`);
 }
 
-export const machineChecks: readonly Check<unknown>[] = [node, openFiles];
+export const machineChecks: readonly DoctorCheck<unknown>[] = [node, openFiles];

@@ -1,22 +1,25 @@
 /** MongoDB: there, new enough, a replica set that gives up a dead writer's transaction soon, with room, and what is stored in it. */
 import mongoose, { type mongo } from "mongoose";
-import { longestTransactionSeconds } from "../../core/store/mongo/connection.ts";
-import { compareClocks, fine, reasonOf, todo, type Check, type Finding, type Part } from "./check.ts";
+import { maxTransactionSeconds } from "../../core/store/mongo/connection.ts";
+import { compareClocks, fine, reasonOf, todo, type DoctorCheck, type Finding, type DoctorConnection } from "./check.ts";
 import type { Meshed } from "./configuration.ts";
-import { backupFinding, schemaFindings, type Rows } from "./data.ts";
+import { backupFinding, schemaFindings, type RowReader } from "./data.ts";
 import { roomFinding } from "./machine.ts";
 import { versionFinding } from "./versions.ts";
 
 const waitMs = 5000;
 const authenticationFailed = 18;
 
-interface Opened {
+interface OpenMongo {
   readonly client: mongo.MongoClient;
   readonly meshName: string;
 }
-const on = (name: string, look: (client: mongo.MongoClient, meshName: string) => Promise<Finding | readonly Finding[]>): Check<Opened> => ({
+const on = (
+  name: string,
+  run: (client: mongo.MongoClient, meshName: string) => Promise<Finding | readonly Finding[]>,
+): DoctorCheck<OpenMongo> => ({
   name,
-  look: ({ client, meshName }) => look(client, meshName),
+  run: ({ client, meshName }) => run(client, meshName),
 });
 
 function explain(error: unknown): string {
@@ -42,7 +45,7 @@ const replicaSet = on("MongoDB replica set", async (client) => {
 const transactions = on("MongoDB transactions", async (client) => {
   const name = "transactionLifetimeLimitSeconds";
   const seconds = Number((await client.db("admin").command({ getParameter: 1, [name]: 1 }))[name]);
-  if (seconds <= longestTransactionSeconds) return fine(`given up after ${seconds} s`);
+  if (seconds <= maxTransactionSeconds) return fine(`given up after ${seconds} s`);
   return todo(`${name} is ${seconds}, and the chat of a node that died stands still so long: run mongod with --setParameter ${name}=3`);
 });
 
@@ -56,12 +59,12 @@ const room = on("MongoDB disk", async (client, meshName) => {
   return roomFinding("its data folder", fsTotalSize - Number(fsUsedSize), fsTotalSize);
 });
 
-interface Row {
+interface MongoDocument {
   readonly _id: string;
   readonly [field: string]: unknown;
 }
-const rowsOf = (client: mongo.MongoClient, meshName: string): Rows => {
-  const collectionOf = (service: string, collection: string) => client.db(`${meshName}_${service}`).collection<Row>(collection);
+const rowsOf = (client: mongo.MongoClient, meshName: string): RowReader => {
+  const collectionOf = (service: string, collection: string) => client.db(`${meshName}_${service}`).collection<MongoDocument>(collection);
   return {
     get: async (service, collection, id) => (await collectionOf(service, collection).findOne({ _id: id })) ?? undefined,
     firstId: async (service, collection) => (await collectionOf(service, collection).findOne({}, { sort: { _id: 1 } }))?._id,
@@ -72,7 +75,7 @@ const data = on("Data", (client, meshName) => schemaFindings(rowsOf(client, mesh
 const backup = on("Backup", (client, meshName) => backupFinding(rowsOf(client, meshName)));
 
 /** Reads only. */
-export const mongoPart: Part<Meshed, Opened> = {
+export const mongoPart: DoctorConnection<Meshed, OpenMongo> = {
   name: "MongoDB",
   async open({ mesh: { mongoUri, name: meshName } }) {
     const options = { serverSelectionTimeoutMS: waitMs, connectTimeoutMS: waitMs, socketTimeoutMS: waitMs };

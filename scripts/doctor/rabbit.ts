@@ -1,27 +1,27 @@
 /** RabbitMQ: there, new enough, and its queues are quorum queues with the arguments that this release declares. */
 import { connect, type ChannelModel } from "amqplib";
-import { groupQueues, names, retryQueues, type DeclaredQueue } from "../../core/queue/rabbit-topology.ts";
+import { groupQueues, rabbitNames, retryQueues, type DeclaredQueue } from "../../core/queue/rabbit-topology.ts";
 import { followers } from "../../services/followers.ts";
-import { fine, reasonOf, todo, type Check, type Finding, type Part } from "./check.ts";
+import { fine, reasonOf, todo, type DoctorCheck, type Finding, type DoctorConnection } from "./check.ts";
 import type { Meshed } from "./configuration.ts";
 import { versionFinding } from "./versions.ts";
 
-interface Opened extends Meshed {
+interface OpenRabbit extends Meshed {
   readonly connection: ChannelModel;
 }
 
-const version: Check<Opened> = {
+const version: DoctorCheck<OpenRabbit> = {
   name: "RabbitMQ",
-  look({ connection: { connection } }) {
+  run({ connection: { connection } }) {
     const { version: text } = connection.serverProperties as { version?: string };
     return versionFinding("RabbitMQ", text ?? "0");
   },
 };
 
-const queues: Check<Opened> = {
+const queues: DoctorCheck<OpenRabbit> = {
   name: "RabbitMQ queues",
-  async look({ connection, mesh, config }) {
-    const at = names(mesh.name);
+  async run({ connection, mesh, config }) {
+    const at = rabbitNames(mesh.name);
     const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
     const all = [...Object.keys(followers).flatMap((group) => groupQueues(at, group)), ...retryQueues(at, retry)];
     const states = await Promise.all(all.map(async (queue) => ({ queue, state: await stateOf(connection, queue) })));
@@ -64,10 +64,10 @@ async function onChannel(
   }
 }
 
-const dead: Check<Opened> = {
+const dead: DoctorCheck<OpenRabbit> = {
   name: "RabbitMQ dead letters",
-  async look({ connection, mesh }) {
-    const at = names(mesh.name);
+  async run({ connection, mesh }) {
+    const at = rabbitNames(mesh.name);
     const findings: Finding[] = [];
     for (const group of Object.keys(followers)) {
       const channel = await connection.createChannel();
@@ -83,7 +83,7 @@ const dead: Check<Opened> = {
   },
 };
 
-export const rabbitPart: Part<Meshed, Opened> = {
+export const rabbitPart: DoctorConnection<Meshed, OpenRabbit> = {
   name: "RabbitMQ",
   async open(context) {
     const connection = await connect(context.mesh.amqpUrl, { timeout: 5000 });

@@ -1,27 +1,27 @@
 /** Redis: there, new enough, and its clock. */
 import { Redis } from "ioredis";
-import { compareClocks, reasonOf, type Check, type Part } from "./check.ts";
+import { compareClocks, reasonOf, type DoctorCheck, type DoctorConnection } from "./check.ts";
 import type { Meshed } from "./configuration.ts";
 import { versionFinding } from "./versions.ts";
 
-const version: Check<Redis> = {
+const version: DoctorCheck<Redis> = {
   name: "Redis",
-  async look(client) {
+  async run(client) {
     const info = await client.info("server");
     return versionFinding("Redis", /^redis_version:(\S+)/m.exec(info)?.[1] ?? "0");
   },
 };
 
-const clock: Check<Redis> = {
+const clock: DoctorCheck<Redis> = {
   name: "Redis clock",
-  look: (client) =>
+  run: (client) =>
     compareClocks(async () => {
       const [seconds, microseconds] = await client.time();
       return Number(seconds) * 1000 + Number(microseconds) / 1000;
     }),
 };
 
-export const redisPart: Part<Meshed, Redis> = {
+export const redisPart: DoctorConnection<Meshed, Redis> = {
   name: "Redis",
   async open({ mesh: { redisUrl } }) {
     const client = new Redis(redisUrl, { lazyConnect: true, connectTimeout: 5000, commandTimeout: 5000, retryStrategy: () => null });

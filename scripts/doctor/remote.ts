@@ -1,5 +1,5 @@
 /** A running installation from outside: `--url`. What clients see, by HTTP alone. */
-import { fine, compareClocks, reasonOf, todo, type Check, type Finding, type Part } from "./check.ts";
+import { fine, compareClocks, reasonOf, todo, type DoctorCheck, type Finding, type DoctorConnection } from "./check.ts";
 
 const answerMs = 8000;
 
@@ -33,11 +33,11 @@ function partsOf(text: string): Record<string, string> | undefined {
   }
 }
 
-const ready: Check<string> = { name: "Server", look: readinessFindings };
+const ready: DoctorCheck<string> = { name: "Server", run: readinessFindings };
 
-const release: Check<string> = {
+const release: DoctorCheck<string> = {
   name: "API",
-  async look(url) {
+  async run(url) {
     const answer = await ask(url, "/openapi.json");
     const text = await answer.text();
     const version = /"version":\s*"([^"]{1,40})"/.exec(text)?.[1];
@@ -47,9 +47,9 @@ const release: Check<string> = {
   },
 };
 
-const clock: Check<string> = {
+const clock: DoctorCheck<string> = {
   name: "Clock",
-  async look(url) {
+  async run(url) {
     return compareClocks(async () => {
       const answer = await ask(url, "/health");
       await answer.body?.cancel();
@@ -60,9 +60,9 @@ const clock: Check<string> = {
   },
 };
 
-const metrics: Check<string> = {
+const metrics: DoctorCheck<string> = {
   name: "Metrics",
-  async look(url) {
+  async run(url) {
     const { hostname } = new URL(url);
     const answer = await ask(url, "/metrics");
     await answer.body?.cancel();
@@ -73,9 +73,9 @@ const metrics: Check<string> = {
   },
 };
 
-const sockets: Check<string> = {
+const sockets: DoctorCheck<string> = {
   name: "Sockets",
-  async look(url) {
+  async run(url) {
     const answer = await ask(url, "/chat/socket.io/?EIO=4&transport=polling");
     const text = await answer.text();
     if (!/^0\{/.test(text)) return todo(`/chat/socket.io/ answers ${answer.status}: let the proxy pass it on`);
@@ -99,9 +99,9 @@ function upgrades(url: string): Promise<boolean> {
   });
 }
 
-const tls: Check<string> = {
+const tls: DoctorCheck<string> = {
   name: "TLS",
-  async look(url) {
+  async run(url) {
     const { protocol, hostname } = new URL(url);
     if (protocol === "https:") {
       const answer = await ask(url, "/health");
@@ -116,7 +116,7 @@ const tls: Check<string> = {
   },
 };
 
-export const remotePart: Part<string, string> = {
+export const remotePart: DoctorConnection<string, string> = {
   name: "Server",
   async open(url) {
     const answer = await ask(url, "/health");

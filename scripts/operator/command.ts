@@ -15,9 +15,9 @@ export interface Command {
 }
 
 /** After a signal the command has so long to tidy up. */
-const tidyWithinMs = 5000;
+const cleanUpTimeoutMs = 5000;
 
-const complain = (line: string): void => void process.stderr.write(`${line}\n`);
+const printError = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Runs a command and ends the process. */
 export async function run(work: (command: Command) => Promise<void>): Promise<never> {
@@ -26,27 +26,27 @@ export async function run(work: (command: Command) => Promise<void>): Promise<ne
     process.once(name, () => {
       aborting.abort(new Error(`Ended by ${name}`));
       setTimeout(() => {
-        complain(`Ended by ${name}`);
+        printError(`Ended by ${name}`);
         process.exit(1);
-      }, tidyWithinMs);
+      }, cleanUpTimeoutMs);
     });
   }
   try {
     const config = readConfig(process.env);
     armFaults(config.FAULTS);
     const say = (line: string) => void process.stdout.write(`${line}\n`);
-    await work({ config, version: versionOf(), log, say, signal: aborting.signal });
+    await work({ config, version: programVersion(), log, say, signal: aborting.signal });
     process.exit(0);
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [(error as Error).message.replaceAll("\n", " ")];
-    lines.forEach(complain);
+    lines.forEach(printError);
     process.exit(1);
   }
 }
 
-const versionOf = (): string =>
+const programVersion = (): string =>
   (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
 
 const quiet = () => undefined;
-const aloud = (...what: readonly unknown[]) => complain(what.map((one) => (one instanceof Error ? one.message : String(one))).join(" "));
+const aloud = (...what: readonly unknown[]) => printError(what.map((one) => (one instanceof Error ? one.message : String(one))).join(" "));
 const log: Logger = { fatal: aloud, error: aloud, warn: aloud, info: quiet, debug: quiet, trace: quiet };

@@ -1,7 +1,7 @@
 /** What all services declare: their modules are imported, and nothing is started. */
 import { readdir } from "node:fs/promises";
 import type { ServiceSchema } from "moleculer";
-import { declaredBy, type Declared } from "../../core/backup/declared.ts";
+import { serviceDataOf, type ServiceData } from "../../core/backup/declared.ts";
 
 const services = new URL("../../services/", import.meta.url);
 
@@ -11,5 +11,5 @@ export async function allSchemas(): Promise<ServiceSchema[]> {
 }
 
 /** Of their stores. */
-export const declaredByAll = async (): Promise<Declared[]> =>
-  (await allSchemas()).map(declaredBy).filter((declared) => declared !== undefined);
+export const allServiceData = async (): Promise<ServiceData[]> =>
+  (await allSchemas()).map(serviceDataOf).filter((declared) => declared !== undefined);

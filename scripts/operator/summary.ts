@@ -1,7 +1,7 @@
 /** A backup in a few words. */
-import type { Manifest } from "../../core/backup/format.ts";
+import type { BackupManifest } from "../../core/backup/format.ts";
 
-export function summary({ rows, blobs }: Manifest): string {
+export function summary({ rows, blobs }: BackupManifest): string {
   const all = Object.values(rows).reduce((sum, count) => sum + count, 0);
   return `${all} rows (${rows["chat.messages"] ?? 0} messages) and ${blobs.files} files (${(blobs.bytes / 1e6).toFixed(1)} MB)`;
 }

@@ -13,13 +13,13 @@ export default service(admin, {
     async deadLetters({ params: { group, limit }, meta, nodeID: caller }) {
       const letters = await portsOf(this.broker).queue.deadLetters(group, limit);
       const details = { action: admin.deadLetters.name, group, eventId: undefined, letters: letters.length, caller: caller ?? undefined };
-      securityLog(this.broker).note("admin_action", { userId: meta.user?.id, client: meta.client }, details);
+      securityLog(this.broker).record("admin_action", { userId: meta.user?.id, client: meta.client }, details);
       return letters;
     },
     async replay({ params: { group, eventId }, meta, nodeID: caller }) {
       const letters = await portsOf(this.broker).queue.replay(group, eventId);
       const details = { action: admin.replay.name, group, eventId, letters, caller: caller ?? undefined };
-      securityLog(this.broker).note("admin_action", { userId: meta.user?.id, client: meta.client }, details);
+      securityLog(this.broker).record("admin_action", { userId: meta.user?.id, client: meta.client }, details);
       return letters;
     },
   },

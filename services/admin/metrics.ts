@@ -1,7 +1,7 @@
 /** What the operator's service says of the whole installation at each scrape: durable queues, dead letters, the last backup. */
 import type { ServiceBroker } from "moleculer";
 import { Unavailable } from "../../core/errors.ts";
-import { inTime } from "../../core/late.ts";
+import { withTimeout } from "../../core/late.ts";
 import { gauge } from "../../core/metrics/declare.ts";
 import { portsOf } from "../../core/ports.ts";
 
@@ -18,7 +18,7 @@ const withinMs = 2000;
 
 export function collectInstallation(broker: ServiceBroker): void {
   const { queue, installation } = portsOf(broker);
-  const soon = <T>(answer: Promise<T>) => inTime(answer, withinMs, () => new Unavailable());
+  const soon = <T>(answer: Promise<T>) => withTimeout(answer, withinMs, () => new Unavailable());
   /** One question for both metrics of a scrape. */
   let asked: Promise<Awaited<ReturnType<typeof queue.depths>>> | undefined;
   const depths = () => (asked ??= soon(queue.depths()).finally(() => (asked = undefined)));

@@ -1,9 +1,9 @@
 /** Who gets a session: by signing up, by password. And what a new password does to the sessions there are. */
-import type { Client } from "../../core/call.ts";
+import type { ClientInfo } from "../../core/call.ts";
 import { Conflict, Invalid, Unauthenticated } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import { hashOf } from "../../core/security/log.ts";
-import { settle } from "../../core/settle.ts";
+import { accountHashOf } from "../../core/security/log.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import { Duplicate, expect, insert, storeTime, update, updateAll } from "../../core/store/store.ts";
 import { announce } from "../../mixins/outbox.ts";
 import { accountByEmail, accounts, type AccountRow } from "./accounts.repository.ts";
@@ -20,7 +20,7 @@ import { sessions } from "./sessions.repository.ts";
 export async function signUp(
   keeping: Keeping,
   { password, ...who }: { readonly firstName: string; readonly lastName: string; readonly emailId: string; readonly password: string },
-  client: Client | undefined,
+  client: ClientInfo | undefined,
 ): Promise<LogIn> {
   const passwordHash = await hashPassword(password, keeping.config.PASSWORD_COST);
   const account: AccountRow = { _id: newId(), ...who, passwordHash, passwordRev: 1, rev: 1, createdAt: keeping.clock.now() };
@@ -35,7 +35,7 @@ export async function signUp(
     if (error instanceof Duplicate && error.index === "byEmail") throw new Conflict("There is an account with this e-mail address already");
     throw error;
   }
-  keeping.security.note("signed_up", { userId: account._id, client });
+  keeping.security.record("signed_up", { userId: account._id, client });
   return loggedIn(keeping, account, session);
 }
 
@@ -43,9 +43,9 @@ export async function signUp(
 export async function logIn(
   keeping: Keeping,
   { emailId, password }: { readonly emailId: string; readonly password: string },
-  client: Client | undefined,
+  client: ClientInfo | undefined,
 ): Promise<LogIn> {
-  const { outcome } = await settle(keeping.db, async () => {
+  const { outcome } = await commitWithRetry(keeping.db, async () => {
     const account = await accountByEmail(keeping.db, emailId);
     const isRight = await isPassword(password, account?.passwordHash, keeping.config.PASSWORD_COST);
     if (account === undefined || !isRight) {
@@ -59,7 +59,7 @@ export async function logIn(
       outcome: { account, session },
     };
   });
-  keeping.security.note("logged_in", { userId: outcome.account._id, client });
+  keeping.security.record("logged_in", { userId: outcome.account._id, client });
   return loggedIn(keeping, outcome.account, outcome.session);
 }
 
@@ -67,11 +67,11 @@ function noteFailure(
   { security, jwtSecrets }: Keeping,
   account: AccountRow | undefined,
   emailId: string,
-  client: Client | undefined,
+  client: ClientInfo | undefined,
 ): void {
   const reason = account === undefined ? "unknown_account" : "wrong_password";
-  const hash = account === undefined ? hashOf(emailId, jwtSecrets[0]) : undefined;
-  security.note("log_in_failed", { userId: account?._id, client }, { reason, account: hash });
+  const hash = account === undefined ? accountHashOf(emailId, jwtSecrets[0]) : undefined;
+  security.record("log_in_failed", { userId: account?._id, client }, { reason, account: hash });
 }
 
 /**
@@ -83,18 +83,18 @@ export async function changePassword(
   keeping: Keeping,
   { oldPassword, newPassword }: { readonly oldPassword: string; readonly newPassword: string },
   user: { readonly id: string; readonly sessionId: string },
-  client: Client | undefined,
+  client: ClientInfo | undefined,
 ): Promise<void> {
   const { db, config, security } = keeping;
   const who = { userId: user.id, client };
   if (newPassword === oldPassword) {
     throw new Invalid("The new password is the old one", [{ field: "newPassword", message: "must differ from the old password" }]);
   }
-  const { at } = await settle(db, async () => {
+  const { at } = await commitWithRetry(db, async () => {
     const [account, session] = await Promise.all([db.get(accounts, user.id), db.get(sessions, user.sessionId)]);
     if (account === undefined || session?.revokedAt !== null) throw new Unauthenticated();
     if (!(await isPassword(oldPassword, account.passwordHash, config.PASSWORD_COST))) {
-      security.note("password_change_failed", who);
+      security.record("password_change_failed", who);
       throw new Unauthenticated("The old password is wrong");
     }
     const { passwordRev } = account;
@@ -109,7 +109,7 @@ export async function changePassword(
       outcome: undefined,
     };
   });
-  security.note("password_changed", who);
+  security.record("password_changed", who);
   const ended = await announceEndedAt(keeping, user.id, at);
-  if (ended > 0) security.note("sessions_revoked", who, { reason: "passwordChanged", sessions: ended });
+  if (ended > 0) security.record("sessions_revoked", who, { reason: "passwordChanged", sessions: ended });
 }

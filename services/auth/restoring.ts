@@ -1,13 +1,13 @@
 /** Auth's part in a restore: every account is announced anew. */
-import type { Restoring } from "../../core/backup/declared.ts";
+import type { RestoreHooks } from "../../core/backup/declared.ts";
 import { announceAll } from "../../mixins/announcing.ts";
 import { announce } from "../../mixins/outbox.ts";
 import { accounts } from "./accounts.repository.ts";
 import { authEvents } from "./contract.ts";
 import * as present from "./present.ts";
 
-export const restoring: Restoring = {
-  agree: (db) =>
+export const restoring: RestoreHooks = {
+  announceState: (db) =>
     announceAll(db, { from: accounts, index: "byEmail", cursorOf: ({ emailId }) => [emailId] }, (row) =>
       announce(authEvents["user.changed"], { key: row._id, rev: row.rev, payload: present.account(row) }),
     ),

@@ -1,11 +1,11 @@
 /** Sessions: each log-in is one, its token names it, and until the token expires every gateway can learn that it was ended. */
 import type { Logger } from "moleculer";
-import type { Client } from "../../core/call.ts";
+import type { ClientInfo } from "../../core/call.ts";
 import { codeOf } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import { remove, storeTime, update, type Database } from "../../core/store/store.ts";
-import type { SecurityLog, Who } from "../../core/security/log.ts";
+import type { SecurityLog, SecurityActor } from "../../core/security/log.ts";
 import { signToken } from "../../core/tokens.ts";
 import type { AccountRow } from "./accounts.repository.ts";
 import { revocationsChannel, type LogIn, type Revocation } from "./contract.ts";
@@ -29,7 +29,11 @@ const lifetimeMs = 24 * 60 * 60_000;
 const sweep = { everyMs: 60_000, batch: 500, expiredForMs: 5 * 60_000 } as const;
 
 /** A session that begins now, not stored yet. */
-export function newSession({ clock }: Keeping, account: Pick<AccountRow, "_id" | "passwordRev">, client: Client | undefined): SessionRow {
+export function newSession(
+  { clock }: Keeping,
+  account: Pick<AccountRow, "_id" | "passwordRev">,
+  client: ClientInfo | undefined,
+): SessionRow {
   const now = clock.now();
   return {
     _id: newId(),
@@ -57,7 +61,7 @@ export function loggedIn(
 }
 
 /** Ends a session; one that has ended already stays as it is. */
-export async function endSession(keeping: Keeping, sessionId: string, who: Who): Promise<void> {
+export async function endSession(keeping: Keeping, sessionId: string, who: SecurityActor): Promise<void> {
   const { db, security } = keeping;
   try {
     await db.commit([update(sessions, { _id: sessionId, revokedAt: null }, { revokedAt: storeTime, reason: "loggedOut" })]);
@@ -65,7 +69,7 @@ export async function endSession(keeping: Keeping, sessionId: string, who: Who):
     if (codeOf(error) === "CONFLICT") return;
     throw error;
   }
-  security.note("sessions_revoked", who, { reason: "loggedOut", sessions: 1 });
+  security.record("sessions_revoked", who, { reason: "loggedOut", sessions: 1 });
   const session = await db.get(sessions, sessionId);
   if (session !== undefined) announceEnd(keeping, [session as RevokedSession]);
 }

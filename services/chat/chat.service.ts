@@ -3,7 +3,7 @@ import { call, type Ctx } from "../../core/call.ts";
 import { Forbidden } from "../../core/errors.ts";
 import { service } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, type Followed } from "../../mixins/follower.ts";
+import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import { followed } from "../followers.ts";
 import type { RelationEvent } from "../request/contract.ts";
@@ -31,7 +31,7 @@ import { workOf, type Work } from "./work.ts";
 /** What becomes of a message that an action names. */
 type Act = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
 
-async function takeOver(this: { parts: Parts }, { payload }: Followed<RelationEvent>): Promise<void> {
+async function takeOver(this: { parts: Parts }, { payload }: ReceivedEvent<RelationEvent>): Promise<void> {
   await applyRelation(this.parts, payload);
 }
 

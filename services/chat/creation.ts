@@ -1,7 +1,7 @@
 /** Making chats: rows in one commit that rests on how the people stand. */
 import { Forbidden, Invalid, NotFound } from "../../core/errors.ts";
 import { newId, pairKey } from "../../core/ids.ts";
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import { insert, storeTime, type Operation } from "../../core/store/store.ts";
 import { chats, members, type ChatRow, type MemberRow } from "./collections.ts";
 import type { Role } from "./contract.ts";
@@ -76,7 +76,7 @@ export async function createDirect(work: Work, receiverId: string): Promise<{ ch
   const existing = await repository.directChat(pair);
   if (existing !== undefined) return { chat: existing };
 
-  const { outcome } = await settle<{ chat: ChatRow; made?: Made }>(db, async () => {
+  const { outcome } = await commitWithRetry<{ chat: ChatRow; made?: Made }>(db, async () => {
     const others = await repository.directChat(pair);
     if (others !== undefined) return { operations: [], outcome: { chat: others } };
 
@@ -103,7 +103,7 @@ export async function createGroup(work: Work, name: string, participants: readon
   if (others.length < 2) throw participantsError("must name at least two other people");
   if (others.length >= config.GROUP_LIMIT) throw participantsError(`must leave the group at ${config.GROUP_LIMIT} members or fewer`);
 
-  const { outcome } = await settle(db, async () => {
+  const { outcome } = await commitWithRetry(db, async () => {
     const stands = await relationsOf(work, userId, others);
     if (stands.some(({ relation }) => !mayChat(config.CONTACTS, relation.state))) throw new Forbidden("A group is made of one's contacts");
     await refuseUnknown(work, others);

@@ -1,7 +1,7 @@
 /** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
 import { Forbidden, Invalid } from "../../core/errors.ts";
 import type { Infer } from "../../core/schema.ts";
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import { update } from "../../core/store/store.ts";
 import { members } from "./collections.ts";
 import { chat as actions, chatChannel, type Chat } from "./contract.ts";
@@ -22,7 +22,7 @@ export async function changeSettings(work: Work, chatId: string, { mutedUntil, .
   const { db, repository, feed, userId, clock } = work;
   const settings = { ...others, mutedUntil: muteTime(mutedUntil, clock.now()) };
   if (Object.values(settings).every((value) => value === undefined)) throw new Invalid("Name a setting to change");
-  const { outcome } = await settle(db, async () => {
+  const { outcome } = await commitWithRetry(db, async () => {
     const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
     return { operations: [update(members, { _id: member._id, leftSeq: null }, settings)], outcome: { chat, member } };

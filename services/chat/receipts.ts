@@ -1,6 +1,6 @@
 /** Marks of how far members are: kept on their rows beside the chat's sequence, and told in small chats. */
 import { Forbidden, Invalid } from "../../core/errors.ts";
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import { update } from "../../core/store/store.ts";
 import { userChannel } from "../user-notes.ts";
 import { members, type MemberRow } from "./collections.ts";
@@ -16,7 +16,7 @@ import type { Tools, Work } from "./work.ts";
  */
 export async function markRead(work: Work, chatId: string, n: number): Promise<{ chatId: string; readN: number; unread: number }> {
   const { db, repository, userId, receiptNotes } = work;
-  const { outcome } = await settle(db, async () => {
+  const { outcome } = await commitWithRetry(db, async () => {
     const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
     if (n > chat.n) throw new Invalid("There is no such message yet", [{ field: "n", message: `must be at most ${chat.n}` }]);
@@ -44,7 +44,7 @@ export async function markDelivered(
   chatId: string,
   marks: Readonly<Record<string, number>>,
 ): Promise<void> {
-  const { outcome: raised } = await settle(db, async () => {
+  const { outcome: raised } = await commitWithRetry(db, async () => {
     const chat = await repository.chat(chatId);
     if (chat === undefined || chat.memberCount > receiptsUpTo) return { operations: [], outcome: [] };
     const rows = (await repository.members(chatId, Object.keys(marks))).filter(isActive);

@@ -3,7 +3,7 @@
  * refused. The copy is what chat's commits can expect, so that a block and a chat that race come out in one order.
  */
 import { newId, pairKey } from "../../core/ids.ts";
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import { expect, insert, update, type Complete, type Operation } from "../../core/store/store.ts";
 import type { Relation } from "../request/contract.ts";
 import { relations, type RelationRow } from "./collections.ts";
@@ -58,7 +58,7 @@ export async function relationsOf(
  * is refused all the same is not stored: anyone may ask about any pair.
  */
 export async function learnRelation(work: Work, userId: string, otherId: string): Promise<void> {
-  await settle(work.db, async () => {
+  await commitWithRetry(work.db, async () => {
     const stands = await relationsOf(work, userId, [otherId]);
     const good = stands.filter(({ relation, rest }) => rest.op !== "expect" && mayChat(work.config.CONTACTS, relation.state));
     return { operations: good.map(({ rest }) => rest), outcome: undefined };
@@ -70,7 +70,7 @@ export async function learnRelation(work: Work, userId: string, otherId: string)
  * own sequence. Repeats change nothing; a late comer finds the newer state, and is through when that is in force.
  */
 export async function applyRelation({ db, repository, timelines }: Tools, relation: Relation): Promise<void> {
-  const { outcome } = await settle(db, async () => {
+  const { outcome } = await commitWithRetry(db, async () => {
     const [known] = await repository.relations([relation.pair]);
     const newest = newer(known, relation);
     return { operations: newest === known ? [] : [restOn(known, relation)], outcome: newest };

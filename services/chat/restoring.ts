@@ -1,7 +1,7 @@
 /** Chat's part in a restore: heads and messages must fit together, and positions of before are told from those that come. */
-import type { Restoring, Verifier } from "../../core/backup/declared.ts";
+import type { RestoreHooks, RowVerifier } from "../../core/backup/declared.ts";
 import { codeOf } from "../../core/errors.ts";
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import { update, type Database, type Operation } from "../../core/store/store.ts";
 import { chats, messages, type ChatRow, type MessageRow } from "./collections.ts";
 
@@ -18,11 +18,11 @@ interface Sum {
  * A head that lies below its messages would refuse every further one, for its place is taken; one above them leaves holes for ever.
  * Takes memory for each chat, about 200 bytes.
  */
-function verify(): Verifier {
+function verify(): RowVerifier {
   const heads = new Map<string, { readonly n: number; readonly seq: number; readonly hasEnded: boolean }>();
   const sums = new Map<string, Sum>();
   return {
-    row(collection, row) {
+    check(collection, row) {
       if (collection === chats.name) {
         const { _id, n, seq, endedAt } = row as ChatRow;
         heads.set(_id, { n, seq, hasEnded: endedAt != null });
@@ -66,7 +66,7 @@ async function beginEra(db: Database, now: number): Promise<void> {
       ))
     ) {
       for (const { _id } of due) {
-        await settle(db, async () => {
+        await commitWithRetry(db, async () => {
           const row = await db.get(chats, _id);
           return { operations: row !== undefined && isDue(row) ? [jump(row, now)] : [], outcome: undefined };
         });
@@ -92,4 +92,4 @@ async function commits(db: Database, operations: readonly Operation[]): Promise<
   }
 }
 
-export const restoring: Restoring = { verify, beginEra };
+export const restoring: RestoreHooks = { verify, beginEra };

@@ -9,8 +9,8 @@ import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../cor
 import type { Feed } from "../../core/feed/feed.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../core/request-context.ts";
 import { histogram } from "../../core/metrics/declare.ts";
-import { bound } from "../../core/metrics/resources.ts";
-import { backOff, settle } from "../../core/settle.ts";
+import { refusalCounter } from "../../core/metrics/resources.ts";
+import { randomBackOff, commitWithRetry } from "../../core/settle.ts";
 import { Duplicate, expect, type Database } from "../../core/store/store.ts";
 import type { Repository } from "./chat.repository.ts";
 import { chats, messages, type ChatRow, type MemberRow, type MessageRow } from "./collections.ts";
@@ -48,7 +48,7 @@ export interface TimelineParts {
 
 /** Changes a chat's queue holds at most; beyond it senders are told to come back. */
 const maxQueued = 5000;
-const queueBound = bound("chat_queue");
+const queueBound = refusalCounter("chat_queue");
 /** What one commit takes at most. */
 const maxBatch = { changes: 500, bytes: 512 * 1024 };
 const batchChanges = histogram("parley_chat_batch_changes", "Changes of one chat that were judged and committed together", {
@@ -101,7 +101,7 @@ export class Timeline {
    */
   append<R>(change: Change<R>, expiresAt: number = expiry(this.parts.clock)): Promise<R> {
     if (this.queue.length >= maxQueued) {
-      queueBound.refuse();
+      queueBound.countRefusal();
       return Promise.reject(new Unavailable("This chat is too busy, try again"));
     }
     return new Promise<R>((resolve, reject) => {
@@ -172,7 +172,7 @@ export class Timeline {
     this.isAnnouncing = false;
     try {
       // Expected, and not only read: a change that only the primary has so far, of a disk that stood still, is waited for.
-      const { outcome: chat } = await settle(this.parts.db, async () => {
+      const { outcome: chat } = await commitWithRetry(this.parts.db, async () => {
         const head = await this.parts.repository.chat(this.chatId);
         return { operations: head === undefined ? [] : [expect(chats, { _id: head._id, seq: head.seq })], outcome: head };
       });
@@ -197,7 +197,7 @@ export class Timeline {
       const stored = await this.store(draft);
       if (stored === "conflict") {
         this.state = undefined;
-        await backOff(attempt);
+        await randomBackOff(attempt);
       } else if (stored === "repeated") {
         this.announceLater();
         const others = await this.answerStored(open);

@@ -1,5 +1,5 @@
 /** A message as a client sends it, over HTTP or a socket, and as chat takes it: as one of a list, with a clientId. */
-import { DomainError, statusOf, type ErrorCode } from "../../core/errors.ts";
+import { DomainError, statusOf, type DomainErrorCode } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import type { Infer } from "../../core/schema.ts";
 import { chat, type Sent } from "../chat/contract.ts";
@@ -19,6 +19,6 @@ export const toStore = (draft: Draft) => ({ ...draft, clientId: draft.clientId ?
 export function stored(sent: Sent | undefined): Extract<Sent, { ok: true }> {
   if (sent?.ok === true) return sent;
   const { code = "UNAVAILABLE", message = "Not stored, try again", retryAfterMs } = sent?.error ?? {};
-  const known = Object.hasOwn(statusOf, code) ? (code as ErrorCode) : "INTERNAL";
+  const known = Object.hasOwn(statusOf, code) ? (code as DomainErrorCode) : "INTERNAL";
   throw new DomainError(known, message, retryAfterMs === undefined ? {} : { retryAfterMs });
 }

@@ -8,9 +8,9 @@ import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
 import ApiGateway from "moleculer-web";
 import type { Server as SocketServer } from "socket.io";
-import { endStart } from "../../core/broker/lifecycle.ts";
-import { parley } from "../../core/broker/logger.ts";
-import { addCheck, needs } from "../../core/broker/readiness.ts";
+import { abortStart } from "../../core/broker/lifecycle.ts";
+import { operatorLoggerName } from "../../core/broker/logger.ts";
+import { addReadinessCheck, servicesAvailable } from "../../core/broker/readiness.ts";
 import { beginRequest } from "../../core/broker/tracing/requests.ts";
 import type { Config } from "../../core/config.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
@@ -132,7 +132,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
     const { config, feed, clock, installation, limits, blobs, jwtSecrets } = portsOf(this.broker);
     const { broker, logger: log } = this;
     this.server.keepAliveTimeout = config.KEEP_ALIVE_MS;
-    addCheck(broker, "services called", needs(broker, calledActions));
+    addReadinessCheck(broker, "services called", servicesAvailable(broker, calledActions));
     try {
       this.around = {
         limits,
@@ -147,9 +147,9 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
       };
       this.sockets = openSockets(this);
       const port = await listen(this.server, config.PORT, config.HOST);
-      broker.getLogger(parley).info(listening(config, port));
+      broker.getLogger(operatorLoggerName).info(listening(config, port));
     } catch (error) {
-      if (error instanceof StartError) endStart(error.message);
+      if (error instanceof StartError) abortStart(error.message);
       throw error;
     }
   },

@@ -1,21 +1,21 @@
 /** Tells the security log of requests, events and connections that were refused for want of a right, or for their number. */
-import type { Client } from "../../core/call.ts";
+import type { ClientInfo } from "../../core/call.ts";
 import { codeOf, TooMany } from "../../core/errors.ts";
-import type { SecurityLog, Who } from "../../core/security/log.ts";
+import type { SecurityLog, SecurityActor } from "../../core/security/log.ts";
 import type { AddressOf } from "./http/address.ts";
 
 const longestDevice = 200;
 
 /** Who is on the other end. */
-export const clientOf = ({ addressOf }: { readonly addressOf: AddressOf }, request: Parameters<AddressOf>[0]): Client => ({
+export const clientOf = ({ addressOf }: { readonly addressOf: AddressOf }, request: Parameters<AddressOf>[0]): ClientInfo => ({
   device: String(request.headers["user-agent"] ?? "").slice(0, longestDevice),
   address: addressOf(request),
 });
 
 /** @param request  what was asked for: a route's pattern, an event's name; never what a client can make up */
-export function noteRefusal({ security }: { readonly security: SecurityLog }, who: Who, request: string, error: unknown): void {
+export function noteRefusal({ security }: { readonly security: SecurityLog }, who: SecurityActor, request: string, error: unknown): void {
   const code = codeOf(error);
-  if (code === "FORBIDDEN") security.note("access_denied", who, { request });
+  if (code === "FORBIDDEN") security.record("access_denied", who, { request });
   else if (code === "RATE_LIMITED")
-    security.note("limit_reached", who, { request, limit: error instanceof TooMany ? error.limit : undefined });
+    security.record("limit_reached", who, { request, limit: error instanceof TooMany ? error.limit : undefined });
 }

@@ -3,7 +3,7 @@
  * before their tokens expire are held here. Auth announces those on the feed; what the feed lost, the pull brings.
  */
 import type { Logger, ServiceBroker } from "moleculer";
-import { addCheck, needs } from "../../core/broker/readiness.ts";
+import { addReadinessCheck, servicesAvailable } from "../../core/broker/readiness.ts";
 import { call, type Meta } from "../../core/call.ts";
 import type { Clock } from "../../core/clock.ts";
 import { Unavailable } from "../../core/errors.ts";
@@ -43,7 +43,7 @@ interface Surroundings {
   readonly broker: ServiceBroker;
   readonly feed: Feed;
   readonly clock: Clock;
-  readonly installation: Pick<Installation, "era" | "isCertain" | "onNewEra">;
+  readonly installation: Pick<Installation, "era" | "isEraKnown" | "onNewEra">;
   readonly jwtSecrets: JwtSecrets;
   readonly log: Logger;
 }
@@ -71,7 +71,7 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
     for (const listener of listeners) listener(revocation);
   };
 
-  const authAway = needs(broker, [auth.revocations]);
+  const authAway = servicesAvailable(broker, [auth.revocations]);
   const pullAll = async () => {
     const away = authAway();
     if (away !== undefined) throw new Unavailable(away);
@@ -102,9 +102,9 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
     if (!isStopped) timer = setTimeout(() => void pullAndGoOn(), pauseMs);
   };
 
-  const subscription = await feed.listen([revocationsChannel], hear);
+  const subscription = await feed.subscribe([revocationsChannel], hear);
   const stopHearingInterruptions = feed.onInterruption(() => void pullAndGoOn());
-  addCheck(broker, "sessions", () => {
+  addReadinessCheck(broker, "sessions", () => {
     if (answeredAt === undefined) return "waiting for auth";
     return performance.now() - answeredAt > longestSilenceMs ? "auth does not answer" : undefined;
   });
@@ -119,7 +119,7 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
       return session === undefined || hasEnded(session) ? undefined : session;
     },
     hasEnded,
-    isReady: () => answeredAt !== undefined && installation.isCertain(),
+    isReady: () => answeredAt !== undefined && installation.isEraKnown(),
     onRevoked: (listener) => void listeners.add(listener),
     onNewEra: (listener) => installation.onNewEra(listener),
     stop() {

@@ -5,8 +5,8 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Invalid, Unavailable } from "../../core/errors.ts";
-import { whenLate } from "../../core/late.ts";
-import { turns } from "../../core/turns.ts";
+import { startTimeout } from "../../core/late.ts";
+import { fairQueue } from "../../core/turns.ts";
 import type { Picture } from "./images.ts";
 import type { ImageType } from "./types.ts";
 
@@ -46,7 +46,7 @@ const main = fileURLToPath(new URL("image-process.ts", import.meta.url));
 const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "131072" };
 
 export function openDarkroom(): Darkroom {
-  const places = turns({ name: "image_workers", atOnce, mostWaiting, waitMs });
+  const places = fairQueue({ name: "image_workers", atOnce, mostWaiting, waitMs });
   const idle = new Map<ChildProcess, NodeJS.Timeout>();
   const all = new Set<ChildProcess>();
 
@@ -84,7 +84,7 @@ export function openDarkroom(): Darkroom {
 
   return {
     develop: (who, kind, mimeType, fetch) =>
-      places.take(who, async () => {
+      places.run(who, async () => {
         const exposure = { kind, mimeType, bytes: await fetch() };
         const waiting = takeIdle();
         const first = waiting === undefined ? "crashed" : await exposed(waiting, exposure);
@@ -104,7 +104,7 @@ const ofImages: readonly (NodeJS.Signals | null)[] = ["SIGSEGV", "SIGBUS", "SIGI
 
 function answerOf(child: ChildProcess, exposure: Exposure): Promise<Developed | Failure> {
   return new Promise((resolve) => {
-    const hasCome = whenLate(developWithinMs, () => child.kill("SIGKILL"));
+    const hasCome = startTimeout(developWithinMs, () => child.kill("SIGKILL"));
     const settle = (outcome: Developed | Failure) => {
       hasCome();
       child.off("exit", exited).off("error", failed).off("message", settle);

@@ -4,7 +4,7 @@ import { portsOf } from "../../core/ports.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { afterStarted } from "../../mixins/after-started.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, type Followed } from "../../mixins/follower.ts";
+import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { chat } from "../chat/contract.ts";
 import { followed } from "../followers.ts";
 import { profile } from "../profile/contract.ts";
@@ -21,7 +21,7 @@ interface Parts {
   sweeper: Sweeper;
 }
 
-async function drop(this: Parts, { payload: { fileId } }: Followed<{ fileId: string }>): Promise<void> {
+async function drop(this: Parts, { payload: { fileId } }: ReceivedEvent<{ fileId: string }>): Promise<void> {
   await dropUsed(this.keeping, fileId);
 }
 const following = follow(followed.media, { "chat.file.dropped": drop, "profile.picture.dropped": drop });

@@ -1,5 +1,5 @@
 /** Media's part in a restore: whether a file is still in use is asked again, for the news that it was let go may not be in the backup. */
-import type { Restoring } from "../../core/backup/declared.ts";
+import type { RestoreHooks } from "../../core/backup/declared.ts";
 import { update, type Database } from "../../core/store/store.ts";
 import { files } from "./files.repository.ts";
 
@@ -13,4 +13,4 @@ async function agree(db: Database): Promise<void> {
   }
 }
 
-export const restoring: Restoring = { agree };
+export const restoring: RestoreHooks = { announceState: agree };

@@ -71,7 +71,7 @@ function refuseUnfit({ purpose, expiresAt }: AdmittedFile, now: number): void {
 }
 
 /** Call it after every change and before its answer. */
-export const forgetProfile = (cache: Cache, userId: string): Promise<void> => cache.forget([cacheKey(userId)]);
+export const forgetProfile = (cache: Cache, userId: string): Promise<void> => cache.invalidate([cacheKey(userId)]);
 
 /** Whom profile has not heard of yet is answered from auth and not stored: their events are on the way, perhaps by thousands. */
 export async function summariesOf({ db }: Reading, ctx: Ctx<unknown>, userIds: readonly string[]): Promise<ProfileSummary[]> {

@@ -3,7 +3,7 @@ import { call } from "../../core/call.ts";
 import { portsOf } from "../../core/ports.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, type Followed } from "../../mixins/follower.ts";
+import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import type { Account } from "../auth/contract.ts";
 import { followed } from "../followers.ts";
@@ -21,7 +21,7 @@ interface Parts {
 const parts: Mixin<Parts> = {};
 
 /** After sign-up names are changed here and nowhere else, so an event only makes sure that there is a profile. */
-async function addKnown(this: Parts, { payload }: Followed<Account>): Promise<void> {
+async function addKnown(this: Parts, { payload }: ReceivedEvent<Account>): Promise<void> {
   await addProfile(this.reading.db, firstProfile(payload));
 }
 const following = follow(followed.profile, {

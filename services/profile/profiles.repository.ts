@@ -2,7 +2,7 @@
  * Profiles as they are stored, one row a person under the person's own id. A row comes from whichever is first, the event of the
  * sign-up or a look at an account that profile did not know yet; both only add it where it is missing, so neither undoes a change.
  */
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import {
   collection,
   expect,
@@ -61,7 +61,7 @@ export async function addProfile(db: Database, row: ProfileRow): Promise<void> {
 
 /** Changes a live profile; a picture that it had before goes in the same commit. @returns whether there is such a profile */
 export async function changeProfile(db: Database, userId: string, changes: Fields<ProfileRow>): Promise<boolean> {
-  const { outcome } = await settle(db, async () => {
+  const { outcome } = await commitWithRetry(db, async () => {
     const row = await db.get(profiles, userId);
     if (row?.deletedAt !== null) return { operations: [], outcome: false };
     const set: Fields<ProfileRow> = { ...changes, updatedAt: storeTime };
@@ -75,7 +75,7 @@ export async function changeProfile(db: Database, userId: string, changes: Field
  * here: fields that were added later are erased too, even those that only another release knows.
  */
 export async function eraseProfile(db: Database, userId: string): Promise<void> {
-  await settle(db, async () => {
+  await commitWithRetry(db, async () => {
     const row = await db.get(profiles, userId);
     const removal = row === undefined ? [] : [expect(profiles, asSeen(row)), remove(profiles, { _id: userId })];
     const createdAt = row?.createdAt ?? storeTime;

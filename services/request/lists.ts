@@ -31,7 +31,7 @@ export async function listRequests(
 
 /** Call it after every change of these people's requests and before its answer. */
 export const forgetLists = (cache: Cache, userIds: readonly string[]): Promise<void> =>
-  cache.forget(userIds.flatMap((userId) => [cacheKey("sent", userId), cacheKey("received", userId)]));
+  cache.invalidate(userIds.flatMap((userId) => [cacheKey("sent", userId), cacheKey("received", userId)]));
 
 async function withPeople(ctx: Ctx<unknown>, side: Side, requests: readonly ContactRequest[]): Promise<ListedRequest[]> {
   const { user } = sides[side];

@@ -3,7 +3,7 @@ import type { Logger } from "moleculer";
 import type { EventRef } from "../../core/contract.ts";
 import { newId, pairKey } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import { expect, insert, remove, storeTime, update, type Database, type Operation, type StoreTime } from "../../core/store/store.ts";
 import { announce } from "../../mixins/outbox.ts";
 import { requestEvents, type RelationEvent, type RelationState } from "./contract.ts";
@@ -35,7 +35,7 @@ interface Written extends Omit<RequestRow, "createdAt" | "updatedAt"> {
  */
 export async function changePair(keeping: Keeping, act: Act, actor: string, find: Find, message = ""): Promise<RequestRow> {
   const { db, cache, clock } = keeping;
-  const { outcome, at } = await settle<Written>(db, async () => {
+  const { outcome, at } = await commitWithRetry<Written>(db, async () => {
     const { row, other } = await find();
     const next = transition(row, act, { actor, other, now: clock.now() });
     if (next === null) return { operations: [], outcome: row! };

@@ -2,7 +2,7 @@
 import { portsOf } from "../../core/ports.ts";
 import { service, type Mixin } from "../../core/service.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, type Followed } from "../../mixins/follower.ts";
+import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import type { Account } from "../auth/contract.ts";
 import { followed } from "../followers.ts";
@@ -22,7 +22,7 @@ interface Parts {
 }
 const parts: Mixin<Parts> = {};
 
-async function keepKnown(this: Parts, { payload: { userId, emailId }, rev }: Followed<Account>): Promise<void> {
+async function keepKnown(this: Parts, { payload: { userId, emailId }, rev }: ReceivedEvent<Account>): Promise<void> {
   await keepPerson(this.keeping.db, { _id: userId, emailId, rev });
 }
 const following = follow(followed.request, {

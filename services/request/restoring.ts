@@ -1,9 +1,9 @@
 /** Request's part in a restore: how each pair stands is announced anew. */
-import type { Restoring } from "../../core/backup/declared.ts";
+import type { RestoreHooks } from "../../core/backup/declared.ts";
 import { announceAll } from "../../mixins/announcing.ts";
 import { announcement } from "./pairs.ts";
 import { requests } from "./requests.repository.ts";
 
-export const restoring: Restoring = {
-  agree: (db) => announceAll(db, { from: requests, index: "byPair", cursorOf: ({ pair }) => [pair] }, announcement),
+export const restoring: RestoreHooks = {
+  announceState: (db) => announceAll(db, { from: requests, index: "byPair", cursorOf: ({ pair }) => [pair] }, announcement),
 };

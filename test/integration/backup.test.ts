@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { entryBytes, sha256 } from "../../core/backup/tar.ts";
-import { ArchiveWriter, publish } from "../../core/backup/writing.ts";
+import { ArchiveWriter, renameWhole } from "../../core/backup/writing.ts";
 import { MemoryStorage, Parley } from "../../client/index.ts";
 import { heldBy, plain } from "../support/archives.ts";
 import { device, texts, toldBy } from "../support/client.ts";
@@ -274,7 +274,7 @@ describe("a backup's file", () => {
       const archive = await ArchiveWriter.begin(at(name), head);
       if (collection !== undefined) await archive.rows("chat", collection, Readable.from([[JSON.stringify({ _id: "1" })]]));
       await archive.finish({ ...rest, schemas });
-      await publish(at(name));
+      await renameWhole(at(name));
       return refused(name);
     };
     expect(await made("schema.tar", { chat: 99 })).toMatch(

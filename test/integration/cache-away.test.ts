@@ -72,7 +72,7 @@ describeOwnRedis("the cache while Redis is away", () => {
     const { cache } = (node = await startCacheNode(proxy.url));
     await cachedAgain("a", "old");
     await redis.kill();
-    await within(600, "it is forgotten", cache.forget(["a"]));
+    await within(600, "it is forgotten", cache.invalidate(["a"]));
     expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
     await proxy.cut(); // The node would make up for it before we look.
     await redis.start();
@@ -88,7 +88,7 @@ describeOwnRedis("the cache while Redis is away", () => {
     const { cache } = (node = await startCacheNode(proxy.url));
     await cachedAgain("a", "old");
     proxy.freeze();
-    await within(600, "it is forgotten", cache.forget(["a"]));
+    await within(600, "it is forgotten", cache.invalidate(["a"]));
     expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
     await proxy.cut();
     expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
@@ -102,7 +102,7 @@ describeOwnRedis("the cache while Redis is away", () => {
     await node.cache.read("many:1", from("old"));
     await node.cache.read("bystander", from("old"));
     await redis.kill();
-    await node.cache.forget(keys);
+    await node.cache.invalidate(keys);
     await redis.start();
     // Less than a minute, after which nothing is left anyway.
     await eventually("the cache is emptied", async () => (await redis.prefixed(name)).length === 0, 30_000);

@@ -39,8 +39,8 @@ function suite(start: () => Promise<CacheNode>): void {
   testWith("what is forgotten is read from the store again", async ({ cache }) => {
     await cache.read("a", from(1));
     await cache.read("b", from(1));
-    await cache.forget(["a", "b", "never read"]);
-    await cache.forget([]);
+    await cache.invalidate(["a", "b", "never read"]);
+    await cache.invalidate([]);
     expect(await cache.read("a", from(2))).toEqual({ value: 2, source: "database" });
     expect(await cache.read("b", from(2))).toEqual({ value: 2, source: "database" });
   });
@@ -50,7 +50,7 @@ function suite(start: () => Promise<CacheNode>): void {
     const began = Promise.withResolvers<undefined>();
     const slow = cache.read("a", () => (began.resolve(undefined), old.promise));
     await began.promise;
-    await cache.forget(["a"]);
+    await cache.invalidate(["a"]);
     old.resolve(1);
     expect(await slow).toEqual({ value: 1, source: "database" });
     expect(await cache.read("a", from(2))).toEqual({ value: 2, source: "database" });
@@ -88,7 +88,7 @@ function suite(start: () => Promise<CacheNode>): void {
         await cacher.set(key, value);
         return { value, source: "database" as const };
       },
-      forget: (keys) => cacher.del([...keys]),
+      invalidate: (keys) => cacher.del([...keys]),
     };
     expect((await race([plain], 42)).stale).toBeGreaterThan(0);
   });
@@ -115,13 +115,13 @@ describeWith(["redis"], "the cache on Redis, on two nodes", () => {
       await a.cache.read("x", from(1));
       await a.cache.read("x", never);
       expect(await b.cache.read("x", never)).toEqual({ value: 1, source: "cache" });
-      await b.cache.forget(["x"]);
+      await b.cache.invalidate(["x"]);
 
       const old = Promise.withResolvers<number>();
       const began = Promise.withResolvers<undefined>();
       const slow = a.cache.read("x", () => (began.resolve(undefined), old.promise));
       await began.promise;
-      await b.cache.forget(["x"]);
+      await b.cache.invalidate(["x"]);
       old.resolve(1);
       await slow;
       expect(await b.cache.read("x", from(2))).toEqual({ value: 2, source: "database" });

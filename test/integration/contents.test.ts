@@ -1,7 +1,7 @@
 /** A store's contents as a whole: one state of all databases, whatever is written meanwhile. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
-import type { Contents, DeclaredDatabase, Snapshot } from "../../core/store/contents.ts";
+import type { StoreContents, DeclaredDatabase, StoreSnapshot } from "../../core/store/contents.ts";
 import { collection, insert, update, type Database, type Doc } from "../../core/store/store.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { adapters, silent, type TestStore } from "../support/stores.ts";
@@ -16,7 +16,7 @@ const databases: readonly DeclaredDatabase[] = [
   { service: "second", collections: [tails] },
 ];
 
-async function openContents([adapter, where, mesh]: TestStore["place"]): Promise<Contents> {
+async function openContents([adapter, where, mesh]: TestStore["place"]): Promise<StoreContents> {
   if (adapter === "sqlite") return (await import("../../core/store/sqlite/contents.ts")).openSqliteContents(where);
   return (await import("../../core/store/mongo/contents.ts")).openMongoContents(where, mesh, silent);
 }
@@ -24,7 +24,7 @@ async function openContents([adapter, where, mesh]: TestStore["place"]): Promise
 for (const adapter of adapters) {
   describeWith(adapter.needs, `The contents of a store on ${adapter.title}`, () => {
     let opened: TestStore;
-    let contents: Contents;
+    let contents: StoreContents;
     let first: Database;
     let second: Database;
     const _id = newId();
@@ -38,7 +38,7 @@ for (const adapter of adapters) {
       await contents.close();
       await opened.remove();
     });
-    async function rowsOf(snapshot: Snapshot, service: string, c: typeof heads | typeof tails): Promise<Row[]> {
+    async function rowsOf(snapshot: StoreSnapshot, service: string, c: typeof heads | typeof tails): Promise<Row[]> {
       const found: Row[] = [];
       for await (const page of snapshot.rows(service, c)) found.push(...page.map((row) => JSON.parse(row) as Row));
       return found;

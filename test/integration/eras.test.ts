@@ -1,13 +1,20 @@
 /** Eras: how nodes learn of a new one, and what beginning one does to a store. */
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { declaredBy } from "../../core/backup/declared.ts";
-import { prepare } from "../../core/backup/era.ts";
+import { serviceDataOf } from "../../core/backup/declared.ts";
+import { prepareServices } from "../../core/backup/era.ts";
 import { StartError } from "../../core/errors.ts";
 import { newId, pairKey } from "../../core/ids.ts";
-import { changeFacts, holds, openInstallation, openInstallationDatabase, rhythm, type Installation } from "../../core/installation.ts";
+import {
+  updateFacts,
+  holds,
+  openInstallation,
+  openInstallationDatabase,
+  installationTiming,
+  type Installation,
+} from "../../core/installation.ts";
 import { insert, update, type Database } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/relay.ts";
-import { declaredByAll } from "../../scripts/operator/declared.ts";
+import { allServiceData } from "../../scripts/operator/declared.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
 import { chats, messages, type ChatRow } from "../../services/chat/collections.ts";
 import { isVoid } from "../../services/chat/policy.ts";
@@ -37,17 +44,17 @@ describe("A node", () => {
   });
 
   test("is in the first era until another one begins, and says so to who listens", async () => {
-    const node = await open({ ...rhythm, refreshMs: 20 });
+    const node = await open({ ...installationTiming, refreshMs: 20 });
     const told: string[] = [];
     node.onNewEra((era) => told.push(era));
     expect(node.era()).toBe("first");
-    await changeFacts(facts, { era: "second" });
+    await updateFacts(facts, { era: "second" });
     await eventually("it knows", () => node.era() === "second");
     expect(told).toEqual(["second"]);
   });
 
   test("removes no bytes while a backup holds them, and does again when its time is over", async () => {
-    const node = await open(rhythm);
+    const node = await open(installationTiming);
     expect(await node.areBlobsHeld()).toBe(false);
     const now = await opened.store.time();
     await facts.commit([insert(holds, { _id: newId(), until: now - 1 }), insert(holds, { _id: newId(), until: now + 60_000 })]);
@@ -59,11 +66,11 @@ describe("A node", () => {
 
   test("that stood still answers nobody before it has asked again", async () => {
     const node = await open({ refreshMs: 1_000_000, tickMs: 10, standstillMs: 300 });
-    await changeFacts(facts, { era: "second" });
+    await updateFacts(facts, { era: "second" });
     standStill(400);
     expect(() => node.era()).toThrow("Temporarily unavailable");
-    expect(node.isCertain()).toBe(false);
-    await eventually("it has asked", () => node.isCertain());
+    expect(node.isEraKnown()).toBe(false);
+    await eventually("it has asked", () => node.isEraKnown());
     expect(node.era()).toBe("second");
   });
 
@@ -71,10 +78,10 @@ describe("A node", () => {
     ["restored in part", { restoringSince: 1_700_000_000_000 }, /a restore that began at 2023-11-14T22:13:20.000Z has not ended/],
     ["moved", { movedAt: 1_700_000_000_000 }, /was moved elsewhere at 2023-11-14T22:13:20.000Z/],
   ])("does not run on an installation that was %s, nor goes on", async (_what, mark, line) => {
-    const node = await open({ ...rhythm, refreshMs: 20 });
+    const node = await open({ ...installationTiming, refreshMs: 20 });
     const reasons: string[] = [];
-    node.onUnfit((reason) => reasons.push(reason));
-    await changeFacts(facts, mark);
+    node.onStopRequired((reason) => reasons.push(reason));
+    await updateFacts(facts, mark);
     await eventually("it is told", () => reasons.length > 0);
     expect(reasons[0]).toMatch(line);
     const refused = openInstallation(opened.store, silent);
@@ -95,7 +102,7 @@ for (const adapter of adapters) {
       const db = await opened.store.open("chat", [chats]);
       const rows = Array.from({ length: 450 }, (_, index) => chatRow(index + 1));
       for (let from = 0; from < rows.length; from += 150) await db.commit(rows.slice(from, from + 150).map((row) => insert(chats, row)));
-      const declared = [declaredBy(chat)!];
+      const declared = [serviceDataOf(chat)!];
       const read = async () =>
         new Map(
           (
@@ -105,9 +112,9 @@ for (const adapter of adapters) {
             )
           ).map((row) => [row._id, row]),
         );
-      await prepare({ ...opened, log: silent }, declared, true);
+      await prepareServices({ ...opened, log: silent }, declared, true);
       const once = await read();
-      await prepare({ ...opened, log: silent }, declared, true);
+      await prepareServices({ ...opened, log: silent }, declared, true);
       const twice = await read();
       for (const { _id, seq, n } of rows) {
         const [first, second] = [once.get(_id)!, twice.get(_id)!];
@@ -138,7 +145,7 @@ for (const adapter of adapters) {
       ]);
       const file = { _id: newId(), ownerId: one, purpose: "message", state: "kept", since: 1, expiresAt: 1 } as const;
       await media.commit([insert(files, file)]);
-      await prepare({ ...opened, log: silent }, await declaredByAll(), false);
+      await prepareServices({ ...opened, log: silent }, await allServiceData(), false);
       const announced = async (db: Database) => db.page(outbox, { index: "byLease", limit: 10 });
       expect((await announced(auth)).map(({ topic, key, rev }) => [topic, key, rev]).sort()).toEqual(
         [one, two].map((key) => ["auth.user.changed", key, 4]).sort(),
@@ -159,8 +166,8 @@ describe("A backup whose chats don't fit their messages is refused", () => {
   const head = chatRow(3);
   const said = (n: number, seq: number) => ({ _id: newId(), chatId: head._id, n, seq });
   const problem = (rows: readonly (readonly [string, object])[]): string | undefined => {
-    const verifier = declaredBy(chat)!.restoring!.verify!();
-    for (const [collection, row] of rows) verifier.row(collection, row as ChatRow);
+    const verifier = serviceDataOf(chat)!.restoring!.verify!();
+    for (const [collection, row] of rows) verifier.check(collection, row as ChatRow);
     return verifier.problem();
   };
   const message = (n: number, seq: number) => [messages.name, said(n, seq)] as const;

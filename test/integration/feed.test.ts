@@ -36,7 +36,7 @@ const openProxied = async (): Promise<{ proxy: Proxy; near: Feed; far: Feed }> =
 /** What a channel brings from now on. */
 async function heardOn(feed: Feed, ...channels: Channel<Numbered>[]): Promise<{ messages: number[]; stop: () => void }> {
   const messages: number[] = [];
-  const subscription = await feed.listen(channels, ({ n }) => messages.push(n));
+  const subscription = await feed.subscribe(channels, ({ n }) => messages.push(n));
   return { messages, stop: () => subscription.stop() };
 }
 /** On many channels: publishes the moment `listen` has resolved, and waits until each is heard. */
@@ -44,7 +44,7 @@ async function publishOnceHeard(listener: Feed, publisher: Feed): Promise<void> 
   const heard = upTo(200).map(async (n) => {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const own = channel<Numbered>(`channel ${n}`);
-    await listener.listen([own], resolve);
+    await listener.subscribe([own], resolve);
     publisher.publish(own, { n });
     expect(await promise).toEqual({ n });
   });
@@ -80,7 +80,7 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
       const feed = await open();
       const heard: string[] = [];
       const channels = upTo(1000).map((n) => channel<object>(String(n)));
-      await feed.listen(channels, (_, name) => heard.push(name));
+      await feed.subscribe(channels, (_, name) => heard.push(name));
       for (const one of channels) feed.publish(one, {});
       await eventually("all are heard", () => heard.length === 1000);
       expect(heard).toEqual(channels);
@@ -91,7 +91,7 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
       const any = channel<object>("any");
       const sent = { text: 'ünïcødé 🙂 "\n', nested: { list: [1, null, { deep: true }] } };
       const { promise, resolve } = Promise.withResolvers<unknown>();
-      await feed.listen([any], resolve);
+      await feed.subscribe([any], resolve);
       feed.publish(any, sent);
       expect(await within(5000, "it is heard", promise)).toEqual(sent);
     });
@@ -112,7 +112,7 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
       for (const n of upTo(100)) {
         (await heardOn(feed, a)).stop();
         const { promise: heard, resolve } = Promise.withResolvers<unknown>();
-        const again = await feed.listen([a], resolve);
+        const again = await feed.subscribe([a], resolve);
         feed.publish(a, { n });
         expect(await within(5000, "it is heard", heard)).toEqual({ n });
         again.stop();
@@ -122,11 +122,11 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
     test("stopping while a message is handed round keeps it from those not told yet", async () => {
       const feed = await open();
       const heard: string[] = [];
-      await feed.listen([a], () => {
+      await feed.subscribe([a], () => {
         heard.push("first");
         second.stop();
       });
-      const second = await feed.listen([a], () => heard.push("second"));
+      const second = await feed.subscribe([a], () => heard.push("second"));
       const last = await heardOn(feed, a);
       feed.publish(a, { n: 1 });
       await eventually("the last is told", () => last.messages.length === 1);
@@ -137,7 +137,7 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
   describe("listeners' own doings", () => {
     test("one that throws neither stops the others nor reaches the publisher", async () => {
       const feed = await open();
-      await feed.listen([a], () => {
+      await feed.subscribe([a], () => {
         throw new Error("a listener's fault, on purpose");
       });
       const heard = await heardOn(feed, a);
@@ -147,7 +147,7 @@ function promisesOfThePort(open: () => Promise<Feed>): void {
 
     test("what one publishes while hearing comes after, for everybody", async () => {
       const feed = await open();
-      await feed.listen([a], ({ n }) => {
+      await feed.subscribe([a], ({ n }) => {
         if (n === 1) feed.publish(a, { n: 2 });
       });
       const heard = await heardOn(feed, a);
@@ -261,7 +261,7 @@ describeWith(["redis"], "The feed on Redis, its connection", () => {
     await proxy.cut();
     await eventually("it is noticed", () => !near.health().ok);
     const listening = Promise.all([heardOn(near, a), heardOn(near, b)]);
-    const early = await Promise.race([listening, near.listen([], () => undefined).then(() => "still away")]);
+    const early = await Promise.race([listening, near.subscribe([], () => undefined).then(() => "still away")]);
     expect(early).toBe("still away");
     await proxy.mend();
     const [again, other] = await within(10_000, "listening", listening);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
 import { ServiceBroker } from "moleculer";
-import type { Allowance, Limits, Verdict } from "../../core/limits/limits.ts";
+import type { RateLimit, Limits, RateLimitResult } from "../../core/limits/limits.ts";
 import { openMemoryLimits, unlimited } from "../../core/limits/memory.ts";
 import { openRedisLimits } from "../../core/limits/redis.ts";
 import { eventually, within } from "../support/eventually.ts";
@@ -41,13 +41,13 @@ const onNewLimits = (attempt: () => Promise<void>) => () =>
   );
 
 // Far longer than a test takes, so that no window ends in its middle.
-const five: Allowance = { name: "five", points: 5, windowMs: 60_000 };
-const fiveAndThree: Allowance = { name: "burst", points: 5, windowMs: 60_000, burst: 3 };
-const twoASecond: Allowance = { name: "second", points: 2, windowMs: 1000 };
+const five: RateLimit = { name: "five", points: 5, windowMs: 60_000 };
+const fiveAndThree: RateLimit = { name: "burst", points: 5, windowMs: 60_000, burst: 3 };
+const twoASecond: RateLimit = { name: "second", points: 2, windowMs: 1000 };
 
-const take = (limits: Limits, allowance: Allowance, times: number, key = "me"): Promise<Verdict[]> =>
-  Promise.all(Array.from({ length: times }, () => limits.take(allowance, key)));
-const allowed = (verdicts: readonly Verdict[]) => verdicts.filter(({ ok }) => ok).length;
+const take = (limits: Limits, allowance: RateLimit, times: number, key = "me"): Promise<RateLimitResult[]> =>
+  Promise.all(Array.from({ length: times }, () => limits.consume(allowance, key)));
+const allowed = (verdicts: readonly RateLimitResult[]) => verdicts.filter(({ ok }) => ok).length;
 
 function suite(start: () => Promise<Limits>): void {
   const testWith = (title: string, attempt: (limits: Limits) => Promise<void>) =>
@@ -63,7 +63,7 @@ function suite(start: () => Promise<Limits>): void {
 
   testWith("who is refused is told when the window ends", async (limits) => {
     await take(limits, five, 5);
-    const verdict = await limits.take(five, "me");
+    const verdict = await limits.consume(five, "me");
     expect(verdict).toEqual({ ok: false, retryAfterMs: expect.any(Number) });
     const { retryAfterMs } = verdict as { retryAfterMs: number };
     expect(retryAfterMs).toBeGreaterThan(50_000);
@@ -81,14 +81,14 @@ function suite(start: () => Promise<Limits>): void {
     const { retryAfterMs } = verdict as { retryAfterMs: number };
     expect(retryAfterMs).toBeGreaterThanOrEqual(1);
     expect(retryAfterMs).toBeLessThanOrEqual(1000);
-    await eventually("the window ends", async () => (await limits.take(twoASecond, "me")).ok, retryAfterMs + 500);
+    await eventually("the window ends", async () => (await limits.consume(twoASecond, "me")).ok, retryAfterMs + 500);
   });
 
   testWith("each key and each allowance has its own count", async (limits) => {
     await take(limits, five, 6, "me");
-    expect(await limits.take(five, "you")).toEqual({ ok: true });
-    expect(await limits.take(fiveAndThree, "me")).toEqual({ ok: true });
-    expect((await limits.take(five, "me")).ok).toBe(false);
+    expect(await limits.consume(five, "you")).toEqual({ ok: true });
+    expect(await limits.consume(fiveAndThree, "me")).toEqual({ ok: true });
+    expect((await limits.consume(five, "me")).ok).toBe(false);
   });
 
   testWith("a key may hold anything", async (limits) => {
@@ -143,10 +143,10 @@ describeOwnRedis("limits while Redis is away", () => {
 
   test("a frozen Redis costs one call a moment and then nothing; counting goes on in memory", async () => {
     redis.freeze();
-    const first = await within(600, "the first call is answered", limits.take(five, "me"));
-    const others: Verdict[] = [];
+    const first = await within(600, "the first call is answered", limits.consume(five, "me"));
+    const others: RateLimitResult[] = [];
     const aThousand = async () => {
-      for (let i = 0; i < 1000; i++) others.push(await limits.take(five, "me"));
+      for (let i = 0; i < 1000; i++) others.push(await limits.consume(five, "me"));
     };
     await within(200, "a thousand more are answered", aThousand());
     expect(allowed([first, ...others])).toBe(5);

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Logger, ServiceBroker } from "moleculer";
-import type { Hear } from "../../core/feed/hearers.ts";
+import type { MessageListener } from "../../core/feed/hearers.ts";
 import { type Chat, chatChannel, type Membership, type SyncAnswer } from "../../services/chat/contract.ts";
 import { userChannel } from "../../services/user-notes.ts";
 import type { Channel, Feed } from "../../core/feed/feed.ts";
@@ -37,7 +37,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A feed with no manners; `heal` makes it a good one. */
 function badFeed(random: Random) {
-  const hearers = new Map<string, Set<Hear>>();
+  const hearers = new Map<string, Set<MessageListener>>();
   const delayed: (() => void)[] = [];
   let isBad = true;
   const deliver = (channel: string, message: object) => hearers.get(channel)?.forEach((hear) => hear(message, channel));
@@ -50,10 +50,10 @@ function badFeed(random: Random) {
       if (luck > 0.9 && isBad) deliver(channel, message);
       while (delayed.length > 0 && random() < 0.3) delayed.splice(Math.floor(random() * delayed.length), 1)[0]!();
     },
-    async listen(channels, hear) {
+    async subscribe(channels, hear) {
       await turn();
-      for (const channel of channels) hearers.set(channel, (hearers.get(channel) ?? new Set()).add(hear as Hear));
-      return { stop: () => channels.forEach((channel) => hearers.get(channel)?.delete(hear as Hear)) };
+      for (const channel of channels) hearers.set(channel, (hearers.get(channel) ?? new Set()).add(hear as MessageListener));
+      return { stop: () => channels.forEach((channel) => hearers.get(channel)?.delete(hear as MessageListener)) };
     },
     onInterruption: () => () => undefined,
     health: () => ({ ok: true }),

@@ -17,7 +17,7 @@ import { openLocalQueue } from "../../core/queue/local.ts";
 import type { DurableEvent, Queue } from "../../core/queue/queue.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { insert, update, type Database, type Store } from "../../core/store/store.ts";
-import { follow, followings, type Followed } from "../../mixins/follower.ts";
+import { follow, followings, type ReceivedEvent } from "../../mixins/follower.ts";
 import { announce, outbox } from "../../mixins/outbox.ts";
 import { startRelay, type OutboxRow, type Relay } from "../../mixins/relay.ts";
 import { eventually } from "../support/eventually.ts";
@@ -43,9 +43,9 @@ async function start(...services: readonly ServiceSchema[]): Promise<ServiceBrok
 const { shelf: shelfFollows } = followings({ shelf: [thingEvents.changed] });
 
 /** A service that follows things, and what it heard. */
-function shelf(): { service: ServiceSchema; heard: Followed<{ id: string }>[] } {
-  const heard: Followed<{ id: string }>[] = [];
-  const hear = (event: Followed<{ id: string }>) => Promise.resolve(void heard.push(event));
+function shelf(): { service: ServiceSchema; heard: ReceivedEvent<{ id: string }>[] } {
+  const heard: ReceivedEvent<{ id: string }>[] = [];
+  const hear = (event: ReceivedEvent<{ id: string }>) => Promise.resolve(void heard.push(event));
   return { service: { name: "shelf", mixins: [follow(shelfFollows, { "thing.changed": hear })] }, heard };
 }
 /** Less than the relay's pause of 5 s. */

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { connect } from "amqplib";
 import { StartError } from "../../core/errors.ts";
 import { neverAnswered, type DeadLetter, type DurableEvent, type Queue } from "../../core/queue/queue.ts";
-import { names } from "../../core/queue/rabbit-topology.ts";
+import { rabbitNames } from "../../core/queue/rabbit-topology.ts";
 import { openRabbitQueue } from "../../core/queue/rabbit.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { describeWith } from "../support/infra-describe.ts";
@@ -419,7 +419,7 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     const queue = await join();
     const request = await handled(queue, "request");
     const connection = await connect(amqpUrl());
-    await (await connection.createChannel()).deleteQueue(names(name).queue("request"));
+    await (await connection.createChannel()).deleteQueue(rabbitNames(name).queue("request"));
     await connection.close();
     await eventually("it is heard again", async () => {
       await queue.publish(event("user.created"));
@@ -437,7 +437,7 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     // What a process held is back in the queue only some time after its end.
     await eventually("it is given up", async () => {
       const process = await connection.createChannel();
-      if ((await process.get(names(name).queue("slow"))) !== false) deaths += 1;
+      if ((await process.get(rabbitNames(name).queue("slow"))) !== false) deaths += 1;
       await process.close();
       return (await queue.deadLetters("slow", 1)).length > 0;
     });
@@ -457,7 +457,7 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     const slow = await handled(queue, "slow");
     const connection = await connect(amqpUrl());
     const channel = await connection.createConfirmChannel();
-    channel.publish(names(name).events, "slow.topic", Buffer.from("not JSON"));
+    channel.publish(rabbitNames(name).events, "slow.topic", Buffer.from("not JSON"));
     await channel.waitForConfirms();
     await connection.close();
     expect(await dead(queue, "slow", 1)).toEqual([expect.objectContaining({ event: expect.objectContaining({ payload: "not JSON" }) })]);

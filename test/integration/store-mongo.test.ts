@@ -9,7 +9,7 @@ import type { Logger } from "moleculer";
 import mongoose from "mongoose";
 import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import type { Row } from "../../core/store/mongo/collections.ts";
+import type { MongoRow } from "../../core/store/mongo/collections.ts";
 import { pageOf } from "../../core/store/mongo/database.ts";
 import { insert, update, expect as unchanged, type Database } from "../../core/store/store.ts";
 import { eventually, within } from "../support/eventually.ts";
@@ -104,7 +104,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     await db.commit(ids.map((_id, i) => insert(chats, { _id, seq: i, changedAt: time + (i < 90 ? 0 : i) })));
     const client = new mongoose.mongo.MongoClient(opened.place[1]);
     cleanUps.push(() => client.close());
-    const rows = (name: string) => client.db(`${opened.place[2]}_chat`).collection<Row>(name);
+    const rows = (name: string) => client.db(`${opened.place[2]}_chat`).collection<MongoRow>(name);
     for (const cursor of [
       pageOf(rows("messages"), messages, { index: "byN", where: { chatId }, limit: 10 }),
       pageOf(rows("messages"), messages, { index: "byN", where: { chatId }, before: [50], order: "desc", limit: 10 }),
@@ -181,7 +181,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
 
     await disk("alwaysOn");
     const sent = send(first!, chatId, 1);
-    const written = () => client.db("test_chat").collection<Row>("chats").findOne({ _id: chatId });
+    const written = () => client.db("test_chat").collection<MongoRow>("chats").findOne({ _id: chatId });
     await eventually("it is written, though not on disk", async () => (await written())?.["seq"] === 1);
     const refused = expect(second!.commit(late(chatId))).rejects.toThrow();
     const seen = refused.then(() => second!.get(chats, chatId));

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import { rangeOf } from "../../core/store/shapes.ts";
+import { indexRangeOf } from "../../core/store/shapes.ts";
 import { pageQuery } from "../../core/store/sqlite/pages.ts";
 import type { Statement } from "../../core/store/sqlite/statements.ts";
 import { tableOf } from "../../core/store/sqlite/tables.ts";
@@ -205,7 +205,7 @@ test("a page's query reads its index and sorts nothing, at any bounds", async ()
     { from: chats, index: "byChangedAt", order: "desc" },
   ] as const;
   for (const { from, ...query } of queries) {
-    const { sql } = pageQuery(tableOf("chat", from), rangeOf(from, { ...query, limit: 10 }), query.index);
+    const { sql } = pageQuery(tableOf("chat", from), indexRangeOf(from, { ...query, limit: 10 }), query.index);
     plans.push((connection.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[]).map(({ detail }) => detail));
   }
   connection.close();

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
-import { settle } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/settle.ts";
 import * as change from "../../core/store/store.ts";
 import { storeTime, type Database, type Operation } from "../../core/store/store.ts";
 import { describeStores } from "../support/infra-describe.ts";
@@ -52,7 +52,7 @@ describeStores("The store", (open) => {
   test("all who change one row at once get through", async () => {
     const chatId = await newChat();
     const add = () =>
-      settle(db, async () => {
+      commitWithRetry(db, async () => {
         const { seq } = (await db.get(chats, chatId))!;
         return {
           operations: [update(chats, { _id: chatId, seq }, { seq: seq + 1 }), insert(messages, message(chatId, seq + 1))],
@@ -70,7 +70,7 @@ describeStores("The store", (open) => {
   test("what a process judged before it stood still is not committed after", async () => {
     const chatId = await newChat();
     const rename = (seq: number, standStill = () => undefined as unknown) =>
-      settle(db, async () => {
+      commitWithRetry(db, async () => {
         await db.get(chats, chatId);
         standStill();
         return { operations: [update(chats, { _id: chatId }, { seq })], outcome: seq };

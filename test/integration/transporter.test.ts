@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, expect, test } from "@jest/globals";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
-import { moleculers } from "../../core/broker/moleculers.ts";
+import { builtInMiddlewares } from "../../core/broker/moleculers.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { readConfig } from "../../core/config.ts";
 import { followers } from "../../services/followers.ts";
@@ -28,7 +28,7 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
     };
     const options = brokerOptions(readConfig(env), followers);
     // Without what opens the store and Redis.
-    const broker = new ServiceBroker({ ...options, middlewares: [...moleculers], cacher: false, logger: false });
+    const broker = new ServiceBroker({ ...options, middlewares: [...builtInMiddlewares], cacher: false, logger: false });
     for (const service of services) broker.createService(service);
     await broker.start();
     cleanUps.push(() => broker.stop());

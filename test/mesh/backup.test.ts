@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { connect } from "amqplib";
 import { MemoryStorage } from "../../client/index.ts";
 import { newEra } from "../../core/backup/era.ts";
-import { changeFacts, openInstallationDatabase } from "../../core/installation.ts";
-import { names } from "../../core/queue/rabbit-topology.ts";
+import { updateFacts, openInstallationDatabase } from "../../core/installation.ts";
+import { rabbitNames } from "../../core/queue/rabbit-topology.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";
 import type { Doc } from "../../core/store/store.ts";
 import { heldBy, plain, type Held } from "../support/archives.ts";
@@ -132,7 +132,7 @@ describeMesh("A mesh", () => {
     expect(await refusal("restore", ["--from", at("loaded.tar")], env)).toMatch(/^Nodes of the mesh \S+ run/);
     expect(await refusal("backup", ["--to", at("no.tar"), "--move"], env)).toMatch(/^Nodes of the mesh \S+ run/);
     expect(await refusal("restore", ["--from", at("loaded.tar")], other)).toMatch(/^The target is not empty: there are rows of auth/);
-    const queue = names(other["MESH"]!).queue("chat");
+    const queue = rabbitNames(other["MESH"]!).queue("chat");
     const connection = await connect(amqpUrl());
     try {
       const channel = await connection.createConfirmChannel();
@@ -155,7 +155,7 @@ describeMesh("A mesh", () => {
     const { a, b, chatId } = people;
     const line = await a.listen();
     const store = await openMongoStore(mongoUri(), env["MESH"]!, { log: quiet });
-    await changeFacts(await openInstallationDatabase(store), { era: newEra() }).finally(() => store.close());
+    await updateFacts(await openInstallationDatabase(store), { era: newEra() }).finally(() => store.close());
     await line.until("sessionEnded", ({ reason }) => reason === "revoked");
     await eventually("tokens of before are refused everywhere", async () => {
       const answers = await Promise.all(

@@ -1,7 +1,7 @@
 /** What busy nodes bear: one chat that stands still holds up no other, and a gateway that is stopped in full work stops in order. */
 import mongoose from "mongoose";
 import { afterAll, expect, test } from "@jest/globals";
-import type { Row } from "../../core/store/mongo/collections.ts";
+import type { MongoRow } from "../../core/store/mongo/collections.ts";
 import { cameWithin, oneOfThree } from "../support/attempts.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
@@ -40,7 +40,7 @@ describeMesh("Busy nodes", () => {
     const session = client.startSession();
     try {
       session.startTransaction();
-      const chats = client.db(`${own.mesh.env["MESH"]}_chat`).collection<Row>("chats");
+      const chats = client.db(`${own.mesh.env["MESH"]}_chat`).collection<MongoRow>("chats");
       await chats.updateOne({ _id: chatId }, { $set: { held: true } }, { session });
       const began = performance.now();
       const inHeld = held.map((line, i) => line.must("sendMessage", { chatId, text: `Message ${i}` }).then(() => performance.now()));

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { connect } from "amqplib";
-import { names } from "../../core/queue/rabbit-topology.ts";
+import { rabbitNames } from "../../core/queue/rabbit-topology.ts";
 import { doctor, expectToDo, expectWell } from "../support/doctor.ts";
 import { eventually } from "../support/eventually.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../support/infra.ts";
@@ -52,7 +52,7 @@ describeMesh("A doctor of a mesh", () => {
 
   test("tells a queue that is no quorum queue", async () => {
     const env = environment();
-    const queue = names(env.MESH).queue("chat");
+    const queue = rabbitNames(env.MESH).queue("chat");
     const connection = await connect(env["AMQP_URL"]!);
     const channel = await connection.createChannel();
     try {

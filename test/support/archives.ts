@@ -1,11 +1,11 @@
 /** What is in a backup's file, and what there is to compare it with. */
-import type { Manifest } from "../../core/backup/format.ts";
+import type { BackupManifest } from "../../core/backup/format.ts";
 import { entriesOf } from "../../core/backup/reading.ts";
 import { sha256 } from "../../core/backup/tar.ts";
 import type { Doc } from "../../core/store/store.ts";
 
 export interface Held {
-  readonly manifest: Manifest;
+  readonly manifest: BackupManifest;
   /** Rows by `service.collection`, by their ids. */
   readonly rows: Readonly<Record<string, readonly Doc[]>>;
   /** Hashes of bytes by key. */

@@ -1,7 +1,7 @@
 /** Some services in this process, for tests of their actions: a real broker and real embedded ports on a data folder of its own. */
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type LoggerConfig, type Service, type ServiceSchema } from "moleculer";
-import { securityLogger } from "../../core/broker/logger.ts";
+import { securityLoggerName } from "../../core/broker/logger.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { call, type Meta } from "../../core/call.ts";
 import { readConfig } from "../../core/config.ts";
@@ -28,7 +28,7 @@ export async function startServices(...schemas: readonly ServiceSchema[]): Promi
   const options = brokerOptions(config, followers);
   // Tests of actions sign up hundreds; what the security log tells has tests of its own.
   const logging = options.logger as LoggerConfig & { options: { level: object } };
-  Object.assign(logging.options.level, { [securityLogger]: "error" });
+  Object.assign(logging.options.level, { [securityLoggerName]: "error" });
   const broker = new ServiceBroker(options);
   for (const schema of schemas) broker.createService(schema);
   await broker.start();
@@ -69,7 +69,7 @@ export async function hearing(
   channels: readonly Channel[],
 ): Promise<{ readonly channel: string; readonly message: Received }[]> {
   const heard: { channel: string; message: unknown }[] = [];
-  await portsOf(broker).feed.listen(channels, (message, channel) => heard.push({ channel, message }));
+  await portsOf(broker).feed.subscribe(channels, (message, channel) => heard.push({ channel, message }));
   return heard;
 }
 

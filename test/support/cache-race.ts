@@ -4,7 +4,7 @@ import type { Cache } from "../../core/cache/cache.ts";
 import { seeded } from "./seeded.ts";
 
 /** One or several nodes' caches. */
-export type Raced = Pick<Cache, "read" | "forget">;
+export type Raced = Pick<Cache, "read" | "invalidate">;
 
 /**
  * Writers and readers of five keys at random; a fill reads its row some time before it answers.
@@ -23,7 +23,7 @@ export async function race(caches: readonly Raced[], seed: number): Promise<{ re
       const row = any(rows);
       await someTime();
       const version = ++row.stored;
-      await any(caches).forget([row.key]);
+      await any(caches).invalidate([row.key]);
       row.answered = Math.max(row.answered, version);
     }
   };

@@ -1,6 +1,6 @@
 /** Waiting without fixed sleeps: poll until something holds, or say after a deadline what never did. */
 import { setTimeout as pause } from "node:timers/promises";
-import { inTime } from "../../core/late.ts";
+import { withTimeout } from "../../core/late.ts";
 
 const pauseMs = 50;
 /** Where nothing is promised: long enough for a slow machine. */
@@ -39,4 +39,4 @@ export async function eventually<T>(
  * @throws Error  naming what did not happen
  */
 export const within = <T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> =>
-  inTime(promise, timeoutMs, () => new Error(`not within ${timeoutMs} ms: ${what}`));
+  withTimeout(promise, timeoutMs, () => new Error(`not within ${timeoutMs} ms: ${what}`));

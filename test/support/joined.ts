@@ -1,6 +1,6 @@
 /** A broker of the test's own that joins a mesh, as an operator's REPL does: sees its nodes, calls its actions, offers none. */
 import { ServiceBroker } from "moleculer";
-import { moleculers } from "../../core/broker/moleculers.ts";
+import { builtInMiddlewares } from "../../core/broker/moleculers.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { readConfig } from "../../core/config.ts";
 import { followers } from "../../services/followers.ts";
@@ -10,7 +10,7 @@ import type { Mesh } from "./mesh.ts";
 export async function joinMesh(mesh: Mesh, services: readonly string[]): Promise<ServiceBroker> {
   const options = brokerOptions(readConfig(mesh.env), followers);
   // Without our own middlewares: they would open the node's stores and take over the test's signals.
-  const broker = new ServiceBroker({ ...options, middlewares: [...moleculers], cacher: false, logger: false });
+  const broker = new ServiceBroker({ ...options, middlewares: [...builtInMiddlewares], cacher: false, logger: false });
   await broker.start();
   await broker.waitForServices([...services], 20_000);
   return broker;

@@ -3,7 +3,7 @@ import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import mongoose from "mongoose";
 import { readConfig } from "../../core/config.ts";
-import { names, retryDelays } from "../../core/queue/rabbit-topology.ts";
+import { rabbitNames, retryDelays } from "../../core/queue/rabbit-topology.ts";
 import { followers } from "../../services/followers.ts";
 import type { Env } from "./server.ts";
 
@@ -21,7 +21,7 @@ export async function cleanUpMesh(env: Env): Promise<void> {
 }
 
 async function cleanUpRabbit(url: string, name: string, delays: readonly number[]): Promise<void> {
-  const at = names(name);
+  const at = rabbitNames(name);
   const connection = await connect(url);
   const channel = await connection.createChannel();
   const groups = Object.keys(followers);

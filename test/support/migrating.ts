@@ -1,7 +1,7 @@
 /** A service of the tests' own in four releases, whose migrations leave a mark for each row they changed: one too many shows. */
 import { newId } from "../../core/ids.ts";
 import { openMigrated } from "../../core/store/migrate.ts";
-import { contract, expand, schemaOf, type Migration, type Page, type Work } from "../../core/store/migrations.ts";
+import { contract, expand, schemaOf, type Migration, type MigrationPage, type MigrationBatch } from "../../core/store/migrations.ts";
 import { collection, insert, remove, update, type Collection, type Database, type Doc, type Store } from "../../core/store/store.ts";
 import { silent } from "./stores.ts";
 
@@ -21,11 +21,11 @@ export const marks = collection<MarkRow>()("marks", { byName: { fields: ["name",
 export const kept: readonly Collection[] = [things, marks];
 
 /** @param onPage  called between reading and committing a page, with how many were read before */
-export function releases(onPage: (pages: number, page: Page) => unknown = () => undefined): readonly Migration[] {
+export function releases(onPage: (pages: number, page: MigrationPage) => unknown = () => undefined): readonly Migration[] {
   let pages = 0;
   const paged =
     (to: number, change: (row: ThingRow) => readonly ReturnType<typeof insert>[]) =>
-    async (page: Page): Promise<Work> => {
+    async (page: MigrationPage): Promise<MigrationBatch> => {
       const rows = await page.db.page(things, { index: "byName", after: page.cursor ?? [], limit: Math.min(page.limit, 10) });
       await onPage(pages++, page);
       const mark = ({ name }: ThingRow) => insert(marks, { _id: newId(), name, to });

@@ -3,7 +3,7 @@ import { ServiceBroker, type Service, type ServiceSchema } from "moleculer";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { readConfig } from "../../core/config.ts";
 import { events, returns } from "../../core/contract.ts";
-import type { Groups } from "../../core/queue/queue.ts";
+import type { ConsumerGroups } from "../../core/queue/queue.ts";
 import { collection, expect, insert, type Database, type Doc } from "../../core/store/store.ts";
 import { database } from "../../mixins/database.ts";
 import { announce, outbox, relay } from "../../mixins/outbox.ts";
@@ -13,7 +13,7 @@ interface Thing extends Doc {
 }
 export const things = collection<Thing>()("things", {});
 export const thingEvents = events("thing", { changed: returns<{ readonly id: string }>(), ignored: returns<null>() });
-export const groups = { shelf: [thingEvents.changed.topic, thingEvents.ignored.topic] } as const satisfies Groups;
+export const groups = { shelf: [thingEvents.changed.topic, thingEvents.ignored.topic] } as const satisfies ConsumerGroups;
 
 export const outboxService = (): ServiceSchema => ({ name: "thing", mixins: [database("thing", [things, outbox]), relay] });
 

@@ -8,8 +8,8 @@ import { ServiceBroker, type Logger } from "moleculer";
 import { followClock } from "../../core/clock.ts";
 import { newId } from "../../core/ids.ts";
 import { openLocalQueue } from "../../core/queue/local.ts";
-import type { DurableEvent, Groups, Queue, RetryPolicy } from "../../core/queue/queue.ts";
-import { names, retryDelays } from "../../core/queue/rabbit-topology.ts";
+import type { DurableEvent, ConsumerGroups, Queue, RetryPolicy } from "../../core/queue/queue.ts";
+import { rabbitNames, retryDelays } from "../../core/queue/rabbit-topology.ts";
 import { openRabbitQueue } from "../../core/queue/rabbit.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { amqpUrl } from "./infra.ts";
@@ -28,7 +28,7 @@ export const groups = {
   profile: ["user.created", "user.changed"],
   request: ["user.created"],
   slow: ["slow.topic"],
-} as const satisfies Groups;
+} as const satisfies ConsumerGroups;
 const usual: RetryPolicy = { firstDelayMs: 50, attempts: 3 };
 
 export interface LocalBench extends Bench {
@@ -98,7 +98,7 @@ export function rabbitBench(): RabbitBench {
 }
 
 async function removeFromRabbit(name: string, delays: readonly number[]): Promise<void> {
-  const at = names(name);
+  const at = rabbitNames(name);
   const connection = await connect(amqpUrl());
   const channel = await connection.createChannel();
   const queues = [...delays.map(at.retry), ...Object.keys(groups).flatMap((group) => [at.queue(group), at.dead(group)])];

@@ -5,10 +5,10 @@
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import mongoose from "mongoose";
-import { declaredBy } from "../../core/backup/declared.ts";
+import { serviceDataOf } from "../../core/backup/declared.ts";
 import type { ActionRef } from "../../core/contract.ts";
 import { declarations } from "../../core/metrics/declare.ts";
-import { names as queueNames } from "../../core/queue/rabbit-topology.ts";
+import { rabbitNames as queueNames } from "../../core/queue/rabbit-topology.ts";
 import { loadDeclarations } from "../../scripts/metrics-table.ts";
 import { followers } from "../../services/followers.ts";
 import { emitted } from "../../services/gateway/socket/emitted.ts";
@@ -36,7 +36,7 @@ export async function declaredNames(): Promise<Names> {
   }
   const indexes: string[] = [];
   for (const module of await modules("services/*/*.service.ts")) {
-    const declared = declaredBy(module["default"] as object);
+    const declared = serviceDataOf(module["default"] as object);
     for (const { name, indexes: own } of declared?.collections ?? [])
       indexes.push(
         ...Object.entries(own).map(

@@ -4,10 +4,10 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
-import { blobsOn, type Storage } from "../../core/blobs/storage.ts";
+import { checkedBlobs, type BlobAdapter } from "../../core/blobs/storage.ts";
 
 const log = new ServiceBroker({ logger: false }).getLogger("TEST");
-const reading = (bytes: () => Readable): Storage => ({
+const reading = (bytes: () => Readable): BlobAdapter => ({
   write: () => Promise.resolve(),
   read: () => Promise.resolve(bytes()),
   names: () => Readable.from([]),
@@ -23,7 +23,7 @@ test("bytes that fail before anyone reads them end no process, and whoever reads
         this.destroy(new Error("the storage went away"));
       },
     });
-  const bytes = await blobsOn(reading(broken), log).read("0123456789abcdef01234567");
+  const bytes = await checkedBlobs(reading(broken), log).read("0123456789abcdef01234567");
   // The failure passes through the streams in turns of its own.
   for (let turn = 0; turn < 10; turn++) await pause(0);
   expect(bytes!.destroyed).toBe(true);

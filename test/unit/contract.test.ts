@@ -8,7 +8,7 @@ import { call, type Ctx } from "../../core/call.ts";
 import { contract, events, returns, type ActionRef, type EventRef } from "../../core/contract.ts";
 import { channel, type Feed } from "../../core/feed/feed.ts";
 import { newId } from "../../core/ids.ts";
-import { defaultPolicy } from "../../core/policy.ts";
+import { defaultCallPolicy } from "../../core/policy.ts";
 import { emailAddress, id, pageLimit } from "../../core/rules.ts";
 import type { Infer, Input } from "../../core/schema.ts";
 import { service, type Mixin } from "../../core/service.ts";
@@ -147,9 +147,9 @@ describe("what the compiler knows", () => {
       (feed: Feed) => feed.publish(shelf, { _id: "1", text: "x" }),
       // @ts-expect-error a message of another type
       (feed: Feed) => feed.publish(shelf, { n: 1 }),
-      (feed: Feed) => feed.listen([shelf], ({ text }) => text.length),
+      (feed: Feed) => feed.subscribe([shelf], ({ text }) => text.length),
       // @ts-expect-error it brings notes
-      (feed: Feed) => feed.listen([shelf], (message: { n: number }) => message.n),
+      (feed: Feed) => feed.subscribe([shelf], (message: { n: number }) => message.n),
     ];
     expect(uses).toHaveLength(4);
   });
@@ -211,12 +211,12 @@ describe("what becomes of it", () => {
       access: "user",
       timeout: 100,
       retryPolicy: { enabled: true, retries: 2 },
-      bulkhead: { enabled: true, ...defaultPolicy.bulkhead },
+      bulkhead: { enabled: true, ...defaultCallPolicy.bulkhead },
     });
     expect(actions?.["write"]).not.toHaveProperty("strategy");
     expect(actions?.["list"]).toMatchObject({
       visibility: "public",
-      timeout: defaultPolicy.timeoutMs,
+      timeout: defaultCallPolicy.timeoutMs,
       retryPolicy: { enabled: false },
       strategyOptions: { key: "ownerId" },
     });

@@ -1,6 +1,6 @@
 /** How the doctor judges what it measured, and what it never prints. */
 import { expect, test } from "@jest/globals";
-import { clockFinding, isAtLeast, linesOf, linesOfPart, reasonOf, withoutSecrets } from "../../scripts/doctor/check.ts";
+import { clockFinding, isAtLeast, linesOf, linesOfConnection, reasonOf, withoutSecrets } from "../../scripts/doctor/check.ts";
 import { roomFinding } from "../../scripts/doctor/machine.ts";
 
 test("versions are compared by their parts", () => {
@@ -32,7 +32,7 @@ test("secrets and credentials of URLs are never printed", () => {
 });
 
 test("a check that throws, and a part that can't be opened, are a line each", async () => {
-  const failing = { name: "Failing", look: () => Promise.reject(new Error("first line\n    at somewhere")) };
+  const failing = { name: "Failing", run: () => Promise.reject(new Error("first line\n    at somewhere")) };
   expect(await linesOf([failing], undefined)).toEqual([{ name: "Failing", isFine: false, text: "first line" }]);
   const part = {
     name: "Part",
@@ -41,7 +41,7 @@ test("a check that throws, and a part that can't be opened, are a line each", as
     explain: (error: unknown) => `can't be reached (${reasonOf(error)})`,
     checks: [failing],
   };
-  expect(await linesOfPart(part, undefined)).toEqual([
+  expect(await linesOfConnection(part, undefined)).toEqual([
     { name: "Part", isFine: false, text: "can't be reached (connect ECONNREFUSED ::1:1)" },
   ]);
 });

@@ -1,7 +1,7 @@
 /** Giving up on what does not come: in time, and not sooner because this process stood still. */
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
-import { whenLate } from "../../core/late.ts";
+import { startTimeout } from "../../core/late.ts";
 
 const standStill = (ms: number) => {
   for (const until = performance.now() + ms; performance.now() < until;);
@@ -10,7 +10,7 @@ const standStill = (ms: number) => {
 /** @returns what came first: the answer, or that it was given up */
 async function first(withinMs: number, answer: Promise<string>, meanwhile = () => undefined as unknown): Promise<string> {
   const late = Promise.withResolvers<string>();
-  const hasCome = whenLate(withinMs, () => late.resolve("given up"));
+  const hasCome = startTimeout(withinMs, () => late.resolve("given up"));
   meanwhile();
   return Promise.race([answer, late.promise]).finally(hasCome);
 }
@@ -25,7 +25,7 @@ test("what does not come is given up", async () => {
 
 test("what comes is not", async () => {
   let hasGivenUp = false;
-  const hasCome = whenLate(20, () => (hasGivenUp = true));
+  const hasCome = startTimeout(20, () => (hasGivenUp = true));
   hasCome();
   await pause(60);
   expect(hasGivenUp).toBe(false);

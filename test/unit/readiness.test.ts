@@ -1,7 +1,7 @@
 /** What a node needs of other services before it is ready. */
 import { afterEach, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
-import { needs } from "../../core/broker/readiness.ts";
+import { servicesAvailable } from "../../core/broker/readiness.ts";
 import { contract, returns } from "../../core/contract.ts";
 import { service } from "../../core/service.ts";
 import { calledActions } from "../../services/gateway/called-actions.ts";
@@ -21,13 +21,13 @@ async function start(...schemas: readonly ReturnType<typeof service>[]): Promise
 
 test("a service that is called is needed, unless its contract says that it is optional", async () => {
   await start(service(main, { actions }));
-  expect(needs(broker, [main.ping, spare.ping])()).toBeUndefined();
+  expect(servicesAvailable(broker, [main.ping, spare.ping])()).toBeUndefined();
   await broker.destroyService("main");
-  expect(needs(broker, [main.ping, spare.ping, main.ping])()).toBe("away: main");
+  expect(servicesAvailable(broker, [main.ping, spare.ping, main.ping])()).toBe("away: main");
 });
 
 test("a gateway needs the services that its routes and events call", async () => {
   await start();
-  expect(needs(broker, calledActions)()).toBe("away: auth, profile, request, chat, media");
-  expect(needs(broker, [...calledActions, spare.ping])()).toBe("away: auth, profile, request, chat, media");
+  expect(servicesAvailable(broker, calledActions)()).toBe("away: auth, profile, request, chat, media");
+  expect(servicesAvailable(broker, [...calledActions, spare.ping])()).toBe("away: auth, profile, request, chat, media");
 });

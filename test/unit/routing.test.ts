@@ -1,12 +1,12 @@
 /** Rendezvous hashing: every node picks alike, and only the keys of a node that came or went move. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { Context, ServiceBroker } from "moleculer";
-import { pick, Routing } from "../../core/broker/routing.ts";
+import { pickNode, Routing } from "../../core/broker/routing.ts";
 import { newId } from "../../core/ids.ts";
 
 const nodes = ["a", "b", "c", "d", "e"].map((id) => ({ id: `node-${id}` }));
 const keys = Array.from({ length: 5000 }, newId);
-const placed = (among: typeof nodes) => new Map(keys.map((key) => [key, pick(among, key).id]));
+const placed = (among: typeof nodes) => new Map(keys.map((key) => [key, pickNode(among, key).id]));
 
 test("the order in which nodes are known does not matter", () => {
   const before = placed(nodes);
@@ -59,12 +59,12 @@ describe("as Moleculer's strategy", () => {
   afterEach(() => broker.stop());
 
   test("calls go by the param it is told to", () => {
-    expect(used("on", (chatId) => ({ chatId }))).toEqual(keys.slice(0, 200).map((key) => pick(nodes, key).id));
+    expect(used("on", (chatId) => ({ chatId }))).toEqual(keys.slice(0, 200).map((key) => pickNode(nodes, key).id));
   });
   test("a node not heard of for a while is passed over, unless none is heard of", () => {
     const heard = nodes.filter(({ id }) => id !== "node-c");
     const by = (chatId: string) => ({ chatId });
-    expect(used("on", by, { "node-c": 4 })).toEqual(keys.slice(0, 200).map((key) => pick(heard, key).id));
+    expect(used("on", by, { "node-c": 4 })).toEqual(keys.slice(0, 200).map((key) => pickNode(heard, key).id));
     expect(used("on", by, Object.fromEntries(nodes.map(({ id }) => [id, 4])))).toEqual(used("on", by));
   });
   test.each([

@@ -5,7 +5,7 @@ import { ServiceBroker } from "moleculer";
 import { registryOf } from "../../core/metrics/declare.ts";
 import { securityEventNames, securityEvents } from "../../core/security/events.ts";
 import { LineBudget } from "../../core/security/line-budget.ts";
-import { hashOf, securityLog } from "../../core/security/log.ts";
+import { accountHashOf, securityLog } from "../../core/security/log.ts";
 import { outOfDate } from "../../scripts/markdown-table.ts";
 import { securityTable } from "../../scripts/security-table.ts";
 import type { Received } from "../support/person.ts";
@@ -29,17 +29,17 @@ const client = { address: "192.0.2.7", device: "Test" };
 
 test("one who causes an event without end has so many lines, and another still has theirs", () => {
   const budget = new LineBudget({ ofOne: 10, ofAll: 100 });
-  const told = Array.from({ length: 1000 }, () => budget.take("a")).filter(Boolean);
+  const told = Array.from({ length: 1000 }, () => budget.consume("a")).filter(Boolean);
   expect(told).toHaveLength(10);
-  expect(budget.take("b")).toBe(true);
+  expect(budget.consume("b")).toBe(true);
   expect(budget.renew()).toEqual({ count: 990, most: [{ key: "a", count: 990 }] });
   expect(budget.renew()).toBeUndefined();
-  expect(budget.take("a")).toBe(true);
+  expect(budget.consume("a")).toBe(true);
 });
 
 test("any number of addresses has so many lines together, and takes so much memory", () => {
   const budget = new LineBudget({ ofOne: 10, ofAll: 100 });
-  const told = Array.from({ length: 100_000 }, (_, i) => budget.take(`${i}`)).filter(Boolean);
+  const told = Array.from({ length: 100_000 }, (_, i) => budget.consume(`${i}`)).filter(Boolean);
   expect(told).toHaveLength(100);
   const leftOut = budget.renew();
   expect(leftOut?.count).toBe(99_900);
@@ -49,7 +49,7 @@ test("any number of addresses has so many lines together, and takes so much memo
 test("what was left out is told when the node stops", async () => {
   const { broker, lines } = listening();
   await broker.start();
-  for (let i = 0; i < 25; i++) securityLog(broker).note("access_denied", { client }, { request: "GET /chat/members/:chatId" });
+  for (let i = 0; i < 25; i++) securityLog(broker).record("access_denied", { client }, { request: "GET /chat/members/:chatId" });
   await broker.stop();
   expect(lines().filter(({ request }) => request !== undefined)).toHaveLength(10);
   expect(await registryOf(broker).metrics()).toContain('parley_security_events_total{event="access_denied"} 25');
@@ -59,17 +59,17 @@ test("what was left out is told when the node stops", async () => {
 test("a client's name can't end a line, nor tell a terminal anything", async () => {
   const { broker, lines } = listening();
   const device = 'Evil\r\n{"security":"logged_in"}\u001b[2J\u009b2J\u202e\u2028';
-  securityLog(broker).note("logged_in", { userId: "65f0c0ffee65f0c0ffee65f0", client: { address: "192.0.2.7", device } });
+  securityLog(broker).record("logged_in", { userId: "65f0c0ffee65f0c0ffee65f0", client: { address: "192.0.2.7", device } });
   expect(lines()).toHaveLength(1);
   expect(lines()[0]).toMatchObject({ security: "logged_in", device: 'Evil??{"security":"logged_in"}?[2J?2J??' });
   await broker.stop();
 });
 
 test("a hash tells whether two addresses are one, to who has the secret only", () => {
-  expect(hashOf("ada@example.org", "a")).toBe(hashOf("ada@example.org", "a"));
-  expect(hashOf("ada@example.org", "a")).not.toBe(hashOf("ben@example.org", "a"));
-  expect(hashOf("ada@example.org", "a")).not.toBe(hashOf("ada@example.org", "b"));
-  expect(hashOf("ada@example.org", "a")).toMatch(/^[0-9a-f]{16}$/);
+  expect(accountHashOf("ada@example.org", "a")).toBe(accountHashOf("ada@example.org", "a"));
+  expect(accountHashOf("ada@example.org", "a")).not.toBe(accountHashOf("ben@example.org", "a"));
+  expect(accountHashOf("ada@example.org", "a")).not.toBe(accountHashOf("ada@example.org", "b"));
+  expect(accountHashOf("ada@example.org", "a")).toMatch(/^[0-9a-f]{16}$/);
 });
 
 test("the page's table is up to date", async () => {

@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
-import { SpanExporter, collectorOf } from "../../core/broker/tracing/exporter.ts";
+import { SpanExporter, traceCollectorOf } from "../../core/broker/tracing/exporter.ts";
 import { registryOf } from "../../core/metrics/declare.ts";
 import { newId } from "../../core/ids.ts";
 import { NotFound } from "../../core/errors.ts";
@@ -111,5 +111,5 @@ test.each([
   ["https://traces.example.org/zipkin/api/v2/spans?key=1", "https://traces.example.org/zipkin/api/v2/spans?key=1", undefined],
   ["http://me:p%40ss@collector/zipkin", "http://collector/zipkin/api/v2/spans", `Basic ${Buffer.from("me:p@ss").toString("base64")}`],
 ])("TRACING_URL %s means %s", (given, url, authorization) => {
-  expect(collectorOf(given)).toMatchObject({ url, headers: authorization === undefined ? {} : { Authorization: authorization } });
+  expect(traceCollectorOf(given)).toMatchObject({ url, headers: authorization === undefined ? {} : { Authorization: authorization } });
 });

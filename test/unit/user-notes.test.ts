@@ -23,7 +23,7 @@ test("a note that the table does not have does not compile", () => {
     // @ts-expect-error what another channel carries
     (feed) => feed.publish(channel<{ n: number }>("numbers"), { event: "requestReceived", data }),
     // @ts-expect-error a listener of something else
-    (feed) => void feed.listen([ada], ({ n }: { n: number }) => n),
+    (feed) => void feed.subscribe([ada], ({ n }: { n: number }) => n),
   ];
   expect(uses).toHaveLength(8);
 });
@@ -31,7 +31,7 @@ test("a note that the table does not have does not compile", () => {
 test("a note comes as it was published, on the channel of its person", async () => {
   const feed = openLocalFeed();
   const heard: UserNote[] = [];
-  await feed.listen([userChannel("ada")], (note) => heard.push(note));
+  await feed.subscribe([userChannel("ada")], (note) => heard.push(note));
   feed.publish(userChannel("ben"), { event: "chatRemoved", data: { chatId: "c" } });
   feed.publish(userChannel("ada"), { event: "chatRemoved", data: { chatId: "d" } });
   expect(heard).toEqual([{ event: "chatRemoved", data: { chatId: "d" } }]);

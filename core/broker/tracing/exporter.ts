@@ -6,21 +6,21 @@ import { TracerExporters, type Logger, type Span, type Tracer } from "moleculer"
 import { codeOf } from "../../errors.ts";
 import { counter } from "../../metrics/declare.ts";
 import { traceIdOf } from "../../request-context.ts";
-import { parley } from "../logger.ts";
+import { operatorLoggerName } from "../logger.ts";
 
 const spans = counter("parley_trace_spans_total", "Spans of traces, by what became of them", ["outcome"]);
 
 /** Spans that wait to be sent, about 0.5 kB each. More are dropped, and counted. */
-const mostWaiting = 5000;
-const spansARequest = 500;
-const everyMs = 1000;
-const answerWithinMs = 5000;
+const maxWaiting = 5000;
+const spansPerRequest = 500;
+const sendEveryMs = 1000;
+const sendTimeoutMs = 5000;
 /** At the end the last spans are sent, but a collector that hangs delays no stop for longer. */
-const lastAnswerWithinMs = 1000;
+const finalSendTimeoutMs = 1000;
 /** A collector that stays away is told of once in this time. */
-const tellEveryMs = 60_000;
+const logEveryMs = 60_000;
 
-interface Collector {
+interface TraceCollector {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -33,7 +33,7 @@ export interface SpanCounts {
 }
 
 /** @param tracingUrl  the collector's address; `/api/v2/spans` is added where it isn't there. May hold a user and a password. */
-export function collectorOf(tracingUrl: string): Collector {
+export function traceCollectorOf(tracingUrl: string): TraceCollector {
   const url = new URL(tracingUrl);
   const { username, password } = url;
   url.username = url.password = "";
@@ -46,41 +46,41 @@ export function collectorOf(tracingUrl: string): Collector {
 }
 
 export class SpanExporter extends TracerExporters.Zipkin {
-  private readonly collector: Collector;
+  private readonly collector: TraceCollector;
   private waiting: object[] = [];
   private sending: Promise<void> | undefined;
   private log: Logger | undefined;
   private counts = { sent: 0, dropped: 0 };
   private readonly ending = new AbortController();
-  private toldAt = -Infinity;
-  private isAway = false;
+  private loggedAt = -Infinity;
+  private isCollectorDown = false;
 
   constructor(tracingUrl: string) {
     super({});
-    this.collector = collectorOf(tracingUrl);
+    this.collector = traceCollectorOf(tracingUrl);
   }
 
   override init(tracer: Tracer): void {
     TracerExporters.Base.prototype.init.call(this, tracer);
-    this.log = tracer.broker.getLogger(parley);
+    this.log = tracer.broker.getLogger(operatorLoggerName);
     spans.collect(tracer.broker, () => [
       [{ outcome: "sent" }, this.counts.sent],
       [{ outcome: "dropped" }, this.counts.dropped],
     ]);
-    this.timer = setInterval(() => this.flush(), everyMs).unref();
+    this.timer = setInterval(() => this.flush(), sendEveryMs).unref();
   }
 
   /** Sends what waits, and gives up on it after a second. */
   // eslint-disable-next-line @typescript-eslint/no-misused-promises -- Moleculer waits for it; its types lack that
   override async stop(): Promise<void> {
     clearInterval(this.timer);
-    setTimeout(() => this.ending.abort(new Error("this node stops")), lastAnswerWithinMs).unref();
+    setTimeout(() => this.ending.abort(new Error("this node stops")), finalSendTimeoutMs).unref();
     await this.sending;
     await this.sendAll();
   }
 
   override spanFinished(span: Span): void {
-    if (this.waiting.length >= mostWaiting) this.counts.dropped++;
+    if (this.waiting.length >= maxWaiting) this.counts.dropped++;
     // Made at once: a span that waits would keep its call in memory.
     else this.waiting.push(this.makePayload(span));
   }
@@ -111,43 +111,43 @@ export class SpanExporter extends TracerExporters.Zipkin {
 
   private async sendAll(): Promise<void> {
     while (this.waiting.length > 0) {
-      const spans = this.waiting.splice(0, spansARequest);
+      const spans = this.waiting.splice(0, spansPerRequest);
       const refusal = await send(this.collector, spans, this.ending.signal);
       this.counts[refusal === undefined ? "sent" : "dropped"] += spans.length;
-      this.tell(refusal);
+      this.logOutcome(refusal);
       if (refusal !== undefined) return;
     }
   }
 
-  private tell(refusal: string | undefined): void {
+  private logOutcome(refusal: string | undefined): void {
     if (refusal === undefined) {
-      if (this.isAway) this.log?.info("The tracing collector takes spans again");
-      this.isAway = false;
+      if (this.isCollectorDown) this.log?.info("The tracing collector takes spans again");
+      this.isCollectorDown = false;
       return;
     }
-    this.isAway = true;
-    if (performance.now() - this.toldAt < tellEveryMs) return;
-    this.toldAt = performance.now();
+    this.isCollectorDown = true;
+    if (performance.now() - this.loggedAt < logEveryMs) return;
+    this.loggedAt = performance.now();
     const { host } = new URL(this.collector.url);
     this.log?.warn(`The tracing collector ${host} does not take spans (${refusal}); ${this.counts.dropped} dropped so far`);
   }
 }
 
 /** @returns why they were not taken */
-async function send({ url, headers }: Collector, spans: readonly object[], ending: AbortSignal): Promise<string | undefined> {
+async function send({ url, headers }: TraceCollector, spans: readonly object[], ending: AbortSignal): Promise<string | undefined> {
   try {
     const answer = await fetch(url, {
       method: "POST",
       headers,
       body: JSON.stringify(spans),
       redirect: "manual",
-      signal: AbortSignal.any([ending, AbortSignal.timeout(answerWithinMs)]),
+      signal: AbortSignal.any([ending, AbortSignal.timeout(sendTimeoutMs)]),
     });
     await answer.body?.cancel();
     return answer.ok ? undefined : `status ${answer.status}`;
   } catch (error) {
     const { name, message, cause } = error as Error;
-    if (name === "TimeoutError") return `no answer within ${answerWithinMs} ms`;
+    if (name === "TimeoutError") return `no answer within ${sendTimeoutMs} ms`;
     return (cause as { code?: string } | undefined)?.code ?? message;
   }
 }

@@ -7,7 +7,7 @@ import { newId } from "../../ids.ts";
 import type { DurableEvent } from "../../queue/queue.ts";
 import { currentRequest, inRequest, traceIdOf } from "../../request-context.ts";
 
-interface Beginning {
+interface RequestStart {
   readonly requestId: string;
   /** What is done: `GET /chat/messages/:chatId`, `socket sendMessage`. Without anything that tells people apart. */
   readonly name: string;
@@ -19,19 +19,19 @@ interface Beginning {
  * Works on a request that comes from outside, and decides whether it is traced.
  * @param work  is given the request's span when it is traced
  */
-export function beginRequest<R>(broker: ServiceBroker, begin: Beginning, work: (span?: Span) => Promise<R>): Promise<R> {
+export function beginRequest<R>(broker: ServiceBroker, begin: RequestStart, work: (span?: Span) => Promise<R>): Promise<R> {
   const { requestId, name, service } = begin;
   const { tracer } = broker;
   if (!tracer.isEnabled() || !tracer.shouldSample(Object.create(null) as Span)) return inRequest({ requestId }, () => work());
   const span = tracer.startSpan(name, { type: "request", traceID: requestId, service: { name: service }, sampled: true });
-  return spanned(broker, span, work);
+  return inSpan(broker, span, work);
 }
 
 /**
  * Works on a durable event as a step of the request that announced it; its id is known here already.
  * @param service  that follows the event
  */
-export function followRequest<R>(
+export function resumeRequest<R>(
   broker: ServiceBroker,
   { origin, topic }: Pick<DurableEvent, "origin" | "topic">,
   service: string,
@@ -41,7 +41,7 @@ export function followRequest<R>(
   if (requestId === undefined || spanId === undefined || !broker.tracer.isEnabled()) return work();
   const begin = { type: "event", traceID: requestId, parentID: spanId, service: { name: service }, sampled: true };
   const span = broker.tracer.startSpan(topic, begin);
-  return spanned(broker, span, work);
+  return inSpan(broker, span, work);
 }
 
 /** The outermost middleware of actions: their lines and calls carry the request of whoever called. */
@@ -68,10 +68,10 @@ function traced(broker: ServiceBroker, { id, requestID, parentID }: Context, nam
   if (!broker.tracer.isEnabled()) return inRequest({ requestId, traceId: traceIdOf(requestId) }, run);
   const service = { name: name.split(".")[0]! };
   const begin = { id, type: "action", traceID: requestId, parentID, service, sampled: true };
-  return spanned(broker, broker.tracer.startSpan(name, begin), run);
+  return inSpan(broker, broker.tracer.startSpan(name, begin), run);
 }
 
-async function spanned<R>({ nodeID }: ServiceBroker, span: Span, work: (span: Span) => Promise<R>): Promise<R> {
+async function inSpan<R>({ nodeID }: ServiceBroker, span: Span, work: (span: Span) => Promise<R>): Promise<R> {
   const { traceID: requestId } = span;
   span.addTags({ node: nodeID });
   try {

@@ -9,12 +9,12 @@ import type { StartError } from "../../errors.ts";
 import { brokenIndex, changedIndex, renamedIndex } from "../indexes.ts";
 import type { Collection, Index } from "../store.ts";
 
-export interface Row {
+export interface MongoRow {
   readonly _id: string;
   readonly [field: string]: unknown;
 }
-export type Rows = mongo.Collection<Row>;
-export type Collections = ReadonlyMap<string, Rows>;
+export type MongoRows = mongo.Collection<MongoRow>;
+export type MongoCollections = ReadonlyMap<string, MongoRows>;
 
 /** The adapter sets `strictQuery: true` for the whole process, with which a condition on an unknown field means every row. */
 mongoose.set("strictQuery", "throw");
@@ -42,22 +42,22 @@ export const indexedTypes = ["string", "number", "bool"];
  * Makes what is missing, and leaves alone what it does not know: an index may be another release's, whose nodes run beside this one.
  * @throws StartError  an index of the same name is another one; rows that are equal in a new unique index
  */
-export async function makeCollections(connection: Connection, collections: readonly Collection[]): Promise<Collections> {
+export async function createCollections(connection: Connection, collections: readonly Collection[]): Promise<MongoCollections> {
   const made = await Promise.all(
     collections.map(async (collection) => {
       const adapter = new ServiceAdapter(connection, collection.name);
-      return [collection.name, await make(adapter.db, adapter.model.collection.collectionName, collection)] as const;
+      return [collection.name, await createCollection(adapter.db, adapter.model.collection.collectionName, collection)] as const;
     }),
   );
-  return new Map([...made, [clock, await makeClock(connection.db!)]]);
+  return new Map([...made, [clockCollection, await createClock(connection.db!)]]);
 }
 
 /** A collection with one row, whose only use is that a transaction which reads it learns the server's time. */
-export const clock = "_clock";
+export const clockCollection = "_clock";
 
-async function makeClock(db: mongo.Db): Promise<Rows> {
-  const rows = db.collection<Row>(clock);
-  await unless([duplicateKey], () => rows.insertOne({ _id: clock }));
+async function createClock(db: mongo.Db): Promise<MongoRows> {
+  const rows = db.collection<MongoRow>(clockCollection);
+  await ignoringCodes([duplicateKey], () => rows.insertOne({ _id: clockCollection }));
   return rows;
 }
 
@@ -65,21 +65,26 @@ const duplicateKey = 11000;
 const namespaceExists = 48;
 const indexDiffers = [85, 86];
 
-async function make(db: mongo.Db, name: string, collection: Collection): Promise<Rows> {
-  await unless([namespaceExists], () => db.createCollection(name));
-  const rows = db.collection<Row>(name);
+async function createCollection(db: mongo.Db, name: string, collection: Collection): Promise<MongoRows> {
+  await ignoringCodes([namespaceExists], () => db.createCollection(name));
+  const rows = db.collection<MongoRow>(name);
   for (const [index, declared] of Object.entries(collection.indexes)) {
     const { fields, unique = false } = declared;
     const key = Object.fromEntries(fields.map((field) => [field, 1 as const]));
     const held = Object.fromEntries(fields.map((field) => [field, { $type: indexedTypes }]));
     const options = { name: index, ...(unique ? { unique, partialFilterExpression: held } : {}) };
-    const created = await unless([duplicateKey, ...indexDiffers], () => rows.createIndex(key, options));
-    if (created === undefined) throw await refusal(rows, collection, index, declared);
+    const created = await ignoringCodes([duplicateKey, ...indexDiffers], () => rows.createIndex(key, options));
+    if (created === undefined) throw await indexErrorOf(rows, collection, index, declared);
   }
   return rows;
 }
 
-async function refusal(rows: Rows, collection: Collection, index: string, { fields, unique = false }: Index<never>): Promise<StartError> {
+async function indexErrorOf(
+  rows: MongoRows,
+  collection: Collection,
+  index: string,
+  { fields, unique = false }: Index<never>,
+): Promise<StartError> {
   const there = await rows.indexes();
   if (there.some(({ name }) => name === index)) return changedIndex(collection, index);
   const same = there.find((one) => Object.keys(one.key as object).join() === fields.join() && (one["unique"] === true) === unique);
@@ -87,7 +92,7 @@ async function refusal(rows: Rows, collection: Collection, index: string, { fiel
 }
 
 /** @returns undefined when MongoDB answers with one of these codes */
-async function unless<T>(codes: readonly number[], attempt: () => Promise<T>): Promise<T | undefined> {
+async function ignoringCodes<T>(codes: readonly number[], attempt: () => Promise<T>): Promise<T | undefined> {
   try {
     return await attempt();
   } catch (error) {

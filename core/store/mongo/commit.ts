@@ -5,41 +5,47 @@ import { Conflict } from "../../errors.ts";
 import { faultPoint } from "../../faults.ts";
 import { checkOperation } from "../shapes.ts";
 import type { Operation } from "../store.ts";
-import type { Collections } from "./collections.ts";
+import type { MongoCollections } from "./collections.ts";
 import { duplicateOf, isTransient, isUnknownOutcome, withStoreErrors } from "./failures.ts";
-import { isAtomic, Overtaken, readTime, runsOf, write, writeTimed, type Doing } from "./operations.ts";
+import { isAtomic, UpsertRace, readServerTime, batchesOf, write, writeWithServerTime, type WriteContext } from "./operations.ts";
 
 /**
  * For so long a commit is tried again. A writer that died in mid-transaction keeps its rows for the server's transaction
  * lifetime, 3 s, and up to 1.5 s more until the server looks.
  */
-const patienceMs = 8000;
+const retryForMs = 8000;
 const backOffMs = { first: 5, longest: 250 };
 
 /** @returns the commit's time by the server's clock, epoch milliseconds */
-export function commit(client: mongo.MongoClient, collections: Collections, operations: readonly Operation[]): Promise<number> {
+export function commit(client: mongo.MongoClient, collections: MongoCollections, operations: readonly Operation[]): Promise<number> {
   operations.forEach(checkOperation);
   return withStoreErrors(() =>
-    isAtomic(operations) ? writeTimed(operations[0], { collections }) : repeated(client, collections, operations),
+    isAtomic(operations)
+      ? writeWithServerTime(operations[0], { collections })
+      : commitTransactionWithRetry(client, collections, operations),
   );
 }
 
-async function repeated(client: mongo.MongoClient, collections: Collections, operations: readonly Operation[]): Promise<number> {
-  const deadline = Date.now() + patienceMs;
+async function commitTransactionWithRetry(
+  client: mongo.MongoClient,
+  collections: MongoCollections,
+  operations: readonly Operation[],
+): Promise<number> {
+  const deadline = Date.now() + retryForMs;
   for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
     try {
-      return await transaction(client, collections, operations, deadline);
+      return await tryTransaction(client, collections, operations, deadline);
     } catch (error) {
-      if (!(isTransient(error) || error instanceof Overtaken) || Date.now() + waitMs > deadline) throw error;
+      if (!(isTransient(error) || error instanceof UpsertRace) || Date.now() + waitMs > deadline) throw error;
     }
     // Without chance in it, two writers that met would meet again.
     await pause(waitMs * (0.5 + Math.random()));
   }
 }
 
-async function transaction(
+async function tryTransaction(
   client: mongo.MongoClient,
-  collections: Collections,
+  collections: MongoCollections,
   operations: readonly Operation[],
   deadline: number,
 ): Promise<number> {
@@ -63,17 +69,17 @@ async function transaction(
  * A transaction meets what others wrote as soon as they did, readers when a majority has it on disk. Whoever is refused reads anew
  * to see why, and must not find what they knew already: so a read of this session, which comes after its refusal, is waited for.
  */
-async function untilReadable(doing: Required<Doing>): Promise<void> {
-  if (doing.session.inTransaction()) await doing.session.abortTransaction();
-  await readTime(doing);
+async function untilReadable(context: Required<WriteContext>): Promise<void> {
+  if (context.session.inTransaction()) await context.session.abortTransaction();
+  await readServerTime(context);
 }
 
 /** The first command brings the server's time, which all others write. */
-async function writeAll(operations: readonly Operation[], doing: Required<Doing>): Promise<number> {
+async function writeAll(operations: readonly Operation[], context: Required<WriteContext>): Promise<number> {
   const [first, ...others] = operations as [Operation, ...Operation[]];
   const timedFirst = first.op === "insert" || first.op === "update" || first.op === "expect";
-  const at = timedFirst ? await writeTimed(first, doing) : await readTime(doing);
-  for (const run of runsOf(timedFirst ? others : operations)) await write(run, at, doing);
+  const at = timedFirst ? await writeWithServerTime(first, context) : await readServerTime(context);
+  for (const run of batchesOf(timedFirst ? others : operations)) await write(run, at, context);
   return at;
 }
 

@@ -1,27 +1,27 @@
 /** The port's conditions and pages in MongoDB's terms. */
 import mongoose, { type mongo } from "mongoose";
-import { conditions, uniqueKey, type Range, type Scalar } from "../shapes.ts";
+import { checkedConditions, uniqueKey, type IndexRange, type Scalar } from "../shapes.ts";
 import type { Collection } from "../store.ts";
-import { indexedTypes, type Row } from "./collections.ts";
+import { indexedTypes, type MongoRow } from "./collections.ts";
 
 const { MaxKey, MinKey } = mongoose.mongo;
 
 /** Counts the writes to a row, also those that change none of its values: MongoDB fences only what a transaction writes. */
-export const lock = "_lock";
+export const lockField = "_lock";
 
 /** Rows with these values. */
-export function matching(c: Collection, where: object): mongo.Filter<Row> {
-  return Object.fromEntries(conditions(c, where).map(([field, value]) => [field, { $eq: value }]));
+export function filterOf(c: Collection, where: object): mongo.Filter<MongoRow> {
+  return Object.fromEntries(checkedConditions(c, where).map(([field, value]) => [field, { $eq: value }]));
 }
 
 /** The one row with this unique key, and the condition's other values. */
-export function matchingOne(c: Collection, where: object): mongo.Filter<Row> {
-  const filter = matching(c, where);
+export function uniqueFilter(c: Collection, where: object): mongo.Filter<MongoRow> {
+  const filter = filterOf(c, where);
   const key = uniqueKey(c, where);
   if (key[0] === "_id") return filter;
   // Said in the index's own words, or MongoDB would not know that the partial index holds the row.
   const held = key.map((field) => [field, { ...(filter[field] as object), $type: indexedTypes }]);
-  return { ...filter, ...Object.fromEntries(held) } as mongo.Filter<Row>;
+  return { ...filter, ...Object.fromEntries(held) } as mongo.Filter<MongoRow>;
 }
 
 /**
@@ -29,7 +29,7 @@ export function matchingOne(c: Collection, where: object): mongo.Filter<Row> {
  * looked at, also with a bound of several fields.
  * @returns undefined when nothing lies between the bounds
  */
-export function keysOf({ fields, equal, after, before }: Range): { min: mongo.Document; max: mongo.Document } | undefined {
+export function indexBoundsOf({ fields, equal, after, before }: IndexRange): { min: mongo.Document; max: mongo.Document } | undefined {
   if (after.length > 0 && before.length > 0 && !liesBelow(after, before)) return undefined;
   const isWhole = (values: readonly Scalar[]) => equal.length + values.length === fields.length;
   const first = [...equal, ...after];
@@ -46,9 +46,9 @@ export function keysOf({ fields, equal, after, before }: Range): { min: mongo.Do
 
 /** Whether one bound lies below the other: their first difference decides, in MongoDB's order of numbers, then texts by their bytes. */
 function liesBelow(lower: readonly Scalar[], upper: readonly Scalar[]): boolean {
-  const place = lower.findIndex((value, i) => value !== upper[i]);
-  if (place < 0 || place >= upper.length) return false;
-  const [low, high] = [lower[place]!, upper[place]!];
+  const index = lower.findIndex((value, i) => value !== upper[i]);
+  if (index < 0 || index >= upper.length) return false;
+  const [low, high] = [lower[index]!, upper[index]!];
   if (typeof low !== typeof high) return typeof low === "number";
   return typeof low === "string" ? Buffer.compare(Buffer.from(low), Buffer.from(high as string)) < 0 : low < high;
 }

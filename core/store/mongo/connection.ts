@@ -22,7 +22,7 @@ const options: ConnectOptions = {
 };
 const backOffMs = { first: 250, longest: 5000 };
 /** A dead writer's transaction, and the rows it wrote, are kept for so long: more, and a chat stands still for longer than promised. */
-export const longestTransactionSeconds = 5;
+export const maxTransactionSeconds = 5;
 
 export async function connect(uri: string, log: Logger): Promise<Connection> {
   for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
@@ -35,7 +35,7 @@ export async function connect(uri: string, log: Logger): Promise<Connection> {
       return connection;
     } catch (error) {
       await connection.destroy().catch(() => undefined);
-      refuseHopeless(error as Error);
+      throwIfHopeless(error as Error);
       log.warn(`MongoDB can't be reached, trying again in ${waitMs} ms: ${(error as Error).message}`);
     }
     await pause(waitMs);
@@ -44,13 +44,13 @@ export async function connect(uri: string, log: Logger): Promise<Connection> {
 
 const authenticationFailed = 18;
 
-function refuseHopeless(error: Error & { code?: unknown }): void {
+function throwIfHopeless(error: Error & { code?: unknown }): void {
   if (error.code === authenticationFailed) throw new StartError("MONGO_URI: MongoDB refuses the user or the password");
   if (error.name === "MongoParseError") throw new StartError(`MONGO_URI: ${error.message}`);
 }
 
 /** @throws StartError  no replica set, so there would be no transactions */
-export async function refuseUnfit(connection: Connection, log: Logger): Promise<void> {
+export async function assertReplicaSet(connection: Connection, log: Logger): Promise<void> {
   const admin = connection.db!.admin();
   const { setName, msg } = await admin.command({ hello: 1 });
   if (setName === undefined && msg !== "isdbgrid")
@@ -58,7 +58,7 @@ export async function refuseUnfit(connection: Connection, log: Logger): Promise<
   const name = "transactionLifetimeLimitSeconds";
   try {
     const seconds = Number((await admin.command({ getParameter: 1, [name]: 1 }))[name]);
-    if (seconds > longestTransactionSeconds) {
+    if (seconds > maxTransactionSeconds) {
       log.warn(
         `MongoDB keeps a dead node's transaction for ${seconds} s, and its chat stands still meanwhile: run mongod with --setParameter ${name}=3`,
       );

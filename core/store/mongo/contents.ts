@@ -7,9 +7,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import type { mongo } from "mongoose";
 import { CommandError } from "../../errors.ts";
-import type { Contents, DeclaredDatabase, JsonRows, Snapshot } from "../contents.ts";
+import type { StoreContents, DeclaredDatabase, JsonRows, StoreSnapshot } from "../contents.ts";
 import type { Collection } from "../store.ts";
-import { lock } from "./conditions.ts";
+import { lockField } from "./conditions.ts";
 import { connect } from "./connection.ts";
 
 const pageSize = 500;
@@ -22,18 +22,18 @@ const snapshotTooOld = 239;
 const snapshotUnavailable = 246;
 const noSuchCollection = 26;
 const collectionExists = 48;
-const mostTries = 50;
+const maxTries = 50;
 const tryAgainMs = 100;
 
 /** @throws StartError  wrong credentials */
-export async function openMongoContents(uri: string, mesh: string, log: Logger): Promise<Contents> {
+export async function openMongoContents(uri: string, mesh: string, log: Logger): Promise<StoreContents> {
   const connection = await connect(uri, log);
   const client = connection.getClient();
   const databaseOf = (service: string): mongo.Db => client.db(`${mesh}_${service}`);
   const rowsOf = (service: string, { name }: Collection) => databaseOf(service).collection(name);
 
   /** A session that reads one state: the first read, of a collection that there is, decides on its time. */
-  async function begin(): Promise<mongo.ClientSession> {
+  async function beginSession(): Promise<mongo.ClientSession> {
     const installation = databaseOf("installation");
     for (let tries = 1; ; tries++) {
       const session = client.startSession({ snapshot: true });
@@ -44,7 +44,7 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
       } catch (error) {
         const { code } = error as { code?: number };
         // Made just now, by this or by a node: no state that has it is a majority's yet.
-        if ((code !== snapshotUnavailable && code !== collectionExists) || tries === mostTries) throw error;
+        if ((code !== snapshotUnavailable && code !== collectionExists) || tries === maxTries) throw error;
       }
       await session.endSession();
       await pause(tryAgainMs);
@@ -53,12 +53,15 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
 
   return {
     kind: "mongodb",
-    async snapshot(say): Promise<Snapshot> {
-      await sayIfLong(client, mesh, say);
-      const session = await begin();
+    async snapshot(say): Promise<StoreSnapshot> {
+      await warnIfLong(client, mesh, say);
+      const session = await beginSession();
       return {
         async *rows(service, collection): AsyncGenerator<JsonRows> {
-          const cursor = rowsOf(service, collection).find({}, { session, readConcern, projection: { [lock]: 0 }, batchSize: pageSize });
+          const cursor = rowsOf(service, collection).find(
+            {},
+            { session, readConcern, projection: { [lockField]: 0 }, batchSize: pageSize },
+          );
           try {
             let page: string[] = [];
             for await (const row of cursor) {
@@ -103,7 +106,7 @@ const tooOld = (): CommandError =>
   );
 
 /** Compares the time that reading may take with the time that MongoDB keeps a state for. */
-async function sayIfLong(client: mongo.MongoClient, mesh: string, say: (line: string) => void): Promise<void> {
+async function warnIfLong(client: mongo.MongoClient, mesh: string, say: (line: string) => void): Promise<void> {
   const admin = client.db().admin();
   const parameter = await admin.command({ getParameter: 1, [windowParameter]: 1 }).catch(() => undefined);
   const windowSeconds = Number(parameter?.[windowParameter] ?? 300);

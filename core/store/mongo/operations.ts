@@ -4,8 +4,8 @@ import { Conflict } from "../../errors.ts";
 import { newId } from "../../ids.ts";
 import { writtenFields } from "../shapes.ts";
 import { storeTime, type Operation } from "../store.ts";
-import { clock, type Collections, type Row, type Rows } from "./collections.ts";
-import { lock, matching, matchingOne } from "./conditions.ts";
+import { clockCollection, type MongoCollections, type MongoRow, type MongoRows } from "./collections.ts";
+import { lockField, filterOf, uniqueFilter } from "./conditions.ts";
 import { duplicateOf } from "./failures.ts";
 
 type Insert = Extract<Operation, { op: "insert" }>;
@@ -13,10 +13,10 @@ type Touch = Extract<Operation, { op: "update" | "expect" }>;
 type Upsert = Extract<Operation, { op: "upsert" }>;
 
 /** Someone else added the row that an upsert was about to add: the commit is done again, and finds it. */
-export class Overtaken extends Error {}
+export class UpsertRace extends Error {}
 
-export interface Doing {
-  readonly collections: Collections;
+export interface WriteContext {
+  readonly collections: MongoCollections;
   readonly session?: mongo.ClientSession;
 }
 
@@ -24,28 +24,28 @@ export interface Doing {
 export const isAtomic = (operations: readonly Operation[]): operations is readonly [Insert | Touch] =>
   operations.length === 1 && (operations[0]!.op === "insert" || operations[0]!.op === "update");
 
-export function rowsOf(collections: Collections, { in: c }: { readonly in: Operation["in"] }): Rows {
+export function rowsOf(collections: MongoCollections, { in: c }: { readonly in: Operation["in"] }): MongoRows {
   const rows = collections.get(c.name);
   if (rows === undefined) throw new Error(`${c.name} is not a collection of this service`);
   return rows;
 }
 
 const serverTime = { $toLong: "$$NOW" };
-const longestMs = 6000;
+const maxTimeMs = 6000;
 
 /**
  * An insert or update that takes its time from the server and returns it: a process that froze with a time in its hands would
  * otherwise write, when it goes on, what others have looked past already.
  */
-export async function writeTimed(operation: Insert | Touch, { collections, session }: Doing): Promise<number> {
+export async function writeWithServerTime(operation: Insert | Touch, { collections, session }: WriteContext): Promise<number> {
   const rows = rowsOf(collections, operation);
-  const options = { ...within(session), returnDocument: "after", projection: { _id: 0, at: serverTime } } as const;
+  const options = { ...sessionOrLimit(session), returnDocument: "after", projection: { _id: 0, at: serverTime } } as const;
   const answered =
     operation.op === "insert"
       ? await rows.findOneAndUpdate(absent(operation.doc._id), [{ $replaceWith: literal(operation.doc) }], { ...options, upsert: true })
       : await rows.findOneAndUpdate(
-          matchingOne(operation.in, operation.where),
-          [{ $set: { ...fieldsOf(set(operation)), [lock]: next } }],
+          uniqueFilter(operation.in, operation.where),
+          [{ $set: { ...fieldsOf(set(operation)), [lockField]: lockIncrement } }],
           options,
         );
   if (answered === null) throw new Conflict();
@@ -53,16 +53,16 @@ export async function writeTimed(operation: Insert | Touch, { collections, sessi
 }
 
 /** The server's time, in a transaction or out of it. */
-export async function readTime({ collections, session }: Required<Doing>): Promise<number> {
-  const options = { ...(session.inTransaction() ? {} : { maxTimeMS: longestMs }), projection: { _id: 0, at: serverTime } };
-  const answered = await collections.get(clock)!.findOne({ _id: clock }, { session, ...options });
+export async function readServerTime({ collections, session }: Required<WriteContext>): Promise<number> {
+  const options = { ...(session.inTransaction() ? {} : { maxTimeMS: maxTimeMs }), projection: { _id: 0, at: serverTime } };
+  const answered = await collections.get(clockCollection)!.findOne({ _id: clockCollection }, { session, ...options });
   return answered!["at"] as number;
 }
 
-const next = { $add: [{ $ifNull: [`$${lock}`, 0] }, 1] };
+const lockIncrement = { $add: [{ $ifNull: [`$${lockField}`, 0] }, 1] };
 /** Matches no row, so that the row is added, or clashes with the one that has this id. */
-const absent = (_id: string) => ({ _id: { $eq: _id }, [lock]: { $type: "minKey" } }) as mongo.Filter<Row>;
-const within = (session: mongo.ClientSession | undefined) => (session === undefined ? { maxTimeMS: longestMs } : { session });
+const absent = (_id: string) => ({ _id: { $eq: _id }, [lockField]: { $type: "minKey" } }) as mongo.Filter<MongoRow>;
+const sessionOrLimit = (session: mongo.ClientSession | undefined) => (session === undefined ? { maxTimeMS: maxTimeMs } : { session });
 const set = (operation: Touch): object => (operation.op === "update" ? operation.set : {});
 const fieldsOf = (values: object): mongo.Document =>
   Object.fromEntries(
@@ -78,69 +78,72 @@ function literal(doc: object): mongo.Document {
 }
 
 /** Operations that follow each other and go to MongoDB as one command: equal in kind and collection. */
-export function runsOf(operations: readonly Operation[]): Operation[][] {
-  const runs: Operation[][] = [];
+export function batchesOf(operations: readonly Operation[]): Operation[][] {
+  const batches: Operation[][] = [];
   for (const operation of operations) {
-    const run = runs.at(-1);
-    const joins = run !== undefined && run[0]!.in.name === operation.in.name && kindOf(run[0]!) === kindOf(operation);
-    if (joins && kindOf(operation) !== "alone") run.push(operation);
-    else runs.push([operation]);
+    const batch = batches.at(-1);
+    const joins = batch !== undefined && batch[0]!.in.name === operation.in.name && kindOf(batch[0]!) === kindOf(operation);
+    if (joins && kindOf(operation) !== "alone") batch.push(operation);
+    else batches.push([operation]);
   }
-  return runs;
+  return batches;
 }
 const kindOf = ({ op }: Operation): "insert" | "touch" | "alone" =>
   op === "insert" ? "insert" : op === "update" || op === "expect" ? "touch" : "alone";
 
 /** @throws Conflict, Overtaken */
-export async function write(run: readonly Operation[], at: number, { collections, session }: Required<Doing>): Promise<void> {
-  const operation = run[0]!;
+export async function write(batch: readonly Operation[], at: number, { collections, session }: Required<WriteContext>): Promise<void> {
+  const operation = batch[0]!;
   const rows = rowsOf(collections, operation);
   switch (operation.op) {
     case "insert":
       await rows.insertMany(
-        (run as Insert[]).map(({ doc }) => timed(doc, at) as Row),
+        (batch as Insert[]).map(({ doc }) => withCommitTime(doc, at) as MongoRow),
         { session },
       );
       return;
     case "update":
     case "expect": {
-      const updates = (run as Touch[]).map((touch) => ({
-        updateOne: { filter: matchingOne(touch.in, touch.where), update: changing(set(touch), at) },
+      const updates = (batch as Touch[]).map((touch) => ({
+        updateOne: { filter: uniqueFilter(touch.in, touch.where), update: changing(set(touch), at) },
       }));
       const { matchedCount } = await rows.bulkWrite(updates, { session });
-      if (matchedCount < run.length) throw new Conflict();
+      if (matchedCount < batch.length) throw new Conflict();
       return;
     }
     case "updateAll":
-      await rows.updateMany(matching(operation.in, operation.where), changing(operation.set, at), { session });
+      await rows.updateMany(filterOf(operation.in, operation.where), changing(operation.set, at), { session });
       return;
     case "remove":
-      await rows.deleteMany(matching(operation.in, operation.where), { session });
+      await rows.deleteMany(filterOf(operation.in, operation.where), { session });
       return;
     case "upsert":
-      await changeOrAdd(rows, operation, at, session);
+      await upsertRow(rows, operation, at, session);
       return;
   }
 }
 
-async function changeOrAdd(rows: Rows, { in: c, key, set, insert }: Upsert, at: number, session: mongo.ClientSession): Promise<void> {
-  const { matchedCount } = await rows.updateOne(matchingOne(c, key), changing(set, at), { session });
+async function upsertRow(rows: MongoRows, { in: c, key, set, insert }: Upsert, at: number, session: mongo.ClientSession): Promise<void> {
+  const { matchedCount } = await rows.updateOne(uniqueFilter(c, key), changing(set, at), { session });
   if (matchedCount > 0) return;
   try {
-    await rows.insertOne(timed({ _id: newId(), ...key, ...set, ...insert }, at) as Row, { session });
+    await rows.insertOne(withCommitTime({ _id: newId(), ...key, ...set, ...insert }, at) as MongoRow, { session });
   } catch (error) {
     const own =
       "_id" in key ? "_id" : Object.entries(c.indexes).find(([, { fields }]) => (fields as string[]).every((field) => field in key))?.[0];
-    if (duplicateOf(error)?.index === own) throw new Overtaken();
+    if (duplicateOf(error)?.index === own) throw new UpsertRace();
     throw error;
   }
 }
 
-function changing(values: object, at: number): mongo.UpdateFilter<Row> {
-  const update: mongo.Document = { $inc: { [lock]: 1 }, ...(writtenFields(values).length > 0 ? { $set: timed(values, at) } : {}) };
+function changing(values: object, at: number): mongo.UpdateFilter<MongoRow> {
+  const update: mongo.Document = {
+    $inc: { [lockField]: 1 },
+    ...(writtenFields(values).length > 0 ? { $set: withCommitTime(values, at) } : {}),
+  };
   return update;
 }
 
-function timed(values: object, at: number): mongo.Document {
+function withCommitTime(values: object, at: number): mongo.Document {
   return Object.fromEntries(Object.entries(values).map(([field, value]) => [field, value === storeTime ? at : (value as unknown)]));
 }

@@ -3,8 +3,8 @@
  * has a mongoose connection of its own on it.
  */
 import type { Logger } from "moleculer";
-import { connect, refuseUnfit } from "./connection.ts";
-import { makeCollections } from "./collections.ts";
+import { connect, assertReplicaSet } from "./connection.ts";
+import { createCollections } from "./collections.ts";
 import { openDatabase } from "./database.ts";
 import type { Store } from "../store.ts";
 import { withStoreErrors } from "./failures.ts";
@@ -18,7 +18,7 @@ import { withStoreErrors } from "./failures.ts";
 export async function openMongoStore(uri: string, mesh: string, { log }: { log: Logger }): Promise<Store> {
   const connection = await connect(uri, log);
   try {
-    await refuseUnfit(connection, log);
+    await assertReplicaSet(connection, log);
   } catch (error) {
     await connection.close();
     throw error;
@@ -26,7 +26,7 @@ export async function openMongoStore(uri: string, mesh: string, { log }: { log: 
   const hello = () => withStoreErrors(() => connection.db!.admin().command({ hello: 1 }));
   return {
     async open(service, collections) {
-      const made = await withStoreErrors(() => makeCollections(connection.useDb(`${mesh}_${service}`), collections));
+      const made = await withStoreErrors(() => createCollections(connection.useDb(`${mesh}_${service}`), collections));
       return openDatabase(connection.getClient(), made);
     },
     time: async () => ((await hello())["localTime"] as Date).getTime(),

@@ -9,19 +9,19 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CommandError } from "../../errors.ts";
-import type { Contents, DeclaredDatabase, JsonRows, Snapshot } from "../contents.ts";
+import type { StoreContents, DeclaredDatabase, JsonRows, StoreSnapshot } from "../contents.ts";
 import type { Collection } from "../store.ts";
 import { formatVersion } from "./folder.ts";
 import { tableOf } from "./tables.ts";
 
 const pageSize = 500;
 /** A snapshot is given up when the log has grown to this, or to the size of the store where that is more. */
-const leastLogLimit = 1024 ** 3;
+const minLogLimit = 1024 ** 3;
 
 export const storeFile = (folder: string): string => join(folder, "parley.db");
 
 /** @throws CommandError  there is no store in the folder, or one of a newer release */
-export function openSqliteContents(folder: string): Contents {
+export function openSqliteContents(folder: string): StoreContents {
   const file = storeFile(folder);
   if (!existsSync(file)) throw new CommandError(`There is no store in DATA_DIR ${folder}`);
   const connection = new DatabaseSync(file);
@@ -34,7 +34,7 @@ export function openSqliteContents(folder: string): Contents {
   const tables = (databases: readonly DeclaredDatabase[]) =>
     databases
       .flatMap(({ service, collections }) => collections.map((c) => ({ title: `${service}.${c.name}`, table: tableOf(service, c).name })))
-      .filter(({ table }) => has(connection, table));
+      .filter(({ table }) => hasTable(connection, table));
 
   return {
     kind: "sqlite",
@@ -55,10 +55,10 @@ export function openSqliteContents(folder: string): Contents {
   };
 }
 
-const has = (connection: DatabaseSync, table: string): boolean =>
+const hasTable = (connection: DatabaseSync, table: string): boolean =>
   connection.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(table) !== undefined;
 
-function beginSnapshot(file: string): Snapshot {
+function beginSnapshot(file: string): StoreSnapshot {
   const connection = new DatabaseSync(file, { readOnly: true });
   connection.exec("PRAGMA busy_timeout = 10000; BEGIN");
   // The first read is where the transaction begins.
@@ -66,11 +66,11 @@ function beginSnapshot(file: string): Snapshot {
   return {
     async *rows(service: string, collection: Collection): AsyncGenerator<JsonRows> {
       const { name } = tableOf(service, collection);
-      if (!has(connection, name)) return;
+      if (!hasTable(connection, name)) return;
       let page: string[] = [];
       for (const { doc } of connection.prepare(`SELECT doc FROM "${name}"`).iterate()) {
         if (page.push(doc as string) < pageSize) continue;
-        refuseLongLog(file);
+        assertLogBounded(file);
         yield page;
         page = [];
       }
@@ -83,9 +83,9 @@ function beginSnapshot(file: string): Snapshot {
   };
 }
 
-function refuseLongLog(file: string): void {
+function assertLogBounded(file: string): void {
   const { size = 0 } = statSync(`${file}-wal`, { throwIfNoEntry: false }) ?? {};
-  if (size <= Math.max(leastLogLimit, statSync(file).size)) return;
+  if (size <= Math.max(minLogLimit, statSync(file).size)) return;
   throw new CommandError(
     `The backup is too slow: ${Math.round(size / 1024 ** 2)} MB were written to the store since it began, and wait for its end; write it to a faster disk, or at a quieter time`,
   );

@@ -1,17 +1,17 @@
 /** One service's tables in the embedded store, behind the port's verbs. */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { Conflict, Unavailable } from "../../errors.ts";
-import { conditions, rangeOf, uniqueKey } from "../shapes.ts";
-import { Duplicate, type Collection, type Database, type Doc, type Operation, type Page, type Where } from "../store.ts";
-import type { Failure } from "./messages.ts";
+import { checkedConditions, indexRangeOf, uniqueKey } from "../shapes.ts";
+import { Duplicate, type Collection, type Database, type Doc, type Operation, type PageQuery, type Where } from "../store.ts";
+import type { CommitFailure } from "./messages.ts";
 import { countQuery, pageQuery } from "./pages.ts";
-import { bound, matching, type Value } from "./statements.ts";
+import { sqlValue, matching, type SqlValue } from "./statements.ts";
 import type { Table, Tables } from "./tables.ts";
 import type { Writer } from "./writer.ts";
 
 export function openDatabase(connection: DatabaseSync, writer: Writer, tables: Tables): Database {
   const prepared = new Map<string, StatementSync>();
-  const read = (sql: string, values: readonly Value[]): SQLOutputValue[][] => {
+  const read = (sql: string, values: readonly SqlValue[]): SQLOutputValue[][] => {
     let statement = prepared.get(sql);
     if (statement === undefined) {
       statement = connection.prepare(sql);
@@ -21,7 +21,7 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
     // eslint-disable-next-line no-restricted-syntax -- Node's types don't follow setReturnArrays
     return statement.all(...values) as unknown as SQLOutputValue[][];
   };
-  const docs = <T>(sql: string, values: readonly Value[]): T[] => read(sql, values).map(([doc]) => JSON.parse(doc as string) as T);
+  const docs = <T>(sql: string, values: readonly SqlValue[]): T[] => read(sql, values).map(([doc]) => JSON.parse(doc as string) as T);
   const tableOf = (c: Collection): Table => {
     const table = tables.get(c.name);
     if (table === undefined) throw new Error(`${c.name} is not a collection of this service`);
@@ -31,32 +31,32 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
   const getMany = <T extends Doc>(from: Collection<T>, ids: readonly string[]): T[] =>
     docs(`SELECT doc FROM "${tableOf(from).name}" WHERE _id IN (SELECT value FROM json_each(?))`, [JSON.stringify(ids)]);
   const findOne = <T extends Doc>(from: Collection<T>, key: Where<T>): T | undefined => {
-    const where = conditions(from, key);
+    const where = checkedConditions(from, key);
     uniqueKey(from, key);
     const table = tableOf(from);
     const fields = where.map(([field]) => field);
     return docs<T>(
       `SELECT doc FROM "${table.name}" WHERE ${matching(table, fields)}`,
-      where.map(([, value]) => bound(value)),
+      where.map(([, value]) => sqlValue(value)),
     )[0];
   };
 
   return {
-    get: <T extends Doc>(from: Collection<T>, id: string) => attempt(() => findOne(from, { _id: id } as Where<T>)),
-    getMany: (from, ids) => attempt(() => getMany(from, ids)),
+    get: <T extends Doc>(from: Collection<T>, id: string) => withReadErrors(() => findOne(from, { _id: id } as Where<T>)),
+    getMany: (from, ids) => withReadErrors(() => getMany(from, ids)),
     find: (from, keys) =>
-      attempt(() => {
+      withReadErrors(() => {
         const found = keys.map((key) => findOne(from, key)).filter((doc) => doc !== undefined);
         return [...new Map(found.map((doc) => [doc._id, doc])).values()];
       }),
-    page: <T extends Doc>(from: Collection<T>, page: Page<T>) =>
-      attempt(() => {
-        const { sql, values } = pageQuery(tableOf(from), rangeOf(from, page), page.index);
+    page: <T extends Doc>(from: Collection<T>, page: PageQuery<T>) =>
+      withReadErrors(() => {
+        const { sql, values } = pageQuery(tableOf(from), indexRangeOf(from, page), page.index);
         return docs<T>(sql, values);
       }),
     count: (from, page) =>
-      attempt(() => {
-        const { sql, values } = countQuery(tableOf(from), rangeOf(from, page), page.index);
+      withReadErrors(() => {
+        const { sql, values } = countQuery(tableOf(from), indexRangeOf(from, page), page.index);
         return read(sql, values)[0]![0] as number;
       }),
     async commit(operations: readonly Operation[]) {
@@ -69,7 +69,7 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
 }
 
 /** Reads as a promise; whatever SQLite has to complain about then is the disk. */
-async function attempt<T>(read: () => T): Promise<T> {
+async function withReadErrors<T>(read: () => T): Promise<T> {
   try {
     return await Promise.resolve(read());
   } catch (error) {
@@ -79,7 +79,7 @@ async function attempt<T>(read: () => T): Promise<T> {
   }
 }
 
-function errorOf(failure: Failure, tables: Tables): Error {
+function errorOf(failure: CommitFailure, tables: Tables): Error {
   switch (failure.kind) {
     case "conflict":
       return new Conflict();

@@ -10,7 +10,7 @@ import { StartError } from "../../errors.ts";
  */
 export const formatVersion = 3;
 
-export interface HeldFolder {
+export interface OpenFolder {
   /** The database's file. */
   readonly file: string;
   /** The main thread's connection, for reading and for making tables. */
@@ -21,15 +21,15 @@ export interface HeldFolder {
 const sqliteBusy = 5;
 
 /** @throws StartError  unwritable, held by another process, or written by a newer release */
-export function holdFolder(folder: string): HeldFolder {
-  const lock = oneLine(`DATA_DIR ${folder} can't be written`, () => {
+export function lockFolder(folder: string): OpenFolder {
+  const lock = asStartError(`DATA_DIR ${folder} can't be written`, () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK | constants.X_OK);
-    return takeLock(folder);
+    return acquireLock(folder);
   });
   try {
     const file = join(folder, "parley.db");
-    const connection = oneLine(`The store ${file} can't be opened`, () => stamped(openFile(file)));
+    const connection = asStartError(`The store ${file} can't be opened`, () => withFormatVersion(openFile(file)));
     return {
       file,
       connection,
@@ -48,21 +48,21 @@ export function holdFolder(folder: string): HeldFolder {
  * Opens the store of a folder that another process may hold: SQLite's write-ahead log lets any process read and write beside it.
  * @throws StartError  unreadable, or written by a newer release
  */
-export function openBeside(folder: string): HeldFolder {
+export function openBeside(folder: string): OpenFolder {
   const file = join(folder, "parley.db");
-  const connection = oneLine(`The store ${file} can't be opened`, () => openFile(file));
+  const connection = asStartError(`The store ${file} can't be opened`, () => openFile(file));
   return { file, connection, release: () => connection.close() };
 }
 
 /** Makes the file readable by its owner alone, where it is missing; SQLite gives its log the same mode. */
-function ownersOnly(file: string): string {
+function privateFile(file: string): string {
   closeSync(openSync(file, "a", 0o600));
   return file;
 }
 
 /** An exclusive transaction that is never ended: the system frees its file lock with the process, however that dies. */
-function takeLock(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(ownersOnly(join(folder, "lock.db")));
+function acquireLock(folder: string): DatabaseSync {
+  const lock = new DatabaseSync(privateFile(join(folder, "lock.db")));
   try {
     lock.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
     return lock;
@@ -74,7 +74,7 @@ function takeLock(folder: string): DatabaseSync {
 }
 
 function openFile(file: string): DatabaseSync {
-  const connection = new DatabaseSync(ownersOnly(file));
+  const connection = new DatabaseSync(privateFile(file));
   try {
     // Cut off at any byte, a write-ahead log still holds all whole commits before the cut.
     // Small pages: a message touches one page in each of its indexes, and whole pages go to the log (a fifth less CPU than with 4 kB).
@@ -91,12 +91,12 @@ function openFile(file: string): DatabaseSync {
 }
 
 /** Marks the store as written by this release. Beside a running server of an earlier one that must not happen: it could not start again. */
-function stamped(connection: DatabaseSync): DatabaseSync {
+function withFormatVersion(connection: DatabaseSync): DatabaseSync {
   connection.exec(`PRAGMA user_version = ${formatVersion}`);
   return connection;
 }
 
-function oneLine<T>(what: string, attempt: () => T): T {
+function asStartError<T>(what: string, attempt: () => T): T {
   try {
     return attempt();
   } catch (error) {

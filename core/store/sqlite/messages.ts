@@ -1,16 +1,16 @@
 /** What the main thread and the writer thread tell each other. Imports nothing at run time: the thread loads little. */
-import type { Statement, Step } from "./statements.ts";
+import type { Statement, StatementCall } from "./statements.ts";
 
 /** Commits that become one transaction, and the statements they are the first to use. */
-export interface Group {
+export interface CommitGroup {
   /** The number of the first of the statements. */
   readonly first: number;
   readonly statements: readonly Statement[];
-  readonly commits: readonly (readonly Step[])[];
+  readonly commits: readonly (readonly StatementCall[])[];
 }
 
 /** Why a commit did not happen. */
-export type Failure =
+export type CommitFailure =
   | { readonly kind: "conflict" }
   /** `constraint` as SQLite names it: `chat_messages.chatId, chat_messages.n`. */
   | { readonly kind: "duplicate"; readonly constraint: string }
@@ -19,4 +19,4 @@ export type Failure =
   | { readonly kind: "error"; readonly detail: string };
 
 /** A group's outcome: undefined when all its commits happened, else one entry each. */
-export type Outcome = readonly (Failure | undefined)[] | undefined;
+export type GroupOutcome = readonly (CommitFailure | undefined)[] | undefined;

@@ -1,30 +1,30 @@
 /** Pages and counts as SELECTs that read one index from bound to bound. */
-import type { Range } from "../shapes.ts";
-import { bound, type Value } from "./statements.ts";
+import type { IndexRange } from "../shapes.ts";
+import { sqlValue, type SqlValue } from "./statements.ts";
 import type { Table } from "./tables.ts";
 
-export interface Query {
+export interface SqlQuery {
   readonly sql: string;
-  readonly values: readonly Value[];
+  readonly values: readonly SqlValue[];
 }
 
-export const pageQuery = (table: Table, range: Range, index: string): Query => ({
+export const pageQuery = (table: Table, range: IndexRange, index: string): SqlQuery => ({
   sql: `SELECT doc FROM ${selection(table, range, index)}`,
   values: valuesOf(range),
 });
 
-export const countQuery = (table: Table, range: Range, index: string): Query => ({
+export const countQuery = (table: Table, range: IndexRange, index: string): SqlQuery => ({
   sql: `SELECT count(*) FROM (SELECT 1 FROM ${selection(table, range, index)})`,
   values: valuesOf(range),
 });
 
 /** The index is named, so that no other is ever taken. */
-function selection({ name }: Table, { fields, unique, equal, after, before, order }: Range, index: string): string {
+function selection({ name }: Table, { fields, unique, equal, after, before, order }: IndexRange, index: string): string {
   const rest = fields.slice(equal.length);
   const where = [
     ...fields.slice(0, equal.length).map((field) => `"${field}" IS ?`),
-    ...beyond(rest, after, ">"),
-    ...beyond(rest, before, "<"),
+    ...boundCondition(rest, after, ">"),
+    ...boundCondition(rest, before, "<"),
     // As in the mesh's store, where a unique index does not hold rows that lack one of its fields.
     ...(unique ? rest.map((field) => `"${field}" IS NOT NULL`) : []),
   ];
@@ -37,10 +37,10 @@ function selection({ name }: Table, { fields, unique, equal, after, before, orde
   ].join(" ");
 }
 
-function beyond(fields: readonly string[], values: readonly unknown[], sign: "<" | ">"): string[] {
+function boundCondition(fields: readonly string[], values: readonly unknown[], sign: "<" | ">"): string[] {
   if (values.length === 0) return [];
   const columns = fields.slice(0, values.length).map((field) => `"${field}"`);
   return [`(${columns.join(", ")}) ${sign} (${values.map(() => "?").join(", ")})`];
 }
 
-const valuesOf = ({ equal, after, before, limit }: Range): Value[] => [...[...equal, ...after, ...before].map(bound), limit];
+const valuesOf = ({ equal, after, before, limit }: IndexRange): SqlValue[] => [...[...equal, ...after, ...before].map(sqlValue), limit];

@@ -3,7 +3,7 @@
  * known to the writer thread by its number, so that a commit travels as numbers and values and its SQL is parsed once.
  */
 import { newId } from "../../ids.ts";
-import { checkOperation, conditions, uniqueKey, writtenFields, type Scalar } from "../shapes.ts";
+import { checkOperation, checkedConditions, uniqueKey, writtenFields, type Scalar } from "../shapes.ts";
 import { storeTime, type Operation } from "../store.ts";
 import type { Table, Tables } from "./tables.ts";
 
@@ -12,17 +12,17 @@ export interface Statement {
   readonly sql: string;
   readonly must?: "write" | "find";
 }
-export type Value = string | number | null;
-export type Step = readonly [statement: number, values: readonly Value[]];
+export type SqlValue = string | number | null;
+export type StatementCall = readonly [statement: number, values: readonly SqlValue[]];
 
 /** All statements in use; their number is their place. */
 export interface Statements {
   readonly list: readonly Statement[];
   /** @throws Error, Invalid  an operation that is not well formed */
-  compile(tables: Tables, operations: readonly Operation[], at: number): Step[];
+  compile(tables: Tables, operations: readonly Operation[], at: number): StatementCall[];
 }
 
-type Row = Record<string, unknown>;
+type DocumentFields = Record<string, unknown>;
 
 export function statementCache(): Statements {
   const list: Statement[] = [];
@@ -49,44 +49,49 @@ export function statementCache(): Statements {
   };
 }
 
-function compile(table: Table, operation: Operation, at: number, numberOf: (shape: string, make: () => Statement) => number): Step {
+function compile(
+  table: Table,
+  operation: Operation,
+  at: number,
+  numberOf: (shape: string, make: () => Statement) => number,
+): StatementCall {
   const shape = (...fields: readonly string[][]) => `${operation.op} ${fields.join(" ")}`;
   switch (operation.op) {
     case "insert": {
-      const row = timed(operation.doc, at);
+      const row = withCommitTime(operation.doc, at);
       return [numberOf(shape(), () => insertInto(table)), rowValues(table, row)];
     }
     case "update":
     case "updateAll": {
-      const where = conditions(operation.in, operation.where);
+      const where = checkedConditions(operation.in, operation.where);
       // Sorted, so that the same fields make one statement, in whatever order they were set.
       const set = writtenFields(operation.set).sort();
       const number = numberOf(shape(set, fieldsOf(where)), () => ({
         sql: `UPDATE "${table.name}" SET ${assignments(table, set, 1)} WHERE ${matching(table, fieldsOf(where))}`,
         ...(operation.op === "update" ? { must: "write" } : {}),
       }));
-      return [number, [...setValues(table, set, timed(operation.set, at)), ...where.map(boundValue)]];
+      return [number, [...setValues(table, set, withCommitTime(operation.set, at)), ...where.map(conditionValue)]];
     }
     case "upsert": {
       const key = uniqueKey(operation.in, operation.key);
       const set = writtenFields(operation.set);
-      const row = timed({ _id: newId(), ...operation.key, ...operation.set, ...operation.insert }, at);
+      const row = withCommitTime({ _id: newId(), ...operation.key, ...operation.set, ...operation.insert }, at);
       const number = numberOf(shape([...key], set), () => {
         const target = key.map((field) => `"${field}"`).join(", ");
         const change = set.length === 0 ? "NOTHING" : `UPDATE SET ${assignments(table, set, table.columns.length + 3)}`;
         return { sql: `${insertInto(table).sql} ON CONFLICT (${target}) DO ${change}` };
       });
-      return [number, [...rowValues(table, row), ...(set.length === 0 ? [] : setValues(table, set, timed(operation.set, at)))]];
+      return [number, [...rowValues(table, row), ...(set.length === 0 ? [] : setValues(table, set, withCommitTime(operation.set, at)))]];
     }
     case "remove": {
-      const where = conditions(operation.in, operation.where);
+      const where = checkedConditions(operation.in, operation.where);
       const make = () => ({ sql: `DELETE FROM "${table.name}" WHERE ${matching(table, fieldsOf(where))}` });
-      return [numberOf(shape(fieldsOf(where)), make), where.map(boundValue)];
+      return [numberOf(shape(fieldsOf(where)), make), where.map(conditionValue)];
     }
     case "expect": {
-      const where = conditions(operation.in, operation.where);
+      const where = checkedConditions(operation.in, operation.where);
       const make = () => ({ sql: `SELECT 1 FROM "${table.name}" WHERE ${matching(table, fieldsOf(where))}`, must: "find" }) as const;
-      return [numberOf(shape(fieldsOf(where)), make), where.map(boundValue)];
+      return [numberOf(shape(fieldsOf(where)), make), where.map(conditionValue)];
     }
   }
 }
@@ -97,11 +102,11 @@ const fieldsOf = (where: readonly [string, Scalar][]): string[] => where.map(([f
  * A value for a column. SQLite has no booleans, neither in columns nor in what it reads out of JSON. Only a column of another
  * release's can be asked to hold an object; its index does not hold the row then.
  */
-export function bound(value: unknown): Value {
+export function sqlValue(value: unknown): SqlValue {
   if (typeof value === "boolean") return Number(value);
   return typeof value === "string" || typeof value === "number" ? value : null;
 }
-const boundValue = ([, value]: readonly [string, Scalar]): Value => bound(value);
+const conditionValue = ([, value]: readonly [string, Scalar]): SqlValue => sqlValue(value);
 
 /** `IS` and not `=`: null is a value here. */
 export const matching = (table: Table, fields: readonly string[]): string =>
@@ -113,9 +118,9 @@ function insertInto({ name, columns }: Table): Statement {
   const all = ["_id", ...columns, "doc"];
   return { sql: `INSERT INTO "${name}" (${all.map((column) => `"${column}"`).join(", ")}) VALUES (${all.map(() => "?").join(", ")})` };
 }
-const rowValues = ({ columns }: Table, row: Row): Value[] => [
+const rowValues = ({ columns }: Table, row: DocumentFields): SqlValue[] => [
   row["_id"] as string,
-  ...columns.map((column) => bound(row[column])),
+  ...columns.map((column) => sqlValue(row[column])),
   JSON.stringify(row),
 ];
 
@@ -132,14 +137,14 @@ function assignments(table: Table, set: readonly string[], first: number): strin
     `doc = json_set("${table.name}".doc, ${set.map((field) => `'$.${field}', ${json} -> '$.${field}'`).join(", ")})`,
   ].join(", ");
 }
-const setValues = (table: Table, set: readonly string[], values: Row): Value[] =>
+const setValues = (table: Table, set: readonly string[], values: DocumentFields): SqlValue[] =>
   set.length === 0
     ? []
-    : [...set.filter((field) => table.columns.includes(field)).map((field) => bound(values[field])), JSON.stringify(values)];
+    : [...set.filter((field) => table.columns.includes(field)).map((field) => sqlValue(values[field])), JSON.stringify(values)];
 
 /** The document with the commit's time wherever it asks for it. */
-function timed(doc: object, at: number): Row {
-  const row = { ...doc } as Row;
+function withCommitTime(doc: object, at: number): DocumentFields {
+  const row = { ...doc } as DocumentFields;
   for (const field in row) if (row[field] === storeTime) row[field] = at;
   return row;
 }

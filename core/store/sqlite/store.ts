@@ -5,8 +5,8 @@
 import type { Logger } from "moleculer";
 import type { Collection, Database, Store } from "../store.ts";
 import { openDatabase } from "./database.ts";
-import { holdFolder, openBeside, type HeldFolder } from "./folder.ts";
-import { makeTables } from "./tables.ts";
+import { lockFolder, openBeside, type OpenFolder } from "./folder.ts";
+import { createTables } from "./tables.ts";
 import { startWriter } from "./writer.ts";
 
 /**
@@ -14,7 +14,7 @@ import { startWriter } from "./writer.ts";
  * @throws StartError  the folder can't be written, is held by another process, or its data is from a newer release
  */
 export function openSqliteStore(folder: string, { log }: { log: Logger }): Promise<Store> {
-  return storeIn(holdFolder(folder), log);
+  return storeIn(lockFolder(folder), log);
 }
 
 /**
@@ -25,12 +25,12 @@ export function openSqliteStoreBeside(folder: string, { log }: { log: Logger }):
   return storeIn(openBeside(folder), log);
 }
 
-async function storeIn(held: HeldFolder, log: Logger): Promise<Store> {
+async function storeIn(held: OpenFolder, log: Logger): Promise<Store> {
   const writer = await startWriter(held.file, log);
   let closed: Promise<void> | undefined;
   return {
     open: (service: string, collections: readonly Collection[]): Promise<Database> =>
-      new Promise((resolve) => resolve(openDatabase(held.connection, writer, makeTables(held.connection, service, collections)))),
+      new Promise((resolve) => resolve(openDatabase(held.connection, writer, createTables(held.connection, service, collections)))),
     time: () => Promise.resolve(Date.now()),
     health: () => Promise.resolve(writer.health()),
     close: () => (closed ??= writer.close().then(held.release)),

@@ -21,11 +21,11 @@ const quoted = (name: string): string => `"${name}"`;
  * The service's tables by their collection's name.
  * @throws StartError  an index of the same name is another one; rows that are equal in a new unique index
  */
-export function makeTables(connection: DatabaseSync, service: string, collections: readonly Collection[]): Tables {
+export function createTables(connection: DatabaseSync, service: string, collections: readonly Collection[]): Tables {
   const declared = collections.map((collection) => tableOf(service, collection));
   connection.exec("BEGIN IMMEDIATE");
   try {
-    const tables = declared.map((table) => make(connection, table));
+    const tables = declared.map((table) => createTable(connection, table));
     connection.exec("COMMIT");
     return new Map(tables.map((table) => [table.collection.name, table]));
   } catch (error) {
@@ -41,35 +41,35 @@ export function tableOf(service: string, collection: Collection): Table {
 }
 
 /** @returns the table with all the columns it has */
-function make(connection: DatabaseSync, table: Table): Table {
+function createTable(connection: DatabaseSync, table: Table): Table {
   const { name, columns } = table;
   // Columns have no type: a text that looks like a number must stay a text.
   connection.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (_id TEXT NOT NULL PRIMARY KEY, doc TEXT NOT NULL)`);
-  const there = connection
+  const existing = connection
     .prepare(`SELECT name FROM pragma_table_info(?)`)
     .all(name)
     .map((column) => column["name"] as string);
-  for (const column of columns.filter((field) => !there.includes(field))) {
+  for (const column of columns.filter((field) => !existing.includes(field))) {
     connection.exec(`ALTER TABLE ${quoted(name)} ADD COLUMN ${quoted(column)}`);
     connection.exec(`UPDATE ${quoted(name)} SET ${quoted(column)} = doc ->> '$.${column}'`);
   }
-  makeIndexes(connection, table);
-  const others = there.filter((column) => !["_id", "doc", ...columns].includes(column));
+  createIndexes(connection, table);
+  const others = existing.filter((column) => !["_id", "doc", ...columns].includes(column));
   return { ...table, columns: [...columns, ...others] };
 }
 
-function makeIndexes(connection: DatabaseSync, { name, collection }: Table): void {
+function createIndexes(connection: DatabaseSync, { name, collection }: Table): void {
   const made = connection
     .prepare("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL")
     .all(name) as { name: string; sql: string }[];
-  const there = new Map(made.map((index) => [index.name, index.sql.replace(quoted(index.name), "")]));
+  const existing = new Map(made.map((index) => [index.name, index.sql.replace(quoted(index.name), "")]));
   for (const [index, { fields, unique = false }] of Object.entries(collection.indexes)) {
     const indexName = `${name}_${index}`;
     const sql = (as: string) => `CREATE ${unique ? "UNIQUE " : ""}INDEX ${as} ON ${quoted(name)} (${fields.map(quoted).join(", ")})`;
-    const same = there.get(indexName);
+    const same = existing.get(indexName);
     if (same === sql("")) continue;
     if (same !== undefined) throw changedIndex(collection, index);
-    const [other] = [...there].find(([, body]) => body === sql("")) ?? [];
+    const [other] = [...existing].find(([, body]) => body === sql("")) ?? [];
     if (other !== undefined) throw renamedIndex(collection, index, other.slice(name.length + 1));
     try {
       connection.exec(sql(quoted(indexName)));

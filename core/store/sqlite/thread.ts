@@ -4,8 +4,8 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Failure, Group, Outcome } from "./messages.ts";
-import type { Statement, Step } from "./statements.ts";
+import type { CommitFailure, CommitGroup, GroupOutcome } from "./messages.ts";
+import type { Statement, StatementCall } from "./statements.ts";
 
 const db = new DatabaseSync((workerData as { file: string }).file);
 // synchronous = FULL is per connection: without it a commit would be answered before it is on disk. The log grows to 16 MB before
@@ -19,7 +19,7 @@ const savepoint = db.prepare("SAVEPOINT one");
 const release = db.prepare("RELEASE one");
 const rollbackTo = db.prepare("ROLLBACK TO one");
 
-parentPort!.on("message", (group: Group | "close") => {
+parentPort!.on("message", (group: CommitGroup | "close") => {
   if (group === "close") {
     db.close();
     parentPort!.close();
@@ -29,11 +29,11 @@ parentPort!.on("message", (group: Group | "close") => {
 });
 parentPort!.postMessage("ready");
 
-function write({ first, statements, commits }: Group): Outcome {
+function write({ first, statements, commits }: CommitGroup): GroupOutcome {
   try {
-    for (const [place, { sql, must }] of statements.entries()) prepared[first + place] = { statement: db.prepare(sql), must };
+    for (const [index, { sql, must }] of statements.entries()) prepared[first + index] = { statement: db.prepare(sql), must };
     begin.run();
-    const failures = commits.map(tryAlone);
+    const failures = commits.map(runInSavepoint);
     commit.run();
     return failures.some((failure) => failure !== undefined) ? failures : undefined;
   } catch (error) {
@@ -45,15 +45,15 @@ function write({ first, statements, commits }: Group): Outcome {
 }
 
 /** @throws what is wrong with the disk, not with this commit */
-function tryAlone(steps: readonly Step[]): Failure | undefined {
+function runInSavepoint(steps: readonly StatementCall[]): CommitFailure | undefined {
   savepoint.run();
-  const failure = run(steps);
+  const failure = runStatements(steps);
   if (failure !== undefined) rollbackTo.run();
   release.run();
   return failure;
 }
 
-function run(steps: readonly Step[]): Failure | undefined {
+function runStatements(steps: readonly StatementCall[]): CommitFailure | undefined {
   try {
     for (const [number, values] of steps) {
       const { statement, must } = prepared[number]!;
@@ -62,7 +62,7 @@ function run(steps: readonly Step[]): Failure | undefined {
     }
     return undefined;
   } catch (error) {
-    return ownFailure(error as Error & { errcode?: number });
+    return failureOf(error as Error & { errcode?: number });
   }
 }
 
@@ -71,7 +71,7 @@ const constraintPrimaryKey = 1555;
 /** What the disk has to answer for, and no single commit: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB. */
 const diskCodes = [3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26];
 
-function ownFailure(error: Error & { errcode?: number }): Failure {
+function failureOf(error: Error & { errcode?: number }): CommitFailure {
   const { errcode, message } = error;
   if (errcode === constraintUnique || errcode === constraintPrimaryKey) {
     return { kind: "duplicate", constraint: message.slice(message.indexOf(": ") + 2) };

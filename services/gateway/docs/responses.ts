@@ -1,6 +1,6 @@
 /** What a route answers, as OpenAPI says it: its successes, and every error that it can really have. */
 import type { ErrorsThrown } from "../../../core/contract.ts";
-import { statusOf, type ErrorCode } from "../../../core/errors.ts";
+import { statusOf, type DomainErrorCode } from "../../../core/errors.ts";
 import { media } from "../../media/contract.ts";
 import type { Row } from "../http/table.ts";
 import type { RouteAnswer } from "./answers.ts";
@@ -15,7 +15,7 @@ export interface Response {
 }
 type Responses = Record<string, Response>;
 
-const errorCodes = Object.keys(statusOf) as ErrorCode[];
+const errorCodes = Object.keys(statusOf) as DomainErrorCode[];
 
 /** What an error bears for whoever looks for its lines in the log. */
 export const requestIdSchemas: { readonly [name: string]: JsonSchema } = {
@@ -94,7 +94,7 @@ const notAPicture: ErrorsThrown = UNSUPPORTED_TYPE === undefined ? {} : { UNSUPP
 function failures(row: Row): Responses {
   const { action, upload } = row;
   const hasBody = takesBody(row);
-  const general: { readonly [C in ErrorCode]?: boolean } = {
+  const general: { readonly [C in DomainErrorCode]?: boolean } = {
     VALIDATION: true,
     UNAUTHENTICATED: action.access === "user" && row.isSessionOptional === undefined,
     FORBIDDEN: row.method !== "GET",
@@ -120,7 +120,7 @@ function failures(row: Row): Responses {
 }
 
 /** An answer with an error. */
-export const errorResponse = (code: ErrorCode, reason: string = always[code]): Response => ({
+export const errorResponse = (code: DomainErrorCode, reason: string = always[code]): Response => ({
   description: `\`${code}\`: ${reason}`,
   ...(code === "RATE_LIMITED" || code === "UNAVAILABLE" ? { headers: retryAfter } : {}),
   content: json({ $ref: "#/components/schemas/Error" }),

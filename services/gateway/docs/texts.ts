@@ -1,5 +1,5 @@
 /** What the documents say of all routes and events alike. Backticks mark code. */
-import type { ErrorCode } from "../../../core/errors.ts";
+import type { DomainErrorCode } from "../../../core/errors.ts";
 
 export const title = "Parley";
 export const tagline = "A self-hosted messaging server: accounts, contacts, chats. No message is lost, doubled or out of order.";
@@ -44,7 +44,7 @@ export const tagTitles: Readonly<Record<string, string>> = {
 };
 
 /** When any route or event may answer with a code; what is particular to one is said there. */
-export const always: Readonly<Record<ErrorCode, string>> = {
+export const always: Readonly<Record<DomainErrorCode, string>> = {
   VALIDATION: "Malformed, missing or unknown input; `details` names each field that is wrong.",
   UNAUTHENTICATED: "No session: the token is missing, malformed, expired or revoked.",
   FORBIDDEN: "The page's origin is not allowed to call.",

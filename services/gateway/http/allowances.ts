@@ -1,21 +1,21 @@
 /** How often a client may do what, over HTTP. */
 import { TooMany } from "../../../core/errors.ts";
 import { counter } from "../../../core/metrics/declare.ts";
-import type { Allowance, Limits } from "../../../core/limits/limits.ts";
+import type { RateLimit, Limits } from "../../../core/limits/limits.ts";
 
 const quarterHourMs = 15 * 60 * 1000;
 
 /** Every request: per person once signed in, else per address. */
-export const requests: Allowance = { name: "http", points: 10, windowMs: 1000, burst: 20 };
+export const requests: RateLimit = { name: "http", points: 10, windowMs: 1000, burst: 20 };
 
 /** Guessing one account's password from one address; from many; any account's from one. */
-export const logIns: Allowance = { name: "login", points: 15, windowMs: quarterHourMs };
+export const logIns: RateLimit = { name: "login", points: 15, windowMs: quarterHourMs };
 /** High enough that strangers can hardly close an account by guessing at it from many addresses. */
-export const logInsPerAccount: Allowance = { name: "login-account", points: 300, windowMs: quarterHourMs };
-export const logInsPerAddress: Allowance = { name: "login-address", points: 200, windowMs: quarterHourMs };
+export const logInsPerAccount: RateLimit = { name: "login-account", points: 300, windowMs: quarterHourMs };
+export const logInsPerAddress: RateLimit = { name: "login-address", points: 200, windowMs: quarterHourMs };
 /** A stolen session must not be a way to guess the password. */
-export const passwordChanges: Allowance = { name: "password", points: 15, windowMs: quarterHourMs };
-export const signUpsPerAddress: Allowance = { name: "signup-address", points: 200, windowMs: quarterHourMs };
+export const passwordChanges: RateLimit = { name: "password", points: 15, windowMs: quarterHourMs };
+export const signUpsPerAddress: RateLimit = { name: "signup-address", points: 200, windowMs: quarterHourMs };
 
 /** Also of the limits on sockets, which are counted apart. */
 export const rateLimited = counter("parley_rate_limited_total", "Requests, socket events and connections refused by a rate limit", [
@@ -27,8 +27,8 @@ const ofSockets = ["socket-messages", "socket-others", "socket-connections"];
 for (const limit of [...allowances.map(({ name }) => name), ...ofSockets]) rateLimited.of().inc({ limit }, 0);
 
 /** Counts one. @throws TooMany */
-export async function spend(limits: Limits, allowance: Allowance, key: string): Promise<void> {
-  const verdict = await limits.take(allowance, key);
+export async function spend(limits: Limits, allowance: RateLimit, key: string): Promise<void> {
+  const verdict = await limits.consume(allowance, key);
   if (verdict.ok) return;
   rateLimited.of().inc({ limit: allowance.name });
   throw new TooMany(verdict.retryAfterMs, undefined, allowance.name);

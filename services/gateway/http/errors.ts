@@ -2,14 +2,14 @@
  * The one place where any error becomes what a client may know of it, over HTTP and over a socket. What is not an error of ours
  * is `INTERNAL` with a fixed text: inner messages never leave the server.
  */
-import { codeOf, statusOf, type ErrorCode, type ErrorData, type FieldError } from "../../../core/errors.ts";
+import { codeOf, statusOf, type DomainErrorCode, type ErrorData, type FieldError } from "../../../core/errors.ts";
 import { requestIds } from "../../../core/request-context.ts";
 import { invalid } from "../strict.ts";
 
 export interface PublicError {
   readonly status: number;
   readonly message: string;
-  readonly code: ErrorCode;
+  readonly code: DomainErrorCode;
   readonly details?: readonly FieldError[];
   readonly retryAfterMs?: number;
 }
@@ -17,7 +17,7 @@ export interface PublicError {
 /** An error acknowledgement's content. */
 export interface SocketError {
   readonly message: string;
-  readonly code: ErrorCode;
+  readonly code: DomainErrorCode;
   readonly retryAfterMs?: number;
   /** There whenever it answers something that a client sent. */
   readonly requestId?: string;
@@ -50,7 +50,7 @@ export function publicError(error: unknown): PublicError {
   return notNow.has(type as string) ? unavailable : internal;
 }
 
-function told(code: ErrorCode, message: string, data: ErrorData): PublicError {
+function told(code: DomainErrorCode, message: string, data: ErrorData): PublicError {
   const retryAfterMs = data.retryAfterMs ?? (code === "UNAVAILABLE" ? unavailable.retryAfterMs : undefined);
   return {
     status: statusOf[code],

@@ -1,7 +1,7 @@
 /** `/health`, `/ready` and `/metrics` at the gateway. Nodes of a mesh have an admin server for metrics; embedded, only this machine may read them. */
 import type { ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
-import { operatorAnswer } from "../../../core/broker/admin.ts";
+import { operatorResponse } from "../../../core/broker/admin.ts";
 import { NotFound } from "../../../core/errors.ts";
 import { portsOf } from "../../../core/ports.ts";
 import { isLocalPeer } from "./address.ts";
@@ -12,7 +12,7 @@ export const operatorPaths = ["/health", "/ready", "/metrics"] as const;
 export async function answerOperator(broker: ServiceBroker, request: HttpRequest, response: ServerResponse): Promise<void> {
   const { path } = request;
   const isHidden = path === "/metrics" && (portsOf(broker).config.mesh !== undefined || !isLocalPeer(request));
-  const answer = isHidden ? undefined : await operatorAnswer(broker, path);
+  const answer = isHidden ? undefined : await operatorResponse(broker, path);
   if (answer === undefined) throw new NotFound("No such route");
   response.statusCode = answer.status;
   response.setHeader("Content-Type", answer.type);

@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
-import { call, type Client, type Meta } from "../../../core/call.ts";
+import { call, type ClientInfo, type Meta } from "../../../core/call.ts";
 import type { Blobs } from "../../../core/blobs/blobs.ts";
 import { Forbidden, Invalid, Unauthenticated } from "../../../core/errors.ts";
 import type { Limits } from "../../../core/limits/limits.ts";
@@ -109,7 +109,7 @@ function bodyOf(row: Row): Body {
   return { mostBytes: () => maxBytes, receive: (request) => receive(request, maxBytes) };
 }
 
-const metaOf = (session: Session | undefined, client: Client): Meta =>
+const metaOf = (session: Session | undefined, client: ClientInfo): Meta =>
   session === undefined ? { client } : { user: session.user, client };
 
 /** Reads a row's params: of the path, and of the query or the body, each only where it belongs. */

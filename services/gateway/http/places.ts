@@ -22,7 +22,7 @@ export function places({ name, total, ofOne, refusal }: { name: string; total: n
     enter(userId) {
       const own = ofPerson.get(userId) ?? 0;
       if (own >= ofOne || taken >= total) {
-        all.refuse();
+        all.countRefusal();
         throw new Unavailable(refusal);
       }
       all.enter();

@@ -2,7 +2,7 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { StartError, type ErrorCode } from "../../../core/errors.ts";
+import { StartError, type DomainErrorCode } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 
 /** Where Socket.IO listens. */
@@ -30,7 +30,7 @@ export function makeServer(answer: RequestListener): Server {
 
 const notHttp = { status: "400 Bad Request", code: "VALIDATION" } as const;
 /** By Node's reason. What is too slow may come again. */
-const refusals: Readonly<Record<string, { readonly status: string; readonly code: ErrorCode }>> = {
+const refusals: Readonly<Record<string, { readonly status: string; readonly code: DomainErrorCode }>> = {
   HPE_HEADER_OVERFLOW: { status: "431 Request Header Fields Too Large", code: "VALIDATION" },
   ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout", code: "UNAVAILABLE" },
 };

@@ -4,8 +4,8 @@
  * public at once, and only names those that it sets itself.
  */
 import type { ActionRef, Returns } from "../../../core/contract.ts";
-import type { ErrorCode } from "../../../core/errors.ts";
-import type { Allowance } from "../../../core/limits/limits.ts";
+import type { DomainErrorCode } from "../../../core/errors.ts";
+import type { RateLimit } from "../../../core/limits/limits.ts";
 import type { Infer, Input, Rules } from "../../../core/schema.ts";
 import type { AdmittedFile, Purpose } from "../../media/contract.ts";
 import type { Download } from "./download.ts";
@@ -28,7 +28,7 @@ export type Success = 200 | 201 | 202 | 204;
 
 /** A limit of one route besides those of all. */
 export interface RowLimit<G = Fields> {
-  readonly allowance: Allowance;
+  readonly allowance: RateLimit;
   /** What it counts under, from the validated params, the caller's address and, on routes with a session, the person. */
   readonly key: (params: G, address: string, userId: string) => string;
 }
@@ -84,7 +84,7 @@ interface RowSpec<A extends ActionRef, P> {
   readonly action: A;
   /** What the documents say of it, and which of the action's errors it has, where the action does more than the route. */
   readonly summary?: string;
-  readonly errors?: readonly ErrorCode[];
+  readonly errors?: readonly DomainErrorCode[];
   /** Public params besides the action's, or in place of them. They do not reach the action themselves: `sets` is made from them. */
   readonly params?: P & Rules;
   readonly upload?: Upload<Given<A, NoInfer<P>>, ResultOf<A>>;

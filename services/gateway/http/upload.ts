@@ -10,7 +10,7 @@ import type { Blobs } from "../../../core/blobs/blobs.ts";
 import { call } from "../../../core/call.ts";
 import { codeOf, DomainError, Invalid } from "../../../core/errors.ts";
 import { faultPoint } from "../../../core/faults.ts";
-import { turns } from "../../../core/turns.ts";
+import { fairQueue } from "../../../core/turns.ts";
 import { media, rawKey } from "../../media/contract.ts";
 import { bodyChunks, defaultMaxBytes, parseJson, parseText, refuseDeclaredLarger, type Received } from "./body.ts";
 import { cutDataUri, dataUriBytes, isDataUri, placeholder } from "./data-uri.ts";
@@ -27,7 +27,7 @@ const underWay = places({ name: "uploads", total: mostUnderWay, ofOne: 25, refus
 const longestName = 2000;
 
 /** A body with a file in it is in memory as a whole only while it is parsed: one at a time. */
-const parsing = turns({ name: "json_bodies", atOnce: 1, mostWaiting: mostUnderWay, waitMs: 20_000 });
+const parsing = fairQueue({ name: "json_bodies", atOnce: 1, mostWaiting: mostUnderWay, waitMs: 20_000 });
 
 /** The most bytes that such a request may have. */
 export const mostBytesOf = (request: IncomingMessage, upload: Upload, maxJsonBytes: number): number =>
@@ -83,7 +83,7 @@ async function fromJson(
   if (isRequired === true) throw new DomainError("UNSUPPORTED_TYPE", "The body must be multipart/form-data");
   const body = await spool(bodyChunks(request, maxJsonBytes));
   try {
-    return await parsing.take(userId, async () => {
+    return await parsing.run(userId, async () => {
       const { params, uri } = body.size === 0 ? { params: {}, uri: undefined } : parsedApart(request, await buffer(body.read()), dataUri);
       if (dataUri === undefined || !isDataUri(uri)) return { params, isForm: false };
       const file: SentFile = { ...(await spool(once(dataUriBytes(uri, dataUri, maxBytes)))), name: dataUri };

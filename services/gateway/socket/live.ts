@@ -5,7 +5,7 @@ import { call } from "../../../core/call.ts";
 import { Unavailable } from "../../../core/errors.ts";
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
 import type { Infer } from "../../../core/schema.ts";
-import { turns } from "../../../core/turns.ts";
+import { fairQueue } from "../../../core/turns.ts";
 import { chat, type Chat, type Membership, type Position, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
 import { asking } from "./asking.ts";
@@ -35,7 +35,7 @@ export class Live {
   readonly rooms: Rooms;
   private readonly broker: ServiceBroker;
   private readonly feed: Feed;
-  private readonly turns = turns(catchingUp);
+  private readonly turns = fairQueue(catchingUp);
   private readonly people = new Map<string, { sockets: Set<PersonSocket>; listening: Promise<Subscription> }>();
 
   constructor(broker: ServiceBroker, io: Server, feed: Feed, log: Logger) {
@@ -55,7 +55,7 @@ export class Live {
     const userId = socket.data.session.user.id;
     const person = this.people.get(userId) ?? {
       sockets: new Set(),
-      listening: this.feed.listen([userChannel(userId)], (note) => this.hear(userId, note)),
+      listening: this.feed.subscribe([userChannel(userId)], (note) => this.hear(userId, note)),
     };
     this.people.set(userId, person);
     person.sockets.add(socket);
@@ -172,7 +172,7 @@ export class Live {
 
   /** @throws Unavailable  too many are before it, or its socket has gone meanwhile */
   private inTurn<T>(socket: PersonSocket, answer: () => Promise<Answer<T>>): Promise<Answer<T>> {
-    return this.turns.take(socket.data.session.user.id, () => {
+    return this.turns.run(socket.data.session.user.id, () => {
       if (!socket.connected) throw new Unavailable();
       return this.holdingNotes(socket, answer);
     });

@@ -1,6 +1,6 @@
 /** What the gateway keeps with a socket: who it is, from a verified credential, and what it has under way. */
 import type { DefaultEventsMap, Socket } from "socket.io";
-import type { Client } from "../../../core/call.ts";
+import type { ClientInfo } from "../../../core/call.ts";
 import type { UserNote } from "../../user-notes.ts";
 import type { Session } from "../sessions.ts";
 import type { ServerEvents } from "./emitted.ts";
@@ -10,7 +10,7 @@ import type { Typed } from "./typed.ts";
 
 export interface Person {
   readonly session: Session;
-  readonly client: Client;
+  readonly client: ClientInfo;
   /** It hears all own chats, but those in `unheard`. */
   isSubscribed: boolean;
   /** What it was told of its memberships. Subscribed, it hears those chats, or pages through them, or asked not to hear them. */

@@ -87,7 +87,7 @@ export class Rooms {
 
   private async listen(entry: Opened): Promise<void> {
     const hear = (note: ChatNote) => entry.room.hear(note);
-    entry.subscription = await this.parts.feed.listen([chatChannel(entry.chatId)], hear);
+    entry.subscription = await this.parts.feed.subscribe([chatChannel(entry.chatId)], hear);
     if (this.opened.get(entry.chatId) !== entry) entry.subscription.stop();
   }
 

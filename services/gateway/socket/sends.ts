@@ -4,8 +4,8 @@
  * refused until the first refused message comes again, or its time to is over: what was on its way already would overtake it.
  */
 import { Unavailable, type DomainError } from "../../../core/errors.ts";
-import { bound } from "../../../core/metrics/resources.ts";
-import { whenLate } from "../../../core/late.ts";
+import { refusalCounter } from "../../../core/metrics/resources.ts";
+import { startTimeout } from "../../../core/late.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
 import type { Input } from "../../../core/schema.ts";
 import type { chat, Sent } from "../../chat/contract.ts";
@@ -23,7 +23,7 @@ type Call = (messages: readonly Outgoing[]) => Promise<readonly Sent[]>;
 /** Messages of one call, and those that may wait behind it. */
 const atOnce = 200;
 const mayWait = 1000;
-const waitingBound = bound("send_queue");
+const waitingBound = refusalCounter("send_queue");
 /** A refused message that has not come again when its sender was told to try again is given up; if nothing was told, after this. */
 const patienceMs = 1000;
 
@@ -75,7 +75,7 @@ export class Sends {
 
   private full(): Unavailable | undefined {
     if (this.waiting.length < mayWait) return undefined;
-    waitingBound.refuse();
+    waitingBound.countRefusal();
     return new Unavailable("Too many messages wait, try again");
   }
 
@@ -107,7 +107,7 @@ export class Sends {
   private waitFor(gap: Gap, withinMs: number): void {
     this.gap = gap;
     // What was on its way already when it opened is read before it closes.
-    whenLate(withinMs, () => {
+    startTimeout(withinMs, () => {
       if (this.gap === gap) this.gap = undefined;
     });
   }

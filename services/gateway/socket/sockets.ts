@@ -117,7 +117,7 @@ function guardConnections(io: Server, around: Surroundings, allowed: Allowance):
     if (isNew && allowed.take(addressKey(client.address)) > 0) {
       const limit = "socket-connections";
       rateLimited.of().inc({ limit });
-      around.security.note("limit_reached", { client }, { request: "socket connection", limit });
+      around.security.record("limit_reached", { client }, { request: "socket connection", limit });
       decide("Too many connections", false);
     } else decide("Starting, try again", around.sessions.isReady());
   };

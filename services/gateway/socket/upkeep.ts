@@ -2,14 +2,14 @@
 import type { ServiceBroker } from "moleculer";
 import type { Namespace } from "socket.io";
 import { gauge } from "../../../core/metrics/declare.ts";
-import { bound } from "../../../core/metrics/resources.ts";
+import { refusalCounter } from "../../../core/metrics/resources.ts";
 import type { Emitted } from "./emitted.ts";
 import type { PersonSocket } from "./person.ts";
 
 const everyMs = 1000;
 /** Who lets more than this wait is cut, and syncs when back. */
 const maxBufferedBytes = 4 * 1024 * 1024;
-const bufferBound = bound("socket_buffer");
+const bufferBound = refusalCounter("socket_buffer");
 
 const openSockets = gauge("parley_sockets", "Open sockets");
 const buffered = gauge("parley_socket_buffered_bytes", "Bytes that wait to be read by clients, all sockets together; known to a second");
@@ -40,7 +40,7 @@ export function keepUp(broker: ServiceBroker, namespace: Namespace, now: () => n
       all += bytes;
       if (socket.data.session.expiresAt <= time) endSession(socket, "expired");
       else if (bytes > maxBufferedBytes) {
-        bufferBound.refuse();
+        bufferBound.countRefusal();
         socket.conn.close(true);
       }
     }
