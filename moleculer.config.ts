@@ -1,10 +1,10 @@
 /** What moleculer-runner starts a node with: the broker's options, made from the environment. */
 import type { BrokerOptions } from "moleculer";
-import { abortStart } from "./core/broker/lifecycle.ts";
+import { abortStart } from "./core/node/lifecycle.ts";
 import { brokerOptions, overwritingVariables } from "./core/broker/options.ts";
-import { ConfigError, readConfig, type Config } from "./core/config.ts";
-import { armFaults } from "./core/faults.ts";
-import { memoryLimitProblem } from "./core/memory.ts";
+import { ConfigError, readConfig, type Config } from "./core/config/config.ts";
+import { armFaults } from "./core/fault-points.ts";
+import { memoryLimitProblem } from "./core/node/memory-limit.ts";
 import { followers } from "./services/followers.ts";
 
 function loadConfig(): Config {

@@ -6,17 +6,17 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import type { Bench, BenchMode } from "./bench.ts";
-import { cachedRead } from "./cached-read.ts";
-import { connections } from "./connections.ts";
-import { chats } from "./chats.ts";
-import { durable } from "./durable.ts";
-import { fanOut } from "./fan-out.ts";
-import { history } from "./history.ts";
-import { reconnect } from "./reconnect.ts";
-import { rolesBench } from "./roles.ts";
-import { start } from "./start.ts";
-import { isMet, tableOf, type ResultRow } from "./table.ts";
+import type { Bench, BenchMode } from "./measure/bench.ts";
+import { cachedRead } from "./questions/cached-read.ts";
+import { connections } from "./questions/connections.ts";
+import { chats } from "./questions/chats.ts";
+import { durable } from "./questions/durable.ts";
+import { fanOut } from "./questions/fan-out.ts";
+import { history } from "./questions/history.ts";
+import { reconnect } from "./questions/reconnect.ts";
+import { rolesBench } from "./questions/roles.ts";
+import { start } from "./questions/start.ts";
+import { isMet, tableOf, type ResultRow } from "./measure/table.ts";
 
 const benches: readonly Bench[] = [fanOut, durable, cachedRead, connections, history, start, rolesBench, chats, reconnect];
 

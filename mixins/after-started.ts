@@ -3,7 +3,7 @@
  * this runs after all of them, wherever the mixin is listed.
  */
 import type { Service } from "moleculer";
-import type { Mixin } from "../core/service.ts";
+import type { Mixin } from "../core/contract/service.ts";
 
 /** @param begin  its `this` is the service, with what T names on it */
 export function afterStarted<T extends object>(begin: (this: Service & T) => Promise<void> | void): Mixin<T> {

@@ -5,10 +5,10 @@
  */
 import type { Service } from "moleculer";
 import { resumeRequest } from "../core/broker/tracing/requests.ts";
-import type { EventRef } from "../core/contract.ts";
-import { portsOf } from "../core/ports.ts";
+import type { EventRef } from "../core/contract/contract.ts";
+import { portsOf } from "../core/node/ports.ts";
 import type { DurableEvent } from "../core/queue/queue.ts";
-import type { Mixin } from "../core/service.ts";
+import type { Mixin } from "../core/contract/service.ts";
 import { afterStarted } from "./after-started.ts";
 
 export interface ReceivedEvent<T> extends DurableEvent {

@@ -2,11 +2,11 @@
  * The outbox of a service: what it announces lies in the very commit that changed the entity, so neither is without the other;
  * a relay brings it to the queue. List `outbox` among the service's collections and `relay` among its mixins.
  */
-import type { EventRef } from "../core/contract.ts";
+import type { EventRef } from "../core/contract/contract.ts";
 import { newId } from "../core/ids.ts";
-import { portsOf } from "../core/ports.ts";
+import { portsOf } from "../core/node/ports.ts";
 import { currentOrigin } from "../core/request-context.ts";
-import type { Mixin } from "../core/service.ts";
+import type { Mixin } from "../core/contract/service.ts";
 import { insert, type Database, type Operation } from "../core/store/store.ts";
 import { afterStarted } from "./after-started.ts";
 import { outbox, startRelay, type Relay } from "./relay.ts";

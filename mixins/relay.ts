@@ -5,7 +5,7 @@
 import type { Logger } from "moleculer";
 import type { Clock } from "../core/clock.ts";
 import { codeOf } from "../core/errors.ts";
-import { faultPoint } from "../core/faults.ts";
+import { faultPoint } from "../core/fault-points.ts";
 import { timeOfId } from "../core/ids.ts";
 import { gauge } from "../core/metrics/declare.ts";
 import type { Queue } from "../core/queue/queue.ts";

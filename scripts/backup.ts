@@ -5,11 +5,11 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { backUp } from "../core/backup/backup.ts";
-import { openInstallationData } from "../core/backup/places.ts";
+import { openInstallationData } from "../core/backup/installation-data.ts";
 import { CommandError } from "../core/errors.ts";
 import { followers } from "../services/followers.ts";
 import { run } from "./operator/command.ts";
-import { allServiceData } from "./operator/declared.ts";
+import { allServiceData } from "./operator/service-data.ts";
 import { summary } from "./operator/summary.ts";
 
 const usage = "Usage: npm run backup -- --to FILE [--move]";

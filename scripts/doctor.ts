@@ -9,7 +9,7 @@ import { configuration, configuredChecks, secretsOf } from "./doctor/configurati
 import { loadDeclared } from "./doctor/data.ts";
 import { embeddedChecks } from "./doctor/embedded.ts";
 import { machineChecks } from "./doctor/machine.ts";
-import { linesOfMesh } from "./doctor/mesh.ts";
+import { linesOfMesh } from "./doctor/mesh/mesh.ts";
 import { remotePart } from "./doctor/remote.ts";
 
 const usage = "Usage: npm run doctor [-- --url https://chat.example.org]";

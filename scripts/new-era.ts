@@ -3,12 +3,12 @@
  * `mongorestore`), so that no client takes what it holds from another time for what is there.
  */
 import { beginEra } from "../core/backup/era.ts";
-import { hasStore, openInstallationData } from "../core/backup/places.ts";
+import { hasStore, openInstallationData } from "../core/backup/installation-data.ts";
 import { CommandError } from "../core/errors.ts";
-import { readFacts } from "../core/installation.ts";
+import { readFacts } from "../core/node/installation.ts";
 import { followers } from "../services/followers.ts";
 import { run } from "./operator/command.ts";
-import { allServiceData } from "./operator/declared.ts";
+import { allServiceData } from "./operator/service-data.ts";
 
 await run(async ({ config, log, say }) => {
   if (!hasStore(config)) throw new CommandError(`There is no store in DATA_DIR ${config.DATA_DIR}`);

@@ -4,15 +4,15 @@
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { ServiceData } from "../core/backup/declared.ts";
+import type { ServiceData } from "../core/backup/service-data.ts";
 import type { BackupManifest } from "../core/backup/format.ts";
-import { hasStore, openInstallationData } from "../core/backup/places.ts";
-import { verifyArchive } from "../core/backup/reading.ts";
+import { hasStore, openInstallationData } from "../core/backup/installation-data.ts";
+import { verifyArchive } from "../core/backup/archive-reader.ts";
 import { assertIsMove, assertTargetUsable, restore } from "../core/backup/restore.ts";
 import { CommandError } from "../core/errors.ts";
 import { followers } from "../services/followers.ts";
 import { run, type Command } from "./operator/command.ts";
-import { allServiceData } from "./operator/declared.ts";
+import { allServiceData } from "./operator/service-data.ts";
 import { summary } from "./operator/summary.ts";
 
 const usage = "Usage: npm run restore -- --from FILE [--dry-run] [--move]";

@@ -6,8 +6,8 @@ import { skipReason } from "../../test/support/infra.ts";
 import { startMesh, type Mesh, type Role } from "../../test/support/mesh.ts";
 import { freePort, temporaryFolder } from "../../test/support/server.ts";
 import { openPlace, type TestStore } from "../../test/support/stores.ts";
-import type { BenchMode } from "../bench.ts";
-import { secret, startOurs, type Served } from "../servers.ts";
+import type { BenchMode } from "../measure/bench.ts";
+import { secret, startOurs, type Served } from "../servers/servers.ts";
 
 /** @param urls  where the people will be, in turn */
 export type Fill<T> = (store: Store, urls: readonly string[]) => Promise<T>;

@@ -2,7 +2,7 @@
 import type { Store } from "../../core/store/store.ts";
 import { seedPeople } from "../../test/support/seeded-people.ts";
 import type { Person } from "../../test/support/person.ts";
-import { secret } from "../servers.ts";
+import { secret } from "../servers/servers.ts";
 import type { LoadClient } from "../load/chat.ts";
 import { openChats, seedGroup } from "./chats.ts";
 

@@ -2,7 +2,7 @@
 import type { Store } from "../../core/store/store.ts";
 import type { Person } from "../../test/support/person.ts";
 import { seedPeople } from "../../test/support/seeded-people.ts";
-import { secret } from "../servers.ts";
+import { secret } from "../servers/servers.ts";
 import { openChats, seedGroup, type SeededChat } from "./chats.ts";
 
 export interface History extends SeededChat {

@@ -7,17 +7,17 @@ import { setTimeout as pause } from "node:timers/promises";
 import { buffer } from "node:stream/consumers";
 import type { Blobs } from "../blobs/blobs.ts";
 import { CommandError } from "../errors.ts";
-import { faultPoint } from "../faults.ts";
+import { faultPoint } from "../fault-points.ts";
 import { newId } from "../ids.ts";
-import { updateFacts, firstEra, holds, readFacts } from "../installation.ts";
+import { updateFacts, firstEra, holds, readFacts } from "../node/installation.ts";
 import { schemas, type SchemaRow } from "../store/migrations.ts";
 import { remove, upsert, type Collection, type Doc } from "../store/store.ts";
 import type { StoreSnapshot } from "../store/contents.ts";
-import type { ServiceData } from "./declared.ts";
+import type { ServiceData } from "./service-data.ts";
 import { formatVersion, type BackupManifest } from "./format.ts";
-import type { InstallationData } from "./places.ts";
-import { readArchive } from "./reading.ts";
-import { ArchiveWriter, removePartial, partialPath, renameWhole } from "./writing.ts";
+import type { InstallationData } from "./installation-data.ts";
+import { readArchive } from "./archive-reader.ts";
+import { ArchiveWriter, removePartial, partialPath, renameWhole } from "./archive-writer.ts";
 
 export interface BackupContext {
   readonly data: InstallationData;

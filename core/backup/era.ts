@@ -1,10 +1,10 @@
 /** Beginning a new era: after it no position and no session of before counts, and followers have the state of what they follow. */
 import { randomBytes } from "node:crypto";
-import { updateFacts } from "../installation.ts";
+import { updateFacts } from "../node/installation.ts";
 import { openMigrated } from "../store/migrate.ts";
 import { schemas } from "../store/migrations.ts";
-import type { ServiceData } from "./declared.ts";
-import type { InstallationData } from "./places.ts";
+import type { ServiceData } from "./service-data.ts";
+import type { InstallationData } from "./installation-data.ts";
 
 /**
  * Brings a store in which anything may be of an earlier time, and on which no node runs, into a new era. Done again it is as good; cut

@@ -4,16 +4,16 @@
  */
 import { Readable } from "node:stream";
 import { CommandError } from "../errors.ts";
-import { faultPoint } from "../faults.ts";
-import { updateFacts, readFacts } from "../installation.ts";
+import { faultPoint } from "../fault-points.ts";
+import { updateFacts, readFacts } from "../node/installation.ts";
 import type { DeclaredDatabase } from "../store/contents.ts";
 import { schemas } from "../store/migrations.ts";
 import { insert, type Collection, type Database, type Doc, type Operation } from "../store/store.ts";
-import type { ServiceData } from "./declared.ts";
+import type { ServiceData } from "./service-data.ts";
 import { newEra, prepareServices } from "./era.ts";
 import type { BackupManifest } from "./format.ts";
-import { transientCollections, type InstallationData } from "./places.ts";
-import { entriesOf } from "./reading.ts";
+import { transientCollections, type InstallationData } from "./installation-data.ts";
+import { entriesOf } from "./archive-reader.ts";
 
 export interface RestoreContext {
   readonly data: InstallationData;

@@ -6,10 +6,10 @@ import { Agent } from "node:https";
 import { Readable } from "node:stream";
 import { v2 as cloudinary } from "cloudinary";
 import type { Logger } from "moleculer";
-import type { CloudinaryAccount } from "../config-values.ts";
+import type { CloudinaryAccount } from "../config/config-values.ts";
 import { StartError } from "../errors.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
-import { checkedBlobs, promisified } from "./storage.ts";
+import { checkedBlobs, promisified } from "./adapter.ts";
 
 /** The SDK's types don't know that it takes an agent here too. */
 const destroy: (publicId: string, options: object) => Promise<unknown> = cloudinary.uploader.destroy;

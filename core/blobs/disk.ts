@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import type { Logger } from "moleculer";
 import { StartError } from "../errors.ts";
 import type { Blobs } from "./blobs.ts";
-import { checkedBlobs } from "./storage.ts";
+import { checkedBlobs } from "./adapter.ts";
 
 /** With less room than this the storage counts as full: a few uploads at once must fit. */
 const minFreeBytes = 64 * 1024 * 1024;

@@ -8,7 +8,7 @@ import type { Logger } from "moleculer";
 import mongoose from "mongoose";
 import { connect } from "../store/mongo/connection.ts";
 import type { Blobs } from "./blobs.ts";
-import { checkedBlobs, promisified } from "./storage.ts";
+import { checkedBlobs, promisified } from "./adapter.ts";
 
 const { GridFSBucket, ObjectId } = mongoose.mongo;
 type FileId = InstanceType<typeof ObjectId>;

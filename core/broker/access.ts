@@ -3,8 +3,8 @@
  * cache, validator or REPL gets around it.
  */
 import type { ActionSchema, Middleware } from "moleculer";
-import type { Meta } from "../call.ts";
-import type { Access } from "../contract.ts";
+import type { Meta } from "../contract/call.ts";
+import type { Access } from "../contract/contract.ts";
 import { Unauthenticated } from "../errors.ts";
 
 export const access: Middleware = {

@@ -5,7 +5,7 @@
  */
 import type { Context, Middleware } from "moleculer";
 import { Unavailable } from "../errors.ts";
-import { portsOf } from "../ports.ts";
+import { portsOf } from "../node/ports.ts";
 
 interface DeadlineHeaders {
   deadline?: number;

@@ -1,8 +1,8 @@
 /** Moleculer's cacher, which the guarded cache is built on: in memory when embedded, in a mesh on Redis. */
 import { Redis } from "ioredis";
 import { Cachers, type BrokerOptions, type ServiceBroker } from "moleculer";
-import type { MeshConfig } from "../config.ts";
-import { closeRedis, failFastOptions } from "../fail-fast-redis.ts";
+import type { MeshConfig } from "../config/config.ts";
+import { closeRedis, failFastOptions } from "../resilience/fail-fast-redis.ts";
 import { ttlSeconds } from "./cache.ts";
 
 const maxEntriesInMemory = 10_000;

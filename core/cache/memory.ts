@@ -1,7 +1,7 @@
 /** The guarded cache in this process's memory, by Moleculer's LRU cacher. */
 import { Cachers, type ServiceBroker } from "moleculer";
 import type { Cache } from "./cache.ts";
-import { countReads } from "./reads.ts";
+import { countReads } from "./read-counts.ts";
 
 export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
   if (!(cacher instanceof Cachers.MemoryLRU)) throw new TypeError("the broker's cacher is not in memory");

@@ -5,11 +5,11 @@
  */
 import type { Redis } from "ioredis";
 import { Cachers, type Logger, type ServiceBroker } from "moleculer";
-import { redisBreaker, redisHealth } from "../fail-fast-redis.ts";
+import { redisBreaker, redisHealth } from "../resilience/fail-fast-redis.ts";
 import { newId } from "../ids.ts";
 import { ttlSeconds, type Cache } from "./cache.ts";
-import { pendingInvalidations } from "./missed.ts";
-import { countReads } from "./reads.ts";
+import { pendingInvalidations } from "./pending-invalidations.ts";
+import { countReads } from "./read-counts.ts";
 
 /** A fill that takes longer is not kept. */
 const leaseMs = 5000;

@@ -1,7 +1,7 @@
 /** The feed of an embedded server: messages are handed over in process, within the publisher's call and in the order published. */
 import { inspect } from "node:util";
 import type { Feed } from "./feed.ts";
-import { notifyListeners, type MessageListener, type FeedListener } from "./hearers.ts";
+import { notifyListeners, type MessageListener, type FeedListener } from "./listeners.ts";
 
 export function openLocalFeed(): Feed {
   const channels = new Map<string, Set<FeedListener>>();

@@ -5,7 +5,7 @@
 import { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import { StartError } from "../errors.ts";
-import { startTimeout } from "../late.ts";
+import { startTimeout } from "../resilience/timeout.ts";
 
 const heartbeatMs = 5000;
 const maxRetryDelayMs = 2000;

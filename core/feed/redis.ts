@@ -7,7 +7,7 @@ import { counter } from "../metrics/declare.ts";
 import { refusalCounter } from "../metrics/resources.ts";
 import type { Feed } from "./feed.ts";
 import { untilConnected, disconnect, redisClient } from "./redis-client.ts";
-import { redisSubscriptions } from "./redis-listening.ts";
+import { redisSubscriptions } from "./redis-subscriptions.ts";
 
 /** Beyond this much that Redis has not answered yet, messages are dropped: a slow Redis must not fill our memory. */
 const maxUnansweredChars = 16 * 1024 * 1024;

@@ -2,7 +2,7 @@
 import { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import { RateLimiterRedis } from "rate-limiter-flexible";
-import { closeRedis, failFastOptions, redisBreaker, redisHealth } from "../fail-fast-redis.ts";
+import { closeRedis, failFastOptions, redisBreaker, redisHealth } from "../resilience/fail-fast-redis.ts";
 import { counters } from "./counters.ts";
 import type { Limits } from "./limits.ts";
 import { openMemoryLimits } from "./memory.ts";

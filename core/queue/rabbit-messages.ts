@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { ConfirmChannel, Message } from "amqplib";
 import { Unavailable } from "../errors.ts";
-import { withTimeout } from "../late.ts";
+import { withTimeout } from "../resilience/timeout.ts";
 import { neverAnswered, type DeadLetter, type DurableEvent } from "./queue.ts";
 import { redeliveryLimit } from "./rabbit-topology.ts";
 

@@ -5,7 +5,7 @@ import { NotFound, Unavailable } from "../errors.ts";
 import type { ConsumerGroups, Queue, RetryPolicy } from "./queue.ts";
 import { keepConnected } from "./rabbit-connection.ts";
 import { rabbitConsumers, type Consumer, type RabbitSession } from "./rabbit-consumers.ts";
-import { withDeadLetters } from "./rabbit-dead.ts";
+import { withDeadLetters } from "./rabbit-dead-letters.ts";
 import { contentOf, deadLetterOf, confirmedSender } from "./rabbit-messages.ts";
 import { declareTopology, rabbitNames } from "./rabbit-topology.ts";
 

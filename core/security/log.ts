@@ -1,9 +1,9 @@
 /** The security log: who did what, from where. Lines of the node's log with the field `security`, whatever `LOG_LEVEL` says. */
 import { createHmac } from "node:crypto";
 import type { Logger, ServiceBroker } from "moleculer";
-import { addressKey } from "../address-key.ts";
-import { securityLoggerName } from "../broker/logger.ts";
-import type { ClientInfo } from "../call.ts";
+import { addressKey } from "./address-key.ts";
+import { securityLoggerName } from "../node/logger.ts";
+import type { ClientInfo } from "../contract/call.ts";
 import { counter } from "../metrics/declare.ts";
 import { securityEventNames, securityEvents, type SecurityEventName, type SecurityFields } from "./events.ts";
 import { LineBudget } from "./line-budget.ts";

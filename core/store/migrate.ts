@@ -6,7 +6,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import { StartError, codeOf } from "../errors.ts";
-import { faultPoint } from "../faults.ts";
+import { faultPoint } from "../fault-points.ts";
 import {
   checkMigrations,
   assertSchemaSupported,

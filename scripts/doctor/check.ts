@@ -1,5 +1,5 @@
 /** What a check is: it looks at one thing, changes nothing, and says that it is well or what is to be done. */
-import { withTimeout } from "../../core/late.ts";
+import { withTimeout } from "../../core/resilience/timeout.ts";
 
 /** One line. */
 export interface Finding {

@@ -1,7 +1,7 @@
 /** What the variables say: whether they are right each, fit each other, and keep their secrets. */
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { readConfig, variables, ConfigError, type Config, type MeshConfig } from "../../core/config.ts";
+import { readConfig, variables, ConfigError, type Config, type MeshConfig } from "../../core/config/config.ts";
 import { traceCollectorOf } from "../../core/broker/tracing/exporter.ts";
 import { openCloudinaryBlobs } from "../../core/blobs/cloudinary.ts";
 import { addressing } from "../../services/gateway/http/address.ts";

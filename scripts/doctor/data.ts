@@ -1,9 +1,9 @@
 /** What is stored, in either mode: whether this release can run on it, and when it was backed up last. */
 import { StartError } from "../../core/errors.ts";
-import { facts, installationService, reasonNotToRun, type FactsRow } from "../../core/installation.ts";
+import { facts, installationService, reasonNotToRun, type FactsRow } from "../../core/node/installation.ts";
 import { assertSchemaSupported, schemaId, schemas, type SchemaRow } from "../../core/store/migrations.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
-import { allServiceData } from "../operator/declared.ts";
+import { allServiceData } from "../operator/service-data.ts";
 import { fine, todo, type Finding } from "./check.ts";
 
 /** Reads single rows of what the services keep; a row or a database that is not there is undefined. */

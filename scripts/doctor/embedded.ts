@@ -4,7 +4,7 @@ import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { formatVersion } from "../../core/store/sqlite/folder.ts";
+import { formatVersion } from "../../core/store/sqlite/data-folder.ts";
 import { fine, todo, type DoctorCheck, type Finding } from "./check.ts";
 import { fileFinding, type Configured } from "./configuration.ts";
 import { backupFinding, schemaFindings, type RowReader } from "./data.ts";

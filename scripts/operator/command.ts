@@ -1,8 +1,8 @@
 /** What the operator's commands have in common: the environment, one line on the error output and exit code 1 for what went wrong. */
 import { readFileSync } from "node:fs";
 import type { Logger } from "moleculer";
-import { armFaults } from "../../core/faults.ts";
-import { ConfigError, readConfig, type Config } from "../../core/config.ts";
+import { armFaults } from "../../core/fault-points.ts";
+import { ConfigError, readConfig, type Config } from "../../core/config/config.ts";
 
 export interface Command {
   readonly config: Config;

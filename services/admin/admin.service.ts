@@ -1,7 +1,7 @@
 /** What operators do by hand: look at dead letters, and hand them out again. The security log has each of it. */
-import { portsOf } from "../../core/ports.ts";
+import { portsOf } from "../../core/node/ports.ts";
 import { securityLog } from "../../core/security/log.ts";
-import { service } from "../../core/service.ts";
+import { service } from "../../core/contract/service.ts";
 import { admin } from "./contract.ts";
 import { collectInstallation } from "./metrics.ts";
 

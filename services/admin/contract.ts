@@ -1,5 +1,5 @@
 /** What admin offers to operators, in the REPL: the dead letters of durable events. */
-import { contract, returns } from "../../core/contract.ts";
+import { contract, returns } from "../../core/contract/contract.ts";
 import type { DeadLetter } from "../../core/queue/queue.ts";
 
 const group = { type: "string", min: 1, max: 64 } as const;

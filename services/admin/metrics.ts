@@ -1,9 +1,9 @@
 /** What the operator's service says of the whole installation at each scrape: durable queues, dead letters, the last backup. */
 import type { ServiceBroker } from "moleculer";
 import { Unavailable } from "../../core/errors.ts";
-import { withTimeout } from "../../core/late.ts";
+import { withTimeout } from "../../core/resilience/timeout.ts";
 import { gauge } from "../../core/metrics/declare.ts";
-import { portsOf } from "../../core/ports.ts";
+import { portsOf } from "../../core/node/ports.ts";
 
 const waiting = gauge(
   "parley_queue_waiting_events",

@@ -1,8 +1,8 @@
 /** Accounts, passwords and sessions. */
 import { NotFound, Unauthenticated } from "../../core/errors.ts";
-import { portsOf } from "../../core/ports.ts";
+import { portsOf } from "../../core/node/ports.ts";
 import { securityLog } from "../../core/security/log.ts";
-import { service, type Mixin } from "../../core/service.ts";
+import { service, type Mixin } from "../../core/contract/service.ts";
 import { database } from "../../mixins/database.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import { accountByEmail, accounts } from "./accounts.repository.ts";

@@ -1,9 +1,9 @@
 /** Who gets a session: by signing up, by password. And what a new password does to the sessions there are. */
-import type { ClientInfo } from "../../core/call.ts";
+import type { ClientInfo } from "../../core/contract/call.ts";
 import { Conflict, Invalid, Unauthenticated } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { accountHashOf } from "../../core/security/log.ts";
-import { commitWithRetry } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { Duplicate, expect, insert, storeTime, update, updateAll } from "../../core/store/store.ts";
 import { announce } from "../../mixins/outbox.ts";
 import { accountByEmail, accounts, type AccountRow } from "./accounts.repository.ts";

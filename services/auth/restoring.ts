@@ -1,6 +1,6 @@
 /** Auth's part in a restore: every account is announced anew. */
-import type { RestoreHooks } from "../../core/backup/declared.ts";
-import { announceAll } from "../../mixins/announcing.ts";
+import type { RestoreHooks } from "../../core/backup/service-data.ts";
+import { announceAll } from "../../mixins/announce-all.ts";
 import { announce } from "../../mixins/outbox.ts";
 import { accounts } from "./accounts.repository.ts";
 import { authEvents } from "./contract.ts";

@@ -1,12 +1,12 @@
 /** Sessions: each log-in is one, its token names it, and until the token expires every gateway can learn that it was ended. */
 import type { Logger } from "moleculer";
-import type { ClientInfo } from "../../core/call.ts";
+import type { ClientInfo } from "../../core/contract/call.ts";
 import { codeOf } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import type { Ports } from "../../core/ports.ts";
+import type { Ports } from "../../core/node/ports.ts";
 import { remove, storeTime, update, type Database } from "../../core/store/store.ts";
 import type { SecurityLog, SecurityActor } from "../../core/security/log.ts";
-import { signToken } from "../../core/tokens.ts";
+import { signToken } from "../../core/security/access-tokens.ts";
 import type { AccountRow } from "./accounts.repository.ts";
 import { revocationsChannel, type LogIn, type Revocation } from "./contract.ts";
 import * as present from "./present.ts";

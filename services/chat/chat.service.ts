@@ -1,7 +1,7 @@
 /** Wires chat: its store, its timelines, and what it hears of how people stand. */
-import { call, type Ctx } from "../../core/call.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
 import { Forbidden } from "../../core/errors.ts";
-import { service } from "../../core/service.ts";
+import { service } from "../../core/contract/service.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";

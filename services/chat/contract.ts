@@ -1,6 +1,6 @@
 /** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `shapes.ts`. */
-import { contract, events, returns } from "../../core/contract.ts";
-import { emoji, id, messageText, pageLimit, visibleName } from "../../core/rules.ts";
+import { contract, events, returns } from "../../core/contract/contract.ts";
+import { emoji, id, messageText, pageLimit, visibleName } from "../../core/contract/rules.ts";
 import { admittedFile, type StoredFile } from "../media/contract.ts";
 import { relationStates } from "../request/contract.ts";
 import type { Batch, Chat, Head, MemberView, Membership, Message, Position, SharedChat, SyncAnswer } from "./shapes.ts";

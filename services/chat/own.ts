@@ -1,7 +1,7 @@
 /** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
 import { Forbidden, Invalid } from "../../core/errors.ts";
-import type { Infer } from "../../core/schema.ts";
-import { commitWithRetry } from "../../core/settle.ts";
+import type { Infer } from "../../core/contract/schema.ts";
+import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { update } from "../../core/store/store.ts";
 import { members } from "./collections.ts";
 import { chat as actions, chatChannel, type Chat } from "./contract.ts";

@@ -1,6 +1,6 @@
 /** Opens what chat's handlers work with. List it before the database: Moleculer starts the mixin listed last first. */
-import { portsOf } from "../../core/ports.ts";
-import type { Mixin } from "../../core/service.ts";
+import { portsOf } from "../../core/node/ports.ts";
+import type { Mixin } from "../../core/contract/service.ts";
 import type { Database } from "../../core/store/store.ts";
 import { repository } from "./chat.repository.ts";
 import { eraseEnded } from "./ending.ts";

@@ -1,6 +1,6 @@
 /** Who may do what in a chat. Pure, and judged on the head that is written on. */
 import { Forbidden, NotFound } from "../../core/errors.ts";
-import type { Config } from "../../core/config.ts";
+import type { Config } from "../../core/config/config.ts";
 import type { RelationState } from "../request/contract.ts";
 import type { ChatRow, MemberRow, MessageRow } from "./collections.ts";
 

@@ -1,6 +1,6 @@
 /** Marks of how far members are: kept on their rows beside the chat's sequence, and told in small chats. */
 import { Forbidden, Invalid } from "../../core/errors.ts";
-import { commitWithRetry } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { update } from "../../core/store/store.ts";
 import { userChannel } from "../user-notes.ts";
 import { members, type MemberRow } from "./collections.ts";

@@ -3,7 +3,7 @@
  * refused. The copy is what chat's commits can expect, so that a block and a chat that race come out in one order.
  */
 import { newId, pairKey } from "../../core/ids.ts";
-import { commitWithRetry } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { expect, insert, update, type Complete, type Operation } from "../../core/store/store.ts";
 import type { Relation } from "../request/contract.ts";
 import { relations, type RelationRow } from "./collections.ts";

@@ -1,7 +1,7 @@
 /** A send as a change of the chat's timeline. */
 import { createHash } from "node:crypto";
 import { codeOf, NotFound, type DomainError } from "../../core/errors.ts";
-import type { Infer } from "../../core/schema.ts";
+import type { Infer } from "../../core/contract/schema.ts";
 import type { Complete } from "../../core/store/store.ts";
 import { attached, claimFile, keepFile } from "./attachments.ts";
 import type { Repository } from "./chat.repository.ts";

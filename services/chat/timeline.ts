@@ -10,7 +10,7 @@ import type { Feed } from "../../core/feed/feed.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../core/request-context.ts";
 import { histogram } from "../../core/metrics/declare.ts";
 import { refusalCounter } from "../../core/metrics/resources.ts";
-import { randomBackOff, commitWithRetry } from "../../core/settle.ts";
+import { randomBackOff, commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { Duplicate, expect, type Database } from "../../core/store/store.ts";
 import type { Repository } from "./chat.repository.ts";
 import { chats, messages, type ChatRow, type MemberRow, type MessageRow } from "./collections.ts";

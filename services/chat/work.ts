@@ -1,6 +1,6 @@
 /** What chat's functions work with, and what they work on in one call. */
-import { call, type Ctx } from "../../core/call.ts";
-import type { Ports } from "../../core/ports.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
+import type { Ports } from "../../core/node/ports.ts";
 import type { Database } from "../../core/store/store.ts";
 import { profile, type ProfileSummary } from "../profile/contract.ts";
 import { request, type Relation } from "../request/contract.ts";

@@ -1,5 +1,5 @@
 /** The actions that clients can cause a call of, from the tables: a gateway is ready when their services are there. */
-import type { ActionRef } from "../../core/contract.ts";
+import type { ActionRef } from "../../core/contract/contract.ts";
 import { routes } from "./http/routes/index.ts";
 import { events } from "./socket/events.ts";
 

@@ -1,7 +1,7 @@
 /** A message as a client sends it, over HTTP or a socket, and as chat takes it: as one of a list, with a clientId. */
 import { DomainError, statusOf, type DomainErrorCode } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import type { Infer } from "../../core/schema.ts";
+import type { Infer } from "../../core/contract/schema.ts";
 import { chat, type Sent } from "../chat/contract.ts";
 
 const { props } = chat.send.params.messages.items;

@@ -1,5 +1,5 @@
 /** Tells the security log of requests, events and connections that were refused for want of a right, or for their number. */
-import type { ClientInfo } from "../../core/call.ts";
+import type { ClientInfo } from "../../core/contract/call.ts";
 import { codeOf, TooMany } from "../../core/errors.ts";
 import type { SecurityLog, SecurityActor } from "../../core/security/log.ts";
 import type { AddressOf } from "./http/address.ts";

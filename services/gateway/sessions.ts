@@ -3,14 +3,14 @@
  * before their tokens expire are held here. Auth announces those on the feed; what the feed lost, the pull brings.
  */
 import type { Logger, ServiceBroker } from "moleculer";
-import { addReadinessCheck, servicesAvailable } from "../../core/broker/readiness.ts";
-import { call, type Meta } from "../../core/call.ts";
+import { addReadinessCheck, servicesAvailable } from "../../core/node/readiness.ts";
+import { call, type Meta } from "../../core/contract/call.ts";
 import type { Clock } from "../../core/clock.ts";
 import { Unavailable } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed/feed.ts";
-import type { Installation } from "../../core/installation.ts";
-import type { JwtSecrets } from "../../core/ports.ts";
-import { verifyToken } from "../../core/tokens.ts";
+import type { Installation } from "../../core/node/installation.ts";
+import type { JwtSecrets } from "../../core/node/ports.ts";
+import { verifyToken } from "../../core/security/access-tokens.ts";
 import { auth, revocationsChannel, type Revocation } from "../auth/contract.ts";
 
 export interface Session {

@@ -4,7 +4,7 @@
  */
 import { Validators } from "moleculer";
 import { Invalid, type FieldError } from "../../core/errors.ts";
-import type { Rule, Rules } from "../../core/schema.ts";
+import type { Rule, Rules } from "../../core/contract/schema.ts";
 
 /** One complaint of fastest-validator. */
 export interface RuleError {

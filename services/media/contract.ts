@@ -1,7 +1,7 @@
 /** What media offers: files taken in, judged by their bytes, and given out. The bytes themselves go between the gateway and the blob store. */
-import { contract, returns } from "../../core/contract.ts";
-import type { Infer } from "../../core/schema.ts";
-import { id } from "../../core/rules.ts";
+import { contract, returns } from "../../core/contract/contract.ts";
+import type { Infer } from "../../core/contract/schema.ts";
+import { id } from "../../core/contract/rules.ts";
 
 /** What a file is for; it decides how images are cut and who is asked whether it is in use. */
 export const purposes = ["message", "profile", "group"] as const;

@@ -5,8 +5,8 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Invalid, Unavailable } from "../../core/errors.ts";
-import { startTimeout } from "../../core/late.ts";
-import { fairQueue } from "../../core/turns.ts";
+import { startTimeout } from "../../core/resilience/timeout.ts";
+import { fairQueue } from "../../core/resilience/fair-queue.ts";
 import type { Picture } from "./images.ts";
 import type { ImageType } from "./types.ts";
 

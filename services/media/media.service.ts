@@ -1,7 +1,7 @@
 /** Files and pictures: what they are, who is asked whether they are in use, and when their bytes go. */
-import { call } from "../../core/call.ts";
-import { portsOf } from "../../core/ports.ts";
-import { service, type Mixin } from "../../core/service.ts";
+import { call } from "../../core/contract/call.ts";
+import { portsOf } from "../../core/node/ports.ts";
+import { service, type Mixin } from "../../core/contract/service.ts";
 import { afterStarted } from "../../mixins/after-started.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type ReceivedEvent } from "../../mixins/follower.ts";

@@ -1,6 +1,6 @@
 /** What profile offers: who a person says they are. */
-import { contract, events, returns } from "../../core/contract.ts";
-import { id, visibleName } from "../../core/rules.ts";
+import { contract, events, returns } from "../../core/contract/contract.ts";
+import { id, visibleName } from "../../core/contract/rules.ts";
 import { admittedFile } from "../media/contract.ts";
 
 const name = { ...visibleName, max: 60, optional: true } as const;

@@ -1,9 +1,9 @@
 /** Profiles for those who ask: from the cache, the store, or the account of someone whom profile has not heard of yet. */
-import { call, type Ctx } from "../../core/call.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
 import type { Cache } from "../../core/cache/cache.ts";
 import type { Clock } from "../../core/clock.ts";
 import { Conflict, Invalid, NotFound } from "../../core/errors.ts";
-import type { Infer } from "../../core/schema.ts";
+import type { Infer } from "../../core/contract/schema.ts";
 import type { Database, Fields } from "../../core/store/store.ts";
 import { auth } from "../auth/contract.ts";
 import type { AdmittedFile } from "../media/contract.ts";

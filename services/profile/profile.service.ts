@@ -1,7 +1,7 @@
 /** Who people say they are. */
-import { call } from "../../core/call.ts";
-import { portsOf } from "../../core/ports.ts";
-import { service, type Mixin } from "../../core/service.ts";
+import { call } from "../../core/contract/call.ts";
+import { portsOf } from "../../core/node/ports.ts";
+import { service, type Mixin } from "../../core/contract/service.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";

@@ -2,7 +2,7 @@
  * Profiles as they are stored, one row a person under the person's own id. A row comes from whichever is first, the event of the
  * sign-up or a look at an account that profile did not know yet; both only add it where it is missing, so neither undoes a change.
  */
-import { commitWithRetry } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import {
   collection,
   expect,

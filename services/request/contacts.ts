@@ -1,5 +1,5 @@
 /** Contacts and blocks: ending the one, putting and lifting the other. Neither is announced to the other person. */
-import { call, type Ctx } from "../../core/call.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
 import { Invalid, NotFound } from "../../core/errors.ts";
 import { auth } from "../auth/contract.ts";
 import { enforce, hasten } from "./enforcement.ts";

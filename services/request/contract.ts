@@ -1,6 +1,6 @@
 /** What request offers: contact requests, and how two people stand to each other. */
-import { contract, events, returns } from "../../core/contract.ts";
-import { emailAddress, id, pageLimit } from "../../core/rules.ts";
+import { contract, events, returns } from "../../core/contract/contract.ts";
+import { emailAddress, id, pageLimit } from "../../core/contract/rules.ts";
 import type { ProfileSummary, Source } from "../profile/contract.ts";
 
 /** One state a pair of people, in either direction. */

@@ -2,7 +2,7 @@
  * Who has which e-mail address: a copy of auth's accounts, kept by their events, so that an invite need not ask auth. Whoever is
  * not in it, or not clearly, is asked of auth: an event on its way makes no one unknown.
  */
-import { call, type Ctx } from "../../core/call.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
 import { collection, insert, update, type Database } from "../../core/store/store.ts";
 import { auth } from "../auth/contract.ts";
 

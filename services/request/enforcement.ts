@@ -2,7 +2,7 @@
  * How two people stand now, told to chat in the call that changed it, so that it holds when that call is answered. The durable
  * event says the same, at the latest when chat is back; chat keeps the highest rev, so neither undoes the other.
  */
-import { call, type Ctx } from "../../core/call.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
 import { Unavailable } from "../../core/errors.ts";
 import { chat } from "../chat/contract.ts";
 import type { Relation } from "./contract.ts";

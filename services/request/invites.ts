@@ -1,5 +1,5 @@
 /** Invites: what each act does to the pair, and who is told of it. */
-import type { Ctx } from "../../core/call.ts";
+import type { Ctx } from "../../core/contract/call.ts";
 import { Invalid, NotFound } from "../../core/errors.ts";
 import { userChannel, type UserNote } from "../user-notes.ts";
 import type { ContactRequest } from "./contract.ts";

@@ -1,5 +1,5 @@
 /** The lists of invites someone sent and received. The cache holds them without names, which are another service's to change. */
-import type { Ctx } from "../../core/call.ts";
+import type { Ctx } from "../../core/contract/call.ts";
 import type { Cache } from "../../core/cache/cache.ts";
 import type { Database } from "../../core/store/store.ts";
 import type { Source } from "../profile/contract.ts";

@@ -1,5 +1,5 @@
 /** Names and pictures of the people in a list, from profile. */
-import { call, type Ctx } from "../../core/call.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
 import { profile, type ProfileSummary } from "../profile/contract.ts";
 
 /** What profile answers at once. */

@@ -1,5 +1,5 @@
 /** Pages of people: one's contacts, and whom one has blocked. */
-import type { Ctx } from "../../core/call.ts";
+import type { Ctx } from "../../core/contract/call.ts";
 import type { PersonSince } from "./contract.ts";
 import { summariesById } from "./names.ts";
 import type { Entry, Place } from "./requests.repository.ts";

@@ -1,6 +1,6 @@
 /** Contact requests, and how two people stand to each other. */
-import { portsOf } from "../../core/ports.ts";
-import { service, type Mixin } from "../../core/service.ts";
+import { portsOf } from "../../core/node/ports.ts";
+import { service, type Mixin } from "../../core/contract/service.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";

@@ -1,6 +1,6 @@
 /** Request's part in a restore: how each pair stands is announced anew. */
-import type { RestoreHooks } from "../../core/backup/declared.ts";
-import { announceAll } from "../../mixins/announcing.ts";
+import type { RestoreHooks } from "../../core/backup/service-data.ts";
+import { announceAll } from "../../mixins/announce-all.ts";
 import { announcement } from "./pairs.ts";
 import { requests } from "./requests.repository.ts";
 

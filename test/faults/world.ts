@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type Logger } from "moleculer";
 import { followClock } from "../../core/clock.ts";
-import { readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config/config.ts";
 import { openLocalQueue } from "../../core/queue/local.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Service } from "moleculer";
-import { call } from "../../core/call.ts";
+import { call } from "../../core/contract/call.ts";
 import { newId } from "../../core/ids.ts";
-import { portsOf } from "../../core/ports.ts";
+import { portsOf } from "../../core/node/ports.ts";
 import { update } from "../../core/store/store.ts";
-import { verifyToken } from "../../core/tokens.ts";
+import { verifyToken } from "../../core/security/access-tokens.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
 import authService from "../../services/auth/auth.service.ts";
 import { auth, revocationsChannel, type Revocation } from "../../services/auth/contract.ts";

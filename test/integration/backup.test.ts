@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { entryBytes, sha256 } from "../../core/backup/tar.ts";
-import { ArchiveWriter, renameWhole } from "../../core/backup/writing.ts";
+import { ArchiveWriter, renameWhole } from "../../core/backup/archive-writer.ts";
 import { MemoryStorage, Parley } from "../../client/index.ts";
 import { heldBy, plain } from "../support/archives.ts";
 import { device, texts, toldBy } from "../support/client.ts";

@@ -1,6 +1,6 @@
 /** Eras: how nodes learn of a new one, and what beginning one does to a store. */
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { serviceDataOf } from "../../core/backup/declared.ts";
+import { serviceDataOf } from "../../core/backup/service-data.ts";
 import { prepareServices } from "../../core/backup/era.ts";
 import { StartError } from "../../core/errors.ts";
 import { newId, pairKey } from "../../core/ids.ts";
@@ -11,10 +11,10 @@ import {
   openInstallationDatabase,
   installationTiming,
   type Installation,
-} from "../../core/installation.ts";
+} from "../../core/node/installation.ts";
 import { insert, update, type Database } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/relay.ts";
-import { allServiceData } from "../../scripts/operator/declared.ts";
+import { allServiceData } from "../../scripts/operator/service-data.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
 import { chats, messages, type ChatRow } from "../../services/chat/collections.ts";
 import { isVoid } from "../../services/chat/policy.ts";

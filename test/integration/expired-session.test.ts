@@ -1,8 +1,8 @@
 /** A session that expires while its socket is open: the socket is told, and cut, whatever it does. */
 import { expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
-import { firstEra } from "../../core/installation.ts";
-import { signToken } from "../../core/tokens.ts";
+import { firstEra } from "../../core/node/installation.ts";
+import { signToken } from "../../core/security/access-tokens.ts";
 import { connect } from "../support/person.ts";
 import { startEmbedded } from "../support/server.ts";
 

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Logger, ServiceBroker } from "moleculer";
-import type { MessageListener } from "../../core/feed/hearers.ts";
+import type { MessageListener } from "../../core/feed/listeners.ts";
 import { type Chat, chatChannel, type Membership, type SyncAnswer } from "../../services/chat/contract.ts";
 import { userChannel } from "../../services/user-notes.ts";
 import type { Channel, Feed } from "../../core/feed/feed.ts";

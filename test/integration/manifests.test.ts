@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, join, relative, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
-import { alertsPath, prometheusRule } from "../../scripts/prometheus-rule.ts";
+import { alertsPath, prometheusRule } from "../../scripts/generate/prometheus-rule.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import {
   containersOf,

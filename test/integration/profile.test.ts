@@ -1,9 +1,9 @@
 import { setImmediate as immediate } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { call } from "../../core/call.ts";
-import type { EventRef } from "../../core/contract.ts";
+import { call } from "../../core/contract/call.ts";
+import type { EventRef } from "../../core/contract/contract.ts";
 import { newId } from "../../core/ids.ts";
-import { portsOf } from "../../core/ports.ts";
+import { portsOf } from "../../core/node/ports.ts";
 import { insert, type Database } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/outbox.ts";
 import authService from "../../services/auth/auth.service.ts";

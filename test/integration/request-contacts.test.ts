@@ -1,6 +1,6 @@
 /** Contacts and blocks as other services see them: what is stored and announced, and what is answered while chat is away. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { call } from "../../core/call.ts";
+import { call } from "../../core/contract/call.ts";
 import { newId, pairKey } from "../../core/ids.ts";
 import { insert, type Operation } from "../../core/store/store.ts";
 import authService from "../../services/auth/auth.service.ts";

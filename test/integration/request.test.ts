@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { call } from "../../core/call.ts";
+import { call } from "../../core/contract/call.ts";
 import { userChannel } from "../../services/user-notes.ts";
 import { newId, pairKey } from "../../core/ids.ts";
-import { portsOf } from "../../core/ports.ts";
+import { portsOf } from "../../core/node/ports.ts";
 import type { DurableEvent } from "../../core/queue/queue.ts";
 import { update } from "../../core/store/store.ts";
 import authService from "../../services/auth/auth.service.ts";

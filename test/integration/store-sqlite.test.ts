@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import { indexRangeOf } from "../../core/store/shapes.ts";
+import { indexRangeOf } from "../../core/store/query-checks.ts";
 import { pageQuery } from "../../core/store/sqlite/pages.ts";
 import type { Statement } from "../../core/store/sqlite/statements.ts";
 import { tableOf } from "../../core/store/sqlite/tables.ts";

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
-import { commitWithRetry } from "../../core/settle.ts";
+import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import * as change from "../../core/store/store.ts";
 import { storeTime, type Database, type Operation } from "../../core/store/store.ts";
 import { describeStores } from "../support/infra-describe.ts";

@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, expect, test } from "@jest/globals";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
-import { builtInMiddlewares } from "../../core/broker/moleculers.ts";
+import { builtInMiddlewares } from "../../core/broker/built-in-middlewares.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
-import { readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config/config.ts";
 import { followers } from "../../services/followers.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/infra-describe.ts";

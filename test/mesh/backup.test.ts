@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { connect } from "amqplib";
 import { MemoryStorage } from "../../client/index.ts";
 import { newEra } from "../../core/backup/era.ts";
-import { updateFacts, openInstallationDatabase } from "../../core/installation.ts";
+import { updateFacts, openInstallationDatabase } from "../../core/node/installation.ts";
 import { rabbitNames } from "../../core/queue/rabbit-topology.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";
 import type { Doc } from "../../core/store/store.ts";

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { ServiceBroker } from "moleculer";
-import { call } from "../../core/call.ts";
+import { call } from "../../core/contract/call.ts";
 import { profile } from "../../services/profile/contract.ts";
 import { request } from "../../services/request/contract.ts";
 import { eventually, within } from "../support/eventually.ts";

@@ -1,7 +1,7 @@
 /** Durable events between real processes: none is lost with its publisher, and what can't be handled ends where an operator sees it. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { ServiceBroker } from "moleculer";
-import { call } from "../../core/call.ts";
+import { call } from "../../core/contract/call.ts";
 import { newId } from "../../core/ids.ts";
 import { admin } from "../../services/admin/contract.ts";
 import { authEvents } from "../../services/auth/contract.ts";

@@ -1,6 +1,6 @@
 /** The security log of a mesh: each event on the node where it happens, under the id of the gateway's request. */
 import { expect, test } from "@jest/globals";
-import { call } from "../../core/call.ts";
+import { call } from "../../core/contract/call.ts";
 import { admin } from "../../services/admin/contract.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";

@@ -1,6 +1,6 @@
 /** What is in a backup's file, and what there is to compare it with. */
 import type { BackupManifest } from "../../core/backup/format.ts";
-import { entriesOf } from "../../core/backup/reading.ts";
+import { entriesOf } from "../../core/backup/archive-reader.ts";
 import { sha256 } from "../../core/backup/tar.ts";
 import type { Doc } from "../../core/store/store.ts";
 

@@ -4,7 +4,7 @@ import { readdir, rm } from "node:fs/promises";
 import type { Logger } from "moleculer";
 import mongoose from "mongoose";
 import type { Blobs } from "../../core/blobs/blobs.ts";
-import { readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config/config.ts";
 import { startCloudinary } from "./cloudinary.ts";
 import { mongoUri, type Part } from "./infra.ts";
 import { temporaryFolder } from "./server.ts";

@@ -1,14 +1,14 @@
 /** Some services in this process, for tests of their actions: a real broker and real embedded ports on a data folder of its own. */
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type LoggerConfig, type Service, type ServiceSchema } from "moleculer";
-import { securityLoggerName } from "../../core/broker/logger.ts";
+import { securityLoggerName } from "../../core/node/logger.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
-import { call, type Meta } from "../../core/call.ts";
-import { readConfig } from "../../core/config.ts";
+import { call, type Meta } from "../../core/contract/call.ts";
+import { readConfig } from "../../core/config/config.ts";
 import { codeOf } from "../../core/errors.ts";
 import type { Channel } from "../../core/feed/feed.ts";
 import { newId } from "../../core/ids.ts";
-import { portsOf } from "../../core/ports.ts";
+import { portsOf } from "../../core/node/ports.ts";
 import type { Database } from "../../core/store/store.ts";
 import { auth } from "../../services/auth/contract.ts";
 import { followers } from "../../services/followers.ts";

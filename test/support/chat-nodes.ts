@@ -1,6 +1,6 @@
 /** Chat as a node runs it, on a store of the tests' own: each node keeps its own state of a chat in memory. */
 import { followClock } from "../../core/clock.ts";
-import { readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config/config.ts";
 import { openLocalFeed } from "../../core/feed/local.ts";
 import type { Database, Store } from "../../core/store/store.ts";
 import { repository } from "../../services/chat/chat.repository.ts";

@@ -1,6 +1,6 @@
 /** Waiting without fixed sleeps: poll until something holds, or say after a deadline what never did. */
 import { setTimeout as pause } from "node:timers/promises";
-import { withTimeout } from "../../core/late.ts";
+import { withTimeout } from "../../core/resilience/timeout.ts";
 
 const pauseMs = 50;
 /** Where nothing is promised: long enough for a slow machine. */

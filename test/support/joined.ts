@@ -1,8 +1,8 @@
 /** A broker of the test's own that joins a mesh, as an operator's REPL does: sees its nodes, calls its actions, offers none. */
 import { ServiceBroker } from "moleculer";
-import { builtInMiddlewares } from "../../core/broker/moleculers.ts";
+import { builtInMiddlewares } from "../../core/broker/built-in-middlewares.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
-import { readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config/config.ts";
 import { followers } from "../../services/followers.ts";
 import type { Mesh } from "./mesh.ts";
 

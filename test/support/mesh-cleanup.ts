@@ -2,7 +2,7 @@
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import mongoose from "mongoose";
-import { readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config/config.ts";
 import { rabbitNames, retryDelays } from "../../core/queue/rabbit-topology.ts";
 import { followers } from "../../services/followers.ts";
 import type { Env } from "./server.ts";

@@ -1,6 +1,6 @@
 /** A mesh's own queue and databases, opened by a test besides its nodes: to put in what no client could, and to look at what is stored. */
 import { ServiceBroker, type Logger } from "moleculer";
-import { readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config/config.ts";
 import type { Queue } from "../../core/queue/queue.ts";
 import { openRabbitQueue } from "../../core/queue/rabbit.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";

@@ -2,7 +2,7 @@
  * A process that leads a store of `migrating.ts` to its last schema, to be killed or frozen by a test. Arguments: the store's place, and
  * fault points to arm once so many pages are read.
  */
-import { armFaults } from "../../core/faults.ts";
+import { armFaults } from "../../core/fault-points.ts";
 import { openAs, releases } from "./migrating.ts";
 import { openPlace, silent, type TestStore } from "./stores.ts";
 

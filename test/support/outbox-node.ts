@@ -2,7 +2,7 @@
  * A process for tests that end it at a fault point: one service with an outbox, which stores and announces one change in one
  * commit. Arguments: the data folder, the fault, the change's id.
  */
-import { armFaults } from "../../core/faults.ts";
+import { armFaults } from "../../core/fault-points.ts";
 import { change, outboxService, startBroker } from "./outbox-service.ts";
 
 const [folder = "", fault = "", id = ""] = process.argv.slice(2);

@@ -1,8 +1,8 @@
 /** A small service with an outbox, a broker for it, and how tests change something in it. */
 import { ServiceBroker, type Service, type ServiceSchema } from "moleculer";
 import { brokerOptions } from "../../core/broker/options.ts";
-import { readConfig } from "../../core/config.ts";
-import { events, returns } from "../../core/contract.ts";
+import { readConfig } from "../../core/config/config.ts";
+import { events, returns } from "../../core/contract/contract.ts";
 import type { ConsumerGroups } from "../../core/queue/queue.ts";
 import { collection, expect, insert, type Database, type Doc } from "../../core/store/store.ts";
 import { database } from "../../mixins/database.ts";

@@ -4,9 +4,9 @@
  */
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { newId } from "../../core/ids.ts";
-import { firstEra } from "../../core/installation.ts";
+import { firstEra } from "../../core/node/installation.ts";
 import { insert, type Store } from "../../core/store/store.ts";
-import { signToken } from "../../core/tokens.ts";
+import { signToken } from "../../core/security/access-tokens.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
 import { outbox } from "../../mixins/relay.ts";
 import { sessions } from "../../services/auth/sessions.repository.ts";

@@ -2,7 +2,7 @@
  * A program that writes to a store as another process would, to be killed or frozen by a test. Arguments: the store's place, how
  * many messages to write to which chat, and fault points to arm. Prints a line for each commit that was answered.
  */
-import { armFaults } from "../../core/faults.ts";
+import { armFaults } from "../../core/fault-points.ts";
 import { insert, update } from "../../core/store/store.ts";
 import { all, chats, message, messages } from "./store-collections.ts";
 import { openPlace, type TestStore } from "./stores.ts";

@@ -5,11 +5,11 @@
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import mongoose from "mongoose";
-import { serviceDataOf } from "../../core/backup/declared.ts";
-import type { ActionRef } from "../../core/contract.ts";
+import { serviceDataOf } from "../../core/backup/service-data.ts";
+import type { ActionRef } from "../../core/contract/contract.ts";
 import { declarations } from "../../core/metrics/declare.ts";
 import { rabbitNames as queueNames } from "../../core/queue/rabbit-topology.ts";
-import { loadDeclarations } from "../../scripts/metrics-table.ts";
+import { loadDeclarations } from "../../scripts/generate/metrics-table.ts";
 import { followers } from "../../services/followers.ts";
 import { emitted } from "../../services/gateway/socket/emitted.ts";
 import { events } from "../../services/gateway/socket/events.ts";

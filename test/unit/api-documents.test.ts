@@ -1,6 +1,6 @@
 /** The API's documents: whole, in step with the code, and readable by others' tools. */
 import { describe, expect, test } from "@jest/globals";
-import { outOfDate } from "../../scripts/api-answers.ts";
+import { outOfDate } from "../../scripts/generate/api-answers.ts";
 import { readAnswers } from "../../services/gateway/docs/answers.ts";
 import { fixedPaths } from "../../services/gateway/docs/fixed-paths.ts";
 import { openApi, templated } from "../../services/gateway/docs/openapi.ts";

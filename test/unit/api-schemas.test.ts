@@ -1,8 +1,8 @@
 /** Validation rules as JSON Schema: what the validator takes the schema takes, and what it refuses the schema refuses. */
 import { describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { emailAddress, emoji, id, messageText, pageLimit, visibleName } from "../../core/rules.ts";
-import type { Rule, Rules } from "../../core/schema.ts";
+import { emailAddress, emoji, id, messageText, pageLimit, visibleName } from "../../core/contract/rules.ts";
+import type { Rule, Rules } from "../../core/contract/schema.ts";
 import { objectSchema, patternSource, ruleSchema } from "../../services/gateway/docs/json-schema.ts";
 import { strictCheck } from "../../services/gateway/strict.ts";
 

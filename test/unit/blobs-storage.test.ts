@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
-import { checkedBlobs, type BlobAdapter } from "../../core/blobs/storage.ts";
+import { checkedBlobs, type BlobAdapter } from "../../core/blobs/adapter.ts";
 
 const log = new ServiceBroker({ logger: false }).getLogger("TEST");
 const reading = (bytes: () => Readable): BlobAdapter => ({

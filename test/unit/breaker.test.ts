@@ -1,6 +1,6 @@
 /** The circuit breaker: when it opens, what it lets through, and how it closes again. */
 import { afterEach, expect, test } from "@jest/globals";
-import { circuitBreaker, type Breaker, type BreakerState } from "../../core/breaker.ts";
+import { circuitBreaker, type Breaker, type BreakerState } from "../../core/resilience/circuit-breaker.ts";
 import { eventually, within } from "../support/eventually.ts";
 
 let breaker: Breaker;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
 import { callMetrics } from "../../core/broker/call-metrics.ts";
-import { call } from "../../core/call.ts";
-import { contract, returns } from "../../core/contract.ts";
+import { call } from "../../core/contract/call.ts";
+import { contract, returns } from "../../core/contract/contract.ts";
 import { Conflict } from "../../core/errors.ts";
 import { registryOf } from "../../core/metrics/declare.ts";
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
-import { variables } from "../../core/config.ts";
+import { variables } from "../../core/config/config.ts";
 import { serviceNames } from "../../core/service-names.ts";
 
 const root = join(import.meta.dirname, "../..");

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { ConfigError, readConfig, variables } from "../../core/config.ts";
-import { configTable } from "../../scripts/config-table.ts";
-import { withTable } from "../../scripts/markdown-table.ts";
+import { ConfigError, readConfig, variables } from "../../core/config/config.ts";
+import { configTable } from "../../scripts/generate/config-table.ts";
+import { withTable } from "../../scripts/generate/markdown-table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "parley-secrets-"));
 afterAll(() => rmSync(folder, { recursive: true }));

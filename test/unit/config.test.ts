@@ -1,10 +1,10 @@
 /** The configuration: its defaults, a clear line for whatever is wrong, and the README's table of it. */
 import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { ConfigError, readConfig, variables } from "../../core/config.ts";
+import { ConfigError, readConfig, variables } from "../../core/config/config.ts";
 import { serviceNames } from "../../core/service-names.ts";
-import { configTable } from "../../scripts/config-table.ts";
-import { outOfDate, withTable } from "../../scripts/markdown-table.ts";
+import { configTable } from "../../scripts/generate/config-table.ts";
+import { outOfDate, withTable } from "../../scripts/generate/markdown-table.ts";
 
 type Env = Parameters<typeof readConfig>[0];
 

@@ -4,14 +4,14 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ServiceBroker, Validators } from "moleculer";
-import { call, type Ctx } from "../../core/call.ts";
-import { contract, events, returns, type ActionRef, type EventRef } from "../../core/contract.ts";
+import { call, type Ctx } from "../../core/contract/call.ts";
+import { contract, events, returns, type ActionRef, type EventRef } from "../../core/contract/contract.ts";
 import { channel, type Feed } from "../../core/feed/feed.ts";
 import { newId } from "../../core/ids.ts";
-import { defaultCallPolicy } from "../../core/policy.ts";
-import { emailAddress, id, pageLimit } from "../../core/rules.ts";
-import type { Infer, Input } from "../../core/schema.ts";
-import { service, type Mixin } from "../../core/service.ts";
+import { defaultCallPolicy } from "../../core/contract/call-policy.ts";
+import { emailAddress, id, pageLimit } from "../../core/contract/rules.ts";
+import type { Infer, Input } from "../../core/contract/schema.ts";
+import { service, type Mixin } from "../../core/contract/service.ts";
 import type { Complete } from "../../core/store/store.ts";
 
 /** True when the two types are the same, and not merely assignable. */

@@ -1,9 +1,9 @@
 /** Durable events: whoever follows one is in the map of all nodes, and handles it. */
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
-import { events, returns, type EventRef } from "../../core/contract.ts";
+import { events, returns, type EventRef } from "../../core/contract/contract.ts";
 import { follow, followings, type DeclaredFollowing } from "../../mixins/follower.ts";
-import { allSchemas } from "../../scripts/operator/declared.ts";
+import { allSchemas } from "../../scripts/operator/service-data.ts";
 import { followed, followers } from "../../services/followers.ts";
 
 const services = new URL("../../services/", import.meta.url);

@@ -1,7 +1,7 @@
 /** Whose address a request counts under. */
 import { describe, expect, test } from "@jest/globals";
 import { StartError } from "../../core/errors.ts";
-import { addressKey } from "../../core/address-key.ts";
+import { addressKey } from "../../core/security/address-key.ts";
 import { addressing, isLocalPeer } from "../../services/gateway/http/address.ts";
 
 const from = (remoteAddress: string, forwarded?: string) => ({ headers: { "x-forwarded-for": forwarded }, socket: { remoteAddress } });

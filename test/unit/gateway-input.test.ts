@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { Invalid } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import { id } from "../../core/rules.ts";
+import { id } from "../../core/contract/rules.ts";
 import { stored, toStore } from "../../services/gateway/draft.ts";
 import { parseQuery } from "../../services/gateway/http/query.ts";
 import { strictCheck } from "../../services/gateway/strict.ts";

@@ -1,8 +1,8 @@
 /** The gateway's tables take their params from contracts: what an action gains is public at once, or does not compile. */
 import { describe, expect, test } from "@jest/globals";
-import { contract, returns } from "../../core/contract.ts";
+import { contract, returns } from "../../core/contract/contract.ts";
 import { newId } from "../../core/ids.ts";
-import { id } from "../../core/rules.ts";
+import { id } from "../../core/contract/rules.ts";
 import type { AdmittedFile } from "../../services/media/contract.ts";
 import { routes } from "../../services/gateway/http/routes/index.ts";
 import { actionInput, publicRules, row, type Row } from "../../services/gateway/http/table.ts";

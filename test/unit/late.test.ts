@@ -1,7 +1,7 @@
 /** Giving up on what does not come: in time, and not sooner because this process stood still. */
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
-import { startTimeout } from "../../core/late.ts";
+import { startTimeout } from "../../core/resilience/timeout.ts";
 
 const standStill = (ms: number) => {
   for (const until = performance.now() + ms; performance.now() < until;);

@@ -1,6 +1,6 @@
 /** A node that its container gives too little memory says so, in place of being killed for it. */
 import { expect, test } from "@jest/globals";
-import { minMemoryMiB, memoryLimitProblem } from "../../core/memory.ts";
+import { minMemoryMiB, memoryLimitProblem } from "../../core/node/memory-limit.ts";
 
 const MiB = 1024 * 1024;
 

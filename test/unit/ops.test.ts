@@ -1,7 +1,7 @@
 /** Alerts, runbook and dashboards hold together, and ask for what is measured. */
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { declarations } from "../../core/metrics/declare.ts";
-import { loadDeclarations } from "../../scripts/metrics-table.ts";
+import { loadDeclarations } from "../../scripts/generate/metrics-table.ts";
 import {
   alerts,
   cases,

@@ -2,7 +2,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { parse, parseDocument } from "yaml";
-import { variables } from "../../core/config.ts";
+import { variables } from "../../core/config/config.ts";
 
 interface Step {
   readonly uses?: string;

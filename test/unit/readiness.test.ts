@@ -1,9 +1,9 @@
 /** What a node needs of other services before it is ready. */
 import { afterEach, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
-import { servicesAvailable } from "../../core/broker/readiness.ts";
-import { contract, returns } from "../../core/contract.ts";
-import { service } from "../../core/service.ts";
+import { servicesAvailable } from "../../core/node/readiness.ts";
+import { contract, returns } from "../../core/contract/contract.ts";
+import { service } from "../../core/contract/service.ts";
 import { calledActions } from "../../services/gateway/called-actions.ts";
 
 const ping = { ping: { summary: "Answer", access: "service", params: {}, result: returns<null>() } } as const;

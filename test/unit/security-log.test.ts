@@ -6,8 +6,8 @@ import { registryOf } from "../../core/metrics/declare.ts";
 import { securityEventNames, securityEvents } from "../../core/security/events.ts";
 import { LineBudget } from "../../core/security/line-budget.ts";
 import { accountHashOf, securityLog } from "../../core/security/log.ts";
-import { outOfDate } from "../../scripts/markdown-table.ts";
-import { securityTable } from "../../scripts/security-table.ts";
+import { outOfDate } from "../../scripts/generate/markdown-table.ts";
+import { securityTable } from "../../scripts/generate/security-table.ts";
 import type { Received } from "../support/person.ts";
 
 /** A broker whose log lines are kept. */

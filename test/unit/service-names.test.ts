@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { serviceNames, serviceNamesIn } from "../../core/service-names.ts";
-import { allSchemas } from "../../scripts/operator/declared.ts";
+import { allSchemas } from "../../scripts/operator/service-data.ts";
 
 test("a folder with a file of its name is a service", () => {
   const folder = mkdtempSync(join(tmpdir(), "parley-services-"));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import jwt from "jsonwebtoken";
-import { signToken, verifyToken } from "../../core/tokens.ts";
+import { signToken, verifyToken } from "../../core/security/access-tokens.ts";
 
 const secret = "a secret that is long enough: 32+";
 const other = "another secret that is long enough";

@@ -2,7 +2,7 @@
 import { setImmediate as aTurn } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { processRegistry } from "../../core/metrics/declare.ts";
-import { fairQueue } from "../../core/turns.ts";
+import { fairQueue } from "../../core/resilience/fair-queue.ts";
 
 const held = () => Promise.withResolvers<undefined>();
 const work = (began: string[], name: string, until: Promise<unknown>) => () => {

@@ -6,7 +6,7 @@ import { TracerExporters, type Logger, type Span, type Tracer } from "moleculer"
 import { codeOf } from "../../errors.ts";
 import { counter } from "../../metrics/declare.ts";
 import { traceIdOf } from "../../request-context.ts";
-import { operatorLoggerName } from "../logger.ts";
+import { operatorLoggerName } from "../../node/logger.ts";
 
 const spans = counter("parley_trace_spans_total", "Spans of traces, by what became of them", ["outcome"]);
 

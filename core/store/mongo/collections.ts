@@ -6,7 +6,7 @@
 import MongooseDbAdapter from "moleculer-db-adapter-mongoose";
 import mongoose, { type Connection, type Document, type mongo } from "mongoose";
 import type { StartError } from "../../errors.ts";
-import { brokenIndex, changedIndex, renamedIndex } from "../indexes.ts";
+import { brokenIndex, changedIndex, renamedIndex } from "../index-errors.ts";
 import type { Collection, Index } from "../store.ts";
 
 export interface MongoRow {

@@ -2,8 +2,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { mongo } from "mongoose";
 import { Conflict } from "../../errors.ts";
-import { faultPoint } from "../../faults.ts";
-import { checkOperation } from "../shapes.ts";
+import { faultPoint } from "../../fault-points.ts";
+import { checkOperation } from "../query-checks.ts";
 import type { Operation } from "../store.ts";
 import type { MongoCollections } from "./collections.ts";
 import { duplicateOf, isTransient, isUnknownOutcome, withStoreErrors } from "./failures.ts";

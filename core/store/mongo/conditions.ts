@@ -1,6 +1,6 @@
 /** The port's conditions and pages in MongoDB's terms. */
 import mongoose, { type mongo } from "mongoose";
-import { checkedConditions, uniqueKey, type IndexRange, type Scalar } from "../shapes.ts";
+import { checkedConditions, uniqueKey, type IndexRange, type Scalar } from "../query-checks.ts";
 import type { Collection } from "../store.ts";
 import { indexedTypes, type MongoRow } from "./collections.ts";
 

@@ -1,6 +1,6 @@
 /** One service's collections in the mesh's store, behind the port's verbs. */
 import type { mongo } from "mongoose";
-import { indexRangeOf } from "../shapes.ts";
+import { indexRangeOf } from "../query-checks.ts";
 import type { Collection, Database, Doc, Operation, PageQuery } from "../store.ts";
 import type { MongoCollections, MongoRow, MongoRows } from "./collections.ts";
 import { commit } from "./commit.ts";

@@ -2,7 +2,7 @@
 import type { mongo } from "mongoose";
 import { Conflict } from "../../errors.ts";
 import { newId } from "../../ids.ts";
-import { writtenFields } from "../shapes.ts";
+import { writtenFields } from "../query-checks.ts";
 import { storeTime, type Operation } from "../store.ts";
 import { clockCollection, type MongoCollections, type MongoRow, type MongoRows } from "./collections.ts";
 import { lockField, filterOf, uniqueFilter } from "./conditions.ts";

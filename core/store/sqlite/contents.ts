@@ -11,7 +11,7 @@ import { DatabaseSync } from "node:sqlite";
 import { CommandError } from "../../errors.ts";
 import type { StoreContents, DeclaredDatabase, JsonRows, StoreSnapshot } from "../contents.ts";
 import type { Collection } from "../store.ts";
-import { formatVersion } from "./folder.ts";
+import { formatVersion } from "./data-folder.ts";
 import { tableOf } from "./tables.ts";
 
 const pageSize = 500;

@@ -1,9 +1,9 @@
 /** One service's tables in the embedded store, behind the port's verbs. */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { Conflict, Unavailable } from "../../errors.ts";
-import { checkedConditions, indexRangeOf, uniqueKey } from "../shapes.ts";
+import { checkedConditions, indexRangeOf, uniqueKey } from "../query-checks.ts";
 import { Duplicate, type Collection, type Database, type Doc, type Operation, type PageQuery, type Where } from "../store.ts";
-import type { CommitFailure } from "./messages.ts";
+import type { CommitFailure } from "./writer-messages.ts";
 import { countQuery, pageQuery } from "./pages.ts";
 import { sqlValue, matching, type SqlValue } from "./statements.ts";
 import type { Table, Tables } from "./tables.ts";

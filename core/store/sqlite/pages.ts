@@ -1,5 +1,5 @@
 /** Pages and counts as SELECTs that read one index from bound to bound. */
-import type { IndexRange } from "../shapes.ts";
+import type { IndexRange } from "../query-checks.ts";
 import { sqlValue, type SqlValue } from "./statements.ts";
 import type { Table } from "./tables.ts";
 

@@ -3,7 +3,7 @@
  * known to the writer thread by its number, so that a commit travels as numbers and values and its SQL is parsed once.
  */
 import { newId } from "../../ids.ts";
-import { checkOperation, checkedConditions, uniqueKey, writtenFields, type Scalar } from "../shapes.ts";
+import { checkOperation, checkedConditions, uniqueKey, writtenFields, type Scalar } from "../query-checks.ts";
 import { storeTime, type Operation } from "../store.ts";
 import type { Table, Tables } from "./tables.ts";
 

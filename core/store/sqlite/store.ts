@@ -5,7 +5,7 @@
 import type { Logger } from "moleculer";
 import type { Collection, Database, Store } from "../store.ts";
 import { openDatabase } from "./database.ts";
-import { lockFolder, openBeside, type OpenFolder } from "./folder.ts";
+import { lockFolder, openBeside, type OpenFolder } from "./data-folder.ts";
 import { createTables } from "./tables.ts";
 import { startWriter } from "./writer.ts";
 

@@ -3,8 +3,8 @@
  * Tables, columns and indexes that a new release declares are made when it starts; those of other releases stay, and are kept up.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { brokenIndex, changedIndex, renamedIndex } from "../indexes.ts";
-import { checkName } from "../shapes.ts";
+import { brokenIndex, changedIndex, renamedIndex } from "../index-errors.ts";
+import { checkName } from "../query-checks.ts";
 import type { Collection } from "../store.ts";
 
 export interface Table {

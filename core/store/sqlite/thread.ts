@@ -4,7 +4,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { CommitFailure, CommitGroup, GroupOutcome } from "./messages.ts";
+import type { CommitFailure, CommitGroup, GroupOutcome } from "./writer-messages.ts";
 import type { Statement, StatementCall } from "./statements.ts";
 
 const db = new DatabaseSync((workerData as { file: string }).file);

@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "moleculer";
-import type { CommitFailure, CommitGroup, GroupOutcome } from "./messages.ts";
+import type { CommitFailure, CommitGroup, GroupOutcome } from "./writer-messages.ts";
 import { histogram } from "../../metrics/declare.ts";
 import { statementCache, type Statements, type StatementCall } from "./statements.ts";
 

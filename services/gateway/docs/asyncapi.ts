@@ -1,6 +1,6 @@
 /** The socket API as an AsyncAPI 3.0 document, made from the tables of events: what clients send, what they are answered, what they hear. */
 import { statusOf } from "../../../core/errors.ts";
-import type { Rules } from "../../../core/schema.ts";
+import type { Rules } from "../../../core/contract/schema.ts";
 import type { Answers } from "./answers.ts";
 import { objectSchema, type JsonSchema } from "./json-schema.ts";
 import { requestIdSchemas } from "./responses.ts";

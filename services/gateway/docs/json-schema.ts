@@ -2,7 +2,7 @@
  * Validation rules as JSON Schema (draft 2020-12, in words that draft 7 knows too, for AsyncAPI). Lengths count UTF-16 units here and
  * code points there, and a trimmed text is described as it is after trimming: the schema may be off by that, never the server.
  */
-import type { Rule, Rules } from "../../../core/schema.ts";
+import type { Rule, Rules } from "../../../core/contract/schema.ts";
 
 /** A JSON Schema, as data. */
 export interface JsonSchema {

@@ -1,5 +1,5 @@
 /** What a route takes, as OpenAPI says it: parameters in the path and the query, and bodies, also those that bring a file. */
-import type { Rule, Rules } from "../../../core/schema.ts";
+import type { Rule, Rules } from "../../../core/contract/schema.ts";
 import { publicRules, type Row, type Upload } from "../http/table.ts";
 import { mayBeLeftOut, objectSchema, ruleSchema, type JsonSchema } from "./json-schema.ts";
 

@@ -1,5 +1,5 @@
 /** What a route answers, as OpenAPI says it: its successes, and every error that it can really have. */
-import type { ErrorsThrown } from "../../../core/contract.ts";
+import type { ErrorsThrown } from "../../../core/contract/contract.ts";
 import { statusOf, type DomainErrorCode } from "../../../core/errors.ts";
 import { media } from "../../media/contract.ts";
 import type { Row } from "../http/table.ts";

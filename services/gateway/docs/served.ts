@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
-import { addressKey } from "../../../core/address-key.ts";
+import { addressKey } from "../../../core/security/address-key.ts";
 import { version } from "../../../core/version.ts";
 import { requests, spend } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";

@@ -1,9 +1,9 @@
 /** `/health`, `/ready` and `/metrics` at the gateway. Nodes of a mesh have an admin server for metrics; embedded, only this machine may read them. */
 import type { ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
-import { operatorResponse } from "../../../core/broker/admin.ts";
+import { operatorResponse } from "../../../core/node/admin-server.ts";
 import { NotFound } from "../../../core/errors.ts";
-import { portsOf } from "../../../core/ports.ts";
+import { portsOf } from "../../../core/node/ports.ts";
 import { isLocalPeer } from "./address.ts";
 import type { HttpRequest } from "./answer.ts";
 

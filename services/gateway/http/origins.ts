@@ -2,7 +2,7 @@
  * Which web pages may use a person's credential: our own origin and `CORS_ORIGINS`. A request without an Origin comes from no
  * page of another site and is allowed.
  */
-import type { Config } from "../../../core/config.ts";
+import type { Config } from "../../../core/config/config.ts";
 
 interface Headed {
   readonly headers: { readonly origin?: string | undefined; readonly host?: string | undefined };

@@ -4,16 +4,16 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
-import { call, type ClientInfo, type Meta } from "../../../core/call.ts";
+import { call, type ClientInfo, type Meta } from "../../../core/contract/call.ts";
 import type { Blobs } from "../../../core/blobs/blobs.ts";
 import { Forbidden, Invalid, Unauthenticated } from "../../../core/errors.ts";
 import type { Limits } from "../../../core/limits/limits.ts";
-import type { Rules } from "../../../core/schema.ts";
+import type { Rules } from "../../../core/contract/schema.ts";
 import type { SecurityLog } from "../../../core/security/log.ts";
 import { clientOf } from "../refusals.ts";
 import { strictCheck } from "../strict.ts";
 import type { Session, Sessions } from "../sessions.ts";
-import { addressKey } from "../../../core/address-key.ts";
+import { addressKey } from "../../../core/security/address-key.ts";
 import type { AddressOf } from "./address.ts";
 import { requests, spend } from "./allowances.ts";
 import { answerJson, type HttpRequest, type PathParams } from "./answer.ts";

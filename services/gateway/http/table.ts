@@ -3,10 +3,10 @@
  * route; `pipeline.ts` carries it out. A row never lists the action's params: it takes them all from the contract, so that a new one is
  * public at once, and only names those that it sets itself.
  */
-import type { ActionRef, Returns } from "../../../core/contract.ts";
+import type { ActionRef, Returns } from "../../../core/contract/contract.ts";
 import type { DomainErrorCode } from "../../../core/errors.ts";
 import type { RateLimit } from "../../../core/limits/limits.ts";
-import type { Infer, Input, Rules } from "../../../core/schema.ts";
+import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
 import type { AdmittedFile, Purpose } from "../../media/contract.ts";
 import type { Download } from "./download.ts";
 

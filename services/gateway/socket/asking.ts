@@ -1,6 +1,6 @@
 /** What rooms ask of chat, and tell it. */
 import type { ServiceBroker } from "moleculer";
-import { call } from "../../../core/call.ts";
+import { call } from "../../../core/contract/call.ts";
 import { codeOf } from "../../../core/errors.ts";
 import { chat } from "../../chat/contract.ts";
 import type { RoomsParts } from "./rooms.ts";

@@ -1,5 +1,5 @@
 /** What the server sends to sockets, as a table: each event, what it brings and who hears it. No event goes out that is not here. */
-import { returns, type Returns } from "../../../core/contract.ts";
+import { returns, type Returns } from "../../../core/contract/contract.ts";
 import type { RevocationReason } from "../../auth/contract.ts";
 import type { Chat, Message, Receipt, SharedChat } from "../../chat/contract.ts";
 import type { ContactRequest } from "../../request/contract.ts";

@@ -1,10 +1,10 @@
 /** What clients may send over a socket, as a table: one row an event. */
 import type { ServiceBroker } from "moleculer";
-import { call } from "../../../core/call.ts";
-import type { ActionRef } from "../../../core/contract.ts";
+import { call } from "../../../core/contract/call.ts";
+import type { ActionRef } from "../../../core/contract/contract.ts";
 import { TooMany, Unavailable } from "../../../core/errors.ts";
 import { histogram } from "../../../core/metrics/declare.ts";
-import type { Infer, Input, Rules } from "../../../core/schema.ts";
+import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
 import type { SecurityLog } from "../../../core/security/log.ts";
 import { chat } from "../../chat/contract.ts";
 import { draftRules, stored, toStore } from "../draft.ts";

@@ -2,7 +2,7 @@
 import type { Socket } from "socket.io";
 import { Forbidden, Unauthenticated } from "../../../core/errors.ts";
 import { inRequest } from "../../../core/request-context.ts";
-import { addressKey } from "../../../core/address-key.ts";
+import { addressKey } from "../../../core/security/address-key.ts";
 import { requests, spend } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
 import { tokenOf } from "../http/credential.ts";

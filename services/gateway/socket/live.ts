@@ -1,11 +1,11 @@
 /** Who hears what on this gateway: people's own notes, and the chats their sockets joined or subscribed to. */
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
-import { call } from "../../../core/call.ts";
+import { call } from "../../../core/contract/call.ts";
 import { Unavailable } from "../../../core/errors.ts";
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
-import type { Infer } from "../../../core/schema.ts";
-import { fairQueue } from "../../../core/turns.ts";
+import type { Infer } from "../../../core/contract/schema.ts";
+import { fairQueue } from "../../../core/resilience/fair-queue.ts";
 import { chat, type Chat, type Membership, type Position, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
 import { asking } from "./asking.ts";

@@ -4,7 +4,7 @@
  * feed's interruption was, that is all there was to miss.
  */
 import type { Logger, ServiceBroker } from "moleculer";
-import { call } from "../../../core/call.ts";
+import { call } from "../../../core/contract/call.ts";
 import { counter } from "../../../core/metrics/declare.ts";
 import { chat, type Membership } from "../../chat/contract.ts";
 import type { Live } from "./live.ts";

@@ -1,6 +1,6 @@
 /** What the gateway keeps with a socket: who it is, from a verified credential, and what it has under way. */
 import type { DefaultEventsMap, Socket } from "socket.io";
-import type { ClientInfo } from "../../../core/call.ts";
+import type { ClientInfo } from "../../../core/contract/call.ts";
 import type { UserNote } from "../../user-notes.ts";
 import type { Session } from "../sessions.ts";
 import type { ServerEvents } from "./emitted.ts";

@@ -5,9 +5,9 @@
  */
 import { Unavailable, type DomainError } from "../../../core/errors.ts";
 import { refusalCounter } from "../../../core/metrics/resources.ts";
-import { startTimeout } from "../../../core/late.ts";
+import { startTimeout } from "../../../core/resilience/timeout.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
-import type { Input } from "../../../core/schema.ts";
+import type { Input } from "../../../core/contract/schema.ts";
 import type { chat, Sent } from "../../chat/contract.ts";
 
 export type Outgoing = Input<typeof chat.send.params>["messages"][number];

@@ -3,8 +3,8 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { newId } from "../../../core/ids.ts";
-import { portsOf } from "../../../core/ports.ts";
-import { addressKey } from "../../../core/address-key.ts";
+import { portsOf } from "../../../core/node/ports.ts";
+import { addressKey } from "../../../core/security/address-key.ts";
 import { rateLimited } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
 import { enter } from "../http/entry.ts";

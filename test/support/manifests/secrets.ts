@@ -1,5 +1,5 @@
 /** Rules about configuration: every variable is one of Parley's, and no secret lies in a manifest. */
-import { readConfig, variables } from "../../../core/config.ts";
+import { readConfig, variables } from "../../../core/config/config.ts";
 import {
   containersOf,
   environmentOf,

@@ -1,0 +1,44 @@
+/** How much a server takes at most, found by asking for more and more, and the pace at which two servers are fairly compared. */
+import { limitOf, type Used } from "./measure.ts";
+import type { Pace } from "../load/pacing.ts";
+
+/** What a drive came to, as far as capacity goes. */
+export interface Throughput {
+  readonly perSecond: number;
+  readonly server: Used;
+  readonly clients: readonly Used[];
+}
+export type Drive<T extends Throughput> = (pace: Pace, forMs: number) => Promise<T>;
+
+export interface Capacity {
+  readonly perSecond: number;
+  readonly limit: string;
+  /** So many under way at a time brought it. */
+  readonly underWay: number;
+}
+
+/** Under way at a time: from few to more than any server needs to be busy. */
+const ramp = [4, 16, 64, 256] as const;
+const stepMs = 1500;
+
+/** The most a second that is answered, whatever is under way. Warms both ends up, too. */
+export async function capacityOf(drive: Drive<Throughput>): Promise<Capacity> {
+  let best: Capacity = { perSecond: 0, limit: "", underWay: ramp[0] };
+  for (const underWay of ramp) {
+    const { perSecond, server, clients } = await drive({ underWay }, stepMs);
+    if (perSecond > best.perSecond) best = { perSecond, limit: limitOf(server, clients), underWay };
+  }
+  return best;
+}
+
+/** Half of what the slower of two takes: neither queues for long, and both do the same. */
+export const commonPace = (one: Capacity, other: Capacity): { perSecond: number } => ({
+  perSecond: Math.min(one.perSecond, other.perSecond) / 2,
+});
+
+/** @param unit  what is counted, e.g. "messages" */
+export function capacityNote(unit: string, ours: Capacity, name: string, baseline: Capacity): string {
+  const taken = ({ perSecond, limit }: Capacity) => `${Math.round(perSecond)} ${unit}/s, limited by ${limit}`;
+  const pace = Math.round(commonPace(ours, baseline).perSecond);
+  return `Ours took at most ${taken(ours)}; ${name} ${taken(baseline)}. Compared at half of the slower one's: ${pace} ${unit}/s.`;
+}

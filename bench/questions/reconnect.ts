@@ -1,0 +1,181 @@
+/**
+ * What it takes when everybody comes back at once: 2,000 clients whose connections were cut, or whose server began anew, each with messages
+ * to catch up on. And what a chat of people who stayed feels of it.
+ */
+import type { Answer } from "../../test/support/person.ts";
+import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
+import { connectCrowd, type Crowd, type ChatWindow } from "../servers/crowd.ts";
+import { startLoad } from "../load/remote.ts";
+import type { Returned, Returning } from "../load/returning.ts";
+import { during, percentile, spreadOf, type MeasuredPair } from "../measure/measure.ts";
+import { pidsOf } from "../measure/mesh-roles.ts";
+import { filledMesh, filledServer, type Fill } from "../seed/filled.ts";
+import { loadClientsOf, seedCircles, type Circle } from "../seed/groups.ts";
+import { rowOf, type ResultRow } from "../measure/table.ts";
+
+/** 2,000 people, each in five chats of ten; and ten who stay. */
+const returning = { circles: 200, size: 10, chats: 5 };
+const bystanders = { circles: 1, size: 10, chats: 1 };
+const peopleCount = returning.circles * returning.size;
+const loadProcesses = 4;
+/** Sent in each chat while its people are away. */
+const missed = 2;
+const sendersAtOnce = 20;
+/** What the bystanders send. */
+const pace = { perSecond: 50 };
+const stepMs = 500;
+
+interface ReconnectSetup {
+  readonly circles: readonly Circle[];
+  /** Where those who come back are, and where the bystanders are: other gateways, where there are two. */
+  readonly url: string;
+  readonly bystandersAt: () => { readonly url: string; readonly pid: number };
+  /** What serves those who come back. */
+  readonly pids: () => readonly number[];
+  /** Ends the server of those who are away, and starts it again. */
+  readonly restart: () => Promise<unknown>;
+  readonly stop: () => Promise<unknown>;
+}
+
+async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promise<ResultRow[]> {
+  const setup = await setups[world]();
+  const [bystanding, ...circles] = setup.circles as [Circle, ...Circle[]];
+  const loads = Array.from({ length: loadProcesses }, () => startLoad<Returning>("returning"));
+  try {
+    const shares = loads.map((_, share) => circles.filter((_circle, place) => place % loads.length === share).flatMap(loadClientsOf));
+    await Promise.all(loads.map((load, place) => load.ask("arrive", { url: setup.url, seats: shares[place]! })));
+    /** @param renew  what happens while everybody is away */
+    const round = async (renew: () => Promise<unknown>): Promise<ReconnectRound> => {
+      await Promise.all(loads.map((load) => load.ask("leave", undefined)));
+      const lastN = await sendTo(circles);
+      await renew();
+      const crowd = await connectCrowd(setup.bystandersAt(), [loadClientsOf(bystanding)], "subscribe");
+      const before = await crowd.drive({ chatIds: bystanding.chatIds, pace, forMs: windowMs });
+      const back = during(setup.pids(), () => Promise.all(loads.map((load) => load.ask("comeBack", { lastN }))));
+      const meanwhile = await drivenUntil(crowd, bystanding.chatIds, back);
+      await crowd.leave();
+      const { outcome: returned, used } = await back;
+      return { returned, before, meanwhile, cpuMs: used.reduce((sum, { allMs }) => sum + allMs, 0) };
+    };
+    const cut: ReconnectRound[] = [];
+    const renewed: ReconnectRound[] = [];
+    for (let i = 0; i < count; i++) {
+      cut.push(await round(() => Promise.resolve()));
+      renewed.push(await round(setup.restart));
+    }
+    note(
+      `${peopleCount} clients, each in ${returning.chats} chats of ${returning.size}, in ${loadProcesses} processes on this very machine; ` +
+        `${missed} messages came to each chat while they were away. The bystanders send ${pace.perSecond} messages/s in their chat of ${bystanders.size}` +
+        (world === "mesh" ? ", at another gateway." : ", at the same server."),
+    );
+    return [...rowsOf("connections cut", cut), ...rowsOf("server restarted", renewed)];
+  } finally {
+    await Promise.all(loads.map((load) => load.stop()));
+    await setup.stop();
+  }
+}
+
+interface ReconnectRound {
+  readonly returned: readonly Returned[];
+  readonly before: ChatWindow;
+  readonly meanwhile: readonly ChatWindow[];
+  /** The servers', until all had caught up. */
+  readonly cpuMs: number;
+}
+
+/** Somebody of each circle sends in its chats. @returns the last `n` of each chat */
+async function sendTo(circles: readonly Circle[]): Promise<Record<string, number>> {
+  const lastN: Record<string, number> = {};
+  const left = circles.slice();
+  const sender = async () => {
+    for (let circle = left.pop(); circle !== undefined; circle = left.pop()) {
+      for (const chatId of circle.chatIds) {
+        for (let i = 0; i < missed; i++) {
+          const answer = await circle.people[0]!.post("/chat/messages", { chatId, text: "Where are you all?" });
+          const { status, body } = answer as Answer<{ n: number }>;
+          if (status !== 201) throw new Error(`a message was answered ${status}: ${JSON.stringify(body)}`);
+          lastN[chatId] = body.n;
+        }
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: sendersAtOnce }, sender));
+  return lastN;
+}
+
+async function drivenUntil(crowd: Crowd, chatIds: readonly string[], end: Promise<unknown>): Promise<ChatWindow[]> {
+  const windows: ChatWindow[] = [];
+  const over = new AbortController();
+  void end.finally(() => over.abort()).catch(() => undefined); // whoever awaits `end` hears of it
+  do windows.push(await crowd.drive({ chatIds, pace, forMs: stepMs }));
+  while (!over.signal.aborted);
+  return windows;
+}
+
+function rowsOf(what: string, rounds: readonly ReconnectRound[]): ResultRow[] {
+  const caughtUp = (percent: number) => ({
+    question: `${what}: until ${percent === 100 ? "all" : `${percent} %`} had caught up`,
+    unit: "ms",
+    ours: spreadOf(
+      rounds.map(({ returned }) => percentile(Float64Array.from(returned.flatMap((one) => [...one.caughtUpMs])).sort(), percent)),
+    ),
+  });
+  const wrong = rounds.map(({ returned }) => returned.reduce((sum, one) => sum + one.missing + one.doubled + one.behind, 0));
+  const felt = rounds.map(({ before, meanwhile }): MeasuredPair<Float64Array> => ({
+    ours: Float64Array.from(meanwhile.flatMap(({ lastMs }) => [...lastMs])).sort(),
+    baseline: before.lastMs,
+  }));
+  const feltAt = (percent: number) =>
+    rowOf(
+      {
+        question: `${what}: a bystander's send to last receiver, p${percent}, beside before`,
+        unit: "ms",
+        of: (ms) => percentile(ms, percent),
+      },
+      felt,
+    );
+  return [
+    caughtUp(50),
+    caughtUp(100),
+    {
+      question: `${what}: the server's CPU a client, with what the bystanders take`,
+      unit: "ms",
+      ours: spreadOf(rounds.map(({ cpuMs }) => cpuMs / peopleCount)),
+    },
+    { question: `${what}: messages missing or doubled`, unit: "", ours: spreadOf(wrong), target: { atMost: 0 } },
+    feltAt(50),
+    feltAt(99),
+  ];
+}
+
+const fill: Fill<Circle[]> = (store, urls) => seedCircles(store, [urls[0]!], [bystanders, returning]);
+
+const setups: Readonly<Record<BenchMode, () => Promise<ReconnectSetup>>> = {
+  async embedded() {
+    const filled = await filledServer(fill);
+    const { content: circles, urls, restart, remove } = filled;
+    return { circles, url: urls[0]!, bystandersAt: () => filled.server, pids: () => [filled.server.pid], restart, stop: remove };
+  },
+  async mesh() {
+    const { content: circles, urls, mesh, remove } = await filledMesh(fill);
+    const [url, other] = urls;
+    return {
+      circles,
+      url,
+      bystandersAt: () => ({ url: other, pid: mesh.node("gatewayB").pid }),
+      pids: () => Object.values(pidsOf(mesh)).flat(),
+      async restart() {
+        await mesh.kill("gatewayA");
+        await mesh.start("gatewayA", "gateway");
+      },
+      stop: remove,
+    };
+  },
+};
+
+export const reconnect: Bench = {
+  name: "reconnect",
+  title: "2,000 clients come back at once",
+  worlds: ["embedded", "mesh"],
+  run,
+};

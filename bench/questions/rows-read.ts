@@ -1,0 +1,103 @@
+/**
+ * How many rows the store reads for a history page and a sync, beside how many it returns. SQLite has no such figure of its own: chat's
+ * own code is run on the store, and each of its pages is asked once more with a function in the condition that counts the rows which
+ * the index lets through. MongoDB's profiler says it of what the mesh's real nodes ask.
+ */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import mongoose from "mongoose";
+import { indexRangeOf } from "../../core/store/query-checks.ts";
+import { countQuery, pageQuery, type SqlQuery } from "../../core/store/sqlite/pages.ts";
+import { tableOf } from "../../core/store/sqlite/tables.ts";
+import type { Database, Doc } from "../../core/store/store.ts";
+import { startNode, workFor } from "../../test/support/chat-nodes.ts";
+import type { TestStore } from "../../test/support/stores.ts";
+import type { Work } from "../../services/chat/work.ts";
+import { openChats } from "../seed/chats.ts";
+import type { Filled } from "../seed/filled.ts";
+
+export interface RowsRead {
+  readonly read: number;
+  readonly returned: number;
+  /** How the store found them, each way once. */
+  readonly plans: readonly string[];
+}
+
+/** Chat's part in a request of this person, run on a store whose server has stopped. */
+export async function readFromSqlite(
+  { openStore, place }: Filled<unknown>,
+  userId: string,
+  act: (work: Work) => Promise<unknown>,
+): Promise<RowsRead> {
+  const store = await openStore();
+  const connection = new DatabaseSync(join(place[1], "parley.db"), { readOnly: true });
+  try {
+    const queries: SqlQuery[] = [];
+    await act(workFor(await startNode(store, recorded(await openChats(store), queries)), userId));
+    const counted = queries.map((query) => counting(connection, query));
+    return {
+      read: counted.reduce((sum, { read }) => sum + read, 0),
+      returned: counted.reduce((sum, { returned }) => sum + returned, 0),
+      plans: [...new Set(counted.flatMap(({ plan }) => plan))],
+    };
+  } finally {
+    connection.close();
+    await store.close();
+  }
+}
+
+/** The same database, which notes what is asked of its indexes. */
+function recorded(db: Database, queries: SqlQuery[]): Database {
+  return {
+    ...db,
+    page(from, page) {
+      queries.push(pageQuery(tableOf("chat", from), indexRangeOf(from, page), page.index));
+      return db.page(from, page);
+    },
+    count(from, page) {
+      queries.push(countQuery(tableOf("chat", from), indexRangeOf(from, page), page.index));
+      return db.count(from, page);
+    },
+  };
+}
+
+function counting(connection: DatabaseSync, { sql, values }: SqlQuery): { read: number; returned: number; plan: string[] } {
+  let read = 0;
+  connection.function("let_through", () => {
+    read++;
+    return 1;
+  });
+  const counted = sql.replace(" WHERE ", " WHERE let_through() AND ");
+  if (counted === sql) throw new Error(`a query without a condition: ${sql}`);
+  const rows = connection.prepare(counted).all(...values);
+  const plan = connection.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values);
+  const total = rows[0]?.["count(*)"];
+  return { read, returned: typeof total === "number" ? total : rows.length, plan: plan.map(({ detail }) => String(detail)) };
+}
+
+interface Profiled extends Doc {
+  readonly docsExamined?: number;
+  readonly nreturned?: number;
+  readonly planSummary?: string;
+}
+
+/** What the mesh's nodes ask of chat's messages while something is done. */
+export async function readFromMongo({ place }: { readonly place: TestStore["place"] }, act: () => Promise<unknown>): Promise<RowsRead> {
+  const client = new mongoose.mongo.MongoClient(place[1]);
+  try {
+    const db = client.db(`${place[2]}_chat`);
+    await db.command({ profile: 2 });
+    await act();
+    await db.command({ profile: 0 });
+    const profile = db.collection<Profiled>("system.profile");
+    const found = await profile.find({ ns: `${db.databaseName}.messages`, op: { $in: ["query", "getmore"] } }).toArray();
+    await profile.drop();
+    return {
+      read: found.reduce((sum, { docsExamined = 0 }) => sum + docsExamined, 0),
+      returned: found.reduce((sum, { nreturned = 0 }) => sum + nreturned, 0),
+      plans: [...new Set(found.map(({ planSummary = "" }) => planSummary))],
+    };
+  } finally {
+    await client.close();
+  }
+}

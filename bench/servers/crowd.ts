@@ -1,0 +1,114 @@
+/** People in groups at a server, behind load processes that hold one chat's people each in one place. */
+import { seededPeople } from "../../test/support/seeded-people.ts";
+import type { Answer, Person } from "../../test/support/person.ts";
+import { temporaryFolder, freePort } from "../../test/support/server.ts";
+import { during, percentile, type Used } from "../measure/measure.ts";
+import { shareOf } from "../load/pacing.ts";
+import { loadCount, startLoad, type LoadProcess } from "../load/remote.ts";
+import type { ChatLoad, ChatConnectParams, ChatDriveResult, ChatDriveParams, LoadClient } from "../load/chat.ts";
+import { secret, type Served } from "./servers.ts";
+
+/** Where people who were seeded will find their server. */
+export interface SeededFolder {
+  readonly dataDir: string;
+  readonly port: number;
+  readonly people: readonly Person[];
+}
+
+/** A data folder that holds so many people, for a server to be started on. */
+export async function seedFolder(count: number): Promise<SeededFolder> {
+  const [dataDir, port] = [await temporaryFolder(), await freePort()];
+  return { dataDir, port, people: await seededPeople(dataDir, secret, `http://127.0.0.1:${port}`, count) };
+}
+
+/** Makes a group at Parley; its first member is its admin. @returns its id */
+export async function makeGroup([founder, ...others]: readonly Person[]): Promise<string> {
+  const group = { name: "A group", participants: others.map(({ id }) => id) };
+  const { status, body } = (await founder!.post("/chat/create-group", group)) as Answer<{ _id: string }>;
+  if (status !== 201) throw new Error(`create-group answered ${status}: ${JSON.stringify(body)}`);
+  return body._id;
+}
+
+/** What one window of load came to. */
+export interface ChatWindow {
+  readonly messages: number;
+  readonly deliveries: number;
+  readonly perSecond: number;
+  readonly server: Used;
+  readonly clients: readonly Used[];
+  /** Ascending. */
+  readonly ackMs: Float64Array;
+  readonly lastMs: Float64Array;
+}
+
+/** Clients at one server. */
+export interface Crowd {
+  /** Everybody sends in chats of this crowd's, each load process its share. */
+  readonly drive: (driving: ChatDriveParams) => Promise<ChatWindow>;
+  readonly leave: () => Promise<void>;
+}
+
+/**
+ * Connects people.
+ * @param shares  for each load process its seats; everybody of a chat is in the same one
+ */
+export async function connectCrowd(
+  served: Pick<Served, "url" | "pid">,
+  shares: readonly (readonly LoadClient[])[],
+  enter: ChatConnectParams["enter"],
+): Promise<Crowd> {
+  const loads = shares.map(() => startLoad<ChatLoad>("chat"));
+  await Promise.all(loads.map((load, place) => load.ask("connect", { url: served.url, seats: shares[place]!, enter })));
+  const chatsOf = shares.map((seats) => new Set(seats.flatMap(({ chatIds }) => chatIds)));
+  return {
+    async drive({ chatIds, forMs, pace }) {
+      const parts = chatsOf.map((own) => chatIds.filter((chatId) => own.has(chatId)));
+      const act = () => Promise.all(loads.map((load, place) => driveShare(load, parts[place]!, chatIds.length, { forMs, pace })));
+      const { outcome, used } = await during([served.pid, ...loads.map(({ pid }) => pid)], act);
+      const [server, ...clients] = used;
+      return windowOf(outcome, server!, clients);
+    },
+    async leave() {
+      await Promise.all(loads.map((load) => load.stop()));
+    },
+  };
+}
+
+const nothing: ChatDriveResult = { messages: 0, deliveries: 0, tookMs: 1, ackMs: new Float64Array(), lastMs: new Float64Array() };
+
+/** A load process with a third of the chats makes a third of the load. */
+async function driveShare(
+  load: LoadProcess<ChatLoad>,
+  chatIds: readonly string[],
+  ofAll: number,
+  { forMs, pace }: Omit<ChatDriveParams, "chatIds">,
+) {
+  if (chatIds.length === 0) return nothing;
+  return load.ask("drive", { chatIds, forMs, pace: shareOf(pace, chatIds.length / ofAll) });
+}
+
+function windowOf(driven: readonly ChatDriveResult[], server: Used, clients: readonly Used[]): ChatWindow {
+  const sum = (of: (one: ChatDriveResult) => number) => driven.reduce((total, one) => total + of(one), 0);
+  const merged = (of: (one: ChatDriveResult) => Float64Array) => Float64Array.from(driven.flatMap((one) => [...of(one)])).sort();
+  return {
+    messages: sum(({ messages }) => messages),
+    deliveries: sum((one) => one.deliveries),
+    perSecond: sum(({ messages, tookMs }) => (messages / tookMs) * 1000),
+    server,
+    clients,
+    ackMs: merged((one) => one.ackMs),
+    lastMs: merged((one) => one.lastMs),
+  };
+}
+
+/** Splits groups of people into as many shares as there are load processes. */
+export function sharesOf(groups: readonly (readonly LoadClient[])[]): LoadClient[][] {
+  const count = Math.min(loadCount, groups.length);
+  return Array.from({ length: count }, (_, share) => groups.filter((_group, place) => place % count === share).flat());
+}
+
+/** A window's figures by percentile. */
+export const percentileOf =
+  (percent: number, of: (window: ChatWindow) => Float64Array) =>
+  (window: ChatWindow): number =>
+    percentile(of(window), percent);

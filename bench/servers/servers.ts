@@ -1,0 +1,75 @@
+/** The servers that are compared, each a process of its own with the same probe in it: Parley as it is shipped, and the baselines. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { freePort, startEmbedded, type Env } from "../../test/support/server.ts";
+import { within } from "../../test/support/eventually.ts";
+import type { Delay, Memory } from "./probe.ts";
+
+export interface Served {
+  readonly url: string;
+  readonly pid: number;
+  readonly startDelay: () => Promise<unknown>;
+  /** Since `startDelay`. */
+  readonly delay: () => Promise<Delay>;
+  readonly memory: () => Promise<Memory>;
+  readonly stop: () => Promise<unknown>;
+}
+
+/** Signs the tokens that ours and the baselines take. */
+export const secret = "a-secret-that-only-this-bench-uses-0123";
+
+async function probe() {
+  const port = await freePort();
+  const ask = async <T>(path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).json() as Promise<T>;
+  return {
+    module: `${new URL("probe.ts", import.meta.url).href}?port=${port}`,
+    questions: {
+      startDelay: () => ask<unknown>("/delay/start"),
+      delay: () => ask<Delay>("/delay/end"),
+      memory: () => ask<Memory>("/memory"),
+    },
+  };
+}
+
+/**
+ * Parley, embedded, with its defaults but for rate limits, which are off, and contacts: anyone may chat with anyone.
+ * @param dataDir  where its people are
+ */
+export async function startOurs({ dataDir, port, env = {} }: { dataDir: string; port: number; env?: Env }): Promise<Served> {
+  const { module, questions } = await probe();
+  const options = { JWT_SECRET: secret, CONTACTS: "open", NODE_OPTIONS: `--import=${module}`, ...env };
+  const { url, pid, stop } = await startEmbedded({ dataDir, port, env: options });
+  return { url, pid, ...questions, stop };
+}
+
+/**
+ * A program of `bench/baselines`, which prints a line when it listens.
+ * @param args  its own, after the port and the secret
+ */
+export async function startBaseline(name: string, ...args: readonly string[]): Promise<Served> {
+  const [{ module, questions }, port] = [await probe(), await freePort()];
+  const program = fileURLToPath(new URL(`baselines/${name}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [`--import=${module}`, program, String(port), secret, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  await within(20_000, `${name} listens`, Promise.race([once(child.stdout, "data"), ended()]));
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid!,
+    ...questions,
+    async stop() {
+      const exited = once(child, "exit");
+      child.kill("SIGTERM");
+      await within(10_000, `${name} ends`, exited);
+      process.off("exit", kill);
+    },
+  };
+
+  async function ended(): Promise<never> {
+    await once(child, "exit");
+    throw new Error(`${name} ended before it listened`);
+  }
+}

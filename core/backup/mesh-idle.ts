@@ -1,0 +1,94 @@
+/** Whether a mesh stands still, so that its stores can be written over: no node of it runs, and no event of it waits. */
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { connect, type ChannelModel } from "amqplib";
+import { Redis } from "ioredis";
+import { ServiceBroker } from "moleculer";
+import { amqpTransporter } from "../broker/transporter.ts";
+import type { MeshConfig } from "../config/config.ts";
+import { CommandError } from "../errors.ts";
+import type { ConsumerGroups, RetryPolicy } from "../queue/queue.ts";
+import { rabbitNames, retryDelays } from "../queue/rabbit-topology.ts";
+
+/** Nodes that run answer a newcomer at once; busy ones a little later. */
+const answerTimeoutMs = 2000;
+
+/** @throws CommandError  a node answers, or a queue has a consumer or holds events */
+export async function assertMeshIdle({ name, amqpUrl }: MeshConfig, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
+  const connection = await connect(amqpUrl).catch((error: unknown) => {
+    throw new CommandError(`RabbitMQ can't be reached: ${(error as Error).message}`);
+  });
+  try {
+    await assertQueuesIdle(connection, name, groups, retry);
+  } finally {
+    await connection.close();
+  }
+  const running = await nodesOf(name, amqpUrl);
+  if (running.length > 0) throw new CommandError(`Nodes of the mesh ${name} run: stop ${running.join(", ")} first`);
+}
+
+async function assertQueuesIdle(connection: ChannelModel, name: string, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
+  const at = rabbitNames(name);
+  const perGroup = Object.keys(groups).flatMap((group) => [at.queue(group), at.dead(group)]);
+  for (const queue of [...perGroup, ...retryDelays(retry).map(at.retry)]) {
+    const state = await stateOf(connection, queue);
+    if (state === undefined) continue;
+    // A node that stands still has its consumer for as long as RabbitMQ believes in it.
+    if (state.consumerCount > 0) throw new CommandError(`Nodes of the mesh ${name} run: the queue ${queue} has a consumer`);
+    if (state.messageCount > 0) {
+      throw new CommandError(
+        `The queue ${queue} holds ${state.messageCount} events of another time: let the nodes handle them, or delete the queues of the mesh ${name}`,
+      );
+    }
+  }
+}
+
+async function stateOf(connection: ChannelModel, queue: string): Promise<{ messageCount: number; consumerCount: number } | undefined> {
+  const channel = await connection.createChannel();
+  // RabbitMQ closes the channel where there is no such queue.
+  channel.on("error", () => undefined);
+  try {
+    const state = await channel.checkQueue(queue);
+    await channel.close();
+    return state;
+  } catch (error) {
+    if ((error as { code?: number }).code === 404) return undefined;
+    throw error;
+  }
+}
+
+/** The ids of the nodes of a mesh that answer, also those that consume nothing. */
+async function nodesOf(name: string, amqpUrl: string): Promise<string[]> {
+  const nodeID = `restore-${randomBytes(4).toString("hex")}`;
+  const broker = new ServiceBroker({
+    namespace: name,
+    nodeID,
+    transporter: amqpTransporter(amqpUrl),
+    serializer: "JSONExt",
+    logger: false,
+    skipProcessEventRegistration: true,
+    internalServices: false,
+  });
+  await broker.start();
+  const others = () => broker.registry.nodes.list({ onlyAvailable: true }).filter(({ id }: { id: string }) => id !== nodeID);
+  const until = performance.now() + answerTimeoutMs;
+  while (others().length === 0 && performance.now() < until) await pause(100);
+  const ids = others().map(({ id }: { id: string }) => id);
+  await broker.stop();
+  return ids;
+}
+
+/** Removes all keys of a mesh. */
+export async function deleteRedisKeys({ name, redisUrl }: MeshConfig): Promise<void> {
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
+  redis.on("error", () => undefined); // The command says it.
+  try {
+    for await (const keys of redis.scanStream({ match: `${name}:*`, count: 1000 }) as AsyncIterable<string[]>) {
+      if (keys.length > 0) await redis.unlink(keys);
+    }
+  } catch (error) {
+    throw new CommandError(`Redis can't be emptied: ${(error as Error).message}`);
+  } finally {
+    redis.disconnect();
+  }
+}

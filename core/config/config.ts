@@ -1,0 +1,227 @@
+/**
+ * The environment, read in one place: every variable with its type, default and meaning. A bad one stops the start with a clear
+ * line each. A secret can be given as a file instead: `JWT_SECRET_FILE` names the one that holds `JWT_SECRET`. The README's table
+ * is made from `variables` (`npm run docs:config`), and nothing else reads `process.env`.
+ */
+import { resolve } from "node:path";
+import {
+  cloudinaryAccount,
+  collectorUrl,
+  integer,
+  commaSeparated,
+  longSecret,
+  mongoUri,
+  oneOf,
+  optional,
+  withDefault,
+  origin,
+  ratio,
+  trustProxy,
+  url,
+  mustBe,
+} from "./config-values.ts";
+import { readSecretFile } from "./secret-files.ts";
+import { serviceNames } from "../service-names.ts";
+
+interface Variable<T> {
+  readonly meaning: string;
+  /** As the table shows it. */
+  readonly default: string;
+  /** Reads the text, or throws what is wrong with it. `undefined` is an unset or empty variable. */
+  readonly read: (text: string | undefined) => T;
+  /** Can be given as `<NAME>_FILE`, the path of a file that holds the value. */
+  readonly isSecret: boolean;
+}
+
+function variable<T>(meaning: string, fallback: string, read: (text: string | undefined) => T): Variable<T> {
+  return { meaning, default: fallback, read, isSecret: false };
+}
+function secretVariable<T>(meaning: string, read: (text: string | undefined) => T): Variable<T> {
+  return { meaning, default: "", read, isSecret: true };
+}
+
+const services = (text: string): readonly string[] =>
+  commaSeparated(text).map((name) =>
+    serviceNames.includes(name) ? name : mustBe(`a list of ${serviceNames.join(", ")}; there is no service "${name}"`),
+  );
+
+export const variables = {
+  PORT: variable("Port of the gateway (0: a free one)", "3000", withDefault(3000, integer(0, 65_535))),
+  HOST: variable("Address the gateway listens on", "0.0.0.0", withDefault("0.0.0.0", String)),
+  DATA_DIR: variable(
+    "Folder of the embedded store and its secrets",
+    "./data",
+    withDefault(resolve("data"), (text) => resolve(text)),
+  ),
+  SERVICES: variable("Services this node runs, separated by commas", "all", withDefault(serviceNames, services)),
+  AMQP_URL: secretVariable("RabbitMQ; set all three URLs to run as a mesh", optional(url("amqp:", "amqps:"))),
+  REDIS_URL: secretVariable("Redis", optional(url("redis:", "rediss:"))),
+  MONGO_URI: secretVariable("MongoDB replica set", optional(mongoUri)),
+  MESH: variable(
+    "Name of the mesh: prefix of its queues, keys and databases",
+    "parley",
+    withDefault("parley", (text) => (/^[a-z0-9-]{1,24}$/.test(text) ? text : mustBe("1-24 of a-z, 0-9 and -"))),
+  ),
+  CLOUDINARY_URL: secretVariable("Keeps files at Cloudinary instead: `cloudinary://key:secret@cloud`", optional(cloudinaryAccount)),
+  JWT_SECRET: secretVariable(
+    "Signs access tokens, at least 32 characters; required in a mesh, else made once in DATA_DIR",
+    optional(longSecret),
+  ),
+  JWT_OLD_SECRETS: secretVariable(
+    "Earlier secrets still accepted, separated by commas",
+    withDefault([] as readonly string[], (text) => commaSeparated(text).map(longSecret)),
+  ),
+  PASSWORD_COST: variable("bcrypt's cost factor for new passwords; each step more doubles the work", "10", withDefault(10, integer(4, 16))),
+  PUBLIC_URL: variable("Origin that browsers see; https makes cookies Secure", "the request's own Host", optional(origin)),
+  CORS_ORIGINS: variable(
+    "Other origins whose pages may call, separated by commas",
+    "",
+    withDefault([] as readonly string[], (text) => commaSeparated(text).map(origin)),
+  ),
+  CONTACTS: variable(
+    "`required`: chat with accepted contacts only; `open`: with anyone",
+    "required",
+    withDefault("required" as const, oneOf("required", "open")),
+  ),
+  UPLOAD_GRACE_MS: variable(
+    "Milliseconds that an upload is kept without anything referring to it",
+    "3600000",
+    withDefault(3_600_000, integer(1000, 86_400_000)),
+  ),
+  GROUP_LIMIT: variable("Members a group may have", "1000", withDefault(1000, integer(3, 1000))),
+  LIMITS: variable(
+    "`off` switches rate limits off, for load tests; refused with NODE_ENV=production",
+    "on",
+    withDefault("on" as const, oneOf("on", "off")),
+  ),
+  TRUST_PROXY: variable("Proxies before the gateway: a hop count, or a list of addresses and CIDR ranges", "0", withDefault(0, trustProxy)),
+  KEEP_ALIVE_MS: variable(
+    "Milliseconds that an idle HTTP connection is kept; longer than a proxy before the gateway keeps it",
+    "65000",
+    withDefault(65_000, integer(1000, 3_600_000)),
+  ),
+  ADMIN_PORT: variable(
+    "Port of the node's admin server (/health, /ready, /metrics); embedded it has one only when this is set",
+    "a free one",
+    optional(integer(0, 65_535)),
+  ),
+  ADMIN_HOST: variable("Address of the admin server", "127.0.0.1", withDefault("127.0.0.1", String)),
+  EVENT_RETRY_MS: variable(
+    "First retry of a failed durable event, milliseconds; doubled each time, at most a minute",
+    "1000",
+    withDefault(1000, integer(1, 60_000)),
+  ),
+  EVENT_ATTEMPTS: variable("Attempts until a durable event is a dead letter", "10", withDefault(10, integer(1, 100))),
+  DRAIN_MS: variable(
+    "After SIGTERM in a mesh: milliseconds of being not ready before connections close",
+    "2000",
+    withDefault(2000, integer(0, 8000)),
+  ),
+  ROUTING: variable(
+    "`off`: calls about one chat go to any chat node (correct too, but slower; for tests)",
+    "on",
+    withDefault("on" as const, oneOf("on", "off")),
+  ),
+  TRACING_URL: secretVariable(
+    "Collector of traces that takes Zipkin's JSON, e.g. an OpenTelemetry collector: `http://collector:9411`",
+    optional(collectorUrl),
+  ),
+  TRACING_SAMPLE: variable("Share of requests that are traced, 0 to 1", "0.01", withDefault(0.01, ratio)),
+  FAULTS: variable(
+    "Fault points of the fault tests, e.g. `outbox.publish=kill`; refused with NODE_ENV=production",
+    "",
+    withDefault([] as readonly string[], commaSeparated),
+  ),
+  LOG_LEVEL: variable(
+    "Least level logged; the security log is told at each",
+    "info",
+    withDefault("info" as const, oneOf("fatal", "error", "warn", "info", "debug", "trace")),
+  ),
+  NODE_ENV: variable("`production` refuses LIMITS=off and FAULTS", "", optional(String)),
+} as const;
+
+type Variables = typeof variables;
+type ConfigValues = { readonly [K in keyof Variables]: ReturnType<Variables[K]["read"]> };
+
+export interface MeshConfig {
+  readonly name: string;
+  readonly amqpUrl: string;
+  readonly redisUrl: string;
+  readonly mongoUri: string;
+}
+
+export interface Config extends ConfigValues {
+  /** Set when this node is part of a mesh; undefined in embedded mode. */
+  readonly mesh: MeshConfig | undefined;
+}
+
+interface Environment {
+  readonly [name: string]: string | undefined;
+}
+
+/** What is wrong with the environment, a line each. */
+export class ConfigError extends Error {
+  readonly lines: readonly string[];
+  constructor(lines: readonly string[]) {
+    super(lines.join("\n"));
+    this.lines = lines;
+  }
+}
+
+/**
+ * Reads and checks the whole environment.
+ * @throws ConfigError  naming every bad variable
+ */
+export function readConfig(env: Environment): Config {
+  const lines: string[] = [];
+  const values = Object.fromEntries(
+    Object.entries(variables).map(([name, variable]) => {
+      try {
+        return [name, readVariable(name, variable, env)];
+      } catch (error) {
+        lines.push((error as Error).message);
+        return [name, undefined];
+      }
+    }),
+  ) as ConfigValues;
+  if (lines.length === 0) lines.push(...contradictions(values));
+  if (lines.length > 0) throw new ConfigError(lines);
+  return { ...values, mesh: meshOf(values) };
+}
+
+/** @throws Error  what is wrong with the variable or its file, never with the value in it */
+function readVariable(name: string, { isSecret, read }: Variable<unknown>, env: Environment): unknown {
+  const given = (key: string) => (env[key]?.trim() === "" ? undefined : env[key]?.trim());
+  const [text, file] = [given(name), isSecret ? given(`${name}_FILE`) : undefined];
+  if (text !== undefined && file !== undefined) throw new Error(`${name} and ${name}_FILE are both set: set one of them`);
+  const held = file === undefined ? text : readSecretFile(`${name}_FILE`, file);
+  try {
+    return read(held);
+  } catch (error) {
+    throw new Error(`${name}${file === undefined ? "" : ` (from ${file})`} ${(error as Error).message}`, { cause: error });
+  }
+}
+
+const meshUrls = ["AMQP_URL", "REDIS_URL", "MONGO_URI"] as const;
+
+function contradictions(values: ConfigValues): string[] {
+  const lines: string[] = [];
+  const missing = meshUrls.filter((name) => values[name] === undefined);
+  if (missing.length === 1 || missing.length === 2) {
+    lines.push(`${missing.join(" and ")} not set: a mesh needs all of ${meshUrls.join(", ")}; embedded mode needs none`);
+  }
+  if (missing.length === 0 && values.JWT_SECRET === undefined) lines.push("JWT_SECRET not set: a mesh needs the same secret on every node");
+  if (missing.length === meshUrls.length && values.SERVICES.length < serviceNames.length) {
+    lines.push(`SERVICES can only be set in a mesh: embedded mode runs all services (set ${meshUrls.join(", ")})`);
+  }
+  if (values.NODE_ENV === "production") {
+    if (values.LIMITS === "off") lines.push("LIMITS=off is refused with NODE_ENV=production");
+    if (values.FAULTS.length > 0) lines.push("FAULTS is refused with NODE_ENV=production");
+  }
+  return lines;
+}
+
+function meshOf({ AMQP_URL, REDIS_URL, MONGO_URI, MESH }: ConfigValues): MeshConfig | undefined {
+  if (AMQP_URL === undefined || REDIS_URL === undefined || MONGO_URI === undefined) return undefined;
+  return { name: MESH, amqpUrl: AMQP_URL, redisUrl: REDIS_URL, mongoUri: MONGO_URI };
+}

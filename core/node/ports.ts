@@ -1,0 +1,136 @@
+/**
+ * The ports of one node, opened before its services start and closed after they stopped. Here, and only here, is decided which
+ * adapters are in use: embedded or mesh. Adapters are imported when they are needed, so that neither mode loads the other's.
+ */
+import { join } from "node:path";
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Blobs } from "../blobs/blobs.ts";
+import type { Cache } from "../cache/cache.ts";
+import { followClock, type Clock } from "../clock.ts";
+import type { Config, MeshConfig } from "../config/config.ts";
+import type { Feed } from "../feed/feed.ts";
+import { openInstallation, type Installation } from "./installation.ts";
+import type { Limits } from "../limits/limits.ts";
+import type { ConsumerGroups, Queue, RetryPolicy } from "../queue/queue.ts";
+import type { Store } from "../store/store.ts";
+
+/** Signs access tokens with the first, accepts any. */
+export type JwtSecrets = readonly [string, ...string[]];
+
+export interface Ports {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly installation: Installation;
+  readonly feed: Feed;
+  readonly queue: Queue;
+  readonly cache: Cache;
+  readonly limits: Limits;
+  readonly blobs: Blobs;
+  readonly jwtSecrets: JwtSecrets;
+}
+
+const portsByBroker = new WeakMap<ServiceBroker, Ports>();
+
+/** Whether the ports are open: from the start of the services to their end. */
+export const arePortsOpen = (broker: ServiceBroker): boolean => portsByBroker.has(broker);
+
+/** The ports of this broker's node. Call it from a service's `started` on. */
+export function portsOf(broker: ServiceBroker): Ports {
+  const ports = portsByBroker.get(broker);
+  if (ports === undefined) throw new Error("the ports are opened when the broker starts");
+  return ports;
+}
+
+interface PortsContext {
+  readonly broker: ServiceBroker;
+  readonly config: Config;
+  readonly groups: ConsumerGroups;
+  readonly retry: RetryPolicy;
+  readonly log: Logger;
+}
+
+/**
+ * Opens all ports, waiting with back-off for what can't be reached yet.
+ * @throws StartError  what waiting can't mend: wrong credentials, a data folder in use, an installation that must not run
+ */
+export async function openPorts(broker: ServiceBroker, config: Config, groups: ConsumerGroups, log: Logger): Promise<void> {
+  const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
+  const context = { broker, config, groups, retry, log };
+  portsByBroker.set(broker, config.mesh === undefined ? await openEmbedded(context) : await openMesh(context, config.mesh));
+}
+
+async function openEmbedded({ broker, config, groups, retry, log }: PortsContext): Promise<Ports> {
+  const { openSqliteStore } = await import("../store/sqlite/store.ts");
+  const { openLocalFeed } = await import("../feed/local.ts");
+  const { openLocalQueue } = await import("../queue/local.ts");
+  const { openMemoryCache } = await import("../cache/memory.ts");
+  const { openMemoryLimits, unlimited } = await import("../limits/memory.ts");
+  const { openDiskBlobs } = await import("../blobs/disk.ts");
+  const { loadOrCreateSecret } = await import("../config/generated-secret.ts");
+
+  const store = await openSqliteStore(config.DATA_DIR, { log });
+  const clock = await followClock(() => store.time());
+  return {
+    config,
+    clock,
+    store,
+    installation: await openInstallation(store, log),
+    feed: openLocalFeed(),
+    queue: await openLocalQueue({ store, groups, retry, clock, log }),
+    cache: openMemoryCache(broker.cacher),
+    limits: config.LIMITS === "off" ? unlimited : openMemoryLimits(),
+    blobs: (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(config.DATA_DIR, "blobs"), { log })),
+    jwtSecrets: [config.JWT_SECRET ?? loadOrCreateSecret(config.DATA_DIR), ...config.JWT_OLD_SECRETS],
+  };
+}
+
+async function openMesh({ broker, config, groups, retry, log }: PortsContext, mesh: MeshConfig): Promise<Ports> {
+  const { openMongoStore } = await import("../store/mongo/store.ts");
+  const { openRedisFeed } = await import("../feed/redis.ts");
+  const { openRabbitQueue } = await import("../queue/rabbit.ts");
+  const { openRedisCache } = await import("../cache/redis.ts");
+  const { openRedisLimits } = await import("../limits/redis.ts");
+  const { unlimited } = await import("../limits/memory.ts");
+  const { openGridFsBlobs } = await import("../blobs/gridfs.ts");
+
+  const redis = { url: mesh.redisUrl, prefix: `${mesh.name}:`, log };
+  const openingStore = openMongoStore(mesh.mongoUri, mesh.name, { log });
+  const [store, installation, feed, queue, blobs] = await Promise.all([
+    openingStore,
+    openingStore.then((store) => openInstallation(store, log)),
+    openRedisFeed(redis),
+    openRabbitQueue({ url: mesh.amqpUrl, name: mesh.name, groups, retry, log }),
+    openCloudinary(config, log).then((blobs) => blobs ?? openGridFsBlobs(mesh.mongoUri, mesh.name, { log })),
+  ]);
+  return {
+    config,
+    clock: await followClock(() => store.time()),
+    store,
+    installation,
+    feed,
+    queue,
+    cache: openRedisCache(broker.cacher, { log }),
+    limits: config.LIMITS === "off" ? unlimited : openRedisLimits(redis),
+    blobs,
+    jwtSecrets: [config.JWT_SECRET!, ...config.JWT_OLD_SECRETS],
+  };
+}
+
+/** Takes the place of either mode's own media storage. */
+async function openCloudinary({ CLOUDINARY_URL: account, MESH }: Config, log: Logger): Promise<Blobs | undefined> {
+  if (account === undefined) return undefined;
+  const { openCloudinaryBlobs } = await import("../blobs/cloudinary.ts");
+  return openCloudinaryBlobs(account, `parley/${MESH}`, { log });
+}
+
+/** Closes what was opened, the store last. */
+export async function closePorts(broker: ServiceBroker): Promise<void> {
+  const ports = portsByBroker.get(broker);
+  if (ports === undefined) return;
+  portsByBroker.delete(broker);
+  ports.clock.stop();
+  ports.installation.stop();
+  await Promise.allSettled([ports.queue.close(), ports.feed.close(), ports.limits.close(), ports.blobs.close()]);
+  await ports.store.close();
+}

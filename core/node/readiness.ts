@@ -1,0 +1,59 @@
+/**
+ * Whether this node can serve: its ports answer, its clock is near the store's, its services run, and what its services need of
+ * others is there. `/ready` says which part is away.
+ */
+import type { ServiceBroker } from "moleculer";
+import type { ActionRef } from "../contract/contract.ts";
+import { arePortsOpen, portsOf } from "./ports.ts";
+
+/** Says what is wrong, or undefined. */
+type ReadinessCheck = () => string | undefined;
+
+const checks = new WeakMap<ServiceBroker, Map<string, ReadinessCheck>>();
+const maxClockOffsetMs = 60_000;
+
+/** Adds a part to this node's readiness, e.g. the gateway's revoked sessions. */
+export function addReadinessCheck(broker: ServiceBroker, part: string, check: ReadinessCheck): void {
+  const known = checks.get(broker) ?? new Map<string, ReadinessCheck>();
+  checks.set(broker, known.set(part, check));
+}
+
+/** A check that some node offers each service that these actions are of. Optional services may be away. */
+export function servicesAvailable(broker: ServiceBroker, actions: readonly ActionRef[]): ReadinessCheck {
+  const services = new Set(actions.filter(({ isOptional }) => isOptional !== true).map(({ service }) => service));
+  return () => {
+    const offered = new Set(broker.registry.getServiceList({ onlyAvailable: true }).map(({ name }) => name));
+    const away = [...services].filter((service) => !offered.has(service));
+    return away.length > 0 ? `away: ${away.join(", ")}` : undefined;
+  };
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Every part with `ok` or what is wrong with it. */
+  readonly parts: Readonly<Record<string, string>>;
+}
+
+export async function readiness(broker: ServiceBroker): Promise<Readiness> {
+  if (!arePortsOpen(broker)) return { ready: false, parts: { services: "starting" } };
+  const { store, feed, queue, cache, limits, blobs, clock } = portsOf(broker);
+  const parts: Record<string, string> = {};
+  const note = (part: string, wrong: string | undefined) => (parts[part] = wrong ?? "ok");
+  const health = ({ ok, detail }: { ok: boolean; detail?: string }) => (ok ? undefined : (detail ?? "away"));
+
+  note("services", broker.started ? undefined : "starting or draining");
+  note("store", health(await store.health()));
+  note("queue", health(queue.health()));
+  const offset = Math.abs(clock.offsetMs() ?? Infinity);
+  note("clock", offset > maxClockOffsetMs ? `${Math.round(offset / 1000)} s off the store's` : undefined);
+  for (const [part, check] of checks.get(broker) ?? []) note(part, check());
+  const ready = Object.values(parts).every((state) => state === "ok");
+
+  // Without these a node serves on, slower: gateways look for changes, the cache reads the store, limits count in memory.
+  note("feed", health(feed.health()));
+  note("cache", health(cache.health()));
+  note("limits", health(limits.health()));
+  // Nor without this: files fail, chats go on.
+  note("media", health(await blobs.health()));
+  return { ready, parts };
+}

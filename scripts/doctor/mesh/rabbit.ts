@@ -1,0 +1,100 @@
+/** RabbitMQ: there, new enough, and its queues are quorum queues with the arguments that this release declares. */
+import { connect, type ChannelModel } from "amqplib";
+import { groupQueues, rabbitNames, retryQueues, type DeclaredQueue } from "../../../core/queue/rabbit-topology.ts";
+import { followers } from "../../../services/followers.ts";
+import { fine, reasonOf, todo, type DoctorCheck, type Finding, type DoctorConnection } from "../check.ts";
+import type { Meshed } from "../configuration.ts";
+import { versionFinding } from "./versions.ts";
+
+interface OpenRabbit extends Meshed {
+  readonly connection: ChannelModel;
+}
+
+const version: DoctorCheck<OpenRabbit> = {
+  name: "RabbitMQ",
+  run({ connection: { connection } }) {
+    const { version: text } = connection.serverProperties as { version?: string };
+    return versionFinding("RabbitMQ", text ?? "0");
+  },
+};
+
+const queues: DoctorCheck<OpenRabbit> = {
+  name: "RabbitMQ queues",
+  async run({ connection, mesh, config }) {
+    const at = rabbitNames(mesh.name);
+    const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
+    const all = [...Object.keys(followers).flatMap((group) => groupQueues(at, group)), ...retryQueues(at, retry)];
+    const states = await Promise.all(all.map(async (queue) => ({ queue, state: await stateOf(connection, queue) })));
+    const wrong = states.filter(({ state }) => state !== "as declared" && state !== "missing");
+    if (wrong.length > 0) {
+      return wrong.map(({ queue, state }) =>
+        todo(`${queue.name} was declared otherwise (${state}): when it is empty, delete it and start a node, which makes it anew`),
+      );
+    }
+    const missing = states.filter(({ state }) => state === "missing").length;
+    return fine(
+      missing === 0 ? `${all.length}, all quorum queues` : `${missing} of ${all.length} are not there yet: the first node makes them`,
+    );
+  },
+};
+
+/**
+ * A queue that is there is declared once more with the same arguments, which changes nothing and fails when they differ; one that is not
+ * there is not declared, for that would make it. Each try has a channel of its own: a failure closes it.
+ */
+async function stateOf(connection: ChannelModel, { name, options }: DeclaredQueue): Promise<string> {
+  const isThere = await onChannel(connection, (channel) => channel.checkQueue(name));
+  if (isThere !== undefined) return /NOT[-_]FOUND/.test(isThere) ? "missing" : isThere;
+  return (await onChannel(connection, (channel) => channel.assertQueue(name, options))) ?? "as declared";
+}
+
+/** @returns why it failed */
+async function onChannel(
+  connection: ChannelModel,
+  ask: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>,
+): Promise<string | undefined> {
+  const channel = await connection.createChannel();
+  channel.on("error", () => undefined);
+  try {
+    await ask(channel);
+    await channel.close();
+    return undefined;
+  } catch (error) {
+    return /"(.*)"/.exec(reasonOf(error))?.[1] ?? reasonOf(error);
+  }
+}
+
+const dead: DoctorCheck<OpenRabbit> = {
+  name: "RabbitMQ dead letters",
+  async run({ connection, mesh }) {
+    const at = rabbitNames(mesh.name);
+    const findings: Finding[] = [];
+    for (const group of Object.keys(followers)) {
+      const channel = await connection.createChannel();
+      channel.on("error", () => undefined);
+      const count = await channel.checkQueue(at.dead(group)).then(
+        ({ messageCount }) => messageCount,
+        () => 0,
+      );
+      if (count > 0)
+        findings.push(todo(`${count} of ${group}: look at them with admin.deadLetters, hand them out again with admin.replay`));
+    }
+    return findings.length > 0 ? findings : fine("none");
+  },
+};
+
+export const rabbitPart: DoctorConnection<Meshed, OpenRabbit> = {
+  name: "RabbitMQ",
+  async open(context) {
+    const connection = await connect(context.mesh.amqpUrl, { timeout: 5000 });
+    connection.on("error", () => undefined);
+    return { ...context, connection };
+  },
+  close: ({ connection }) => connection.close(),
+  explain(error) {
+    const text = reasonOf(error);
+    if (/ACCESS[-_]REFUSED|NOT[-_]ALLOWED/.test(text)) return "it refuses the user, the password or the virtual host: set AMQP_URL right";
+    return `can't be reached (${text}): start it, or set AMQP_URL right`;
+  },
+  checks: [version, queues, dead],
+};

@@ -1,8 +1,0 @@
-/** The least versions of what a mesh rests on, as docs/operating.md promises them. */
-import { fine, isAtLeast, todo, type Finding } from "./check.ts";
-
-const least = { MongoDB: "6.0", RabbitMQ: "3.10", Redis: "6.2" } as const;
-
-export function versionFinding(part: keyof typeof least, version: string): Finding {
-  return isAtLeast(version, least[part]) ? fine(version) : todo(`${version} is too old: Parley needs ${part} ${least[part]} or newer`);
-}

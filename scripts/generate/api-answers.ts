@@ -1,0 +1,125 @@
+/**
+ * Writes `services/gateway/docs/answers.json`: what routes and events answer, as JSON Schemas made from the types in their tables.
+ * `npm run docs:api`; the gateway reads the file when it starts, for types are gone by then. With `--check` nothing is written, and
+ * it fails when the file is out of date.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import type { Answers, RouteAnswer } from "../../services/gateway/docs/answers.ts";
+import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
+import { typeSchemas, type TypeSchemas } from "./api-types.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const file = new URL("../../services/gateway/docs/answers.json", import.meta.url);
+const [routesFolder, eventsFile, emittedFile] = ["http/routes/", "socket/events.ts", "socket/emitted.ts"].map(
+  (path) => `${root}services/gateway/${path}`,
+) as [string, string, string];
+
+/** A row of a table: the object literal, and the types of its keys. */
+interface TableRow {
+  readonly text: (key: string) => string | undefined;
+  /** What the function under this key answers, promises awaited; the value's type where it is no function. */
+  readonly type: (key: string) => ts.Type | undefined;
+}
+
+export function answers(): Answers {
+  const program = ts.createProgram([`${routesFolder}index.ts`, eventsFile, emittedFile], compilerOptions());
+  const checker = program.getTypeChecker();
+  const schemas = typeSchemas(checker);
+  const routes: Record<string, RouteAnswer> = {};
+  const events: Record<string, JsonSchema> = {};
+
+  for (const source of program.getSourceFiles()) {
+    for (const row of source.fileName.startsWith(routesFolder) ? rowsOf(source, checker) : []) {
+      routes[`${row.text("method")} ${row.text("path")}`] = routeAnswer(row, schemas);
+    }
+  }
+  for (const row of rowsOf(program.getSourceFile(eventsFile)!, checker)) {
+    const data = row.type("answer")?.getProperty("data");
+    if (data !== undefined) events[row.text("event")!] = schemas.of(checker.getTypeOfSymbol(data));
+  }
+  const emitted = Object.fromEntries(
+    exportedType(program.getSourceFile(emittedFile)!, "Emitted", checker)
+      .getProperties()
+      .map((property) => [property.name, schemas.of(checker.getTypeOfSymbol(property))]),
+  );
+  return { routes, events, emitted, schemas: schemas.named() };
+}
+
+function compilerOptions(): ts.CompilerOptions {
+  const read: { readonly config?: unknown } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path));
+  return ts.parseJsonConfigFileContent(read.config, ts.sys, root).options;
+}
+
+/** Each `row({...})` in a file, whatever the function is called: it names a path or an event. */
+function rowsOf(source: ts.SourceFile, checker: ts.TypeChecker): TableRow[] {
+  const rows: TableRow[] = [];
+  const visit = (node: ts.Node): void => {
+    const [literal] = ts.isCallExpression(node) ? node.arguments : [];
+    if (literal !== undefined && ts.isObjectLiteralExpression(literal)) {
+      const row = tableRow(literal, checker);
+      if (row.text("path") !== undefined || row.text("event") !== undefined) rows.push(row);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return rows;
+}
+
+function tableRow(literal: ts.ObjectLiteralExpression, checker: ts.TypeChecker): TableRow {
+  const symbolOf = (key: string) => checker.getTypeAtLocation(literal).getProperty(key);
+  return {
+    text(key) {
+      const property = literal.properties.find(({ name }) => name?.getText() === key);
+      const isText = property !== undefined && ts.isPropertyAssignment(property) && ts.isStringLiteral(property.initializer);
+      return isText ? property.initializer.text : undefined;
+    },
+    type(key) {
+      const symbol = symbolOf(key);
+      if (symbol === undefined) return undefined;
+      const type = checker.getTypeOfSymbol(symbol);
+      const [signature] = type.getCallSignatures();
+      return signature === undefined ? type : checker.getAwaitedType(signature.getReturnType());
+    },
+  };
+}
+
+function routeAnswer(row: TableRow, schemas: TypeSchemas): RouteAnswer {
+  const status = row.type("status");
+  const statuses = status === undefined ? [200] : status.isUnion() ? status.types : [status];
+  const body = row.type("present");
+  return {
+    statuses: statuses.map((one) => (typeof one === "number" ? one : (one as ts.NumberLiteralType).value)),
+    ...(body === undefined ? {} : { body: schemas.of(body) }),
+  };
+}
+
+function exportedType(source: ts.SourceFile, name: string, checker: ts.TypeChecker): ts.Type {
+  const symbol = checker.getExportsOfModule(checker.getSymbolAtLocation(source)!).find((one) => one.name === name);
+  if (symbol === undefined) throw new Error(`${source.fileName} has no type ${name}`);
+  return checker.getDeclaredTypeOfSymbol(symbol);
+}
+
+/** The file's text as it should be. */
+export const answersText = (): string => `${JSON.stringify(answers(), null, 2)}\n`;
+
+/** What is wrong with the file, or undefined. */
+export async function outOfDate(): Promise<string | undefined> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return text === answersText() ? undefined : "services/gateway/docs/answers.json is out of date: run `npm run docs:api`";
+}
+
+async function main(): Promise<string | undefined> {
+  if (process.argv.includes("--check")) return outOfDate();
+  await writeFile(file, answersText());
+  return undefined;
+}
+
+if (import.meta.main) {
+  const wrong = await main();
+  if (wrong !== undefined) {
+    console.error(wrong);
+    process.exitCode = 1;
+  }
+}

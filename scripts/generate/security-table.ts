@@ -1,0 +1,16 @@
+/** Writes the table of security events in docs/security.md from core/security/events.ts: `npm run docs:security`. */
+import { securityEventNames, securityEvents } from "../../core/security/events.ts";
+import { markdownTable, writeOrCheck, type GeneratedTable } from "./markdown-table.ts";
+
+function table(): string {
+  const rows = securityEventNames.map((name) => {
+    const { means, fields, atMost } = securityEvents[name];
+    const described = Object.entries(fields).map(([field, holds]) => `\`${field}\`: ${holds}`);
+    return [`\`${name}\``, means, described.join("; "), `${atMost.ofOne}, ${atMost.ofAll}`];
+  });
+  return markdownTable(["`security`", "when", "besides `userId`, `address`, `device`", "lines a minute: of one, of all"], rows);
+}
+
+export const securityTable: GeneratedTable = { page: "docs/security.md", name: "security-events", script: "docs:security", make: table };
+
+if (import.meta.main) await writeOrCheck(securityTable);
