@@ -10,9 +10,9 @@ import { indexRangeOf } from "../../core/store/query-checks.ts";
 import { countQuery, pageQuery, type SqlQuery } from "../../core/store/sqlite/pages.ts";
 import { tableOf } from "../../core/store/sqlite/tables.ts";
 import type { Database, Doc } from "../../core/store/store.ts";
-import { startNode, workFor } from "../../test/support/chat-nodes.ts";
+import { startNode, callContextFor } from "../../test/support/chat-nodes.ts";
 import type { TestStore } from "../../test/support/stores.ts";
-import type { Work } from "../../services/chat/work.ts";
+import type { CallContext } from "../../services/chat/work.ts";
 import { openChats } from "../seed/chats.ts";
 import type { Filled } from "../seed/filled.ts";
 
@@ -27,13 +27,13 @@ export interface RowsRead {
 export async function readFromSqlite(
   { openStore, place }: Filled<unknown>,
   userId: string,
-  act: (work: Work) => Promise<unknown>,
+  act: (work: CallContext) => Promise<unknown>,
 ): Promise<RowsRead> {
   const store = await openStore();
   const connection = new DatabaseSync(join(place[1], "parley.db"), { readOnly: true });
   try {
     const queries: SqlQuery[] = [];
-    await act(workFor(await startNode(store, recorded(await openChats(store), queries)), userId));
+    await act(callContextFor(await startNode(store, recorded(await openChats(store), queries)), userId));
     const counted = queries.map((query) => counting(connection, query));
     return {
       read: counted.reduce((sum, { read }) => sum + read, 0),

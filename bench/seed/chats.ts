@@ -6,8 +6,8 @@ import { newId } from "../../core/ids.ts";
 import { insert, updateAll, type Database, type Store } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/outbox.ts";
 import { chats, files, members, messages, reactions, relations, type ChatRow } from "../../services/chat/collections.ts";
-import { Draft } from "../../services/chat/draft.ts";
-import { bareScene } from "../../services/chat/scene.ts";
+import { ChangeBatch } from "../../services/chat/draft.ts";
+import { headSnapshot } from "../../services/chat/scene.ts";
 
 export interface SeededChat {
   readonly chatId: string;
@@ -27,14 +27,14 @@ export async function seedGroup(db: Database, userIds: readonly string[], messag
   let chat = await makeGroup(db, userIds);
   let stored: Promise<unknown> = Promise.resolve();
   for (let sent = 0; sent < messageCount; sent += atOnce) {
-    const draft = new Draft(bareScene(chat), Date.now());
+    const batch = new ChangeBatch(headSnapshot(chat), Date.now());
     for (let i = sent; i < Math.min(sent + atOnce, messageCount); i++) {
       const senderId = userIds[i % userIds.length]!;
       const text = `Message ${i}: the train is late again, so start without me; I shall be there before the soup is cold.`;
-      draft.add({ kind: "text", senderId, clientId: newId(), bodyHash: bodyHash, text, replyTo: null });
+      batch.addMessage({ kind: "text", senderId, clientId: newId(), bodyHash, text, replyTo: null });
     }
-    chat = draft.chat;
-    const operations = draft.operations();
+    chat = batch.chat;
+    const operations = batch.operations();
     // While one commit is on its way the next is made.
     await stored;
     stored = db.commit(operations);
@@ -64,9 +64,9 @@ async function makeGroup(db: Database, userIds: readonly string[]): Promise<Chat
     lastActivityAt: now,
     createdAt: now,
   };
-  const draft = new Draft(bareScene(empty), now);
-  userIds.forEach((userId, index) => draft.join(userId, index === 0 ? "admin" : "member"));
-  draft.note(userIds[0]!, 'created the group "A group"', { event: "created", userIds, name: "A group" });
-  await db.commit([insert(chats, draft.chat), ...draft.writes]);
-  return draft.chat;
+  const batch = new ChangeBatch(headSnapshot(empty), now);
+  userIds.forEach((userId, index) => batch.addMember(userId, index === 0 ? "admin" : "member"));
+  batch.addSystemMessage(userIds[0]!, 'created the group "A group"', { event: "created", userIds, name: "A group" });
+  await db.commit([insert(chats, batch.chat), ...batch.writes]);
+  return batch.chat;
 }

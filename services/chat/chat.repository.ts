@@ -8,24 +8,24 @@ import {
   reactions,
   relations,
   type ChatRow,
-  type FileRow,
+  type ChatFileRow,
   type MemberRow,
   type MessageRow,
   type ReactionRow,
   type RelationRow,
 } from "./collections.ts";
-import { shownMembers } from "./contract.ts";
+import { maxShownMembers } from "./contract.ts";
 
 /** Unread messages are counted up to this. */
-const unreadCap = 100;
+const maxUnread = 100;
 /** One's own messages and the chat's, which are not counted, are skipped up to this; beyond it the others are counted by author. */
-const leftOutCap = 1000;
+const maxExcluded = 1000;
 /** Rows fetched at a time where a list has to be whole. */
-const chunk = 1000;
+const readPageSize = 1000;
 
-export type Repository = ReturnType<typeof repository>;
+export type ChatRepository = ReturnType<typeof chatRepository>;
 
-export function repository(db: Database) {
+export function chatRepository(db: Database) {
   const seniors = (chatId: string, limit: number): Promise<MemberRow[]> =>
     db.page(members, { index: "bySeniority", where: { chatId, leftSeq: null }, limit });
   /** The first of those who wrote in a chat, in no order that means anything; or the first after another. */
@@ -50,29 +50,29 @@ export function repository(db: Database) {
     /** The longest-standing members. */
     seniors,
     /** Those whom an answer shows, and whose marks say who has read its messages. */
-    firstMembers: (chatId: string): Promise<MemberRow[]> => seniors(chatId, shownMembers),
+    firstMembers: (chatId: string): Promise<MemberRow[]> => seniors(chatId, maxShownMembers),
     /** Members by seniority, after one's place in it. */
     membersAfter: (chatId: string, after: readonly (string | number)[], limit: number): Promise<MemberRow[]> =>
       db.page(members, { index: "bySeniority", where: { chatId, leftSeq: null }, after, limit }),
     /** All members whose membership or role last changed after this. */
     membersChanged: (chatId: string, after: number): Promise<MemberRow[]> =>
-      all((last) =>
+      readAllPages((last) =>
         db.page(members, {
           index: "byChangedSeq",
           where: { chatId },
           after: last === undefined ? [after] : [last.changedSeq, last._id],
-          limit: chunk,
+          limit: readPageSize,
         }),
       ),
 
     /** All memberships of a person that have not ended. */
     memberships: (userId: string): Promise<MemberRow[]> =>
-      all((last) =>
+      readAllPages((last) =>
         db.page(members, {
           index: "byUser",
           where: { userId, leftSeq: null },
           ...(last === undefined ? {} : { after: [last.chatId] }),
-          limit: chunk,
+          limit: readPageSize,
         }),
       ),
 
@@ -103,17 +103,17 @@ export function repository(db: Database) {
       const bounds = { after: [seen], before: [n + 1] };
       const by = (authorId: string, limit: number) =>
         db.count(messages, { index: "byAuthor", where: { chatId, authorId }, ...bounds, limit });
-      const leftOut = (await by(userId, leftOutCap)) + (await by("system", leftOutCap));
-      if (leftOut < leftOutCap) return Math.min(unreadCap, n - seen - leftOut);
+      const excluded = (await by(userId, maxExcluded)) + (await by("system", maxExcluded));
+      if (excluded < maxExcluded) return Math.min(maxUnread, n - seen - excluded);
       let found = 0;
-      for (let author = await firstAuthor(chatId); author !== undefined && found < unreadCap; author = await firstAuthor(chatId, author)) {
-        if (author !== userId && author !== "system") found += await by(author, unreadCap - found);
+      for (let author = await firstAuthor(chatId); author !== undefined && found < maxUnread; author = await firstAuthor(chatId, author)) {
+        if (author !== userId && author !== "system") found += await by(author, maxUnread - found);
       }
       return found;
     },
 
-    file: (fileId: string): Promise<FileRow | undefined> => db.get(files, fileId),
-    files: (fileIds: readonly string[]): Promise<FileRow[]> => db.getMany(files, fileIds),
+    file: (fileId: string): Promise<ChatFileRow | undefined> => db.get(files, fileId),
+    files: (fileIds: readonly string[]): Promise<ChatFileRow[]> => db.getMany(files, fileIds),
 
     reactions: (keys: readonly Pick<ReactionRow, "messageId" | "userId" | "emoji">[]): Promise<ReactionRow[]> => db.find(reactions, keys),
     /** A message's reactions of one kind, in the order of reacting. */
@@ -128,7 +128,7 @@ export function repository(db: Database) {
 
     /** Groups whose last member left before this store time. */
     ended: (before: number, limit: number): Promise<ChatRow[]> => db.page(chats, { index: "byEnd", after: [0], before: [before], limit }),
-    filesOf: (chatId: string, limit: number): Promise<FileRow[]> => db.page(files, { index: "byChat", where: { chatId }, limit }),
+    filesOf: (chatId: string, limit: number): Promise<ChatFileRow[]> => db.page(files, { index: "byChat", where: { chatId }, limit }),
 
     chatsMoved: (after: readonly (string | number)[], limit: number): Promise<ChatRow[]> =>
       db.page(chats, { index: "byChange", after, limit }),
@@ -138,11 +138,11 @@ export function repository(db: Database) {
 }
 
 /** All rows of a list that has to be whole, a chunk at a time. */
-async function all<R>(next: (last: R | undefined) => Promise<R[]>): Promise<R[]> {
+async function readAllPages<R>(next: (last: R | undefined) => Promise<R[]>): Promise<R[]> {
   const found: R[] = [];
   for (;;) {
     const rows = await next(found.at(-1));
     found.push(...rows);
-    if (rows.length < chunk) return found;
+    if (rows.length < readPageSize) return found;
   }
 }

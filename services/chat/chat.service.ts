@@ -8,51 +8,51 @@ import { outbox, relay } from "../../mixins/outbox.ts";
 import { followed } from "../followers.ts";
 import type { RelationEvent } from "../request/contract.ts";
 import { userChannel } from "../user-notes.ts";
-import { authorize, fileFor } from "./attachments.ts";
+import { authorizeAction, visibleFile } from "./attachments.ts";
 import { chats, files, members, messages, reactions, relations, type MemberRow } from "./collections.ts";
 import { chat, type Chat, type Membership, type Message } from "./contract.ts";
-import { createDirect, createGroup, type Made } from "./creation.ts";
+import { createDirect, createGroup, type CreatedChat } from "./creation.ts";
 import { deleteChange, editChange, noSuchMessage } from "./editing.ts";
 import { addToGroup, changeGroup, leaveGroup, removeFromGroup, setAdmin } from "./groups.ts";
-import { moved } from "./moved.ts";
-import { changeSettings, tellTyping } from "./own.ts";
+import { recentChanges } from "./moved.ts";
+import { changeSettings, publishTyping } from "./own.ts";
 import { pageOfChats, pageOfMembers } from "./paging.ts";
-import { parts, type Parts } from "./parts.ts";
-import { isActive, notAMember, visible } from "./policy.ts";
+import { chatContext, type ChatServiceContext } from "./parts.ts";
+import { isActive, notAMember, isVisible } from "./policy.ts";
 import { presentHead, presentMembership, presentMessage } from "./present.ts";
 import { markDelivered, markRead } from "./receipts.ts";
 import { applyRelation } from "./relations.ts";
-import { fileChange, repliedTo, send } from "./sending.ts";
+import { fileChange, messagesRepliedTo, send } from "./sending.ts";
 import { restoring } from "./restoring.ts";
-import { repairOf, sync } from "./sync.ts";
+import { changesSince, sync } from "./sync.ts";
 import { firstViews, viewOf, viewsOf } from "./views.ts";
-import { workOf, type Work } from "./work.ts";
+import { callContext, type CallContext } from "./work.ts";
 
 /** What becomes of a message that an action names. */
-type Act = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
+type MessageAction = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
 
-async function takeOver(this: { parts: Parts }, { payload }: ReceivedEvent<RelationEvent>): Promise<void> {
+async function applyRelationEvent(this: { parts: ChatServiceContext }, { payload }: ReceivedEvent<RelationEvent>): Promise<void> {
   await applyRelation(this.parts, payload);
 }
 
 export default service(chat, {
   restoring,
   mixins: [
-    parts,
+    chatContext,
     relay,
     database("chat", [chats, members, messages, reactions, files, relations, outbox]),
     follow(followed.chat, {
-      "request.accepted": takeOver,
-      "request.rejected": takeOver,
-      "request.ended": takeOver,
-      "request.blocked": takeOver,
-      "request.unblocked": takeOver,
+      "request.accepted": applyRelationEvent,
+      "request.rejected": applyRelationEvent,
+      "request.ended": applyRelationEvent,
+      "request.blocked": applyRelationEvent,
+      "request.unblocked": applyRelationEvent,
     }),
   ],
 
   methods: {
-    work(ctx: Ctx<unknown>): Work {
-      return workOf(this.parts, ctx);
+    work(ctx: Ctx<unknown>): CallContext {
+      return callContext(this.parts, ctx);
     },
 
     async memberOf(chatId: string, userId: string): Promise<MemberRow> {
@@ -61,7 +61,7 @@ export default service(chat, {
       return member;
     },
 
-    async view(work: Work, chatId: string): Promise<{ chat: Chat; membership: Membership }> {
+    async view(work: CallContext, chatId: string): Promise<{ chat: Chat; membership: Membership }> {
       // The head first: a removal in between then lies above it, and a socket seated there hears of it.
       const row = await work.repository.chat(chatId);
       const member = await this.memberOf(chatId, work.userId);
@@ -69,7 +69,7 @@ export default service(chat, {
     },
 
     /** Tells every member of a chat just made, so that their sockets hear it from its first change. @returns the caller's view */
-    async announce(work: Work, { chat: row, people }: Made): Promise<Chat> {
+    async announce(work: CallContext, { chat: row, people }: CreatedChat): Promise<Chat> {
       const views = await firstViews(work, { chat: row, people });
       people.forEach(({ userId, joinedN, joinedSeq }, index) => {
         const joined = { chatId: row._id, joinedN, joinedSeq };
@@ -79,7 +79,7 @@ export default service(chat, {
     },
 
     /** Changes a message on the node of its chat. */
-    async change(ctx: Ctx<unknown>, messageId: string, act: Act): Promise<Message> {
+    async change(ctx: Ctx<unknown>, messageId: string, act: MessageAction): Promise<Message> {
       const message = await this.parts.repository.message(messageId);
       if (message === undefined) throw noSuchMessage();
       return call(ctx, chat.changeMessage, { chatId: message.chatId, messageId, ...act });
@@ -118,7 +118,7 @@ export default service(chat, {
           ? repository.messagesBefore(chatId, member.joinedN, before, limit)
           : repository.messagesAfter(chatId, Math.max(after, member.joinedN), limit),
       ]);
-      const shown = rows.filter((row) => visible(member, row));
+      const shown = rows.filter((row) => isVisible(member, row));
       return { messages: shown.map((row) => presentMessage(row, readers)), more: rows.length === limit };
     },
 
@@ -128,7 +128,7 @@ export default service(chat, {
     async sendFile(ctx) {
       const { chatId, ...outgoing } = ctx.params;
       const { repository, timelines, config } = this.parts;
-      const replies = await repliedTo(repository, [outgoing]);
+      const replies = await messagesRepliedTo(repository, [outgoing]);
       const change = fileChange(config.CONTACTS, ctx.meta.user!.id, outgoing, replies.get(outgoing.replyTo ?? ""));
       return timelines.append(chatId, change);
     },
@@ -176,11 +176,11 @@ export default service(chat, {
     },
 
     async authorize(ctx) {
-      await authorize(this.work(ctx), ctx.params.chatId, ctx.params.act);
+      await authorizeAction(this.work(ctx), ctx.params.chatId, ctx.params.act);
       return null;
     },
     file(ctx) {
-      return fileFor(this.work(ctx), ctx.params.fileId);
+      return visibleFile(this.work(ctx), ctx.params.fileId);
     },
     async filesInUse(ctx) {
       return (await this.parts.repository.files(ctx.params.fileIds)).map(({ _id }) => _id);
@@ -198,7 +198,7 @@ export default service(chat, {
       return null;
     },
     async typing(ctx) {
-      await tellTyping(this.work(ctx), ctx.params.chatId, ctx.params.isTyping);
+      await publishTyping(this.work(ctx), ctx.params.chatId, ctx.params.isTyping);
       return null;
     },
 
@@ -209,12 +209,12 @@ export default service(chat, {
       return (await this.parts.repository.memberships(ctx.params.userId)).map(presentMembership);
     },
     async changes(ctx) {
-      const found = await repairOf(this.parts.repository, ctx.params.chatId, ctx.params.since);
+      const found = await changesSince(this.parts.repository, ctx.params.chatId, ctx.params.since);
       if (found === undefined) throw new Forbidden(notAMember);
       return found;
     },
     moved(ctx) {
-      return moved(this.parts.repository, ctx.params.since, ctx.params.cursor, this.parts.clock.now());
+      return recentChanges(this.parts.repository, ctx.params.since, ctx.params.cursor, this.parts.clock.now());
     },
     async heads(ctx) {
       return (await this.parts.repository.chats(ctx.params.chatIds)).map(presentHead);

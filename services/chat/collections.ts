@@ -113,14 +113,14 @@ export const messages = collection<MessageRow>()("messages", {
 });
 
 /** Which chat a file is in, as long as a message or the group's picture refers to it. */
-export interface FileRow extends AttachedFile {
+export interface ChatFileRow extends AttachedFile {
   /** The file's id. */
   readonly _id: string;
   readonly chatId: string;
   /** Null of a group's picture. */
   readonly messageId: string | null;
 }
-export const files = collection<FileRow>()("files", { byChat: { fields: ["chatId"] } });
+export const files = collection<ChatFileRow>()("files", { byChat: { fields: ["chatId"] } });
 
 /** One person's one reaction; the message's row carries what of them is shown. */
 export interface ReactionRow {

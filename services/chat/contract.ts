@@ -3,16 +3,16 @@ import { contract, events, returns } from "../../core/contract/contract.ts";
 import { emoji, id, messageText, pageLimit, visibleName } from "../../core/contract/rules.ts";
 import { admittedFile, type StoredFile } from "../media/contract.ts";
 import { relationStates } from "../request/contract.ts";
-import type { Batch, Chat, Head, MemberView, Membership, Message, Position, SharedChat, SyncAnswer } from "./shapes.ts";
+import type { Batch, Chat, ChatHead, MemberView, Membership, Message, SyncPosition, SharedChat, SyncAnswer } from "./shapes.ts";
 
 export * from "./shapes.ts";
 
 /** What came of one message of a `send`. `stored` is false when this clientId had been stored before. */
-export type Sent =
+export type SendResult =
   | { readonly ok: true; readonly message: Message; readonly stored: boolean }
   | { readonly ok: false; readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs?: number } };
 
-const sentMessage = {
+const outgoingMessage = {
   type: "object",
   props: {
     text: messageText,
@@ -21,7 +21,7 @@ const sentMessage = {
   },
 } as const;
 
-const cursor = "Where the last page ended, as its `Link` says";
+const cursorDescription = "Where the last page ended, as its `Link` says";
 const groupName = { ...visibleName, min: 1, max: 100 } as const;
 const isoTime = {
   type: "string",
@@ -30,9 +30,9 @@ const isoTime = {
   messages: { stringPattern: "must be a time as ISO-8601 writes it, with its zone" },
 } as const;
 /** Changes of one chat go to one node, and are repeated safely: a second run finds the first one's work. */
-const change = { timeoutMs: 10_000, retries: 1 } as const;
+const chatChangePolicy = { timeoutMs: 10_000, retries: 1 } as const;
 /** Acts on a group are not repeated by themselves: a second run could undo what someone else did after the first. */
-const act = { timeoutMs: 10_000 } as const;
+const groupChangePolicy = { timeoutMs: 10_000 } as const;
 
 const notAMember = "There is no such chat, or one is not a member of it.";
 const mayNotPost = "There is no such chat, one is not a member of it, or not in contact with the other any more.";
@@ -62,7 +62,7 @@ export const chat = contract("chat", {
   myChats: {
     summary: "One's chats, last activity first",
     access: "user",
-    params: { limit: pageLimit, before: { type: "string", max: 64, optional: true, description: cursor } },
+    params: { limit: pageLimit, before: { type: "string", max: 64, optional: true, description: cursorDescription } },
     result: returns<{ chats: Chat[]; next?: string }>(),
     policy: { retries: 2 },
   },
@@ -91,8 +91,8 @@ export const chat = contract("chat", {
     summary: "Store messages in the order given and deliver them; answers each, in the same order",
     access: "user",
     errors: { FORBIDDEN: mayNotPost, NOT_FOUND: "There is no such message to reply to.", CONFLICT: takenClientId },
-    params: { chatId: id, messages: { type: "array", items: sentMessage, min: 1, max: 200 } },
-    result: returns<Sent[]>(),
+    params: { chatId: id, messages: { type: "array", items: outgoingMessage, min: 1, max: 200 } },
+    result: returns<SendResult[]>(),
     routeBy: "chatId",
     // A lost answer is repeated safely: the clientId makes a second run find the first one's messages.
     policy: { timeoutMs: 10_000, retries: 1, bulkhead: { concurrency: 2000, maxQueueSize: 20_000 } },
@@ -109,7 +109,7 @@ export const chat = contract("chat", {
         description: "By chat, the `seq` up to which one has everything",
       },
     },
-    result: returns<{ answer: SyncAnswer; positions: Position[] }>(),
+    result: returns<{ answer: SyncAnswer; positions: SyncPosition[] }>(),
     policy: { retries: 2 },
   },
   addToGroup: {
@@ -123,7 +123,7 @@ export const chat = contract("chat", {
     params: { chatId: id, userIdToAdd: id },
     result: returns<Chat>(),
     routeBy: "chatId",
-    policy: act,
+    policy: groupChangePolicy,
   },
   removeFromGroup: {
     summary: "Remove someone from a group; admins only",
@@ -132,7 +132,7 @@ export const chat = contract("chat", {
     params: { chatId: id, userIdToRemove: id },
     result: returns<Chat>(),
     routeBy: "chatId",
-    policy: act,
+    policy: groupChangePolicy,
   },
   leaveGroup: {
     summary: "Leave a group; the last admin's heir is the longest-standing member, the last member's leaving ends the group",
@@ -141,7 +141,7 @@ export const chat = contract("chat", {
     params: { chatId: id },
     result: returns<{ chat: SharedChat | null }>(),
     routeBy: "chatId",
-    policy: act,
+    policy: groupChangePolicy,
   },
   changeGroup: {
     summary: "Rename a group or change its picture; admins only",
@@ -150,7 +150,7 @@ export const chat = contract("chat", {
     params: { chatId: id, name: { ...groupName, optional: true }, picture: { ...admittedFile, optional: true, nullable: true } },
     result: returns<Chat>(),
     routeBy: "chatId",
-    policy: act,
+    policy: groupChangePolicy,
   },
   setAdmin: {
     summary: "Make a member of a group an admin, or an admin a member; admins only",
@@ -163,13 +163,13 @@ export const chat = contract("chat", {
     params: { chatId: id, userId: id, isAdmin: { type: "boolean" } },
     result: returns<Chat>(),
     routeBy: "chatId",
-    policy: act,
+    policy: groupChangePolicy,
   },
   members: {
     summary: "A chat's members, longest there first",
     access: "user",
     errors: { FORBIDDEN: notAMember },
-    params: { chatId: id, after: { type: "string", max: 64, optional: true, description: cursor }, limit: pageLimit },
+    params: { chatId: id, after: { type: "string", max: 64, optional: true, description: cursorDescription }, limit: pageLimit },
     result: returns<{ members: MemberView[]; count: number; next?: string }>(),
     policy: { retries: 2 },
   },
@@ -190,12 +190,12 @@ export const chat = contract("chat", {
       /** Of the bytes as sent, hex: tells a repeat from another file under the same clientId. */
       sha256: { type: "string", pattern: /^[0-9a-f]{64}$/ },
       text: { type: "string", max: 10_000, trim: true, optional: true },
-      clientId: sentMessage.props.clientId,
-      replyTo: sentMessage.props.replyTo,
+      clientId: outgoingMessage.props.clientId,
+      replyTo: outgoingMessage.props.replyTo,
     },
     result: returns<{ message: Message; stored: boolean }>(),
     routeBy: "chatId",
-    policy: change,
+    policy: chatChangePolicy,
   },
   file: {
     summary: "A file that one may see: of a message, or a group's picture",
@@ -222,7 +222,7 @@ export const chat = contract("chat", {
     },
     params: { messageId: id, text: messageText },
     result: returns<Message>(),
-    policy: change,
+    policy: chatChangePolicy,
   },
   remove: {
     summary: "Delete a message: its text, file and reactions go, its place stays. One's own, or any in a group one is an admin of",
@@ -230,7 +230,7 @@ export const chat = contract("chat", {
     errors: { FORBIDDEN: "It is someone else's or a system message.", NOT_FOUND: noSuchMessage },
     params: { messageId: id },
     result: returns<Message>(),
-    policy: change,
+    policy: chatChangePolicy,
   },
   react: {
     summary: "Put a reaction on a message, or take it back",
@@ -242,7 +242,7 @@ export const chat = contract("chat", {
     },
     params: { messageId: id, emoji, on: { type: "boolean" } },
     result: returns<Message>(),
-    policy: change,
+    policy: chatChangePolicy,
   },
   changeMessage: {
     summary: "What edit, remove and react become once the message's chat is known: on the node of that chat",
@@ -257,7 +257,7 @@ export const chat = contract("chat", {
     },
     result: returns<Message>(),
     routeBy: "chatId",
-    policy: change,
+    policy: chatChangePolicy,
   },
   changeSettings: {
     summary: "One's own view of a chat: muted until, archived, pinned",
@@ -270,7 +270,7 @@ export const chat = contract("chat", {
       pinned: { type: "boolean", optional: true },
     },
     result: returns<Chat>(),
-    policy: change,
+    policy: chatChangePolicy,
   },
   markRead: {
     summary: "Raise one's read mark; it never goes back",
@@ -282,7 +282,7 @@ export const chat = contract("chat", {
     },
     result: returns<{ chatId: string; readN: number; unread: number }>(),
     routeBy: "chatId",
-    policy: change,
+    policy: chatChangePolicy,
   },
   markDelivered: {
     summary: "Raise members' delivered marks: what a gateway handed to their devices",
@@ -290,7 +290,7 @@ export const chat = contract("chat", {
     params: { chatId: id, marks: { type: "record", key: id, value: { type: "number", integer: true, min: 0 } } },
     result: returns<null>(),
     routeBy: "chatId",
-    policy: change,
+    policy: chatChangePolicy,
   },
   typing: {
     summary: "Tell the others in a chat that one types, or has stopped",
@@ -328,14 +328,14 @@ export const chat = contract("chat", {
     summary: "Heads and memberships changed since a store time; what a gateway compares with what it heard",
     access: "service",
     params: { since: { type: "number" }, cursor: { type: "string", max: 128, optional: true } },
-    result: returns<{ heads: Head[]; memberships: Membership[]; at: number; next?: string }>(),
+    result: returns<{ heads: ChatHead[]; memberships: Membership[]; at: number; next?: string }>(),
     policy: { retries: 1 },
   },
   heads: {
     summary: "The heads of these chats",
     access: "service",
     params: { chatIds: { type: "array", items: id, max: 1000 } },
-    result: returns<Head[]>(),
+    result: returns<ChatHead[]>(),
     policy: { retries: 2 },
   },
 });

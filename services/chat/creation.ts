@@ -5,20 +5,20 @@ import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { insert, storeTime, type Operation } from "../../core/store/store.ts";
 import { chats, members, type ChatRow, type MemberRow } from "./collections.ts";
 import type { Role } from "./contract.ts";
-import { Draft } from "./draft.ts";
+import { ChangeBatch } from "./draft.ts";
 import { mayChat } from "./policy.ts";
 import { relationsOf } from "./relations.ts";
-import { bareScene } from "./scene.ts";
-import type { Work } from "./work.ts";
+import { headSnapshot } from "./scene.ts";
+import type { CallContext } from "./work.ts";
 
 /** A chat just made, with its first members. */
-export interface Made {
+export interface CreatedChat {
   readonly chat: ChatRow;
   readonly people: readonly MemberRow[];
 }
 
 /** People whom a system message names. */
-const namedInNote = 50;
+const maxListedInSystemMessage = 50;
 
 /** What is the same for every new chat: the head at its first change, its people as members from there. */
 function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: ReadonlyMap<string, Role>, now: number) {
@@ -51,17 +51,17 @@ function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: Reado
   return { chat, rows };
 }
 
-const memberWrites = (rows: readonly MemberRow[]): Operation[] => rows.map((row) => insert(members, { ...row, changedAt: storeTime }));
+const memberInserts = (rows: readonly MemberRow[]): Operation[] => rows.map((row) => insert(members, { ...row, changedAt: storeTime }));
 
 /** Asked only with `CONTACTS=open`, where no relation vouches for them. */
-export async function exist({ config, knownPeople }: Work, userIds: readonly string[]): Promise<boolean> {
+export async function everyoneExists({ config, requiredSummaries }: CallContext, userIds: readonly string[]): Promise<boolean> {
   if (config.CONTACTS === "required") return true;
-  const known = new Set((await knownPeople(userIds)).map(({ userId }) => userId));
+  const known = new Set((await requiredSummaries(userIds)).map(({ userId }) => userId));
   return userIds.every((userId) => known.has(userId));
 }
 
-async function refuseUnknown(work: Work, userIds: readonly string[]): Promise<void> {
-  if (!(await exist(work, userIds))) throw new NotFound("No such user");
+async function refuseUnknown(context: CallContext, userIds: readonly string[]): Promise<void> {
+  if (!(await everyoneExists(context, userIds))) throw new NotFound("No such user");
 }
 
 /**
@@ -69,24 +69,24 @@ async function refuseUnknown(work: Work, userIds: readonly string[]): Promise<vo
  * @throws Invalid    with oneself
  * @throws Forbidden  the two may not chat
  */
-export async function createDirect(work: Work, receiverId: string): Promise<{ chat: ChatRow; made?: Made }> {
-  const { db, repository, userId, config, clock } = work;
+export async function createDirect(context: CallContext, receiverId: string): Promise<{ chat: ChatRow; made?: CreatedChat }> {
+  const { db, repository, userId, config, clock } = context;
   if (receiverId === userId) throw new Invalid("A chat needs someone else", [{ field: "receiverId", message: "must not be yourself" }]);
   const pair = pairKey(userId, receiverId);
   const existing = await repository.directChat(pair);
   if (existing !== undefined) return { chat: existing };
 
-  const { outcome } = await commitWithRetry<{ chat: ChatRow; made?: Made }>(db, async () => {
-    const others = await repository.directChat(pair);
-    if (others !== undefined) return { operations: [], outcome: { chat: others } };
+  const { outcome } = await commitWithRetry<{ chat: ChatRow; made?: CreatedChat }>(db, async () => {
+    const concurrentChat = await repository.directChat(pair);
+    if (concurrentChat !== undefined) return { operations: [], outcome: { chat: concurrentChat } };
 
-    const { relation, rest } = (await relationsOf(work, userId, [receiverId]))[0]!;
+    const { relation, rest } = (await relationsOf(context, userId, [receiverId]))[0]!;
     if (!mayChat(config.CONTACTS, relation.state)) throw new Forbidden("You are not in contact with this person");
-    await refuseUnknown(work, [receiverId]);
+    await refuseUnknown(context, [receiverId]);
     const people = new Map<string, Role>([userId, receiverId].map((id) => [id, "member"]));
     const { state, rev } = relation;
     const { chat, rows } = newChat({ kind: "direct", pair, relation: { state, rev } }, people, clock.now());
-    const operations = [rest, insert(chats, { ...chat, changedAt: storeTime }), ...memberWrites(rows)];
+    const operations = [rest, insert(chats, { ...chat, changedAt: storeTime }), ...memberInserts(rows)];
     return { operations, outcome: { chat, made: { chat, people: rows } } };
   });
   return outcome;
@@ -97,27 +97,27 @@ export async function createDirect(work: Work, receiverId: string): Promise<{ ch
  * @throws Invalid    fewer than two others, or more than the limit
  * @throws Forbidden  one of them is not a contact
  */
-export async function createGroup(work: Work, name: string, participants: readonly string[]): Promise<Made> {
-  const { db, userId, config, clock } = work;
+export async function createGroup(context: CallContext, name: string, participants: readonly string[]): Promise<CreatedChat> {
+  const { db, userId, config, clock } = context;
   const others = [...new Set(participants)].filter((other) => other !== userId);
   if (others.length < 2) throw participantsError("must name at least two other people");
   if (others.length >= config.GROUP_LIMIT) throw participantsError(`must leave the group at ${config.GROUP_LIMIT} members or fewer`);
 
   const { outcome } = await commitWithRetry(db, async () => {
-    const stands = await relationsOf(work, userId, others);
-    if (stands.some(({ relation }) => !mayChat(config.CONTACTS, relation.state))) throw new Forbidden("A group is made of one's contacts");
-    await refuseUnknown(work, others);
+    const checked = await relationsOf(context, userId, others);
+    if (checked.some(({ relation }) => !mayChat(config.CONTACTS, relation.state))) throw new Forbidden("A group is made of one's contacts");
+    await refuseUnknown(context, others);
 
     const people = new Map<string, Role>([[userId, "admin"], ...others.map((other): [string, Role] => [other, "member"])]);
     const now = clock.now();
     const { chat, rows } = newChat({ kind: "group", name, seq: 0 }, people, now);
-    const draft = new Draft(bareScene(chat), now);
-    const userIds = [...people.keys()].slice(0, namedInNote);
-    draft.note(userId, `created the group "${name}"`, { event: "created", userIds, name });
-    const head = insert(chats, { ...draft.chat, changedAt: storeTime });
+    const batch = new ChangeBatch(headSnapshot(chat), now);
+    const userIds = [...people.keys()].slice(0, maxListedInSystemMessage);
+    batch.addSystemMessage(userId, `created the group "${name}"`, { event: "created", userIds, name });
+    const head = insert(chats, { ...batch.chat, changedAt: storeTime });
     return {
-      operations: [...stands.map(({ rest }) => rest), head, ...memberWrites(rows), ...draft.writes],
-      outcome: { chat: draft.chat, people: rows },
+      operations: [...checked.map(({ rest }) => rest), head, ...memberInserts(rows), ...batch.writes],
+      outcome: { chat: batch.chat, people: rows },
     };
   });
   return outcome;

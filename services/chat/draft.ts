@@ -8,37 +8,37 @@ import { chats, members, messages, type ChatRow, type MemberRow, type MessageRow
 import type { Batch, Message, Role, SharedChat, SystemNote } from "./contract.ts";
 import { isActive } from "./policy.ts";
 import { presentMembership, presentMessage } from "./present.ts";
-import type { Scene } from "./scene.ts";
-import { WorkingRow } from "./working-row.ts";
+import type { ChatSnapshot } from "./scene.ts";
+import { TrackedRow } from "./working-row.ts";
 
 /** A new message's own fields: all but those that the draft fills in. */
 export type NewMessage = Omit<MessageRow, "_id" | "chatId" | "n" | "seq" | "authorId" | "createdAt" | "editedAt" | "deletedAt">;
 /** Fields that never change after the send, and `seq`, which the draft fills in. */
-type Fixed =
+type ImmutableField =
   "_id" | "chatId" | "n" | "seq" | "kind" | "senderId" | "authorId" | "clientId" | "bodyHash" | "replyTo" | "system" | "createdAt";
 /** Fields that a change of a message may set. */
-export type MessageChange = Partial<Omit<MessageRow, Fixed>>;
+export type MessageChange = Partial<Omit<MessageRow, ImmutableField>>;
 
 /** Characters of a message that a chat's preview shows. */
-const previewLength = 100;
+const maxPreviewCharacters = 100;
 
-export class Draft {
-  readonly scene: Scene;
+export class ChangeBatch {
+  readonly snapshot: ChatSnapshot;
   /** Epoch milliseconds, for the times that people see. */
   readonly now: number;
   /** Files that changes of this batch refer to. */
-  readonly claimed = new Set<string>();
-  private readonly head: WorkingRow<ChatRow>;
-  private readonly messages = new Map<string, WorkingRow<MessageRow>>();
-  private readonly members = new Map<string, WorkingRow<MemberRow>>();
-  private readonly others: Operation[] = [];
-  private readonly changes: Message[] = [];
-  private readonly sent = new Map<string, MessageRow>();
+  readonly claimedFileIds = new Set<string>();
+  private readonly head: TrackedRow<ChatRow>;
+  private readonly messages = new Map<string, TrackedRow<MessageRow>>();
+  private readonly members = new Map<string, TrackedRow<MemberRow>>();
+  private readonly otherWrites: Operation[] = [];
+  private readonly changedMessages: Message[] = [];
+  private readonly sentByKey = new Map<string, MessageRow>();
 
-  constructor(scene: Scene, now: number) {
-    this.scene = scene;
+  constructor(snapshot: ChatSnapshot, now: number) {
+    this.snapshot = snapshot;
     this.now = now;
-    this.head = new WorkingRow(chats, scene.chat);
+    this.head = new TrackedRow(chats, snapshot.chat);
   }
 
   get chat(): ChatRow {
@@ -46,93 +46,93 @@ export class Draft {
   }
   /** Nothing to commit, so no commit validates what was decided. */
   get isEmpty(): boolean {
-    return this.chat === this.scene.chat;
+    return this.chat === this.snapshot.chat;
   }
   /** The name, picture, members or roles are others than before. */
-  get isShared(): boolean {
-    return this.chat.sharedSeq > this.scene.chat.sharedSeq;
+  get isSharedViewChanged(): boolean {
+    return this.chat.sharedSeq > this.snapshot.chat.sharedSeq;
   }
   /** Member rows that the commit changes. */
-  get people(): readonly MemberRow[] {
+  get changedMembers(): readonly MemberRow[] {
     return [...this.members.values()].map(({ row }) => row);
   }
 
   member(userId: string): MemberRow | undefined {
-    return this.members.get(userId)?.row ?? this.scene.people.get(userId) ?? undefined;
+    return this.members.get(userId)?.row ?? this.snapshot.people.get(userId) ?? undefined;
   }
   message(messageId: string): MessageRow | undefined {
-    return this.messages.get(messageId)?.row ?? this.scene.messages.get(messageId);
+    return this.messages.get(messageId)?.row ?? this.snapshot.messages.get(messageId);
   }
   relation(pair: string): RelationRow | undefined {
-    return this.scene.relations.get(pair);
+    return this.snapshot.relations.get(pair);
   }
   /** The message that this batch already holds under a sender's clientId. */
   sentBefore(senderId: string, clientId: string): MessageRow | undefined {
-    return this.sent.get(sentKey(senderId, clientId));
+    return this.sentByKey.get(sentKey(senderId, clientId));
   }
   /** The longest-standing member but one; needs `seniors`. */
-  senior(exceptUserId: string): MemberRow | undefined {
-    const candidates = [...this.scene.seniors.map((row) => this.member(row.userId) ?? row), ...this.people];
+  seniorExcept(exceptUserId: string): MemberRow | undefined {
+    const candidates = [...this.snapshot.seniors.map((row) => this.member(row.userId) ?? row), ...this.changedMembers];
     return candidates.find((member) => isActive(member) && member.userId !== exceptUserId);
   }
 
   /** Appends a message: the next `n`, the next `seq`. */
-  add(message: NewMessage): Message {
+  addMessage(message: NewMessage): Message {
     const n = this.chat.n + 1;
     const authorId = message.kind === "system" ? "system" : message.senderId;
-    const place = { _id: newId(), chatId: this.chat._id, n, seq: this.nextSeq(), authorId };
-    const row: MessageRow = { ...message, ...place, createdAt: this.now, editedAt: null, deletedAt: null };
-    this.messages.set(row._id, new WorkingRow(messages, row, { isNew: true }));
-    this.sent.set(sentKey(row.senderId, row.clientId), row);
+    const identity = { _id: newId(), chatId: this.chat._id, n, seq: this.nextSeq(), authorId };
+    const row: MessageRow = { ...message, ...identity, createdAt: this.now, editedAt: null, deletedAt: null };
+    this.messages.set(row._id, new TrackedRow(messages, row, { isNew: true }));
+    this.sentByKey.set(sentKey(row.senderId, row.clientId), row);
     this.head.set({ n, preview: previewOf(row), lastActivityAt: this.now });
-    return this.tell(row);
+    return this.recordChange(row);
   }
   /** A message of the chat itself: who did what. */
-  note(senderId: string, text: string, system: SystemNote): Message {
-    return this.add({ kind: "system", senderId, clientId: newId(), bodyHash: "", text, replyTo: null, system });
+  addSystemMessage(senderId: string, text: string, system: SystemNote): Message {
+    return this.addMessage({ kind: "system", senderId, clientId: newId(), bodyHash: "", text, replyTo: null, system });
   }
 
   /** Changes a message: the next `seq`. */
-  change(message: MessageRow, fields: MessageChange): Message {
-    const working = this.messages.get(message._id) ?? new WorkingRow(messages, message);
-    working.set({ ...fields, seq: this.nextSeq() });
-    this.messages.set(message._id, working);
-    if (this.chat.preview?.messageId === message._id) this.head.set({ preview: previewOf(working.row) });
-    return this.tell(working.row);
+  changeMessage(message: MessageRow, fields: MessageChange): Message {
+    const tracked = this.messages.get(message._id) ?? new TrackedRow(messages, message);
+    tracked.set({ ...fields, seq: this.nextSeq() });
+    this.messages.set(message._id, tracked);
+    if (this.chat.preview?.messageId === message._id) this.head.set({ preview: previewOf(tracked.row) });
+    return this.recordChange(tracked.row);
   }
 
   /** Someone becomes a member, with the message that comes next: they see it, and nothing before it. */
-  join(userId: string, role: Role = "member"): void {
+  addMember(userId: string, role: Role = "member"): void {
     const { _id: chatId, n, seq } = this.chat;
     // Settings of an earlier membership may have changed since they were read, so they are reset whatever the row says.
-    const place = { role, joinedN: n, joinedSeq: seq + 1, leftSeq: null, mutedUntil: null, archived: false, pinned: false };
+    const membership = { role, joinedN: n, joinedSeq: seq + 1, leftSeq: null, mutedUntil: null, archived: false, pinned: false };
     const known = this.member(userId);
-    const born: MemberRow = { _id: newId(), chatId, userId, changedSeq: 0, changedAt: this.now, deliveredN: 0, readN: 0, ...place };
-    if (known === undefined) this.members.set(userId, new WorkingRow(members, born, { isNew: true }));
-    this.setMember(known ?? born, place);
-    this.count(1, role === "admin" ? 1 : 0);
+    const newRow: MemberRow = { _id: newId(), chatId, userId, changedSeq: 0, changedAt: this.now, deliveredN: 0, readN: 0, ...membership };
+    if (known === undefined) this.members.set(userId, new TrackedRow(members, newRow, { isNew: true }));
+    this.setMember(known ?? newRow, membership);
+    this.adjustCounts(1, role === "admin" ? 1 : 0);
   }
   /** A member is one no more, with the message that comes next. */
-  leave(member: MemberRow): void {
+  removeMember(member: MemberRow): void {
     this.setMember(member, { leftSeq: this.chat.seq + 1 });
-    this.count(-1, member.role === "admin" ? -1 : 0);
+    this.adjustCounts(-1, member.role === "admin" ? -1 : 0);
   }
   setRole(member: MemberRow, role: Role): void {
     this.setMember(member, { role });
-    this.count(0, role === "admin" ? 1 : -1);
+    this.adjustCounts(0, role === "admin" ? 1 : -1);
   }
   /** Renames the chat or changes its picture, with the message that comes next. */
-  setShared(fields: Pick<ChatRow, "name"> | Pick<ChatRow, "picture">): void {
+  setSharedFields(fields: Pick<ChatRow, "name"> | Pick<ChatRow, "picture">): void {
     this.head.set({ ...fields, sharedSeq: this.chat.seq + 1 });
   }
 
   /** Takes over how a direct chat's two people stand; moves the head, so that a send judged before it meets a conflict. */
-  relate(relation: NonNullable<ChatRow["relation"]>): void {
+  setRelation(relation: NonNullable<ChatRow["relation"]>): void {
     this.head.set({ seq: this.nextSeq(), relation });
   }
   /** Something else that belongs into the commit. */
-  also(...operations: readonly Operation[]): void {
-    this.others.push(...operations);
+  addWrites(...operations: readonly Operation[]): void {
+    this.otherWrites.push(...operations);
   }
 
   /** What is written beside the chat's row. */
@@ -140,22 +140,22 @@ export class Draft {
     return [
       ...[...this.messages.values()].map((message) => message.write({ _id: message.row._id })),
       ...[...this.members.values()].map((member) => member.write({ _id: member.row._id }, { changedAt: storeTime })),
-      ...this.others,
+      ...this.otherWrites,
     ];
   }
   /** The commit: it happens on the head it was numbered from, or not at all. */
   operations(): Operation[] {
-    const { _id, seq } = this.scene.chat;
+    const { _id, seq } = this.snapshot.chat;
     const endedAt = this.chat.memberCount === 0 ? storeTime : undefined;
     return [this.head.write({ _id, seq }, { changedAt: storeTime, endedAt }), ...this.writes];
   }
 
   /** The same for the feed. @param shared  how all see the chat now, when that changed */
-  batch(shared?: SharedChat): Batch {
+  publication(shared?: SharedChat): Batch {
     const { _id: chatId, seq, n, memberCount } = this.chat;
-    const memberChanges = this.people.map(presentMembership);
+    const memberChanges = this.changedMembers.map(presentMembership);
     const chat = shared === undefined ? {} : { chat: shared };
-    return { chatId, prevSeq: this.scene.chat.seq, seq, n, memberCount, changes: this.changes, memberChanges, ...chat };
+    return { chatId, prevSeq: this.snapshot.chat.seq, seq, n, memberCount, changedMessages: this.changedMessages, memberChanges, ...chat };
   }
 
   private nextSeq(): number {
@@ -163,20 +163,20 @@ export class Draft {
     this.head.set({ seq });
     return seq;
   }
-  private tell(row: MessageRow): Message {
-    const presented = presentMessage(row, this.scene.readers);
-    this.changes.push(presented);
+  private recordChange(row: MessageRow): Message {
+    const presented = presentMessage(row, this.snapshot.readers);
+    this.changedMessages.push(presented);
     return presented;
   }
   /** Marks and settings are also written outside the sequence, so the row's may be old: only `fields` are stored. */
   private setMember(member: MemberRow, fields: Partial<MemberRow>): void {
     const changedSeq = this.chat.seq + 1;
-    const working = this.members.get(member.userId) ?? new WorkingRow(members, member);
-    working.set({ ...fields, changedSeq });
-    this.members.set(member.userId, working);
+    const tracked = this.members.get(member.userId) ?? new TrackedRow(members, member);
+    tracked.set({ ...fields, changedSeq });
+    this.members.set(member.userId, tracked);
     this.head.set({ sharedSeq: changedSeq });
   }
-  private count(memberChange: number, adminChange: number): void {
+  private adjustCounts(memberChange: number, adminChange: number): void {
     const { memberCount, adminCount } = this.chat;
     this.head.set({ memberCount: memberCount + memberChange, adminCount: adminCount + adminChange });
   }
@@ -189,6 +189,6 @@ const previewOf = ({ _id, n, senderId, kind, text, file, createdAt }: MessageRow
   n,
   senderId,
   kind,
-  text: (text === "" ? (file?.name ?? "") : text).slice(0, previewLength),
+  text: (text === "" ? (file?.name ?? "") : text).slice(0, maxPreviewCharacters),
   at: createdAt,
 });

@@ -2,39 +2,44 @@
  * What moved lately, for gateways that compare it with what they heard: the feed may lose messages, this look does not. Two lists,
  * chats and memberships, are paged side by side by the store time of their last change.
  */
-import type { Repository } from "./chat.repository.ts";
-import type { Head, Membership } from "./contract.ts";
+import type { ChatRepository } from "./chat.repository.ts";
+import type { ChatHead, Membership } from "./contract.ts";
 import { presentHead, presentMembership } from "./present.ts";
 
 /** Rows of each kind in an answer. */
 const pageSize = 500;
 
-type Bound = readonly [changedAt: number, id: string];
-const firstId = "";
+type ChangeCursor = readonly [changedAt: number, id: string];
+const lowestId = "";
 
 /** @param cursor  an earlier answer's `next` */
-export async function moved(repository: Repository, since: number, cursor: string | undefined, now: number) {
-  const [chatsAfter, membersAfter] = cursor === undefined ? [bound(since, firstId), bound(since, firstId)] : parse(cursor);
+export async function recentChanges(repository: ChatRepository, since: number, cursor: string | undefined, now: number) {
+  const [chatsAfter, membersAfter] = cursor === undefined ? [cursorAt(since, lowestId), cursorAt(since, lowestId)] : parseCursors(cursor);
   const [chatRows, memberRows] = await Promise.all([
     repository.chatsMoved(chatsAfter, pageSize),
     repository.membersMoved(membersAfter, pageSize),
   ]);
-  const isWhole = chatRows.length < pageSize && memberRows.length < pageSize;
-  const end = <R extends { changedAt: number; _id: string }>(rows: readonly R[], start: Bound): Bound => {
+  const isComplete = chatRows.length < pageSize && memberRows.length < pageSize;
+  const cursorAfter = <R extends { changedAt: number; _id: string }>(rows: readonly R[], start: ChangeCursor): ChangeCursor => {
     const last = rows.at(-1);
-    return last === undefined ? start : bound(last.changedAt, last._id);
+    return last === undefined ? start : cursorAt(last.changedAt, last._id);
   };
-  const heads: Head[] = chatRows.map(presentHead);
+  const heads: ChatHead[] = chatRows.map(presentHead);
   const memberships: Membership[] = memberRows.map(presentMembership);
-  return { heads, memberships, at: now, ...(isWhole ? {} : { next: format(end(chatRows, chatsAfter), end(memberRows, membersAfter)) }) };
+  return {
+    heads,
+    memberships,
+    at: now,
+    ...(isComplete ? {} : { next: formatCursors(cursorAfter(chatRows, chatsAfter), cursorAfter(memberRows, membersAfter)) }),
+  };
 }
 
-const bound = (changedAt: number, id: string): Bound => [changedAt, id];
-const format = (...bounds: readonly [Bound, Bound]): string => bounds.map((parts) => parts.join(".")).join("_");
-const parse = (cursor: string): readonly [Bound, Bound] => {
+const cursorAt = (changedAt: number, id: string): ChangeCursor => [changedAt, id];
+const formatCursors = (...bounds: readonly [ChangeCursor, ChangeCursor]): string => bounds.map((parts) => parts.join(".")).join("_");
+const parseCursors = (cursor: string): readonly [ChangeCursor, ChangeCursor] => {
   const [chatsAfter, membersAfter] = cursor.split("_").map((part) => {
-    const [changedAt, id = firstId] = part.split(".");
-    return bound(Number(changedAt), id);
+    const [changedAt, id = lowestId] = part.split(".");
+    return cursorAt(Number(changedAt), id);
   });
   return [chatsAfter!, membersAfter!];
 };

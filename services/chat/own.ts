@@ -6,20 +6,20 @@ import { update } from "../../core/store/store.ts";
 import { members } from "./collections.ts";
 import { chat as actions, chatChannel, type Chat } from "./contract.ts";
 import { userChannel } from "../user-notes.ts";
-import { authorize } from "./attachments.ts";
+import { authorizeAction } from "./attachments.ts";
 import { isActive, notAMember } from "./policy.ts";
 import { viewOf } from "./views.ts";
-import type { Work } from "./work.ts";
+import type { CallContext } from "./work.ts";
 
-export type Settings = Omit<Infer<typeof actions.changeSettings.params>, "chatId">;
+export type MemberSettings = Omit<Infer<typeof actions.changeSettings.params>, "chatId">;
 
 /**
  * Stores each of the settings under its own name.
  * @param mutedUntil  ISO-8601; null, and a time that is past, unmute
  * @throws Forbidden  not a member; Invalid  nothing to change, or no time
  */
-export async function changeSettings(work: Work, chatId: string, { mutedUntil, ...others }: Settings): Promise<Chat> {
-  const { db, repository, feed, userId, clock } = work;
+export async function changeSettings(context: CallContext, chatId: string, { mutedUntil, ...others }: MemberSettings): Promise<Chat> {
+  const { db, repository, feed, userId, clock } = context;
   const settings = { ...others, mutedUntil: muteTime(mutedUntil, clock.now()) };
   if (Object.values(settings).every((value) => value === undefined)) throw new Invalid("Name a setting to change");
   const { outcome } = await commitWithRetry(db, async () => {
@@ -29,7 +29,7 @@ export async function changeSettings(work: Work, chatId: string, { mutedUntil, .
   });
   // As the store has it now: another setting may have been changed beside this one.
   const member = (await repository.member(chatId, userId)) ?? outcome.member;
-  const view = await viewOf(work, outcome.chat, member);
+  const view = await viewOf(context, outcome.chat, member);
   feed.publish(userChannel(userId), { event: "chatChanged", data: view });
   return view;
 }
@@ -45,7 +45,7 @@ function muteTime(mutedUntil: string | null | undefined, now: number): number | 
 }
 
 /** @throws Forbidden  the caller may not post in this chat */
-export async function tellTyping(work: Work, chatId: string, isTyping: boolean): Promise<void> {
-  await authorize(work, chatId, "post");
-  work.feed.publish(chatChannel(chatId), { kind: "typing", userId: work.userId, isTyping });
+export async function publishTyping(context: CallContext, chatId: string, isTyping: boolean): Promise<void> {
+  await authorizeAction(context, chatId, "post");
+  context.feed.publish(chatChannel(chatId), { kind: "typing", userId: context.userId, isTyping });
 }

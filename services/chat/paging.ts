@@ -1,43 +1,43 @@
 /** One's chats by last activity, a chat's members by seniority: a page at a time; a cursor is the last one's own place in that order. */
 import { Invalid } from "../../core/errors.ts";
 import { isId } from "../../core/ids.ts";
-import type { Repository } from "./chat.repository.ts";
+import type { ChatRepository } from "./chat.repository.ts";
 import type { ChatRow, MemberRow } from "./collections.ts";
 import type { MemberView } from "./contract.ts";
 import { presentMember } from "./present.ts";
 
-type Place = readonly [number, id: string];
+type ListPosition = readonly [number, id: string];
 
-const compare = (a: Place, b: Place): number => b[0] - a[0] || (a[1] < b[1] ? 1 : a[1] > b[1] ? -1 : 0);
-const placeOf = ({ lastActivityAt, _id }: ChatRow): Place => [lastActivityAt, _id];
+const compare = (a: ListPosition, b: ListPosition): number => b[0] - a[0] || (a[1] < b[1] ? 1 : a[1] > b[1] ? -1 : 0);
+const positionOf = ({ lastActivityAt, _id }: ChatRow): ListPosition => [lastActivityAt, _id];
 
 /** @throws Invalid  a cursor that no answer gave */
-function parseCursor(field: string, cursor: string): Place {
+function parseCursor(field: string, cursor: string): ListPosition {
   const [time = "", id] = cursor.split("-");
   if (!/^\d{1,15}$/.test(time) || !isId(id)) {
     throw new Invalid("Unknown cursor", [{ field, message: "must be a cursor of an earlier answer" }]);
   }
   return [Number(time), id];
 }
-const cursorOf = ([time, id]: Place): string => `${time}-${id}`;
+const cursorOf = ([time, id]: ListPosition): string => `${time}-${id}`;
 
 export async function pageOfChats(
-  repository: Repository,
+  repository: ChatRepository,
   userId: string,
   { limit, before }: { limit: number; before?: string | undefined },
 ) {
   const from = before === undefined ? undefined : parseCursor("before", before);
   const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
   const rows = (await repository.chats([...memberships.keys()]))
-    .filter((chat) => from === undefined || compare(placeOf(chat), from) > 0)
-    .sort((a, b) => compare(placeOf(a), placeOf(b)));
+    .filter((chat) => from === undefined || compare(positionOf(chat), from) > 0)
+    .sort((a, b) => compare(positionOf(a), positionOf(b)));
   const page = rows.slice(0, limit).map((chat): readonly [ChatRow, MemberRow] => [chat, memberships.get(chat._id)!]);
   const last = rows.length > limit ? page.at(-1)![0] : undefined;
-  return { page, ...(last === undefined ? {} : { next: cursorOf(placeOf(last)) }) };
+  return { page, ...(last === undefined ? {} : { next: cursorOf(positionOf(last)) }) };
 }
 
 export async function pageOfMembers(
-  repository: Repository,
+  repository: ChatRepository,
   { chatId, after, limit }: { chatId: string; after?: string | undefined; limit: number },
 ): Promise<{ members: MemberView[]; count: number; next?: string }> {
   const from = after === undefined ? [] : parseCursor("after", after);

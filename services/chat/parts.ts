@@ -2,26 +2,26 @@
 import { portsOf } from "../../core/node/ports.ts";
 import type { Mixin } from "../../core/contract/service.ts";
 import type { Database } from "../../core/store/store.ts";
-import { repository } from "./chat.repository.ts";
-import { eraseEnded } from "./ending.ts";
-import { Gathering } from "./reacting.ts";
-import { ReceiptNotes } from "./receipt-notes.ts";
+import { chatRepository } from "./chat.repository.ts";
+import { startGroupPurge } from "./ending.ts";
+import { ReactionBatcher } from "./reacting.ts";
+import { ReceiptPublisher } from "./receipt-notes.ts";
 import { openTimelines } from "./timelines.ts";
-import type { Tools } from "./work.ts";
+import type { ChatContext } from "./work.ts";
 
-export interface Parts extends Tools {
-  readonly gathering: Gathering;
+export interface ChatServiceContext extends ChatContext {
+  readonly gathering: ReactionBatcher;
 }
 
-export const parts: Mixin<{ parts: Parts }> = {
+export const chatContext: Mixin<{ parts: ChatServiceContext }> = {
   started() {
     const { config, feed, clock } = portsOf(this.broker);
     const db = this["db"] as Database;
-    const rows = repository(db);
+    const rows = chatRepository(db);
     const timelines = openTimelines({ db, repository: rows, feed, clock, log: this.logger });
-    const gathering = new Gathering(timelines, config.CONTACTS, clock);
-    this["parts"] = { config, clock, feed, db, repository: rows, timelines, gathering, receiptNotes: new ReceiptNotes(feed) };
-    this["stopErasing"] = eraseEnded({ db, repository: rows, clock, log: this.logger });
+    const gathering = new ReactionBatcher(timelines, config.CONTACTS, clock);
+    this["parts"] = { config, clock, feed, db, repository: rows, timelines, gathering, receiptNotes: new ReceiptPublisher(feed) };
+    this["stopErasing"] = startGroupPurge({ db, repository: rows, clock, log: this.logger });
   },
   stopped() {
     (this["stopErasing"] as (() => void) | undefined)?.();

@@ -4,12 +4,12 @@ import type { Config } from "../../core/config/config.ts";
 import type { RelationState } from "../request/contract.ts";
 import type { ChatRow, MemberRow, MessageRow } from "./collections.ts";
 
-export type Contacts = Config["CONTACTS"];
+export type ContactPolicy = Config["CONTACTS"];
 
 export const isActive = (member: MemberRow | undefined): member is MemberRow => member !== undefined && member.leftSeq === null;
 
 /** The one rule of what a member may see: history, sync, live events, replies and previews all ask it. */
-export const visible = (member: Pick<MemberRow, "joinedN" | "leftSeq">, message: { readonly n: number; readonly seq: number }): boolean =>
+export const isVisible = (member: Pick<MemberRow, "joinedN" | "leftSeq">, message: { readonly n: number; readonly seq: number }): boolean =>
   message.n > member.joinedN && (member.leftSeq === null || message.seq < member.leftSeq);
 
 /**
@@ -20,11 +20,11 @@ export const isVoid = (since: number, chat: Pick<ChatRow, "seq" | "resetSeq">, {
   since > 0 && (since < Math.max(joinedSeq, chat.resetSeq ?? 0) || since > chat.seq);
 
 /** Whether two people who stand like this may chat. */
-export const mayChat = (contacts: Contacts, state: RelationState): boolean =>
+export const mayChat = (contacts: ContactPolicy, state: RelationState): boolean =>
   contacts === "required" ? state === "accepted" : state !== "blocked";
 
 /** @throws Forbidden  not a member, or the two of a direct chat may not chat any more */
-export function authorizePost(contacts: Contacts, chat: ChatRow, member: MemberRow | undefined): asserts member is MemberRow {
+export function authorizePost(contacts: ContactPolicy, chat: ChatRow, member: MemberRow | undefined): asserts member is MemberRow {
   if (!isActive(member)) throw new Forbidden(notAMember);
   if (chat.relation !== undefined && !mayChat(contacts, chat.relation.state)) throw new Forbidden("You are not in contact any more");
 }

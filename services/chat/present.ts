@@ -1,12 +1,12 @@
 /** What leaves the server of a chat: ISO-8601 times, computed fields, nothing internal. */
 import type { AttachedFile, ChatRow, MemberRow, MessageRow, PreviewRow } from "./collections.ts";
-import type { Chat, Head, Membership, MemberView, Message, MessageFile, OwnPart, Preview, Receipt, SharedChat } from "./contract.ts";
+import type { Chat, ChatHead, Membership, MemberView, Message, MessageFile, OwnPart, Preview, Receipt, SharedChat } from "./contract.ts";
 
 const iso = (time: number): string => new Date(time).toISOString();
 const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
 
 /** People whom a message names as its readers. */
-const namedReaders = 50;
+const maxListedReaders = 50;
 
 /** @param readers  the chat's members, longest there first; none know a message that is new */
 export function presentMessage(row: MessageRow, readers: readonly MemberRow[] = []): Message {
@@ -27,7 +27,7 @@ export function presentMessage(row: MessageRow, readers: readonly MemberRow[] = 
     replyTo: row.replyTo,
     reactions: row.reactions ?? {},
     ...(row.system === undefined ? {} : { system: row.system }),
-    readBy: readBy.slice(0, namedReaders),
+    readBy: readBy.slice(0, maxListedReaders),
     readCount: readBy.length,
     createdAt,
     updatedAt: deletedAt ?? editedAt ?? createdAt,
@@ -56,7 +56,7 @@ function presentFile({ fileId, name, mimeType, size, width, height, hasThumb }: 
   };
 }
 
-export const presentHead = ({ _id, seq, n, memberCount }: ChatRow): Head => ({ chatId: _id, seq, n, memberCount });
+export const presentHead = ({ _id, seq, n, memberCount }: ChatRow): ChatHead => ({ chatId: _id, seq, n, memberCount });
 
 export const presentMembership = ({ chatId, userId, joinedN, joinedSeq, leftSeq }: MemberRow): Membership => ({
   chatId,
@@ -102,7 +102,7 @@ export function presentShared(chat: ChatRow, people: readonly MemberRow[]): Shar
 }
 
 /** What the reader alone sees beside the shared fields. */
-export interface Own {
+export interface ReaderView {
   readonly reader: MemberRow;
   readonly unread: number;
   /** The other's name, or the group's. */
@@ -117,7 +117,7 @@ export function presentOwn({ readN, mutedUntil = null, archived = false, pinned 
   return { readN, muted, mutedUntil: muted ? iso(mutedUntil) : null, archived, pinned };
 }
 
-export function presentChat(chat: ChatRow, people: readonly MemberRow[], { reader, unread, title, now }: Own): Chat {
+export function presentChat(chat: ChatRow, people: readonly MemberRow[], { reader, unread, title, now }: ReaderView): Chat {
   const preview = chat.preview !== null && chat.preview.n > reader.joinedN ? chat.preview : null;
   return {
     ...presentShared({ ...chat, preview }, people),

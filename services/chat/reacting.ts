@@ -8,30 +8,30 @@ import { newId } from "../../core/ids.ts";
 import { insert, remove, type Operation } from "../../core/store/store.ts";
 import { reactions, type MessageRow, type ReactionRow } from "./collections.ts";
 import type { Message, Reactions } from "./contract.ts";
-import type { Draft } from "./draft.ts";
-import { seen } from "./editing.ts";
-import { authorizePost, type Contacts } from "./policy.ts";
+import type { ChangeBatch } from "./draft.ts";
+import { visibleMessage } from "./editing.ts";
+import { authorizePost, type ContactPolicy } from "./policy.ts";
 import { presentMessage } from "./present.ts";
-import { emojiKey, namedReactions, type Scene } from "./scene.ts";
+import { reactionKey, maxListedReactors, type ChatSnapshot } from "./scene.ts";
 import { expiry, type Change } from "./timeline.ts";
 import type { Timelines } from "./timelines.ts";
 
 /** One person's reaction, put on a message or taken back. */
-interface Act {
+interface ReactionChange {
   readonly userId: string;
   readonly emoji: string;
   readonly on: boolean;
 }
-type Outcome = { readonly refusal: unknown } | undefined;
+type ReactionOutcome = { readonly refusal: unknown } | undefined;
 
 /** Kinds that one message may have. */
-const kindsLimit = 20;
-const everyMs = 500;
+const maxKinds = 20;
+const batchIntervalMs = 500;
 /** Acts that may wait for one message, and that one change takes. */
-const mayWait = 2000;
-const atOnce = 500;
+const maxQueuedReactions = 2000;
+const maxBatchedReactions = 500;
 
-interface Waiting extends Act {
+interface QueuedReaction extends ReactionChange {
   /** When its caller has given up, epoch milliseconds. */
   readonly expiresAt: number;
   readonly resolve: (message: Message) => void;
@@ -39,155 +39,155 @@ interface Waiting extends Act {
 }
 
 /** Gathers what comes for one message while its last change is less than half a second old. */
-export class Gathering {
+export class ReactionBatcher {
   private readonly timelines: Timelines;
-  private readonly contacts: Contacts;
+  private readonly contacts: ContactPolicy;
   private readonly clock: Clock;
-  private readonly waiting = new Map<string, Waiting[]>();
+  private readonly queues = new Map<string, QueuedReaction[]>();
 
-  constructor(timelines: Timelines, contacts: Contacts, clock: Clock) {
+  constructor(timelines: Timelines, contacts: ContactPolicy, clock: Clock) {
     this.timelines = timelines;
     this.contacts = contacts;
     this.clock = clock;
   }
 
-  react(chatId: string, messageId: string, act: Act): Promise<Message> {
+  react(chatId: string, messageId: string, change: ReactionChange): Promise<Message> {
     return new Promise((resolve, reject) => {
-      const queue = this.waiting.get(messageId);
-      if ((queue?.length ?? 0) >= mayWait) {
+      const queue = this.queues.get(messageId);
+      if ((queue?.length ?? 0) >= maxQueuedReactions) {
         reject(new Unavailable("Too many react to this message, try again"));
         return;
       }
-      const waiting = { ...act, expiresAt: expiry(this.clock), resolve, reject };
-      queue?.push(waiting);
-      if (queue === undefined) void this.run(chatId, messageId, [waiting]);
+      const queued = { ...change, expiresAt: expiry(this.clock), resolve, reject };
+      queue?.push(queued);
+      if (queue === undefined) void this.run(chatId, messageId, [queued]);
     });
   }
 
-  private async run(chatId: string, messageId: string, queue: Waiting[]): Promise<void> {
-    this.waiting.set(messageId, queue);
+  private async run(chatId: string, messageId: string, queue: QueuedReaction[]): Promise<void> {
+    this.queues.set(messageId, queue);
     while (queue.length > 0) {
-      await this.carryOut(chatId, messageId, queue.splice(0, atOnce));
-      await new Promise((resolve) => setTimeout(resolve, everyMs));
+      await this.storeReactions(chatId, messageId, queue.splice(0, maxBatchedReactions));
+      await new Promise((resolve) => setTimeout(resolve, batchIntervalMs));
     }
-    this.waiting.delete(messageId);
+    this.queues.delete(messageId);
   }
 
-  private async carryOut(chatId: string, messageId: string, all: readonly Waiting[]): Promise<void> {
+  private async storeReactions(chatId: string, messageId: string, queued: readonly QueuedReaction[]): Promise<void> {
     const now = this.clock.now();
     // This node stood still: who gave up may have reacted otherwise since, at another.
-    const [late, acts] = [all.filter(({ expiresAt }) => expiresAt < now), all.filter(({ expiresAt }) => expiresAt >= now)];
-    for (const { reject } of late) reject(new Unavailable());
-    if (acts.length === 0) return;
+    const [expired, due] = [queued.filter(({ expiresAt }) => expiresAt < now), queued.filter(({ expiresAt }) => expiresAt >= now)];
+    for (const { reject } of expired) reject(new Unavailable());
+    if (due.length === 0) return;
     try {
-      const expiresAt = Math.min(...acts.map((act) => act.expiresAt));
-      const { message, outcomes } = await this.timelines.append(chatId, reactChange(this.contacts, messageId, acts), expiresAt);
-      acts.forEach(({ resolve, reject }, index) => {
-        const refused = outcomes[index];
-        if (refused === undefined) resolve(message!);
-        else reject(refused.refusal);
+      const expiresAt = Math.min(...due.map((reaction) => reaction.expiresAt));
+      const { message, outcomes } = await this.timelines.append(chatId, reactChange(this.contacts, messageId, due), expiresAt);
+      due.forEach(({ resolve, reject }, index) => {
+        const outcome = outcomes[index];
+        if (outcome === undefined) resolve(message!);
+        else reject(outcome.refusal);
       });
     } catch (error) {
-      for (const { reject } of acts) reject(error);
+      for (const { reject } of due) reject(error);
     }
   }
 }
 
 /** All these acts as one change of the message; each is refused alone. */
 function reactChange(
-  contacts: Contacts,
+  contacts: ContactPolicy,
   messageId: string,
-  acts: readonly Act[],
-): Change<{ message: Message | undefined; outcomes: readonly Outcome[] }> {
-  const people = [...new Set(acts.map(({ userId }) => userId))];
+  changes: readonly ReactionChange[],
+): Change<{ message: Message | undefined; outcomes: readonly ReactionOutcome[] }> {
+  const people = [...new Set(changes.map(({ userId }) => userId))];
   return {
-    needs: { people, messages: [messageId], reactions: acts.map(({ userId, emoji }) => ({ messageId, userId, emoji })) },
-    size: acts.length * 200,
-    apply(draft) {
-      const row = draft.message(messageId);
-      const shown = new Shown(messageId, row?.reactions ?? {}, draft.scene);
-      const outcomes = acts.map((act): Outcome => {
+    reads: { people, messages: [messageId], reactions: changes.map(({ userId, emoji }) => ({ messageId, userId, emoji })) },
+    estimatedBytes: changes.length * 200,
+    apply(batch) {
+      const row = batch.message(messageId);
+      const summary = new ReactionSummary(messageId, row?.reactions ?? {}, batch.snapshot);
+      const outcomes = changes.map((change): ReactionOutcome => {
         try {
-          authorizeReaction(draft, contacts, act.userId, messageId);
-          shown.carryOut(act);
+          authorizeReaction(batch, contacts, change.userId, messageId);
+          summary.apply(change);
           return undefined;
         } catch (refusal) {
           return { refusal };
         }
       });
-      draft.also(...shown.writes);
-      return { message: row === undefined ? undefined : presented(draft, row, shown), outcomes };
+      batch.addWrites(...summary.writes);
+      return { message: row === undefined ? undefined : messageAfter(batch, row, summary), outcomes };
     },
   };
 }
 
-function authorizeReaction(draft: Draft, contacts: Contacts, userId: string, messageId: string): void {
-  const { member, message } = seen(draft, userId, messageId);
+function authorizeReaction(batch: ChangeBatch, contacts: ContactPolicy, userId: string, messageId: string): void {
+  const { member, message } = visibleMessage(batch, userId, messageId);
   if (message.kind === "system") throw new Forbidden("The chat's own messages take no reactions");
-  authorizePost(contacts, draft.chat, member);
+  authorizePost(contacts, batch.chat, member);
   if (message.deletedAt !== null) throw new Conflict("The message was deleted");
 }
 
-const presented = (draft: Draft, row: MessageRow, { writes, reactions }: Shown): Message =>
-  writes.length === 0 ? presentMessage(row, draft.scene.readers) : draft.change(row, { reactions });
+const messageAfter = (batch: ChangeBatch, row: MessageRow, { writes, reactions }: ReactionSummary): Message =>
+  writes.length === 0 ? presentMessage(row, batch.snapshot.readers) : batch.changeMessage(row, { reactions });
 
 /** A message's reactions while acts are carried out on them. */
-class Shown {
+class ReactionSummary {
   readonly writes: Operation[] = [];
   reactions: Reactions;
   private readonly messageId: string;
-  private readonly own: Set<string>;
-  private readonly first: Map<string, readonly Pick<ReactionRow, "userId">[]>;
+  private readonly ownKeys: Set<string>;
+  private readonly firstRows: Map<string, readonly Pick<ReactionRow, "userId">[]>;
 
-  constructor(messageId: string, shown: Reactions, scene: Scene) {
+  constructor(messageId: string, current: Reactions, snapshot: ChatSnapshot) {
     this.messageId = messageId;
-    this.reactions = shown;
-    this.own = new Set(scene.reactions.filter((row) => row.messageId === messageId).map(ownKey));
-    this.first = new Map(scene.firstReactions);
+    this.reactions = current;
+    this.ownKeys = new Set(snapshot.reactions.filter((row) => row.messageId === messageId).map(ownKey));
+    this.firstRows = new Map(snapshot.firstReactions);
   }
 
   /** @throws Conflict  the message has as many kinds as it may have */
-  carryOut(act: Act): void {
-    if (this.own.has(ownKey(act)) === act.on) return;
-    if (act.on) this.put(act);
-    else this.takeBack(act);
+  apply(change: ReactionChange): void {
+    if (this.ownKeys.has(ownKey(change)) === change.on) return;
+    if (change.on) this.add(change);
+    else this.remove(change);
   }
 
-  private put(act: Act): void {
-    const { userId, emoji } = act;
+  private add(change: ReactionChange): void {
+    const { userId, emoji } = change;
     const kind = Object.hasOwn(this.reactions, emoji) ? this.reactions[emoji]! : undefined;
-    if (kind === undefined && Object.keys(this.reactions).length >= kindsLimit) {
-      throw new Conflict(`A message has at most ${kindsLimit} kinds of reactions`);
+    if (kind === undefined && Object.keys(this.reactions).length >= maxKinds) {
+      throw new Conflict(`A message has at most ${maxKinds} kinds of reactions`);
     }
     const { messageId } = this;
     const row: ReactionRow = { _id: newId(), messageId, userId, emoji };
     this.writes.push(insert(reactions, row));
-    this.own.add(ownKey(act));
-    const first = this.firstOf(emoji);
+    this.ownKeys.add(ownKey(change));
+    const first = this.firstRowsOf(emoji);
     const count = kind?.count ?? 0;
     // Where the list is not whole, the newest is not among the first.
-    this.show(emoji, count + 1, count === first.length ? [...first, row] : first);
+    this.setKind(emoji, count + 1, count === first.length ? [...first, row] : first);
   }
 
-  private takeBack(act: Act): void {
-    const { userId, emoji } = act;
+  private remove(change: ReactionChange): void {
+    const { userId, emoji } = change;
     this.writes.push(remove(reactions, { messageId: this.messageId, userId, emoji }));
-    this.own.delete(ownKey(act));
-    const first = this.firstOf(emoji).filter((row) => row.userId !== userId);
-    this.show(emoji, (this.reactions[emoji]?.count ?? 1) - 1, first);
+    this.ownKeys.delete(ownKey(change));
+    const first = this.firstRowsOf(emoji).filter((row) => row.userId !== userId);
+    this.setKind(emoji, (this.reactions[emoji]?.count ?? 1) - 1, first);
   }
 
-  private firstOf(emoji: string) {
-    return this.first.get(emojiKey(this.messageId, emoji)) ?? [];
+  private firstRowsOf(emoji: string) {
+    return this.firstRows.get(reactionKey(this.messageId, emoji)) ?? [];
   }
 
-  private show(emoji: string, count: number, first: readonly Pick<ReactionRow, "userId">[]): void {
-    this.first.set(emojiKey(this.messageId, emoji), first);
-    const kind = { count, userIds: first.slice(0, namedReactions).map(({ userId }) => userId) };
+  private setKind(emoji: string, count: number, first: readonly Pick<ReactionRow, "userId">[]): void {
+    this.firstRows.set(reactionKey(this.messageId, emoji), first);
+    const kind = { count, userIds: first.slice(0, maxListedReactors).map(({ userId }) => userId) };
     // A kind stays where it is: their order is that of their first reaction.
     const kinds = Object.entries({ ...this.reactions, [emoji]: kind });
     this.reactions = Object.fromEntries(kinds.filter(([, { count }]) => count > 0));
   }
 }
 
-const ownKey = ({ userId, emoji }: Pick<Act, "userId" | "emoji">): string => emojiKey(userId, emoji);
+const ownKey = ({ userId, emoji }: Pick<ReactionChange, "userId" | "emoji">): string => reactionKey(userId, emoji);

@@ -4,23 +4,27 @@ import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { update } from "../../core/store/store.ts";
 import { userChannel } from "../user-notes.ts";
 import { members, type MemberRow } from "./collections.ts";
-import { receiptsUpTo } from "./contract.ts";
+import { maxMembersForReceipts } from "./contract.ts";
 import { isActive, notAMember } from "./policy.ts";
 import { presentReceipt } from "./present.ts";
-import type { Tools, Work } from "./work.ts";
+import type { ChatContext, CallContext } from "./work.ts";
 
 /**
  * Raises the caller's read mark; it never goes back.
  * @param n  ordinal of the last message read
  * @throws Forbidden  not a member; Invalid  there is no such message yet
  */
-export async function markRead(work: Work, chatId: string, n: number): Promise<{ chatId: string; readN: number; unread: number }> {
-  const { db, repository, userId, receiptNotes } = work;
+export async function markRead(
+  context: CallContext,
+  chatId: string,
+  n: number,
+): Promise<{ chatId: string; readN: number; unread: number }> {
+  const { db, repository, userId, receiptNotes } = context;
   const { outcome } = await commitWithRetry(db, async () => {
     const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
     if (n > chat.n) throw new Invalid("There is no such message yet", [{ field: "n", message: `must be at most ${chat.n}` }]);
-    const isSmall = chat.memberCount <= receiptsUpTo;
+    const isSmall = chat.memberCount <= maxMembersForReceipts;
     const { _id, readN, deliveredN } = member;
     if (n <= readN) return { operations: [], outcome: { chat, member, isSmall, isRaised: false } };
     const marks = { readN: n, deliveredN: isSmall ? Math.max(deliveredN, n) : deliveredN };
@@ -28,33 +32,33 @@ export async function markRead(work: Work, chatId: string, n: number): Promise<{
     return { operations, outcome: { chat, member: { ...member, ...marks }, isSmall, isRaised: true } };
   });
   const { chat, member, isSmall, isRaised } = outcome;
-  if (isRaised && isSmall) receiptNotes.tell(chatId, [member]);
-  if (isRaised && !isSmall) tellOwn(work, chatId, member);
+  if (isRaised && isSmall) receiptNotes.publishThrottled(chatId, [member]);
+  if (isRaised && !isSmall) notifyOwnDevices(context, chatId, member);
   return { chatId, readN: member.readN, unread: await repository.unread(member, chat.n) };
 }
 
 /** In a large chat one's other devices alone learn of it. */
-function tellOwn({ feed, userId }: Work, chatId: string, member: MemberRow): void {
+function notifyOwnDevices({ feed, userId }: CallContext, chatId: string, member: MemberRow): void {
   feed.publish(userChannel(userId), { event: "receipt", data: { chatId, ...presentReceipt(member) } });
 }
 
 /** Raises what gateways handed to members' devices; in large chats nothing is kept, for it would be as many marks as messages. */
 export async function markDelivered(
-  { db, repository, receiptNotes }: Tools,
+  { db, repository, receiptNotes }: ChatContext,
   chatId: string,
   marks: Readonly<Record<string, number>>,
 ): Promise<void> {
   const { outcome: raised } = await commitWithRetry(db, async () => {
     const chat = await repository.chat(chatId);
-    if (chat === undefined || chat.memberCount > receiptsUpTo) return { operations: [], outcome: [] };
+    if (chat === undefined || chat.memberCount > maxMembersForReceipts) return { operations: [], outcome: [] };
     const rows = (await repository.members(chatId, Object.keys(marks))).filter(isActive);
-    const late = rows
+    const toRaise = rows
       .map((row) => ({ row, deliveredN: Math.min(marks[row.userId]!, chat.n) }))
       .filter(({ row, deliveredN }) => deliveredN > row.deliveredN);
     return {
-      operations: late.map(({ row, deliveredN }) => update(members, { _id: row._id, deliveredN: row.deliveredN }, { deliveredN })),
-      outcome: late.map(({ row, deliveredN }) => ({ ...row, deliveredN })),
+      operations: toRaise.map(({ row, deliveredN }) => update(members, { _id: row._id, deliveredN: row.deliveredN }, { deliveredN })),
+      outcome: toRaise.map(({ row, deliveredN }) => ({ ...row, deliveredN })),
     };
   });
-  receiptNotes.tell(chatId, raised);
+  receiptNotes.publishThrottled(chatId, raised);
 }

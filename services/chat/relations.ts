@@ -8,13 +8,13 @@ import { expect, insert, update, type Complete, type Operation } from "../../cor
 import type { Relation } from "../request/contract.ts";
 import { relations, type RelationRow } from "./collections.ts";
 import { isActive, mayChat } from "./policy.ts";
-import type { Tools, Work } from "./work.ts";
+import type { ChatContext, CallContext } from "./work.ts";
 
 /** The fields that chat stores of a relation; an event carries more. */
 const copied = ({ pair, state, rev }: Relation): Complete<Omit<RelationRow, "_id">> => ({ pair, state, rev });
 
 /** What a commit says of a relation that it rests on: it still is as judged, or becomes it now. */
-export function restOn(known: RelationRow | undefined, relation: Relation): Operation {
+export function relationOperation(known: RelationRow | undefined, relation: Relation): Operation {
   const { pair, ...standing } = copied(relation);
   if (known === undefined) return insert(relations, { _id: newId(), pair, ...standing });
   const asKnown = { pair, rev: known.rev };
@@ -22,34 +22,34 @@ export function restOn(known: RelationRow | undefined, relation: Relation): Oper
 }
 
 /** The newer of what is known and what was asked. */
-const newer = (known: RelationRow | undefined, asked: Relation): Relation =>
-  known !== undefined && known.rev >= asked.rev ? known : asked;
+const newerRelation = (known: RelationRow | undefined, fetched: Relation): Relation =>
+  known !== undefined && known.rev >= fetched.rev ? known : fetched;
 
 /** How someone stands to another, and what a commit that rests on it says of it. */
-export interface Stand {
+export interface CheckedRelation {
   readonly relation: Relation;
   readonly rest: Operation;
 }
 
 /** How someone stands to others, newest known first; what the copy lacks or would refuse is asked of `request`. */
 export async function relationsOf(
-  { repository, config, askRelations }: Work,
+  { repository, config, fetchRelations }: CallContext,
   userId: string,
   otherIds: readonly string[],
-): Promise<Stand[]> {
+): Promise<CheckedRelation[]> {
   const known = new Map((await repository.relations(otherIds.map((other) => pairKey(userId, other)))).map((row) => [row.pair, row]));
   const uncertain = otherIds.filter((other) => {
     const row = known.get(pairKey(userId, other));
     return row === undefined || !mayChat(config.CONTACTS, row.state);
   });
-  const asked = uncertain.length === 0 ? [] : await askRelations(userId, uncertain);
-  const askedByPair = new Map(asked.map((relation) => [relation.pair, relation]));
+  const fetched = uncertain.length === 0 ? [] : await fetchRelations(userId, uncertain);
+  const fetchedByPair = new Map(fetched.map((relation) => [relation.pair, relation]));
   return otherIds.map((other) => {
     const pair = pairKey(userId, other);
     const row = known.get(pair);
-    const answer = askedByPair.get(pair);
-    const relation: Relation = answer === undefined ? row! : newer(row, answer);
-    return { relation, rest: restOn(row, relation) };
+    const fetchedRelation = fetchedByPair.get(pair);
+    const relation: Relation = fetchedRelation === undefined ? row! : newerRelation(row, fetchedRelation);
+    return { relation, rest: relationOperation(row, relation) };
   });
 }
 
@@ -57,11 +57,11 @@ export async function relationsOf(
  * Brings the copy up to date where it would refuse and should not, so that a change that rests on it is judged on what is so now. What
  * is refused all the same is not stored: anyone may ask about any pair.
  */
-export async function learnRelation(work: Work, userId: string, otherId: string): Promise<void> {
-  await commitWithRetry(work.db, async () => {
-    const stands = await relationsOf(work, userId, [otherId]);
-    const good = stands.filter(({ relation, rest }) => rest.op !== "expect" && mayChat(work.config.CONTACTS, relation.state));
-    return { operations: good.map(({ rest }) => rest), outcome: undefined };
+export async function refreshRelation(context: CallContext, userId: string, otherId: string): Promise<void> {
+  await commitWithRetry(context.db, async () => {
+    const checked = await relationsOf(context, userId, [otherId]);
+    const allowed = checked.filter(({ relation, rest }) => rest.op !== "expect" && mayChat(context.config.CONTACTS, relation.state));
+    return { operations: allowed.map(({ rest }) => rest), outcome: undefined };
   });
 }
 
@@ -69,32 +69,32 @@ export async function learnRelation(work: Work, userId: string, otherId: string)
  * Takes over a relation's new state: the copy first, so that no chat is made on the old one any more, then the pair's chat in its
  * own sequence. Repeats change nothing; a late comer finds the newer state, and is through when that is in force.
  */
-export async function applyRelation({ db, repository, timelines }: Tools, relation: Relation): Promise<void> {
+export async function applyRelation({ db, repository, timelines }: ChatContext, relation: Relation): Promise<void> {
   const { outcome } = await commitWithRetry(db, async () => {
     const [known] = await repository.relations([relation.pair]);
-    const newest = newer(known, relation);
-    return { operations: newest === known ? [] : [restOn(known, relation)], outcome: newest };
+    const newest = newerRelation(known, relation);
+    return { operations: newest === known ? [] : [relationOperation(known, relation)], outcome: newest };
   });
   const { state, rev } = outcome;
   const chat = await repository.directChat(relation.pair);
   if (chat === undefined) return;
   await timelines.append(chat._id, {
-    needs: {},
-    size: 0,
-    apply(draft) {
-      if ((draft.chat.relation?.rev ?? 0) < rev) draft.relate({ state, rev });
+    reads: {},
+    estimatedBytes: 0,
+    apply(batch) {
+      if ((batch.chat.relation?.rev ?? 0) < rev) batch.setRelation({ state, rev });
     },
   });
 }
 
 /** Asks how the two of a direct chat stand, when what chat knows would refuse them. @returns whether it was out of date */
-export async function relearn(work: Work, chatId: string): Promise<boolean> {
-  const { repository, config, userId, askRelations } = work;
+export async function refreshDirectChatRelation(context: CallContext, chatId: string): Promise<boolean> {
+  const { repository, config, userId, fetchRelations } = context;
   const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
   if (chat?.pair === undefined || !isActive(member) || mayChat(config.CONTACTS, chat.relation!.state)) return false;
   const other = chat.pair.split(":").find((id) => id !== userId)!;
-  const [relation] = await askRelations(userId, [other]);
+  const [relation] = await fetchRelations(userId, [other]);
   if (relation === undefined || relation.rev <= chat.relation!.rev) return false;
-  await applyRelation(work, relation);
+  await applyRelation(context, relation);
   return mayChat(config.CONTACTS, relation.state);
 }

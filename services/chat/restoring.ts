@@ -8,7 +8,7 @@ import { chats, messages, type ChatRow, type MessageRow } from "./collections.ts
 const pageSize = 200;
 
 /** What the messages of a chat come to. */
-interface Sum {
+interface MessageTotals {
   count: number;
   n: number;
   seq: number;
@@ -20,7 +20,7 @@ interface Sum {
  */
 function verify(): RowVerifier {
   const heads = new Map<string, { readonly n: number; readonly seq: number; readonly hasEnded: boolean }>();
-  const sums = new Map<string, Sum>();
+  const sums = new Map<string, MessageTotals>();
   return {
     check(collection, row) {
       if (collection === chats.name) {
@@ -48,7 +48,7 @@ function verify(): RowVerifier {
 }
 
 /** Beyond all that was ever given, for a chat has fewer than a thousand changes a millisecond. */
-export const jumped = ({ seq }: Pick<ChatRow, "seq">, now: number): number => Math.max(seq + 1, now * 1000);
+export const seqOfNewEra = ({ seq }: Pick<ChatRow, "seq">, now: number): number => Math.max(seq + 1, now * 1000);
 
 async function beginEra(db: Database, now: number): Promise<void> {
   // The index by which they are read does not change with them. One that is changed meanwhile comes again, and has jumped.
@@ -60,15 +60,15 @@ async function beginEra(db: Database, now: number): Promise<void> {
     const due = page.filter(isDue);
     if (
       due.length > 0 &&
-      !(await commits(
+      !(await commitUnlessConflict(
         db,
-        due.map((row) => jump(row, now)),
+        due.map((row) => jumpToNewEra(row, now)),
       ))
     ) {
       for (const { _id } of due) {
         await commitWithRetry(db, async () => {
           const row = await db.get(chats, _id);
-          return { operations: row !== undefined && isDue(row) ? [jump(row, now)] : [], outcome: undefined };
+          return { operations: row !== undefined && isDue(row) ? [jumpToNewEra(row, now)] : [], outcome: undefined };
         });
       }
     }
@@ -76,13 +76,13 @@ async function beginEra(db: Database, now: number): Promise<void> {
   }
 }
 
-function jump(row: ChatRow, now: number): Operation {
-  const seq = jumped(row, now);
+function jumpToNewEra(row: ChatRow, now: number): Operation {
+  const seq = seqOfNewEra(row, now);
   return update(chats, { _id: row._id, seq: row.seq }, { seq, resetSeq: seq });
 }
 
 /** @returns false  someone else changed one of the rows */
-async function commits(db: Database, operations: readonly Operation[]): Promise<boolean> {
+async function commitUnlessConflict(db: Database, operations: readonly Operation[]): Promise<boolean> {
   try {
     await db.commit(operations);
     return true;

@@ -2,11 +2,11 @@
  * What the changes of one batch are judged on: the chat's head and the rows they ask for, read after it. Whatever changes these rows
  * moves the head, or is expected by the commit, so a commit that goes through was judged on what was there.
  */
-import type { Repository } from "./chat.repository.ts";
-import type { ChatRow, FileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "./collections.ts";
+import type { ChatRepository } from "./chat.repository.ts";
+import type { ChatRow, ChatFileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "./collections.ts";
 
 /** Rows that a change's decision rests on. */
-export interface Needs {
+export interface SnapshotReads {
   /** Whose member rows. */
   readonly people?: readonly string[];
   readonly messages?: readonly string[];
@@ -18,7 +18,7 @@ export interface Needs {
   readonly seniors?: true;
 }
 
-export interface Scene {
+export interface ChatSnapshot {
   readonly chat: ChatRow;
   /** `null` for someone who never was a member. */
   readonly people: Map<string, MemberRow | null>;
@@ -26,19 +26,19 @@ export interface Scene {
   readonly reactions: readonly ReactionRow[];
   /** By emoji of a message (`emojiKey`), its first reactions in the order of reacting. */
   readonly firstReactions: ReadonlyMap<string, readonly ReactionRow[]>;
-  readonly files: ReadonlyMap<string, FileRow>;
+  readonly files: ReadonlyMap<string, ChatFileRow>;
   readonly relations: ReadonlyMap<string, RelationRow>;
   readonly seniors: readonly MemberRow[];
   /** Who may have read the messages that are changed. */
   readonly readers: readonly MemberRow[];
 }
 
-export const emojiKey = (messageId: string, emoji: string): string => `${messageId} ${emoji}`;
+export const reactionKey = (messageId: string, emoji: string): string => `${messageId} ${emoji}`;
 
 /** Reactions of a kind that a message names. */
-export const namedReactions = 50;
+export const maxListedReactors = 50;
 
-const nothing: Omit<Scene, "chat" | "people"> = {
+const emptySnapshot: Omit<ChatSnapshot, "chat" | "people"> = {
   messages: new Map(),
   reactions: [],
   firstReactions: new Map(),
@@ -49,39 +49,39 @@ const nothing: Omit<Scene, "chat" | "people"> = {
 };
 
 /** What is known of a chat that is being made, or of which the head alone matters. */
-export const bareScene = (chat: ChatRow): Scene => ({ chat, people: new Map(), ...nothing });
+export const headSnapshot = (chat: ChatRow): ChatSnapshot => ({ chat, people: new Map(), ...emptySnapshot });
 
 /**
  * Completes what is known of the chat by what these changes ask for. Member rows stay known; the rest is read anew.
  * @param people  known member rows of this head; what was missing is added
  */
-export async function sceneOf(
-  repository: Repository,
+export async function readSnapshot(
+  repository: ChatRepository,
   chat: ChatRow,
   people: Map<string, MemberRow | null>,
-  needs: readonly Needs[],
-): Promise<Scene> {
-  const missing = wanted(needs, ({ people: ids }) => ids).filter((userId) => !people.has(userId));
+  reads: readonly SnapshotReads[],
+): Promise<ChatSnapshot> {
+  const missing = distinctIds(reads, ({ people: ids }) => ids).filter((userId) => !people.has(userId));
   if (missing.length > 0) {
     for (const userId of missing) people.set(userId, null);
     for (const row of await repository.members(chat._id, missing)) people.set(row.userId, row);
   }
   // A batch of sends, which is what batches mostly are, asks for nothing else.
-  if (needs.every(({ messages, files, pairs, seniors }) => (messages ?? files ?? pairs ?? seniors) === undefined)) {
-    return { chat, people, ...nothing };
+  if (reads.every(({ messages, files, pairs, seniors }) => (messages ?? files ?? pairs ?? seniors) === undefined)) {
+    return { chat, people, ...emptySnapshot };
   }
-  const messageIds = wanted(needs, ({ messages }) => messages);
-  const pairs = wanted(needs, (need) => need.pairs);
-  const fileIds = wanted(needs, ({ files }) => files);
-  const reactionKeys = needs.flatMap(({ reactions = [] }) => reactions);
-  const heirs = needs.filter(({ seniors }) => seniors).length;
+  const messageIds = distinctIds(reads, ({ messages }) => messages);
+  const pairs = distinctIds(reads, (read) => read.pairs);
+  const fileIds = distinctIds(reads, ({ files }) => files);
+  const reactionKeys = reads.flatMap(({ reactions = [] }) => reactions);
+  const successors = reads.filter(({ seniors }) => seniors).length;
   const [messages, reactions, firstReactions, files, relations, seniors, readers] = await Promise.all([
     messageIds.length === 0 ? [] : repository.messages(messageIds),
     reactionKeys.length === 0 ? [] : repository.reactions(reactionKeys),
-    firstReactionsOf(repository, reactionKeys),
+    readFirstReactions(repository, reactionKeys),
     fileIds.length === 0 ? [] : repository.files(fileIds),
     pairs.length === 0 ? [] : repository.relations(pairs),
-    heirs === 0 ? [] : repository.seniors(chat._id, heirs + 1),
+    successors === 0 ? [] : repository.seniors(chat._id, successors + 1),
     messageIds.length === 0 ? [] : repository.firstMembers(chat._id),
   ]);
   return {
@@ -97,14 +97,14 @@ export async function sceneOf(
   };
 }
 
-const wanted = (needs: readonly Needs[], of: (need: Needs) => readonly string[] | undefined): string[] => [
-  ...new Set(needs.flatMap((need) => of(need) ?? [])),
+const distinctIds = (reads: readonly SnapshotReads[], of: (read: SnapshotReads) => readonly string[] | undefined): string[] => [
+  ...new Set(reads.flatMap((read) => of(read) ?? [])),
 ];
 
 /** As many as are named, and one for each that may be taken back. */
-async function firstReactionsOf(repository: Repository, keys: readonly Pick<ReactionRow, "messageId" | "emoji">[]) {
-  const kinds = new Map(keys.map(({ messageId, emoji }) => [emojiKey(messageId, emoji), { messageId, emoji }]));
-  const limit = namedReactions + keys.length;
+async function readFirstReactions(repository: ChatRepository, keys: readonly Pick<ReactionRow, "messageId" | "emoji">[]) {
+  const kinds = new Map(keys.map(({ messageId, emoji }) => [reactionKey(messageId, emoji), { messageId, emoji }]));
+  const limit = maxListedReactors + keys.length;
   const rows = await Promise.all(
     [...kinds].map(async ([key, { messageId, emoji }]) => [key, await repository.reactionsOf(messageId, emoji, limit)] as const),
   );

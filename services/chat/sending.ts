@@ -3,25 +3,25 @@ import { createHash } from "node:crypto";
 import { codeOf, NotFound, type DomainError } from "../../core/errors.ts";
 import type { Infer } from "../../core/contract/schema.ts";
 import type { Complete } from "../../core/store/store.ts";
-import { attached, claimFile, keepFile } from "./attachments.ts";
-import type { Repository } from "./chat.repository.ts";
+import { attachedFile, claimFile, referenceFile } from "./attachments.ts";
+import type { ChatRepository } from "./chat.repository.ts";
 import type { MessageRow } from "./collections.ts";
-import { chat, type Message, type Sent } from "./contract.ts";
-import type { Draft } from "./draft.ts";
-import { authorizePost, visible, type Contacts } from "./policy.ts";
+import { chat, type Message, type SendResult } from "./contract.ts";
+import type { ChangeBatch } from "./draft.ts";
+import { authorizePost, isVisible, type ContactPolicy } from "./policy.ts";
 import { presentMessage } from "./present.ts";
-import { relearn } from "./relations.ts";
+import { refreshDirectChatRelation } from "./relations.ts";
 import { expiry, type Change } from "./timeline.ts";
-import type { Work } from "./work.ts";
+import type { CallContext } from "./work.ts";
 
 export type OutgoingMessage = Infer<typeof chat.send.params>["messages"][number];
 export type OutgoingFile = Omit<Infer<typeof chat.sendFile.params>, "chatId">;
 
 /** Of what was sent first: a repeat under the same clientId must have the same. */
-const hashOf = (body: readonly (string | null)[]): string => createHash("sha256").update(JSON.stringify(body)).digest("base64url");
+const bodyHashOf = (body: readonly (string | null)[]): string => createHash("sha256").update(JSON.stringify(body)).digest("base64url");
 
 /** The fields of a send that the message's row takes over. */
-const content = ({ text, clientId, replyTo }: OutgoingMessage): Complete<Pick<MessageRow, keyof OutgoingMessage>> => ({
+const contentFields = ({ text, clientId, replyTo }: OutgoingMessage): Complete<Pick<MessageRow, keyof OutgoingMessage>> => ({
   text,
   clientId,
   replyTo: replyTo ?? null,
@@ -32,47 +32,52 @@ const content = ({ text, clientId, replyTo }: OutgoingMessage): Complete<Pick<Me
  * @param repliedTo  the message `replyTo` names, where there is one
  */
 export function sendChange(
-  contacts: Contacts,
+  contacts: ContactPolicy,
   senderId: string,
   message: OutgoingMessage,
   repliedTo: MessageRow | undefined,
 ): Change<{ message: Message; stored: boolean }> {
-  const hash = hashOf([message.text, message.replyTo ?? null]);
+  const hash = bodyHashOf([message.text, message.replyTo ?? null]);
   return {
-    needs: { people: [senderId] },
-    size: message.text.length + 500,
-    once: {
+    reads: { people: [senderId] },
+    estimatedBytes: message.text.length + 500,
+    idempotencyKey: {
       senderId,
       clientId: message.clientId,
       bodyHash: hash,
-      found: (row, readers) => ({ message: presentMessage(row, readers), stored: false }),
+      repeatResult: (row, readers) => ({ message: presentMessage(row, readers), stored: false }),
     },
-    apply(draft) {
-      authorizeSend(contacts, draft, senderId, message.replyTo, repliedTo);
-      return { message: draft.add({ ...content(message), kind: "text", senderId, bodyHash: hash }), stored: true };
+    apply(batch) {
+      authorizeSend(contacts, batch, senderId, message.replyTo, repliedTo);
+      return { message: batch.addMessage({ ...contentFields(message), kind: "text", senderId, bodyHash: hash }), stored: true };
     },
   };
 }
 
 /** The change that stores one message with a file. */
 export function fileChange(
-  contacts: Contacts,
+  contacts: ContactPolicy,
   senderId: string,
   { file, sha256, ...sent }: OutgoingFile,
   repliedTo: MessageRow | undefined,
 ): Change<{ message: Message; stored: boolean }> {
   const { text = "", clientId, replyTo } = sent;
-  const hash = hashOf([text, replyTo ?? null, sha256]);
+  const hash = bodyHashOf([text, replyTo ?? null, sha256]);
   return {
-    needs: { people: [senderId], files: [file.fileId] },
-    size: text.length + 1000,
-    once: { senderId, clientId, bodyHash: hash, found: (row, readers) => ({ message: presentMessage(row, readers), stored: false }) },
-    apply(draft) {
-      authorizeSend(contacts, draft, senderId, replyTo, repliedTo);
-      claimFile(draft, file, "message", draft.now);
-      const body = { ...sent, text, replyTo: replyTo ?? null, file: attached(file) };
-      const message = draft.add({ ...body, kind: "file", senderId, bodyHash: hash });
-      draft.also(keepFile(draft.chat._id, message._id, file));
+    reads: { people: [senderId], files: [file.fileId] },
+    estimatedBytes: text.length + 1000,
+    idempotencyKey: {
+      senderId,
+      clientId,
+      bodyHash: hash,
+      repeatResult: (row, readers) => ({ message: presentMessage(row, readers), stored: false }),
+    },
+    apply(batch) {
+      authorizeSend(contacts, batch, senderId, replyTo, repliedTo);
+      claimFile(batch, file, "message", batch.now);
+      const body = { ...sent, text, replyTo: replyTo ?? null, file: attachedFile(file) };
+      const message = batch.addMessage({ ...body, kind: "file", senderId, bodyHash: hash });
+      batch.addWrites(referenceFile(batch.chat._id, message._id, file));
       return { message, stored: true };
     },
   };
@@ -80,23 +85,23 @@ export function fileChange(
 
 /** @throws Forbidden  the sender may not post; NotFound  a reply to nothing that they can see */
 function authorizeSend(
-  contacts: Contacts,
-  draft: Draft,
+  contacts: ContactPolicy,
+  batch: ChangeBatch,
   senderId: string,
   replyTo: string | undefined,
   repliedTo: MessageRow | undefined,
 ): void {
-  const sender = draft.member(senderId);
-  authorizePost(contacts, draft.chat, sender);
-  if (replyTo !== undefined && (repliedTo?.chatId !== draft.chat._id || !visible(sender, repliedTo))) {
+  const sender = batch.member(senderId);
+  authorizePost(contacts, batch.chat, sender);
+  if (replyTo !== undefined && (repliedTo?.chatId !== batch.chat._id || !isVisible(sender, repliedTo))) {
     throw new NotFound("The message replied to does not exist");
   }
 }
 
 /** What came of one message: its own refusal is an answer, anything else fails the call. */
-async function outcomeOf(sending: Promise<{ message: Message; stored: boolean }>): Promise<Sent> {
+async function sendResultOf(stored: Promise<{ message: Message; stored: boolean }>): Promise<SendResult> {
   try {
-    return { ok: true, ...(await sending) };
+    return { ok: true, ...(await stored) };
   } catch (error) {
     const code = codeOf(error);
     if (code === undefined) throw error;
@@ -106,8 +111,8 @@ async function outcomeOf(sending: Promise<{ message: Message; stored: boolean }>
 }
 
 /** The messages that these reply to, by id. */
-export async function repliedTo(
-  repository: Repository,
+export async function messagesRepliedTo(
+  repository: ChatRepository,
   outgoing: readonly { readonly replyTo?: string | undefined }[],
 ): Promise<ReadonlyMap<string, MessageRow>> {
   const ids = outgoing.flatMap(({ replyTo }) => (replyTo === undefined ? [] : [replyTo]));
@@ -115,19 +120,19 @@ export async function repliedTo(
 }
 
 /** Stores messages in the order given; each has its own outcome. */
-export async function send(work: Work, chatId: string, outgoing: readonly OutgoingMessage[]): Promise<Sent[]> {
-  const { config, timelines, clock, repository, userId } = work;
+export async function send(context: CallContext, chatId: string, outgoing: readonly OutgoingMessage[]): Promise<SendResult[]> {
+  const { config, timelines, clock, repository, userId } = context;
   const expiresAt = expiry(clock);
-  const replies = await repliedTo(repository, outgoing);
-  const store = () =>
+  const replies = await messagesRepliedTo(repository, outgoing);
+  const storeAll = () =>
     Promise.all(
       outgoing.map((message) => {
         const change = sendChange(config.CONTACTS, userId, message, replies.get(message.replyTo ?? ""));
-        return outcomeOf(timelines.append(chatId, change, expiresAt));
+        return sendResultOf(timelines.append(chatId, change, expiresAt));
       }),
     );
-  const sent = await store();
-  const isRefused = sent.some((one) => !one.ok && one.error.code === "FORBIDDEN");
+  const results = await storeAll();
+  const isRefused = results.some((result) => !result.ok && result.error.code === "FORBIDDEN");
   // Nobody is refused for want of a contact that chat has not heard of yet. Those stored are found again by their clientId.
-  return isRefused && (await relearn(work, chatId)) ? store() : sent;
+  return isRefused && (await refreshDirectChatRelation(context, chatId)) ? storeAll() : results;
 }

@@ -138,7 +138,7 @@ export interface Membership {
 }
 
 /** Where an answer leaves a client in a chat that it has whole: what comes after is live. */
-export interface Position {
+export interface SyncPosition {
   readonly membership: Membership;
   readonly seq: number;
   readonly n: number;
@@ -152,7 +152,7 @@ export interface Batch {
   readonly seq: number;
   readonly n: number;
   readonly memberCount: number;
-  readonly changes: readonly Message[];
+  readonly changedMessages: readonly Message[];
   /** Memberships that began, ended or changed role. */
   readonly memberChanges: readonly Membership[];
   /** When the chat's name, picture, members or roles changed: how all see it now. */
@@ -166,7 +166,7 @@ export type ChatNote =
   | { readonly kind: "typing"; readonly userId: string; readonly isTyping: boolean };
 
 /** A chat's head, as far as a gateway needs it to see whether it missed something. */
-export interface Head {
+export interface ChatHead {
   readonly chatId: string;
   readonly seq: number;
   readonly n: number;
@@ -174,9 +174,9 @@ export interface Head {
 }
 
 /** Members that a chat's view shows. */
-export const shownMembers = 50;
+export const maxShownMembers = 50;
 /** Up to this many members a chat's receipts are kept and told. */
-export const receiptsUpTo = 20;
+export const maxMembersForReceipts = 20;
 
 /** The feed channel on which a chat's `ChatNote`s go. */
 export const chatChannel = (chatId: string): Channel<ChatNote> => channel(`chat:${chatId}`);

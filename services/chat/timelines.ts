@@ -1,28 +1,28 @@
 /** The timelines of the chats this node handles. Idle ones are kept for their state, the least recently used are let go. */
-import { Timeline, type Change, type TimelineParts } from "./timeline.ts";
+import { Timeline, type Change, type TimelineContext } from "./timeline.ts";
 
 /** Chats whose state stays in memory. */
-const kept = 5000;
+const maxTimelines = 5000;
 
 export interface Timelines {
   append<R>(chatId: string, change: Change<R>, expiresAt?: number): Promise<R>;
 }
 
-export function openTimelines(parts: TimelineParts): Timelines {
+export function openTimelines(context: TimelineContext): Timelines {
   const timelines = new Map<string, Timeline>();
 
-  const letGo = () => {
+  const evictIdle = () => {
     for (const [chatId, timeline] of timelines) {
-      if (timelines.size <= kept) return;
+      if (timelines.size <= maxTimelines) return;
       if (timeline.isIdle) timelines.delete(chatId);
     }
   };
   return {
     append(chatId, change, expiresAt) {
-      const timeline = timelines.get(chatId) ?? new Timeline(chatId, parts);
+      const timeline = timelines.get(chatId) ?? new Timeline(chatId, context);
       timelines.delete(chatId);
       timelines.set(chatId, timeline); // last in the map's order: used most recently
-      if (timelines.size > kept) letGo();
+      if (timelines.size > maxTimelines) evictIdle();
       return timeline.append(change, expiresAt);
     },
   };

@@ -4,40 +4,40 @@ import type { Ports } from "../../core/node/ports.ts";
 import type { Database } from "../../core/store/store.ts";
 import { profile, type ProfileSummary } from "../profile/contract.ts";
 import { request, type Relation } from "../request/contract.ts";
-import type { Repository } from "./chat.repository.ts";
-import type { ReceiptNotes } from "./receipt-notes.ts";
+import type { ChatRepository } from "./chat.repository.ts";
+import type { ReceiptPublisher } from "./receipt-notes.ts";
 import type { Timelines } from "./timelines.ts";
 
-export interface Tools extends Pick<Ports, "config" | "clock" | "feed"> {
+export interface ChatContext extends Pick<Ports, "config" | "clock" | "feed"> {
   readonly db: Database;
-  readonly repository: Repository;
+  readonly repository: ChatRepository;
   readonly timelines: Timelines;
-  readonly receiptNotes: ReceiptNotes;
+  readonly receiptNotes: ReceiptPublisher;
 }
 
 /** The tools in one call: for whom it is, and what other services it may ask. */
-export interface Work extends Tools {
+export interface CallContext extends ChatContext {
   /** The caller's; empty when a service calls for nobody. */
   readonly userId: string;
   /** Summaries of people by id, for names beside what is shown; those unknown are left out. */
   readonly summaries: (userIds: readonly string[]) => Promise<readonly ProfileSummary[]>;
   /** The same for what is decided or stored by them, and therefore worth waiting for. */
-  readonly knownPeople: (userIds: readonly string[]) => Promise<readonly ProfileSummary[]>;
+  readonly requiredSummaries: (userIds: readonly string[]) => Promise<readonly ProfileSummary[]>;
   /** Asks `request` how a person stands to others. */
-  readonly askRelations: (userId: string, otherIds: readonly string[]) => Promise<readonly Relation[]>;
+  readonly fetchRelations: (userId: string, otherIds: readonly string[]) => Promise<readonly Relation[]>;
 }
 
 /** Names must not hold up what they stand beside. */
-const namesWithinMs = 1500;
+const optionalSummariesTimeoutMs = 1500;
 /** Leaves a call time for what it does with them. */
-const knownWithinMs = 4000;
+const requiredSummariesTimeoutMs = 4000;
 
-export const workOf = (tools: Tools, ctx: Ctx<unknown>): Work => ({
-  ...tools,
+export const callContext = (context: ChatContext, ctx: Ctx<unknown>): CallContext => ({
+  ...context,
   userId: ctx.meta.user?.id ?? "",
-  summaries: (userIds) => summariesOf(ctx, userIds, namesWithinMs),
-  knownPeople: (userIds) => summariesOf(ctx, userIds, knownWithinMs),
-  askRelations: (userId, otherIds) => call(ctx, request.relations, { userId, otherIds: [...otherIds] }),
+  summaries: (userIds) => summariesOf(ctx, userIds, optionalSummariesTimeoutMs),
+  requiredSummaries: (userIds) => summariesOf(ctx, userIds, requiredSummariesTimeoutMs),
+  fetchRelations: (userId, otherIds) => call(ctx, request.relations, { userId, otherIds: [...otherIds] }),
 });
 
 const summariesOf = (ctx: Ctx<unknown>, userIds: readonly string[], timeout: number): Promise<readonly ProfileSummary[]> =>

@@ -2,7 +2,7 @@
 import { DomainError, statusOf, type DomainErrorCode } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import type { Infer } from "../../core/contract/schema.ts";
-import { chat, type Sent } from "../chat/contract.ts";
+import { chat, type SendResult } from "../chat/contract.ts";
 
 const { props } = chat.send.params.messages.items;
 
@@ -16,7 +16,7 @@ export const toStore = (draft: Draft) => ({ ...draft, clientId: draft.clientId ?
  * What became of a message, if it was stored.
  * @throws DomainError  why it was not
  */
-export function stored(sent: Sent | undefined): Extract<Sent, { ok: true }> {
+export function stored(sent: SendResult | undefined): Extract<SendResult, { ok: true }> {
   if (sent?.ok === true) return sent;
   const { code = "UNAVAILABLE", message = "Not stored, try again", retryAfterMs } = sent?.error ?? {};
   const known = Object.hasOwn(statusOf, code) ? (code as DomainErrorCode) : "INTERNAL";

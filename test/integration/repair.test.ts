@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import { insert, update, type Database } from "../../core/store/store.ts";
-import { repository, type Repository } from "../../services/chat/chat.repository.ts";
+import { chatRepository, type ChatRepository } from "../../services/chat/chat.repository.ts";
 import { chats, members, messages, type ChatRow } from "../../services/chat/collections.ts";
-import { repairOf } from "../../services/chat/sync.ts";
+import { changesSince } from "../../services/chat/sync.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { mongo, sqlite, type Adapter, type TestStore } from "../support/stores.ts";
 
@@ -32,8 +32,8 @@ function describeOn(adapter: Adapter): void {
       return chatId;
     }
     /** As it is, but a message changes between the first look at the head and that at the messages. */
-    function changing(chatId: string, n: number, seq: number): Repository {
-      const real = repository(db);
+    function changing(chatId: string, n: number, seq: number): ChatRepository {
+      const real = chatRepository(db);
       return {
         ...real,
         async changes(...asked) {
@@ -45,9 +45,9 @@ function describeOn(adapter: Adapter): void {
 
     test("has every message that it counts, also one that changes while it is read", async () => {
       const chatId = await chatOf(3);
-      const found = await repairOf(changing(chatId, 2, 4), chatId, 0);
+      const found = await changesSince(changing(chatId, 2, 4), chatId, 0);
       expect(found).toMatchObject({ seq: 4, n: 3, more: false });
-      expect(found?.changes.map(({ n, seq }) => [n, seq])).toEqual([
+      expect(found?.changedMessages.map(({ n, seq }) => [n, seq])).toEqual([
         [1, 1],
         [3, 3],
         [2, 4],
@@ -56,9 +56,9 @@ function describeOn(adapter: Adapter): void {
 
     test("says that there is more when such a message has moved beyond the page", async () => {
       const chatId = await chatOf(201);
-      const found = await repairOf(changing(chatId, 7, 202), chatId, 0);
+      const found = await changesSince(changing(chatId, 7, 202), chatId, 0);
       expect(found).toMatchObject({ seq: 201, more: true });
-      const rest = await repairOf(repository(db), chatId, 201);
+      const rest = await changesSince(chatRepository(db), chatId, 201);
       expect(rest).toMatchObject({ seq: 202, n: 201, more: false, changes: [{ n: 7, seq: 202 }] });
     });
   });

@@ -157,7 +157,7 @@ describe("a room", () => {
       chat.edit(2);
       chat.edit(1);
     });
-    room.hear({ ...others, prevSeq: 0, changes: [...first.changes, ...others.changes] });
+    room.hear({ ...others, prevSeq: 0, changedMessages: [...first.changedMessages, ...others.changedMessages] });
     await hears(ears.heard, 4);
     await settled(ears);
     expect(told(ears.heard)).toEqual(["receiveMessage 2", "receiveMessage 3", "messageChanged 2", "messageChanged 1"]);

@@ -4,9 +4,9 @@ import { openChats, seedGroup } from "../../bench/seed/chats.ts";
 import { newId } from "../../core/ids.ts";
 import type { Database } from "../../core/store/store.ts";
 import { members } from "../../services/chat/collections.ts";
-import { changeSettings, type Settings } from "../../services/chat/own.ts";
-import type { Work } from "../../services/chat/work.ts";
-import { startNode, workFor } from "../support/chat-nodes.ts";
+import { changeSettings, type MemberSettings } from "../../services/chat/own.ts";
+import type { CallContext } from "../../services/chat/work.ts";
+import { startNode, callContextFor } from "../support/chat-nodes.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
 
@@ -15,11 +15,11 @@ const [ada, ben] = [newId(), newId()];
 describeStores("A member's settings", (open) => {
   let opened: TestStore;
   let db: Database;
-  let work: Work;
+  let work: CallContext;
   beforeAll(async () => {
     opened = await open();
     db = await openChats(opened.store);
-    work = workFor(await startNode(opened.store, db), ada);
+    work = callContextFor(await startNode(opened.store, db), ada);
   });
   afterAll(() => opened.remove());
 
@@ -29,7 +29,7 @@ describeStores("A member's settings", (open) => {
     await changeSettings(work, chatId, { mutedUntil: "2999-01-01T00:00:00Z", archived: true, pinned: undefined });
     expect(await stored()).toMatchObject({ mutedUntil: Date.UTC(2999, 0), archived: true, pinned: false });
     // `label` stands for a setting that a later release adds.
-    const later: Settings = { pinned: true, ...{ label: "work" } };
+    const later: MemberSettings = { pinned: true, ...{ label: "work" } };
     await changeSettings(work, chatId, later);
     expect(await stored()).toMatchObject({ mutedUntil: Date.UTC(2999, 0), archived: true, pinned: true, label: "work" });
   });

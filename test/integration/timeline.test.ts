@@ -4,10 +4,10 @@ import { openChats, seedGroup } from "../../bench/seed/chats.ts";
 import { newId } from "../../core/ids.ts";
 import { update, type Collection, type Database, type Doc } from "../../core/store/store.ts";
 import { chats, members, messages, type MemberRow } from "../../services/chat/collections.ts";
-import type { Draft, NewMessage } from "../../services/chat/draft.ts";
-import type { Needs } from "../../services/chat/scene.ts";
+import type { ChangeBatch, NewMessage } from "../../services/chat/draft.ts";
+import type { SnapshotReads } from "../../services/chat/scene.ts";
 import { sendChange } from "../../services/chat/sending.ts";
-import type { Tools } from "../../services/chat/work.ts";
+import type { ChatContext } from "../../services/chat/work.ts";
 import { startNode } from "../support/chat-nodes.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
@@ -18,8 +18,8 @@ const hello = (senderId: string): NewMessage => ({ kind: "text", senderId, clien
 describeStores("A chat's timeline", (open) => {
   let opened: TestStore;
   let db: Database;
-  let node: Tools;
-  let otherNode: Tools;
+  let node: ChatContext;
+  let otherNode: ChatContext;
   beforeAll(async () => {
     opened = await open();
     db = await openChats(opened.store);
@@ -28,33 +28,33 @@ describeStores("A chat's timeline", (open) => {
   afterAll(() => opened.remove());
 
   /** Makes a change that ends with this row. @returns the row as the change left it, and as it is stored */
-  async function outcome<R extends Doc>(from: Collection<R>, chatId: string, needs: Needs, apply: (draft: Draft) => R) {
-    const shown = await node.timelines.append(chatId, { needs, size: 100, apply });
+  async function outcome<R extends Doc>(from: Collection<R>, chatId: string, needs: SnapshotReads, apply: (draft: ChangeBatch) => R) {
+    const shown = await node.timelines.append(chatId, { reads: needs, estimatedBytes: 100, apply });
     return { shown: untimed(shown), stored: untimed((await db.get(from, shown._id))!) };
   }
   /** The store fills in `changedAt`. */
   const untimed = <R extends Doc>(row: R): R => ({ ...row, changedAt: undefined });
   const memberOf = async (chatId: string, userId: string): Promise<MemberRow> => (await db.find(members, [{ chatId, userId }]))[0]!;
-  const changeMember = (at: Tools, chatId: string, userId: string, change: (draft: Draft) => void) =>
+  const changeMember = (at: ChatContext, chatId: string, userId: string, change: (draft: ChangeBatch) => void) =>
     at.timelines.append(chatId, {
-      needs: { people: [userId] },
-      size: 100,
+      reads: { people: [userId] },
+      estimatedBytes: 100,
       apply(draft) {
         change(draft);
-        draft.add(hello(ada));
+        draft.addMessage(hello(ada));
         return draft.member(userId)!;
       },
     });
-  const join = (at: Tools, chatId: string, userId: string) => changeMember(at, chatId, userId, (draft) => draft.join(userId));
-  const leave = (at: Tools, chatId: string, userId: string) =>
-    changeMember(at, chatId, userId, (draft) => draft.leave(draft.member(userId)!));
+  const join = (at: ChatContext, chatId: string, userId: string) => changeMember(at, chatId, userId, (draft) => draft.addMember(userId));
+  const leave = (at: ChatContext, chatId: string, userId: string) =>
+    changeMember(at, chatId, userId, (draft) => draft.removeMember(draft.member(userId)!));
 
   // `label` stands for a field that a later release adds: only the change that sets it knows it.
 
   test("stores every field that a send or a change of a message sets", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const sent = await outcome(messages, chatId, {}, (draft) => {
-      const { _id } = draft.add({ ...hello(ada), ...{ label: "sent" } });
+      const { _id } = draft.addMessage({ ...hello(ada), ...{ label: "sent" } });
       return draft.message(_id)!;
     });
     expect(sent.stored).toEqual(sent.shown);
@@ -62,9 +62,9 @@ describeStores("A chat's timeline", (open) => {
 
     const messageId = sent.shown._id;
     const changed = await outcome(messages, chatId, { messages: [messageId] }, (draft) => {
-      draft.change(draft.message(messageId)!, { text: "Hello again", ...{ label: "changed" } });
+      draft.changeMessage(draft.message(messageId)!, { text: "Hello again", ...{ label: "changed" } });
       // Another change in the same batch adds to the first.
-      draft.change(draft.message(messageId)!, { editedAt: 1, reactions: { "👍": { count: 1, userIds: [ben] } } });
+      draft.changeMessage(draft.message(messageId)!, { editedAt: 1, reactions: { "👍": { count: 1, userIds: [ben] } } });
       return draft.message(messageId)!;
     });
     expect(changed.stored).toEqual(changed.shown);
@@ -73,7 +73,7 @@ describeStores("A chat's timeline", (open) => {
 
   test("stores every field that a change of a member sets", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    const apply = async (userId: string, change: (draft: Draft) => void) => {
+    const apply = async (userId: string, change: (draft: ChangeBatch) => void) => {
       const shown = await changeMember(node, chatId, userId, change);
       return { shown: untimed(shown), stored: untimed(await memberOf(chatId, userId)) };
     };
@@ -86,7 +86,7 @@ describeStores("A chat's timeline", (open) => {
     expect(promoted.stored).toMatchObject({ role: "admin", changedSeq: promoted.shown.changedSeq, label: "promoted" });
 
     const joined = await apply(cleo, (draft) => {
-      draft.join(cleo);
+      draft.addMember(cleo);
       draft["setMember"](draft.member(cleo)!, { role: "member", ...{ label: "joined" } });
     });
     expect(joined.stored).toEqual(joined.shown);
@@ -96,9 +96,9 @@ describeStores("A chat's timeline", (open) => {
   test("stores every field that a change of the chat sets", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const renamed = await outcome(chats, chatId, {}, (draft) => {
-      draft.setShared({ name: "Renamed", ...{ label: "renamed" } });
-      draft.add(hello(ada));
-      draft.relate({ state: "accepted", rev: 7 });
+      draft.setSharedFields({ name: "Renamed", ...{ label: "renamed" } });
+      draft.addMessage(hello(ada));
+      draft.setRelation({ state: "accepted", rev: 7 });
       return draft.chat;
     });
     expect(renamed.stored).toEqual(renamed.shown);
@@ -109,15 +109,15 @@ describeStores("A chat's timeline", (open) => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const file = { fileId: newId(), name: "a.txt", mimeType: "text/plain", size: 1, hasThumb: false };
     const sent = await outcome(messages, chatId, {}, (draft) => {
-      draft.setShared({ picture: newId() });
-      const { _id } = draft.add({ ...hello(ada), file, ...{ label: "sent" } });
+      draft.setSharedFields({ picture: newId() });
+      const { _id } = draft.addMessage({ ...hello(ada), file, ...{ label: "sent" } });
       return draft.message(_id)!;
     });
     expect(sent.stored).toMatchObject({ file, label: "sent" });
     const messageId = sent.shown._id;
     const { stored } = await outcome(messages, chatId, { messages: [messageId] }, (draft) => {
-      draft.setShared({ picture: null });
-      draft.change(draft.message(messageId)!, { file: null, ...{ label: undefined } });
+      draft.setSharedFields({ picture: null });
+      draft.changeMessage(draft.message(messageId)!, { file: null, ...{ label: undefined } });
       return draft.message(messageId)!;
     });
     expect(stored).toMatchObject({ text: "Hello", file: null, label: null });
@@ -152,14 +152,14 @@ describeStores("A chat's timeline", (open) => {
 
   test("calls nothing unchanged on a state that another node has changed since", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    const rename = (at: Tools, name: string) =>
+    const rename = (at: ChatContext, name: string) =>
       at.timelines.append(chatId, {
-        needs: {},
-        size: 100,
+        reads: {},
+        estimatedBytes: 100,
         apply(draft) {
           if (draft.chat.name === name) return;
-          draft.setShared({ name });
-          draft.add(hello(ada));
+          draft.setSharedFields({ name });
+          draft.addMessage(hello(ada));
         },
       });
     for (const [at, name] of [

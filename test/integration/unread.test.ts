@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import { insert, type Database } from "../../core/store/store.ts";
-import { repository } from "../../services/chat/chat.repository.ts";
+import { chatRepository } from "../../services/chat/chat.repository.ts";
 import { messages, type MemberRow } from "../../services/chat/collections.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { mongo, sqlite, type Adapter, type TestStore } from "../support/stores.ts";
@@ -32,7 +32,7 @@ function describeOn(adapter: Adapter): void {
     }
     const unread = async (chatId: string, userId: string, readN = 0, joinedN = 0): Promise<number> => {
       const [last] = await db.page(messages, { index: "byN", where: { chatId }, order: "desc", limit: 1 });
-      return repository(db).unread({ chatId, userId, readN, joinedN } as MemberRow, last!.n);
+      return chatRepository(db).unread({ chatId, userId, readN, joinedN } as MemberRow, last!.n);
     };
     const many = (author: string, count: number) => Array<string>(count).fill(author);
 

@@ -4,7 +4,7 @@ import { MessageChannel } from "node:worker_threads";
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
-import type { Message, Sent } from "../../services/chat/contract.ts";
+import type { Message, SendResult } from "../../services/chat/contract.ts";
 import { Sends, type Attempt } from "../../services/gateway/socket/sends.ts";
 
 /** A chat that stores what it is called with, unless it is away. */
@@ -16,7 +16,7 @@ function chatOf() {
     calls.push(messages.map(({ clientId }) => clientId));
     await new Promise((resolve) => setImmediate(resolve));
     if (isAway) throw new Unavailable();
-    return messages.map(({ clientId }): Sent => {
+    return messages.map(({ clientId }): SendResult => {
       stored.push(clientId);
       return { ok: true, message: {} as Message, stored: true };
     });

@@ -6,7 +6,7 @@ import { Unavailable } from "../../../core/errors.ts";
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
 import { fairQueue } from "../../../core/resilience/fair-queue.ts";
-import { chat, type Chat, type Membership, type Position, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
+import { chat, type Chat, type Membership, type SyncPosition, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
 import { asking } from "./asking.ts";
 import { isEmitted, type Emitted } from "./emitted.ts";
@@ -211,7 +211,7 @@ export class Live {
   }
 
   /** Seats a subscribed socket where an answer left it. */
-  private enterWhole(socket: PersonSocket, positions: readonly Position[], answer: SyncAnswer): void {
+  private enterWhole(socket: PersonSocket, positions: readonly SyncPosition[], answer: SyncAnswer): void {
     const marks = marksIn(answer);
     for (const { membership, seq, n } of positions) {
       const { chatId } = membership;

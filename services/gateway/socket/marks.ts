@@ -2,7 +2,7 @@
  * The marks of a chat's members on this gateway: those that its room has told, which only rise, and those that rise because the room
  * hands messages to their devices. In large chats nobody's deliveries are marked.
  */
-import { receiptsUpTo, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
+import { maxMembersForReceipts, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
 import { Deliveries } from "./deliveries.ts";
 
 interface MarksParts {
@@ -22,7 +22,7 @@ export class Marks {
   }
 
   get isDeliveryMarked(): boolean {
-    return this.memberCount <= receiptsUpTo;
+    return this.memberCount <= maxMembersForReceipts;
   }
 
   /** Tells a receipt if one of its marks rose. */

@@ -6,7 +6,7 @@
 import type { Logger } from "moleculer";
 import type { DefaultEventsMap, Server } from "socket.io";
 import { counter } from "../../../core/metrics/declare.ts";
-import type { Batch, ChatNote, Head, Membership, Receipt } from "../../chat/contract.ts";
+import type { Batch, ChatNote, ChatHead, Membership, Receipt } from "../../chat/contract.ts";
 import { catchUp, type Page } from "./catch-up.ts";
 import type { ServerEvents } from "./emitted.ts";
 import { countUnknown } from "./unknown-notes.ts";
@@ -84,7 +84,7 @@ export class Room {
   }
 
   /** Sets where the room begins: a head read after its channel was listened to. */
-  begin({ seq, n, memberCount }: Head): void {
+  begin({ seq, n, memberCount }: ChatHead): void {
     if (this.place === undefined) {
       this.place = { seq, n };
       this.marks.memberCount = memberCount;
@@ -265,7 +265,7 @@ export class Room {
   private deliver(batch: Batch, run: Run, isWhole = true): void {
     for (const membership of batch.memberChanges) this.putOut(membership, 0);
     const leaving = batch.memberChanges.filter(({ leftSeq }) => leftSeq !== null).sort((a, b) => a.leftSeq! - b.leftSeq!);
-    for (const change of batch.changes) {
+    for (const change of batch.changedMessages) {
       if (change.seq <= this.seq) continue;
       while (leaving.length > 0 && leaving[0]!.leftSeq! <= change.seq) this.putOut(leaving.shift()!, change.seq);
       const event = run.eventFor(change);

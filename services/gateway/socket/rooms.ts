@@ -1,11 +1,11 @@
 /** The rooms of the chats that this gateway's sockets hear, and the feed channels behind them. */
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
-import { chatChannel, type ChatNote, type Head } from "../../chat/contract.ts";
+import { chatChannel, type ChatNote, type ChatHead } from "../../chat/contract.ts";
 import { Room, type RoomParts } from "./room.ts";
 
 export interface RoomsParts extends Omit<RoomParts, "onEmpty"> {
   readonly feed: Feed;
-  readonly fetchHeads: (chatIds: readonly string[]) => Promise<readonly Head[]>;
+  readonly fetchHeads: (chatIds: readonly string[]) => Promise<readonly ChatHead[]>;
 }
 
 interface Opened {

@@ -8,7 +8,7 @@ import { refusalCounter } from "../../../core/metrics/resources.ts";
 import { startTimeout } from "../../../core/resilience/timeout.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
 import type { Input } from "../../../core/contract/schema.ts";
-import type { chat, Sent } from "../../chat/contract.ts";
+import type { chat, SendResult } from "../../chat/contract.ts";
 
 export type Outgoing = Input<typeof chat.send.params>["messages"][number];
 export interface Attempt {
@@ -18,7 +18,7 @@ export interface Attempt {
   /** Why the message may not go now, e.g. too many. */
   readonly refusal?: unknown;
 }
-type Call = (messages: readonly Outgoing[]) => Promise<readonly Sent[]>;
+type Call = (messages: readonly Outgoing[]) => Promise<readonly SendResult[]>;
 
 /** Messages of one call, and those that may wait behind it. */
 const atOnce = 200;
@@ -29,7 +29,7 @@ const patienceMs = 1000;
 
 interface Waiting extends Attempt {
   readonly request: RequestContext | undefined;
-  readonly resolve: (sent: Sent) => void;
+  readonly resolve: (sent: SendResult) => void;
   readonly reject: (reason: unknown) => void;
 }
 /** The first refused message, and what is told to those behind it. */
@@ -54,7 +54,7 @@ export class Sends {
   }
 
   /** @throws  the attempt's refusal, or what failed before this message: send again from the first unanswered one */
-  send(attempt: Attempt): Promise<Sent> {
+  send(attempt: Attempt): Promise<SendResult> {
     const refusal = this.behindGap(attempt) ?? attempt.refusal ?? this.full();
     return new Promise((resolve, reject) => {
       const waiting = { ...attempt, request: currentRequest(), resolve, reject };

@@ -2,7 +2,7 @@
  * Tells a room how all see its chat. In a large one not each time: a thousand members who are added one by one are a thousand views
  * for each of those there, so the first goes out at once, and what follows within a second as the newest.
  */
-import { shownMembers, type SharedChat } from "../../chat/contract.ts";
+import { maxShownMembers, type SharedChat } from "../../chat/contract.ts";
 
 interface Shared {
   readonly chat: SharedChat;
@@ -21,7 +21,7 @@ export class Showing {
   }
 
   show(shared: Shared): void {
-    const isLarge = shared.chat.memberCount > shownMembers;
+    const isLarge = shared.chat.memberCount > maxShownMembers;
     if (isLarge && this.timer !== undefined) {
       this.waiting = shared;
       return;
