@@ -13,7 +13,7 @@ import { openDiskBlobs } from "../core/blobs/disk.ts";
 import { newId } from "../core/ids.ts";
 import { openSqliteStore } from "../core/store/sqlite/store.ts";
 import { insert, type Operation } from "../core/store/store.ts";
-import { chats, files, members, messages, type MessageRow } from "../services/chat/collections.ts";
+import { chats, files, members, messages, type MessageRow } from "../services/chat/store/collections.ts";
 import { files as mediaFiles } from "../services/media/files.repository.ts";
 import { startCommand } from "../test/support/commands.ts";
 import setUpInfra, { tearDownInfra } from "../test/support/infra.setup.ts";

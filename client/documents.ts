@@ -1,6 +1,6 @@
 /** What the server sends, as types: the server's own, of which nothing is left at run time. */
 import type { OwnAccount } from "../services/auth/contract.ts";
-import type { Chat, Message, Receipt, SharedChat } from "../services/chat/shapes.ts";
+import type { Chat, Message, Receipt, SharedChat } from "../services/chat/documents.ts";
 import type { ContactRequest } from "../services/request/contract.ts";
 
 export type { OwnAccount } from "../services/auth/contract.ts";
@@ -17,7 +17,7 @@ export type {
   SharedChat,
   SyncAnswer,
   SystemNote,
-} from "../services/chat/shapes.ts";
+} from "../services/chat/documents.ts";
 export type { Profile, ProfileSummary } from "../services/profile/contract.ts";
 export type { ContactRequest, ListedRequest, PersonSince } from "../services/request/contract.ts";
 

@@ -12,7 +12,7 @@ import { tableOf } from "../../core/store/sqlite/tables.ts";
 import type { Database, Doc } from "../../core/store/store.ts";
 import { startNode, callContextFor } from "../../test/support/chat-nodes.ts";
 import type { TestStore } from "../../test/support/stores.ts";
-import type { CallContext } from "../../services/chat/work.ts";
+import type { CallContext } from "../../services/chat/context.ts";
 import { openChats } from "../seed/chats.ts";
 import type { Filled } from "../seed/filled.ts";
 

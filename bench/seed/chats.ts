@@ -5,9 +5,9 @@
 import { newId } from "../../core/ids.ts";
 import { insert, updateAll, type Database, type Store } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/outbox.ts";
-import { chats, files, members, messages, reactions, relations, type ChatRow } from "../../services/chat/collections.ts";
-import { ChangeBatch } from "../../services/chat/draft.ts";
-import { headSnapshot } from "../../services/chat/scene.ts";
+import { chats, files, members, messages, reactions, relations, type ChatRow } from "../../services/chat/store/collections.ts";
+import { ChangeBatch } from "../../services/chat/timeline/batch.ts";
+import { headSnapshot } from "../../services/chat/timeline/snapshot.ts";
 
 export interface SeededChat {
   readonly chatId: string;

@@ -1,11 +1,11 @@
-/** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `shapes.ts`. */
+/** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `chat/documents.ts`. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { emoji, id, messageText, pageLimit, visibleName } from "../../core/contract/rules.ts";
 import { admittedFile, type StoredFile } from "../media/contract.ts";
 import { relationStates } from "../request/contract.ts";
-import type { Batch, Chat, ChatHead, MemberView, Membership, Message, SyncPosition, SharedChat, SyncAnswer } from "./shapes.ts";
+import type { Batch, Chat, ChatHead, MemberView, Membership, Message, SyncPosition, SharedChat, SyncAnswer } from "./documents.ts";
 
-export * from "./shapes.ts";
+export * from "./documents.ts";
 
 /** What came of one message of a `send`. `stored` is false when this clientId had been stored before. */
 export type SendResult =

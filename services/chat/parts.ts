@@ -2,12 +2,12 @@
 import { portsOf } from "../../core/node/ports.ts";
 import type { Mixin } from "../../core/contract/service.ts";
 import type { Database } from "../../core/store/store.ts";
-import { chatRepository } from "./chat.repository.ts";
-import { startGroupPurge } from "./ending.ts";
-import { ReactionBatcher } from "./reacting.ts";
-import { ReceiptPublisher } from "./receipt-notes.ts";
-import { openTimelines } from "./timelines.ts";
-import type { ChatContext } from "./work.ts";
+import { chatRepository } from "./store/repository.ts";
+import { startGroupPurge } from "./membership/purge-groups.ts";
+import { ReactionBatcher } from "./messages/react.ts";
+import { ReceiptPublisher } from "./receipts/publisher.ts";
+import { openTimelines } from "./timeline/registry.ts";
+import type { ChatContext } from "./context.ts";
 
 export interface ChatServiceContext extends ChatContext {
   readonly gathering: ReactionBatcher;

@@ -2,7 +2,7 @@
 import { Forbidden, NotFound } from "../../core/errors.ts";
 import type { Config } from "../../core/config/config.ts";
 import type { RelationState } from "../request/contract.ts";
-import type { ChatRow, MemberRow, MessageRow } from "./collections.ts";
+import type { ChatRow, MemberRow, MessageRow } from "./store/collections.ts";
 
 export type ContactPolicy = Config["CONTACTS"];
 

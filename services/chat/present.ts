@@ -1,5 +1,5 @@
 /** What leaves the server of a chat: ISO-8601 times, computed fields, nothing internal. */
-import type { AttachedFile, ChatRow, MemberRow, MessageRow, PreviewRow } from "./collections.ts";
+import type { AttachedFile, ChatRow, MemberRow, MessageRow, PreviewRow } from "./store/collections.ts";
 import type { Chat, ChatHead, Membership, MemberView, Message, MessageFile, OwnPart, Preview, Receipt, SharedChat } from "./contract.ts";
 
 const iso = (time: number): string => new Date(time).toISOString();

@@ -3,7 +3,7 @@ import type { RestoreHooks, RowVerifier } from "../../core/backup/service-data.t
 import { codeOf } from "../../core/errors.ts";
 import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { update, type Database, type Operation } from "../../core/store/store.ts";
-import { chats, messages, type ChatRow, type MessageRow } from "./collections.ts";
+import { chats, messages, type ChatRow, type MessageRow } from "./store/collections.ts";
 
 const pageSize = 200;
 

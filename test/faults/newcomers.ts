@@ -7,7 +7,7 @@ import { pairKey } from "../../core/ids.ts";
 import type { Database, Doc, Collection, Store } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/relay.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
-import { relations } from "../../services/chat/collections.ts";
+import { relations } from "../../services/chat/store/collections.ts";
 import { followers } from "../../services/followers.ts";
 import { profiles } from "../../services/profile/profiles.repository.ts";
 import { people } from "../../services/request/directory.ts";

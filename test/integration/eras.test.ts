@@ -16,7 +16,7 @@ import { insert, update, type Database } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/relay.ts";
 import { allServiceData } from "../../scripts/operator/service-data.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
-import { chats, messages, type ChatRow } from "../../services/chat/collections.ts";
+import { chats, messages, type ChatRow } from "../../services/chat/store/collections.ts";
 import { isVoid } from "../../services/chat/policy.ts";
 import chat from "../../services/chat/chat.service.ts";
 import { files } from "../../services/media/files.repository.ts";

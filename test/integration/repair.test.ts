@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import { insert, update, type Database } from "../../core/store/store.ts";
-import { chatRepository, type ChatRepository } from "../../services/chat/chat.repository.ts";
-import { chats, members, messages, type ChatRow } from "../../services/chat/collections.ts";
-import { changesSince } from "../../services/chat/sync.ts";
+import { chatRepository, type ChatRepository } from "../../services/chat/store/repository.ts";
+import { chats, members, messages, type ChatRow } from "../../services/chat/store/collections.ts";
+import { changesSince } from "../../services/chat/reads/sync.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { mongo, sqlite, type Adapter, type TestStore } from "../support/stores.ts";
 

@@ -5,7 +5,7 @@ import { newId, pairKey } from "../../core/ids.ts";
 import { insert, type Operation } from "../../core/store/store.ts";
 import authService from "../../services/auth/auth.service.ts";
 import chatService from "../../services/chat/chat.service.ts";
-import { relations } from "../../services/chat/collections.ts";
+import { relations } from "../../services/chat/store/collections.ts";
 import profileService from "../../services/profile/profile.service.ts";
 import { request } from "../../services/request/contract.ts";
 import requestService from "../../services/request/request.service.ts";

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import { insert, type Database } from "../../core/store/store.ts";
-import { chatRepository } from "../../services/chat/chat.repository.ts";
-import { messages, type MemberRow } from "../../services/chat/collections.ts";
+import { chatRepository } from "../../services/chat/store/repository.ts";
+import { messages, type MemberRow } from "../../services/chat/store/collections.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { mongo, sqlite, type Adapter, type TestStore } from "../support/stores.ts";
 

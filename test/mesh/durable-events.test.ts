@@ -5,7 +5,7 @@ import { call } from "../../core/contract/call.ts";
 import { newId } from "../../core/ids.ts";
 import { admin } from "../../services/admin/contract.ts";
 import { authEvents } from "../../services/auth/contract.ts";
-import { relations } from "../../services/chat/collections.ts";
+import { relations } from "../../services/chat/store/collections.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory, type Factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";

@@ -3,10 +3,10 @@ import { followClock } from "../../core/clock.ts";
 import { readConfig } from "../../core/config/config.ts";
 import { openLocalFeed } from "../../core/feed/local.ts";
 import type { Database, Store } from "../../core/store/store.ts";
-import { chatRepository } from "../../services/chat/chat.repository.ts";
-import { ReceiptPublisher } from "../../services/chat/receipt-notes.ts";
-import { openTimelines } from "../../services/chat/timelines.ts";
-import type { ChatContext, CallContext } from "../../services/chat/work.ts";
+import { chatRepository } from "../../services/chat/store/repository.ts";
+import { ReceiptPublisher } from "../../services/chat/receipts/publisher.ts";
+import { openTimelines } from "../../services/chat/timeline/registry.ts";
+import type { ChatContext, CallContext } from "../../services/chat/context.ts";
 import { silent } from "./stores.ts";
 
 export async function startNode(store: Store, db: Database): Promise<ChatContext> {

@@ -1,15 +1,15 @@
 /** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
-import { Forbidden, Invalid } from "../../core/errors.ts";
-import type { Infer } from "../../core/contract/schema.ts";
-import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
-import { update } from "../../core/store/store.ts";
-import { members } from "./collections.ts";
-import { chat as actions, chatChannel, type Chat } from "./contract.ts";
-import { userChannel } from "../user-notes.ts";
-import { authorizeAction } from "./attachments.ts";
-import { isActive, notAMember } from "./policy.ts";
-import { viewOf } from "./views.ts";
-import type { CallContext } from "./work.ts";
+import { Forbidden, Invalid } from "../../../core/errors.ts";
+import type { Infer } from "../../../core/contract/schema.ts";
+import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
+import { update } from "../../../core/store/store.ts";
+import { members } from "../store/collections.ts";
+import { chat as actions, chatChannel, type Chat } from "../contract.ts";
+import { userChannel } from "../../user-notes.ts";
+import { authorizeAction } from "../files/references.ts";
+import { isActive, notAMember } from "../policy.ts";
+import { viewOf } from "../reads/views.ts";
+import type { CallContext } from "../context.ts";
 
 export type MemberSettings = Omit<Infer<typeof actions.changeSettings.params>, "chatId">;
 

@@ -1,14 +1,14 @@
 /** Files that messages and groups' pictures refer to: which chat each is in, and who may see it. */
-import { codeOf, Conflict, Forbidden, Invalid, NotFound } from "../../core/errors.ts";
-import { insert, remove, type Complete, type Operation } from "../../core/store/store.ts";
-import { announce } from "../../mixins/outbox.ts";
-import type { AdmittedFile, Purpose, StoredFile } from "../media/contract.ts";
-import { files, type AttachedFile } from "./collections.ts";
-import { chatEvents } from "./contract.ts";
-import type { ChangeBatch } from "./draft.ts";
-import { authorizeManage, authorizePost, isActive, notAMember, isVisible } from "./policy.ts";
-import { refreshDirectChatRelation } from "./relations.ts";
-import type { CallContext } from "./work.ts";
+import { codeOf, Conflict, Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
+import { insert, remove, type Complete, type Operation } from "../../../core/store/store.ts";
+import { announce } from "../../../mixins/outbox.ts";
+import type { AdmittedFile, Purpose, StoredFile } from "../../media/contract.ts";
+import { files, type AttachedFile } from "../store/collections.ts";
+import { chatEvents } from "../contract.ts";
+import type { ChangeBatch } from "../timeline/batch.ts";
+import { authorizeManage, authorizePost, isActive, notAMember, isVisible } from "../policy.ts";
+import { refreshDirectChatRelation } from "../membership/contact-relations.ts";
+import type { CallContext } from "../context.ts";
 
 /** What is kept of an admitted file. */
 export const attachedFile = ({ fileId, name, mimeType, size, width, height, hasThumb }: AdmittedFile): Complete<AttachedFile> => ({

@@ -2,8 +2,8 @@
  * What the changes of one batch are judged on: the chat's head and the rows they ask for, read after it. Whatever changes these rows
  * moves the head, or is expected by the commit, so a commit that goes through was judged on what was there.
  */
-import type { ChatRepository } from "./chat.repository.ts";
-import type { ChatRow, ChatFileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "./collections.ts";
+import type { ChatRepository } from "../store/repository.ts";
+import type { ChatRow, ChatFileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "../store/collections.ts";
 
 /** Rows that a change's decision rests on. */
 export interface SnapshotReads {

@@ -2,9 +2,9 @@
  * What moved lately, for gateways that compare it with what they heard: the feed may lose messages, this look does not. Two lists,
  * chats and memberships, are paged side by side by the store time of their last change.
  */
-import type { ChatRepository } from "./chat.repository.ts";
-import type { ChatHead, Membership } from "./contract.ts";
-import { presentHead, presentMembership } from "./present.ts";
+import type { ChatRepository } from "../store/repository.ts";
+import type { ChatHead, Membership } from "../contract.ts";
+import { presentHead, presentMembership } from "../present.ts";
 
 /** Rows of each kind in an answer. */
 const pageSize = 500;
@@ -35,10 +35,10 @@ export async function recentChanges(repository: ChatRepository, since: number, c
 }
 
 const cursorAt = (changedAt: number, id: string): ChangeCursor => [changedAt, id];
-const formatCursors = (...bounds: readonly [ChangeCursor, ChangeCursor]): string => bounds.map((parts) => parts.join(".")).join("_");
+const formatCursors = (...bounds: readonly [ChangeCursor, ChangeCursor]): string => bounds.map((parts) => parts.join("..")).join("_");
 const parseCursors = (cursor: string): readonly [ChangeCursor, ChangeCursor] => {
   const [chatsAfter, membersAfter] = cursor.split("_").map((part) => {
-    const [changedAt, id = lowestId] = part.split(".");
+    const [changedAt, id = lowestId] = part.split("..");
     return cursorAt(Number(changedAt), id);
   });
   return [chatsAfter!, membersAfter!];

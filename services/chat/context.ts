@@ -4,9 +4,9 @@ import type { Ports } from "../../core/node/ports.ts";
 import type { Database } from "../../core/store/store.ts";
 import { profile, type ProfileSummary } from "../profile/contract.ts";
 import { request, type Relation } from "../request/contract.ts";
-import type { ChatRepository } from "./chat.repository.ts";
-import type { ReceiptPublisher } from "./receipt-notes.ts";
-import type { Timelines } from "./timelines.ts";
+import type { ChatRepository } from "./store/repository.ts";
+import type { ReceiptPublisher } from "./receipts/publisher.ts";
+import type { Timelines } from "./timeline/registry.ts";
 
 export interface ChatContext extends Pick<Ports, "config" | "clock" | "feed"> {
   readonly db: Database;

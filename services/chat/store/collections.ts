@@ -1,7 +1,7 @@
 /** What chat stores. Times are epoch milliseconds; ids 24 hex digits. */
-import type { RelationState } from "../request/contract.ts";
-import { collection } from "../../core/store/store.ts";
-import type { Message, Reactions, Role, SystemNote } from "./contract.ts";
+import type { RelationState } from "../../request/contract.ts";
+import { collection } from "../../../core/store/store.ts";
+import type { Message, Reactions, Role, SystemNote } from "../contract.ts";
 
 export interface PreviewRow {
   readonly messageId: string;

@@ -1,19 +1,19 @@
 /** Acts on a group: each is judged, numbered and told in the group's own sequence, with a message that says who did what. */
-import { Conflict, Forbidden, Invalid, NotFound } from "../../core/errors.ts";
-import { pairKey } from "../../core/ids.ts";
-import { expect, type Operation } from "../../core/store/store.ts";
-import type { AdmittedFile } from "../media/contract.ts";
-import { claimFile, releaseFile, referenceFile } from "./attachments.ts";
-import { relations, type ChatRow, type MemberRow } from "./collections.ts";
-import type { Chat, SharedChat } from "./contract.ts";
-import { everyoneExists } from "./creation.ts";
-import type { ChangeBatch } from "./draft.ts";
-import { authorizeGroup, authorizeManage, isActive, mayChat } from "./policy.ts";
-import { presentShared } from "./present.ts";
-import { refreshRelation } from "./relations.ts";
-import { viewOf } from "./views.ts";
-import type { CallContext } from "./work.ts";
-import { userChannel, type UserNote } from "../user-notes.ts";
+import { Conflict, Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
+import { pairKey } from "../../../core/ids.ts";
+import { expect, type Operation } from "../../../core/store/store.ts";
+import type { AdmittedFile } from "../../media/contract.ts";
+import { claimFile, releaseFile, referenceFile } from "../files/references.ts";
+import { relations, type ChatRow, type MemberRow } from "../store/collections.ts";
+import type { Chat, SharedChat } from "../contract.ts";
+import { everyoneExists } from "./create.ts";
+import type { ChangeBatch } from "../timeline/batch.ts";
+import { authorizeGroup, authorizeManage, isActive, mayChat } from "../policy.ts";
+import { presentShared } from "../present.ts";
+import { refreshRelation } from "./contact-relations.ts";
+import { viewOf } from "../reads/views.ts";
+import type { CallContext } from "../context.ts";
+import { userChannel, type UserNote } from "../../user-notes.ts";
 
 /** About what such a change writes. */
 const size = 1000;

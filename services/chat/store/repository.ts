@@ -1,5 +1,5 @@
 /** What chat asks of its store. Every read follows an index and is bounded. */
-import type { Database, Where } from "../../core/store/store.ts";
+import type { Database, Where } from "../../../core/store/store.ts";
 import {
   chats,
   files,
@@ -14,7 +14,7 @@ import {
   type ReactionRow,
   type RelationRow,
 } from "./collections.ts";
-import { maxShownMembers } from "./contract.ts";
+import { maxShownMembers } from "../contract.ts";
 
 /** Unread messages are counted up to this. */
 const maxUnread = 100;

@@ -1,18 +1,18 @@
 /** A send as a change of the chat's timeline. */
 import { createHash } from "node:crypto";
-import { codeOf, NotFound, type DomainError } from "../../core/errors.ts";
-import type { Infer } from "../../core/contract/schema.ts";
-import type { Complete } from "../../core/store/store.ts";
-import { attachedFile, claimFile, referenceFile } from "./attachments.ts";
-import type { ChatRepository } from "./chat.repository.ts";
-import type { MessageRow } from "./collections.ts";
-import { chat, type Message, type SendResult } from "./contract.ts";
-import type { ChangeBatch } from "./draft.ts";
-import { authorizePost, isVisible, type ContactPolicy } from "./policy.ts";
-import { presentMessage } from "./present.ts";
-import { refreshDirectChatRelation } from "./relations.ts";
-import { expiry, type Change } from "./timeline.ts";
-import type { CallContext } from "./work.ts";
+import { codeOf, NotFound, type DomainError } from "../../../core/errors.ts";
+import type { Infer } from "../../../core/contract/schema.ts";
+import type { Complete } from "../../../core/store/store.ts";
+import { attachedFile, claimFile, referenceFile } from "../files/references.ts";
+import type { ChatRepository } from "../store/repository.ts";
+import type { MessageRow } from "../store/collections.ts";
+import { chat, type Message, type SendResult } from "../contract.ts";
+import type { ChangeBatch } from "../timeline/batch.ts";
+import { authorizePost, isVisible, type ContactPolicy } from "../policy.ts";
+import { presentMessage } from "../present.ts";
+import { refreshDirectChatRelation } from "../membership/contact-relations.ts";
+import { expiry, type Change } from "../timeline/timeline.ts";
+import type { CallContext } from "../context.ts";
 
 export type OutgoingMessage = Infer<typeof chat.send.params>["messages"][number];
 export type OutgoingFile = Omit<Infer<typeof chat.sendFile.params>, "chatId">;

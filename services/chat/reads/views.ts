@@ -1,9 +1,9 @@
 /** Chats as their readers see them: the rows, and around them names, members and unread counts, fetched for many at once. */
-import type { ChatRow, MemberRow } from "./collections.ts";
-import { maxShownMembers, type Chat } from "./contract.ts";
-import type { CreatedChat } from "./creation.ts";
-import { presentChat } from "./present.ts";
-import type { CallContext } from "./work.ts";
+import type { ChatRow, MemberRow } from "../store/collections.ts";
+import { maxShownMembers, type Chat } from "../contract.ts";
+import type { CreatedChat } from "../membership/create.ts";
+import { presentChat } from "../present.ts";
+import type { CallContext } from "../context.ts";
 
 /** A chat and the member row of who reads it. */
 export type ChatAndReader = readonly [ChatRow, MemberRow];

@@ -1,8 +1,8 @@
 /** Tells small chats how far their members are, twice a second at most. */
-import type { Feed } from "../../core/feed/feed.ts";
-import type { MemberRow } from "./collections.ts";
-import { chatChannel, type ChatNote, type Receipt } from "./contract.ts";
-import { presentReceipt } from "./present.ts";
+import type { Feed } from "../../../core/feed/feed.ts";
+import type { MemberRow } from "../store/collections.ts";
+import { chatChannel, type ChatNote, type Receipt } from "../contract.ts";
+import { presentReceipt } from "../present.ts";
 
 const publishIntervalMs = 500;
 

@@ -1,5 +1,5 @@
 /** Holds a row while a batch changes it, and knows which fields were set: the commit writes these, so every field that is set is stored. */
-import { insert, update, type Collection, type Doc, type Fields, type Operation, type Where } from "../../core/store/store.ts";
+import { insert, update, type Collection, type Doc, type Fields, type Operation, type Where } from "../../../core/store/store.ts";
 
 export class TrackedRow<R extends Doc> {
   private readonly collection: Collection<R>;

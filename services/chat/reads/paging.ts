@@ -1,10 +1,10 @@
 /** One's chats by last activity, a chat's members by seniority: a page at a time; a cursor is the last one's own place in that order. */
-import { Invalid } from "../../core/errors.ts";
-import { isId } from "../../core/ids.ts";
-import type { ChatRepository } from "./chat.repository.ts";
-import type { ChatRow, MemberRow } from "./collections.ts";
-import type { MemberView } from "./contract.ts";
-import { presentMember } from "./present.ts";
+import { Invalid } from "../../../core/errors.ts";
+import { isId } from "../../../core/ids.ts";
+import type { ChatRepository } from "../store/repository.ts";
+import type { ChatRow, MemberRow } from "../store/collections.ts";
+import type { MemberView } from "../contract.ts";
+import { presentMember } from "../present.ts";
 
 type ListPosition = readonly [number, id: string];
 

@@ -1,13 +1,13 @@
 /** Marks of how far members are: kept on their rows beside the chat's sequence, and told in small chats. */
-import { Forbidden, Invalid } from "../../core/errors.ts";
-import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
-import { update } from "../../core/store/store.ts";
-import { userChannel } from "../user-notes.ts";
-import { members, type MemberRow } from "./collections.ts";
-import { maxMembersForReceipts } from "./contract.ts";
-import { isActive, notAMember } from "./policy.ts";
-import { presentReceipt } from "./present.ts";
-import type { ChatContext, CallContext } from "./work.ts";
+import { Forbidden, Invalid } from "../../../core/errors.ts";
+import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
+import { update } from "../../../core/store/store.ts";
+import { userChannel } from "../../user-notes.ts";
+import { members, type MemberRow } from "../store/collections.ts";
+import { maxMembersForReceipts } from "../contract.ts";
+import { isActive, notAMember } from "../policy.ts";
+import { presentReceipt } from "../present.ts";
+import type { ChatContext, CallContext } from "../context.ts";
 
 /**
  * Raises the caller's read mark; it never goes back.

@@ -2,13 +2,13 @@
  * What changed while a client was away: per chat one indexed query by `seq`, with the head read before it as the answer's end.
  * A hole in the numbers is legal; whoever asks again from the answer's `seq` misses nothing.
  */
-import type { ChatRepository } from "./chat.repository.ts";
-import type { ChatRow, MemberRow, MessageRow } from "./collections.ts";
-import { maxMembersForReceipts, type Batch, type Message, type SyncPosition, type Receipt, type SyncAnswer } from "./contract.ts";
-import { isVoid, isVisible } from "./policy.ts";
-import { presentMembership, presentMessage, presentOwn, presentReceipt, presentShared } from "./present.ts";
+import type { ChatRepository } from "../store/repository.ts";
+import type { ChatRow, MemberRow, MessageRow } from "../store/collections.ts";
+import { maxMembersForReceipts, type Batch, type Message, type SyncPosition, type Receipt, type SyncAnswer } from "../contract.ts";
+import { isVoid, isVisible } from "../policy.ts";
+import { presentMembership, presentMessage, presentOwn, presentReceipt, presentShared } from "../present.ts";
 import { viewsOf } from "./views.ts";
-import type { CallContext } from "./work.ts";
+import type { CallContext } from "../context.ts";
 
 /** Changes of one chat an answer has at most. */
 const maxChangesPerChat = 200;

@@ -4,21 +4,21 @@
  * writes; a stale writer meets `Conflict`, reads again and judges again.
  */
 import type { Logger } from "moleculer";
-import type { Clock } from "../../core/clock.ts";
-import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../core/errors.ts";
-import type { Feed } from "../../core/feed/feed.ts";
-import { currentRequest, inRequest, type RequestContext } from "../../core/request-context.ts";
-import { histogram } from "../../core/metrics/declare.ts";
-import { refusalCounter } from "../../core/metrics/resources.ts";
-import { randomBackOff, commitWithRetry } from "../../core/store/commit-with-retry.ts";
-import { Duplicate, expect, type Database } from "../../core/store/store.ts";
-import type { ChatRepository } from "./chat.repository.ts";
-import { chats, messages, type ChatRow, type MemberRow, type MessageRow } from "./collections.ts";
-import { chatChannel, type ChatNote } from "./contract.ts";
-import { ChangeBatch } from "./draft.ts";
-import { notAMember, isVisible } from "./policy.ts";
-import { presentShared } from "./present.ts";
-import { headSnapshot, readSnapshot, type SnapshotReads } from "./scene.ts";
+import type { Clock } from "../../../core/clock.ts";
+import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../../core/errors.ts";
+import type { Feed } from "../../../core/feed/feed.ts";
+import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
+import { histogram } from "../../../core/metrics/declare.ts";
+import { refusalCounter } from "../../../core/metrics/resources.ts";
+import { randomBackOff, commitWithRetry } from "../../../core/store/commit-with-retry.ts";
+import { Duplicate, expect, type Database } from "../../../core/store/store.ts";
+import type { ChatRepository } from "../store/repository.ts";
+import { chats, messages, type ChatRow, type MemberRow, type MessageRow } from "../store/collections.ts";
+import { chatChannel, type ChatNote } from "../contract.ts";
+import { ChangeBatch } from "./batch.ts";
+import { notAMember, isVisible } from "../policy.ts";
+import { presentShared } from "../present.ts";
+import { headSnapshot, readSnapshot, type SnapshotReads } from "./snapshot.ts";
 
 /** One change, as data and a decision. */
 export interface Change<R> {

@@ -3,11 +3,11 @@
  * chat's row goes last, so whoever dies on the way is followed up, by any node.
  */
 import type { Logger } from "moleculer";
-import type { Clock } from "../../core/clock.ts";
-import { remove, type Database, type Operation } from "../../core/store/store.ts";
-import { releaseFile } from "./attachments.ts";
-import type { ChatRepository } from "./chat.repository.ts";
-import { chats, members, messages, reactions } from "./collections.ts";
+import type { Clock } from "../../../core/clock.ts";
+import { remove, type Database, type Operation } from "../../../core/store/store.ts";
+import { releaseFile } from "../files/references.ts";
+import type { ChatRepository } from "../store/repository.ts";
+import { chats, members, messages, reactions } from "../store/collections.ts";
 
 const purgeIntervalMs = 60_000;
 /** A group that has just ended stays until every gateway has looked and put its last member out, one that was cut off too. */

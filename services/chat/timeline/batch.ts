@@ -2,14 +2,14 @@
  * The working copy of a chat while a batch of changes is numbered: its head, its members and messages as they will be, what the
  * next commit will write, and what the feed will say of it. Pure: it reads nothing and writes nothing.
  */
-import { newId } from "../../core/ids.ts";
-import { storeTime, type Operation } from "../../core/store/store.ts";
-import { chats, members, messages, type ChatRow, type MemberRow, type MessageRow, type RelationRow } from "./collections.ts";
-import type { Batch, Message, Role, SharedChat, SystemNote } from "./contract.ts";
-import { isActive } from "./policy.ts";
-import { presentMembership, presentMessage } from "./present.ts";
-import type { ChatSnapshot } from "./scene.ts";
-import { TrackedRow } from "./working-row.ts";
+import { newId } from "../../../core/ids.ts";
+import { storeTime, type Operation } from "../../../core/store/store.ts";
+import { chats, members, messages, type ChatRow, type MemberRow, type MessageRow, type RelationRow } from "../store/collections.ts";
+import type { Batch, Message, Role, SharedChat, SystemNote } from "../contract.ts";
+import { isActive } from "../policy.ts";
+import { presentMembership, presentMessage } from "../present.ts";
+import type { ChatSnapshot } from "./snapshot.ts";
+import { TrackedRow } from "./tracked-row.ts";
 
 /** A new message's own fields: all but those that the draft fills in. */
 export type NewMessage = Omit<MessageRow, "_id" | "chatId" | "n" | "seq" | "authorId" | "createdAt" | "editedAt" | "deletedAt">;

@@ -1,15 +1,15 @@
 /** Making chats: rows in one commit that rests on how the people stand. */
-import { Forbidden, Invalid, NotFound } from "../../core/errors.ts";
-import { newId, pairKey } from "../../core/ids.ts";
-import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
-import { insert, storeTime, type Operation } from "../../core/store/store.ts";
-import { chats, members, type ChatRow, type MemberRow } from "./collections.ts";
-import type { Role } from "./contract.ts";
-import { ChangeBatch } from "./draft.ts";
-import { mayChat } from "./policy.ts";
-import { relationsOf } from "./relations.ts";
-import { headSnapshot } from "./scene.ts";
-import type { CallContext } from "./work.ts";
+import { Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
+import { newId, pairKey } from "../../../core/ids.ts";
+import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
+import { insert, storeTime, type Operation } from "../../../core/store/store.ts";
+import { chats, members, type ChatRow, type MemberRow } from "../store/collections.ts";
+import type { Role } from "../contract.ts";
+import { ChangeBatch } from "../timeline/batch.ts";
+import { mayChat } from "../policy.ts";
+import { relationsOf } from "./contact-relations.ts";
+import { headSnapshot } from "../timeline/snapshot.ts";
+import type { CallContext } from "../context.ts";
 
 /** A chat just made, with its first members. */
 export interface CreatedChat {

@@ -2,19 +2,19 @@
  * Reactions are rows, so that none is lost; a message carries what of them is shown. Those that come close together for one message
  * are one change of it: a message that a thousand people react to at once changes twice a second, not a thousand times.
  */
-import type { Clock } from "../../core/clock.ts";
-import { Conflict, Forbidden, Unavailable } from "../../core/errors.ts";
-import { newId } from "../../core/ids.ts";
-import { insert, remove, type Operation } from "../../core/store/store.ts";
-import { reactions, type MessageRow, type ReactionRow } from "./collections.ts";
-import type { Message, Reactions } from "./contract.ts";
-import type { ChangeBatch } from "./draft.ts";
-import { visibleMessage } from "./editing.ts";
-import { authorizePost, type ContactPolicy } from "./policy.ts";
-import { presentMessage } from "./present.ts";
-import { reactionKey, maxListedReactors, type ChatSnapshot } from "./scene.ts";
-import { expiry, type Change } from "./timeline.ts";
-import type { Timelines } from "./timelines.ts";
+import type { Clock } from "../../../core/clock.ts";
+import { Conflict, Forbidden, Unavailable } from "../../../core/errors.ts";
+import { newId } from "../../../core/ids.ts";
+import { insert, remove, type Operation } from "../../../core/store/store.ts";
+import { reactions, type MessageRow, type ReactionRow } from "../store/collections.ts";
+import type { Message, Reactions } from "../contract.ts";
+import type { ChangeBatch } from "../timeline/batch.ts";
+import { visibleMessage } from "./edit.ts";
+import { authorizePost, type ContactPolicy } from "../policy.ts";
+import { presentMessage } from "../present.ts";
+import { reactionKey, maxListedReactors, type ChatSnapshot } from "../timeline/snapshot.ts";
+import { expiry, type Change } from "../timeline/timeline.ts";
+import type { Timelines } from "../timeline/registry.ts";
 
 /** One person's reaction, put on a message or taken back. */
 interface ReactionChange {
