@@ -44,7 +44,7 @@ export function answers(): Answers {
       .getProperties()
       .map((property) => [property.name, schemas.of(checker.getTypeOfSymbol(property))]),
   );
-  return { routes, events, emitted, schemas: schemas.named() };
+  return { routes, clientEvents: events, serverEvents: emitted, schemas: schemas.named() };
 }
 
 function compilerOptions(): ts.CompilerOptions {

@@ -1,9 +1,9 @@
 /** The actions that clients can cause a call of, from the tables: a gateway is ready when their services are there. */
 import type { ActionRef } from "../../core/contract/contract.ts";
 import { routes } from "./http/routes/index.ts";
-import { events } from "./socket/events.ts";
+import { clientEvents } from "./socket/events.ts";
 
 export const calledActions: readonly ActionRef[] = [
   ...routes.flatMap(({ action, upload }) => [action, ...(upload?.authorize === undefined ? [] : [upload.authorize.action])]),
-  ...events.map(({ action }): ActionRef => action),
+  ...clientEvents.map(({ action }): ActionRef => action),
 ];

@@ -6,17 +6,17 @@ import { chat, type SendResult } from "../chat/contract.ts";
 
 const { props } = chat.send.params.messages.items;
 
-export const draftRules = { ...props, clientId: { ...props.clientId, optional: true } } as const;
-export type Draft = Infer<typeof draftRules>;
+export const messageInputRules = { ...props, clientId: { ...props.clientId, optional: true } } as const;
+export type MessageInput = Infer<typeof messageInputRules>;
 
 /** Without a clientId we make one up, so that a repeat inside the mesh can't store the message twice. */
-export const toStore = (draft: Draft) => ({ ...draft, clientId: draft.clientId ?? newId() });
+export const messageToSend = (input: MessageInput) => ({ ...input, clientId: input.clientId ?? newId() });
 
 /**
  * What became of a message, if it was stored.
  * @throws DomainError  why it was not
  */
-export function stored(sent: SendResult | undefined): Extract<SendResult, { ok: true }> {
+export function requireStored(sent: SendResult | undefined): Extract<SendResult, { ok: true }> {
   if (sent?.ok === true) return sent;
   const { code = "UNAVAILABLE", message = "Not stored, try again", retryAfterMs } = sent?.error ?? {};
   const known = Object.hasOwn(statusOf, code) ? (code as DomainErrorCode) : "INTERNAL";

@@ -18,25 +18,25 @@ import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/node/ports.ts";
 import { securityLog } from "../../core/security/log.ts";
 import { calledActions } from "./called-actions.ts";
-import { answerDocument, documentPaths } from "./docs/served.ts";
-import { addressing } from "./http/address.ts";
-import { answerError, noteOn, routeOf, type HttpRequest, type PathParams } from "./http/answer.ts";
-import { enter } from "./http/entry.ts";
+import { answerDocs, docsPaths } from "./docs/served.ts";
+import { addressResolver } from "./http/address.ts";
+import { answerError, tagSpan, routeName, type HttpRequest, type PathParams } from "./http/answer.ts";
+import { prepareRequest } from "./http/entry.ts";
 import { answerOperator, operatorPaths } from "./http/operators.ts";
 import { origins } from "./http/origins.ts";
-import { pipeline, type Surroundings } from "./http/pipeline.ts";
+import { pipeline, type GatewayContext } from "./http/pipeline.ts";
 import { routes } from "./http/routes/index.ts";
 import { close, listen, makeServer } from "./http/server.ts";
-import { clientOf, noteRefusal } from "./refusals.ts";
+import { clientOf, logRefusal } from "./refusals.ts";
 import { followSessions } from "./sessions.ts";
-import { identify } from "./socket/handshake.ts";
-import type { PersonSocket } from "./socket/person.ts";
+import { authenticateHandshake } from "./socket/handshake.ts";
+import type { UserSocket } from "./socket/person.ts";
 import { openSockets, socketSettings, type Sockets } from "./socket/sockets.ts";
 
 /** What the service keeps on `this`. */
-interface Gateway extends Service {
+interface GatewayService extends Service {
   server: Server;
-  around: Surroundings;
+  context: GatewayContext;
   /** moleculer-io's, and what we make of it. */
   io: SocketServer;
   sockets: Sockets;
@@ -48,36 +48,36 @@ interface Gateway extends Service {
 }
 interface Alias {
   readonly fullPath: string;
-  readonly handler: Handler;
+  readonly handler: RouteHandler;
 }
-type Handler = (this: Gateway, request: HttpRequest, response: ServerResponse) => Promise<void>;
+type RouteHandler = (this: GatewayService, request: HttpRequest, response: ServerResponse) => Promise<void>;
 
 /** What requests in flight get at the end: of the 2 s a terminal waits, or the 10 s a node has. */
 const finishWithinMs = { embedded: 1500, mesh: 5000 } as const;
 
-const tableAliases = routes.map((row): [string, Handler] => {
-  const run = pipeline(row);
+const tableAliases = routes.map((row): [string, RouteHandler] => {
+  const respond = pipeline(row);
   return [
     `${row.method} ${row.path}`,
     function (request, response) {
-      return run(this.around, request, response);
+      return respond(this.context, request, response);
     },
   ];
 });
-const operatorAliases = operatorPaths.map((path): [string, Handler] => [
+const operatorAliases = operatorPaths.map((path): [string, RouteHandler] => [
   `GET ${path}`,
   function (request, response) {
     return answerOperator(this.broker, request, response);
   },
 ]);
-const documentAliases = documentPaths.map((path): [string, Handler] => [
+const documentAliases = docsPaths.map((path): [string, RouteHandler] => [
   `GET ${path}`,
   function (request, response) {
-    return answerDocument(path, this.around, request, response);
+    return answerDocs(path, this.context, request, response);
   },
 ]);
 
-const gateway: ServiceSchema<object, object, object, Gateway> = {
+const gateway: ServiceSchema<object, object, object, GatewayService> = {
   name: "gateway",
   mixins: [ApiGateway, SocketIO as Partial<ServiceSchema>],
   settings: {
@@ -91,8 +91,8 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
   actions: { rest: false, listAliases: false, addRoute: false, removeRoute: false, call: false, broadcast: false, getClients: false },
   methods: {
     /** moleculer-io asks this of every handshake. */
-    async socketAuthorize(socket: PersonSocket) {
-      Object.assign(socket.data, await identify(this.around, socket));
+    async socketAuthorize(socket: UserSocket) {
+      Object.assign(socket.data, await authenticateHandshake(this.context, socket));
     },
     /** In place of moleculer-web's, which would reveal inner texts and run the request as an action. */
     httpHandler(request: HttpRequest, response: ServerResponse) {
@@ -102,13 +102,13 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
       const begin = { requestId: request.requestId, name: "HTTP", service: "gateway" };
       return beginRequest(this.broker, begin, async (span) => {
         try {
-          if (enter(this.around, request, response)) await this.route(request, response);
+          if (prepareRequest(this.context, request, response)) await this.route(request, response);
         } catch (error) {
-          const who = { userId: request.userId, client: clientOf(this.around, request) };
-          noteRefusal(this.around, who, routeOf(request), error);
+          const who = { userId: request.userId, client: clientOf(this.context, request) };
+          logRefusal(this.context, who, routeName(request), error);
           answerError(this.logger, request, response, error);
         }
-        if (span !== undefined) noteOn(span, request, response);
+        if (span !== undefined) tagSpan(span, request, response);
       });
     },
     route(request: HttpRequest, response: ServerResponse): Promise<void> {
@@ -134,7 +134,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
     this.server.keepAliveTimeout = config.KEEP_ALIVE_MS;
     addReadinessCheck(broker, "services called", servicesAvailable(broker, calledActions));
     try {
-      this.around = {
+      this.context = {
         limits,
         blobs,
         broker,
@@ -142,7 +142,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
         security: securityLog(broker),
         sessions: await followSessions({ broker, feed, clock, installation, jwtSecrets, log }),
         origins: origins(config),
-        addressOf: addressing(config.TRUST_PROXY),
+        addressOf: addressResolver(config.TRUST_PROXY),
         isSecure: config.PUBLIC_URL?.startsWith("https:") ?? false,
       };
       this.sockets = openSockets(this);
@@ -157,7 +157,7 @@ const gateway: ServiceSchema<object, object, object, Gateway> = {
     const { config } = portsOf(this.broker);
     await this.sockets.close();
     await close(this.server, config.mesh === undefined ? finishWithinMs.embedded : finishWithinMs.mesh);
-    this.around.sessions.stop();
+    this.context.sessions.stop();
   },
 };
 export default gateway;

@@ -4,16 +4,16 @@ import { codeOf, TooMany } from "../../core/errors.ts";
 import type { SecurityLog, SecurityActor } from "../../core/security/log.ts";
 import type { AddressOf } from "./http/address.ts";
 
-const longestDevice = 200;
+const maxDeviceLength = 200;
 
 /** Who is on the other end. */
 export const clientOf = ({ addressOf }: { readonly addressOf: AddressOf }, request: Parameters<AddressOf>[0]): ClientInfo => ({
-  device: String(request.headers["user-agent"] ?? "").slice(0, longestDevice),
+  device: String(request.headers["user-agent"] ?? "").slice(0, maxDeviceLength),
   address: addressOf(request),
 });
 
 /** @param request  what was asked for: a route's pattern, an event's name; never what a client can make up */
-export function noteRefusal({ security }: { readonly security: SecurityLog }, who: SecurityActor, request: string, error: unknown): void {
+export function logRefusal({ security }: { readonly security: SecurityLog }, who: SecurityActor, request: string, error: unknown): void {
   const code = codeOf(error);
   if (code === "FORBIDDEN") security.record("access_denied", who, { request });
   else if (code === "RATE_LIMITED")

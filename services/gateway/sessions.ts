@@ -13,7 +13,7 @@ import type { JwtSecrets } from "../../core/node/ports.ts";
 import { verifyToken } from "../../core/security/access-tokens.ts";
 import { auth, revocationsChannel, type Revocation } from "../auth/contract.ts";
 
-export interface Session {
+export interface VerifiedSession {
   /** As calls carry it. */
   readonly user: NonNullable<Meta["user"]>;
   /** The token's: a restore since then ended the session. */
@@ -27,9 +27,9 @@ export interface Sessions {
    * The live session of a token; undefined when it is bad, expired, revoked or of another era.
    * @throws Unavailable  it is not known yet which sessions are revoked, or what era it is
    */
-  check(token: string | undefined): Session | undefined;
+  check(token: string | undefined): VerifiedSession | undefined;
   /** Whether a session that was live has ended before its token. */
-  hasEnded(session: Session): boolean;
+  hasEnded(session: VerifiedSession): boolean;
   /** Whether `check` can answer: not in the first moments of a start, nor after this process stood still. */
   isReady(): boolean;
   /** Calls back for every session that ends before its token does. */
@@ -39,7 +39,7 @@ export interface Sessions {
   stop(): void;
 }
 
-interface Surroundings {
+interface FollowSessionsContext {
   readonly broker: ServiceBroker;
   readonly feed: Feed;
   readonly clock: Clock;
@@ -50,13 +50,13 @@ interface Surroundings {
 
 const pull = { everyMs: 10_000, slackMs: 15_000, firstRetryMs: 100 } as const;
 /** Without an answer for so long, too many revocations may have been missed to call this node ready. */
-const longestSilenceMs = 60_000;
+const maxSilenceMs = 60_000;
 /** Failures in a row from which on they are worth a line: at a start auth may come a moment later. */
-const tellFrom = 4;
+const warnFromFailure = 4;
 
 /** Follows the revocations; when it resolves, none that is announced from then on is missed. */
-export async function followSessions({ broker, feed, clock, installation, jwtSecrets, log }: Surroundings): Promise<Sessions> {
-  const verified = verifiedTokens(jwtSecrets, clock);
+export async function followSessions({ broker, feed, clock, installation, jwtSecrets, log }: FollowSessionsContext): Promise<Sessions> {
+  const verify = tokenVerifier(jwtSecrets, clock);
   const revoked = new Map<string, Revocation>();
   const listeners = new Set<(revocation: Revocation) => void>();
   let answeredAt: number | undefined;
@@ -65,57 +65,57 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
 
-  const hear = (revocation: Revocation) => {
+  const recordRevocation = (revocation: Revocation) => {
     if (revoked.has(revocation.sessionId)) return;
     revoked.set(revocation.sessionId, revocation);
     for (const listener of listeners) listener(revocation);
   };
 
-  const authAway = servicesAvailable(broker, [auth.revocations]);
+  const missingAuth = servicesAvailable(broker, [auth.revocations]);
   const pullAll = async () => {
-    const away = authAway();
-    if (away !== undefined) throw new Unavailable(away);
+    const missing = missingAuth();
+    if (missing !== undefined) throw new Unavailable(missing);
     let page = await call(broker, auth.revocations, { since: nextSince });
     const { at } = page;
-    page.revocations.forEach(hear);
+    page.revocations.forEach(recordRevocation);
     while (page.next !== undefined) {
       page = await call(broker, auth.revocations, { since: nextSince, cursor: page.next });
-      page.revocations.forEach(hear);
+      page.revocations.forEach(recordRevocation);
     }
     nextSince = at - pull.slackMs;
     answeredAt = performance.now();
     for (const { sessionId, expiresAt } of revoked.values()) if (expiresAt < at - pull.slackMs) revoked.delete(sessionId);
   };
 
-  const pullAndGoOn = async () => {
+  const pullAndReschedule = async () => {
     clearTimeout(timer);
     try {
       await pullAll();
       failures = 0;
     } catch (error) {
       failures++;
-      if (failures >= tellFrom && !isStopped)
+      if (failures >= warnFromFailure && !isStopped)
         log.warn(`Auth does not answer about revoked sessions (${(error as Error).message}), trying again`);
     }
     clearTimeout(timer);
-    const pauseMs = failures === 0 ? pull.everyMs : Math.min(pull.everyMs, pull.firstRetryMs * 2 ** (failures - 1));
-    if (!isStopped) timer = setTimeout(() => void pullAndGoOn(), pauseMs);
+    const delayMs = failures === 0 ? pull.everyMs : Math.min(pull.everyMs, pull.firstRetryMs * 2 ** (failures - 1));
+    if (!isStopped) timer = setTimeout(() => void pullAndReschedule(), delayMs);
   };
 
-  const subscription = await feed.subscribe([revocationsChannel], hear);
-  const stopHearingInterruptions = feed.onInterruption(() => void pullAndGoOn());
+  const subscription = await feed.subscribe([revocationsChannel], recordRevocation);
+  const stopListeningForInterruptions = feed.onInterruption(() => void pullAndReschedule());
   addReadinessCheck(broker, "sessions", () => {
     if (answeredAt === undefined) return "waiting for auth";
-    return performance.now() - answeredAt > longestSilenceMs ? "auth does not answer" : undefined;
+    return performance.now() - answeredAt > maxSilenceMs ? "auth does not answer" : undefined;
   });
-  void pullAndGoOn();
+  void pullAndReschedule();
 
-  const hasEnded = ({ user, era }: Session): boolean => era !== installation.era() || revoked.has(user.sessionId);
+  const hasEnded = ({ user, era }: VerifiedSession): boolean => era !== installation.era() || revoked.has(user.sessionId);
   return {
     check(token) {
       if (token === undefined) return undefined;
       if (answeredAt === undefined) throw new Unavailable("Starting, try again");
-      const session = verified(token);
+      const session = verify(token);
       return session === undefined || hasEnded(session) ? undefined : session;
     },
     hasEnded,
@@ -125,31 +125,31 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
     stop() {
       isStopped = true;
       clearTimeout(timer);
-      stopHearingInterruptions();
+      stopListeningForInterruptions();
       subscription.stop();
     },
   };
 }
 
-const mostVerified = 10_000;
+const maxCachedTokens = 10_000;
 
 /** Verifies tokens, each once: a signature costs more than the rest of a cached read. Only good tokens take room. */
-function verifiedTokens(secrets: JwtSecrets, clock: Clock): (token: string) => Session | undefined {
-  const known = new Map<string, Session>();
+function tokenVerifier(secrets: JwtSecrets, clock: Clock): (token: string) => VerifiedSession | undefined {
+  const cache = new Map<string, VerifiedSession>();
   return (token) => {
     const now = clock.now();
-    const held = known.get(token);
-    if (held !== undefined) {
-      if (held.expiresAt > now) return held;
-      known.delete(token);
+    const cached = cache.get(token);
+    if (cached !== undefined) {
+      if (cached.expiresAt > now) return cached;
+      cache.delete(token);
       return undefined;
     }
     const claims = verifyToken(token, secrets, now);
     if (claims === undefined) return undefined;
     const { userId: id, sessionId, era, expiresAt } = claims;
     const session = { user: Object.freeze({ id, sessionId }), era, expiresAt };
-    if (known.size >= mostVerified) known.delete(known.keys().next().value!);
-    known.set(token, session);
+    if (cache.size >= maxCachedTokens) cache.delete(cache.keys().next().value!);
+    cache.set(token, session);
     return session;
   };
 }

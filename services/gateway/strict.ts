@@ -16,28 +16,28 @@ export interface RuleError {
 
 // The same validator as between nodes, so that a rule means the same at both; but null is no way to leave something out.
 const validator = new Validators.Fastest({ considerNullAsAValue: true });
-const mostDetails = 20;
-const longestField = 100;
+const maxDetails = 20;
+const maxFieldLength = 100;
 
 /** Checks params and fills in their defaults, in place. @throws Invalid  with a line for each field that is wrong */
-export type Check = (params: object) => void;
+export type InputCheck = (params: object) => void;
 
-export function strictCheck(rules: Rules): Check {
+export function inputCheck(rules: Rules): InputCheck {
   const check = validator.compile({ ...strictRules(rules), $$strict: true }) as (params: object) => true | RuleError[];
   // The validator would take null for what has a default.
   const defaulted = Object.keys(rules).filter((key) => rules[key]!.default !== undefined);
   return (params) => {
-    const absent = defaulted.filter((key) => (params as Record<string, unknown>)[key] === null);
-    if (absent.length > 0)
-      throw invalid(absent.map((field) => ({ type: "required", field, message: `The '${field}' field must not be null.` })));
-    const outcome = outcomeOf(check, params);
-    if (outcome !== true) throw invalid(outcome);
+    const nulls = defaulted.filter((key) => (params as Record<string, unknown>)[key] === null);
+    if (nulls.length > 0)
+      throw invalidInput(nulls.map((field) => ({ type: "required", field, message: `The '${field}' field must not be null.` })));
+    const errors = ruleErrors(check, params);
+    if (errors !== true) throw invalidInput(errors);
     if (!isWellFormed(params)) throw new Invalid("Text must be well-formed Unicode");
   };
 }
 
 /** The validator puts what it refuses into its message, and that throws for values nested too deep or with a `toString` of their own. */
-function outcomeOf(check: (params: object) => true | RuleError[], params: object): true | RuleError[] {
+function ruleErrors(check: (params: object) => true | RuleError[], params: object): true | RuleError[] {
   try {
     return check(params);
   } catch {
@@ -54,20 +54,20 @@ function isWellFormed(value: unknown): boolean {
 }
 
 /** The error that names every field that is wrong, each with the first thing that is. */
-export function invalid(errors: readonly RuleError[]): Invalid {
+export function invalidInput(errors: readonly RuleError[]): Invalid {
   const all = errors.flatMap(fieldErrors);
-  const details = [...new Map(all.toReversed().map((detail) => [detail.field, detail])).values()].reverse().slice(0, mostDetails);
+  const details = [...new Map(all.toReversed().map((detail) => [detail.field, detail])).values()].reverse().slice(0, maxDetails);
   const [first] = details;
   if (first === undefined) return new Invalid("Not valid");
   return new Invalid(first.message.includes(first.field) ? first.message : `${first.field} ${first.message}`, details);
 }
 
 function fieldErrors({ type, field = "", message = "is not valid", actual }: RuleError): FieldError[] {
-  if (type !== "objectStrict") return [{ field: field.slice(0, longestField), message }];
+  if (type !== "objectStrict") return [{ field: field.slice(0, maxFieldLength), message }];
   const prefix = field === "" ? "" : `${field}.`;
   return String(actual)
     .split(", ")
-    .map((key) => `${prefix}${key}`.slice(0, longestField))
+    .map((key) => `${prefix}${key}`.slice(0, maxFieldLength))
     .map((key) => ({ field: key, message: `The '${key}' field is not known.` }));
 }
 

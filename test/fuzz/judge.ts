@@ -1,5 +1,5 @@
 /** What may be wrong with an answer, over HTTP and over a socket. */
-import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
+import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import type { Ack, Answer, Received } from "../support/person.ts";
 import type { DocumentedHttp, DocumentedSockets } from "../support/documented.ts";
@@ -75,7 +75,7 @@ export function judgeAck(
 const ownedIds = ["chatId", "messageId", "requestId"];
 
 /** Whether this role is never to succeed there: without a session, or with another person's ids. */
-function mayNot({ security, parameters = [], requestBody }: Operation, name: string, role: Role): boolean {
+function mayNot({ security, parameters = [], requestBody }: OpenApiOperation, name: string, role: Role): boolean {
   if (role === "nobody") return security.length > 0 && security.every((one) => Object.keys(one).length > 0);
   if (role === "user") return false;
   const inBody = JSON.stringify(requestBody ?? {});

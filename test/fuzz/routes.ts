@@ -1,5 +1,5 @@
 /** The wrong calls of a documented route: in its path, query, body and form, and in what every route has: method, headers, credential. */
-import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
+import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import type { Parameter } from "../../services/gateway/docs/requests.ts";
 import type { Cast, Role } from "./cast.ts";
@@ -28,7 +28,7 @@ export const fieldsOf = (schema: JsonSchema | undefined, cast: Cast, path: strin
     Object.entries((schema?.["properties"] ?? {}) as Record<string, JsonSchema>).map(([name, one]) => [name, cast.right(name, one, path)]),
   );
 
-function rightOf(name: string, operation: Operation, cast: Cast): Right {
+function rightOf(name: string, operation: OpenApiOperation, cast: Cast): Right {
   const [method, path] = name.split(" ") as [string, string];
   const { parameters = [] } = operation;
   const content = operation.requestBody?.["content"] as Record<string, { schema: JsonSchema }> | undefined;
@@ -52,7 +52,7 @@ function rightOf(name: string, operation: Operation, cast: Cast): Right {
 }
 
 /** So many wrong calls of one route in one role. */
-export function routeCalls(name: string, operation: Operation, cast: Cast, role: Role, count: number, chance: Chance): Call[] {
+export function routeCalls(name: string, operation: OpenApiOperation, cast: Cast, role: Role, count: number, chance: Chance): Call[] {
   const right = rightOf(name, operation, cast);
   const takesBody = right.jsonSchema !== undefined || right.formSchema !== undefined;
   const plain = callOf(right, "nothing", {});

@@ -2,7 +2,7 @@
 import { roles, type Role } from "./cast.ts";
 import { routeCalls } from "./routes.ts";
 import type { Round } from "./round.ts";
-import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
+import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 
 const actEvery = 25;
 
@@ -31,7 +31,7 @@ export async function walkRoutes(round: Round): Promise<void> {
   }
 }
 
-async function walkRoute(round: Round, name: string, operation: Operation, role: Role): Promise<void> {
+async function walkRoute(round: Round, name: string, operation: OpenApiOperation, role: Role): Promise<void> {
   const { each } = round.settings;
   let cast = await round.cast();
   const callsOf = () => routeCalls(name, operation, cast, role, each, round.chance(name, role));

@@ -13,10 +13,10 @@ import { newId } from "../../core/ids.ts";
 import { processRegistry } from "../../core/metrics/declare.ts";
 import { Forbidden, Unavailable } from "../../core/errors.ts";
 import type { ContactRequest } from "../../services/request/contract.ts";
-import { Live } from "../../services/gateway/socket/live.ts";
-import { look } from "../../services/gateway/socket/look.ts";
-import type { PersonSocket } from "../../services/gateway/socket/person.ts";
-import { Told } from "../../services/gateway/socket/told.ts";
+import { LiveDelivery } from "../../services/gateway/socket/live.ts";
+import { pollMissedChanges } from "../../services/gateway/socket/look.ts";
+import type { UserSocket } from "../../services/gateway/socket/person.ts";
+import { KnownMemberships } from "../../services/gateway/socket/told.ts";
 import { eventually } from "../support/eventually.ts";
 import { openListeners, type Heard, type Listeners } from "../support/listeners.ts";
 import { seeded } from "../support/seeded.ts";
@@ -189,20 +189,27 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
   const chats = chatIds.map((chatId) => new StoredChat(chatId, people.slice(0, 2)));
   const { feed, heal } = badFeed(random);
   const service = chatService(chats, random);
-  const live = new Live(service.broker, listeners.io, feed, silent);
-  const devices: { userId: string; socket: PersonSocket; device: Device }[] = [];
+  const live = new LiveDelivery(service.broker, listeners.io, feed, silent);
+  const devices: { userId: string; socket: UserSocket; device: Device }[] = [];
 
   const arrive = async (userId: string) => {
     const { server, heard } = await listeners.listener();
-    const socket = server as PersonSocket;
+    const socket = server as UserSocket;
     const session = { user: { id: userId, sessionId: "s" }, expiresAt: Infinity };
-    Object.assign(socket.data, { session, client: {}, isSubscribed: false, told: new Told(), unheard: new Set(), held: undefined });
-    socket.on("disconnecting", () => live.remove(socket));
-    live.add(socket);
+    Object.assign(socket.data, {
+      session,
+      client: {},
+      isSubscribed: false,
+      told: new KnownMemberships(),
+      unheard: new Set(),
+      held: undefined,
+    });
+    socket.on("disconnecting", () => live.removeSocket(socket));
+    live.addSocket(socket);
     const device = new Device(heard);
     for (;;) {
       try {
-        const { data, afterwards } = await live.subscribe(socket, { since: {} });
+        const { data, onAcknowledged: afterwards } = await live.subscribe(socket, { since: {} });
         // What was heard before the answer came before it; the answer is the beginning.
         socket.emit("error", "answered");
         await eventually("the answer has come", () => heard.at(-1)?.event === "error");
@@ -251,12 +258,12 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
   for (let step = 0; step < 1500; step++) {
     act(pick(chats));
     if (random() < 0.5) await turn();
-    if (step % 50 === 25) await look(service.broker, live, silent, 0).catch(() => undefined);
+    if (step % 50 === 25) await pollMissedChanges(service.broker, live, silent, 0).catch(() => undefined);
     if (step % 100 === 75) await arrive(pick(people));
   }
   heal();
   service.heal();
-  await look(service.broker, live, silent, 0);
+  await pollMissedChanges(service.broker, live, silent, 0);
 
   const views = () =>
     devices.map(({ userId, device }) => {
@@ -287,13 +294,20 @@ test("what only a newer release knows is dropped and counted, and what follows i
   const chat = new StoredChat(chatIds[0], ["a"]);
   const service = chatService([chat], () => 0.5);
   service.heal();
-  const live = new Live(service.broker, listeners.io, feed, silent);
+  const live = new LiveDelivery(service.broker, listeners.io, feed, silent);
   const { server, heard } = await listeners.listener();
-  const socket = server as PersonSocket;
+  const socket = server as UserSocket;
   const session = { user: { id: "a", sessionId: "s" }, expiresAt: Infinity };
-  Object.assign(socket.data, { session, client: {}, isSubscribed: false, told: new Told(), unheard: new Set(), held: undefined });
-  live.add(socket);
-  const { afterwards } = await live.subscribe(socket, { since: {} });
+  Object.assign(socket.data, {
+    session,
+    client: {},
+    isSubscribed: false,
+    told: new KnownMemberships(),
+    unheard: new Set(),
+    held: undefined,
+  });
+  live.addSocket(socket);
+  const { onAcknowledged: afterwards } = await live.subscribe(socket, { since: {} });
   afterwards?.();
 
   const [user, room] = [userChannel("a"), chatChannel(chat.chatId)] as readonly Channel[];

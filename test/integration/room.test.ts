@@ -38,10 +38,10 @@ function openRoom(chat: StoredChat, memberCount = 2): Opened {
     log: { error: (error: unknown) => process.emitWarning(String(error)) },
     fetchChanges: (_, since) => Promise.resolve(chat.since(since)),
     raiseDelivered: (_, raised) => Promise.resolve(marks.push(raised)),
-    onPutOut: (socket, left) => socket.emit("chatRemoved", { chatId: left.chatId }),
+    onUnsubscribed: (socket, left) => socket.emit("chatRemoved", { chatId: left.chatId }),
     onEmpty: () => (isClosed = true),
   });
-  const release = room.hold();
+  const release = room.retain();
   const { seq, n } = chat;
   room.begin({ chatId, seq, n, memberCount });
   return { room, marks, release, closed: () => isClosed };
@@ -74,11 +74,11 @@ describe("a room", () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const { server, heard } = await listener();
-    room.attach(server, member("a"), start);
+    room.subscribe(server, member("a"), start);
     const [first, , third] = commits(chat, 3, () => chat.send());
-    room.hear(first!);
-    room.hear(third!);
-    room.hear(first!);
+    room.onNote(first!);
+    room.onNote(third!);
+    room.onNote(first!);
     await hears(heard, 3);
     expect(news(heard)).toEqual([1, 2, 3]);
   });
@@ -88,7 +88,7 @@ describe("a room", () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const early = await listener();
-    room.attach(early.server, member("a"), start);
+    room.subscribe(early.server, member("a"), start);
     const late: { listener: Listener; from: number }[] = [];
     const places: { seq: number; n: number }[] = [];
     const delayed: BatchNote[] = [];
@@ -101,22 +101,22 @@ describe("a room", () => {
       });
       places.push({ seq: chat.seq, n: chat.n });
       const luck = random();
-      if (luck < 0.6) room.hear(batch);
+      if (luck < 0.6) room.onNote(batch);
       else if (luck < 0.75) delayed.push(batch);
-      if (luck > 0.95) room.hear(batch);
-      if (random() < 0.1) for (const old of delayed.splice(0)) room.hear(old);
+      if (luck > 0.95) room.onNote(batch);
+      if (random() < 0.1) for (const old of delayed.splice(0)) room.onNote(old);
       if (step % 80 === 40) {
         // One answer read just now, one read a while ago.
         for (const behind of [0, 7]) {
           const place = places.at(-1 - behind)!;
           const joining = await listener();
           late.push({ listener: joining, from: place.n });
-          room.attach(joining.server, member(`late-${step}-${behind}`), place);
+          room.subscribe(joining.server, member(`late-${step}-${behind}`), place);
         }
       }
       if (random() < 0.2) await new Promise((resolve) => setImmediate(resolve));
     }
-    room.reach(chat.seq, "poll");
+    room.fetchUpTo(chat.seq, "poll");
 
     await eventually("the early one has all", () => news(early.heard).length >= chat.n);
     expect(news(early.heard)).toEqual([...new Set(news(early.heard))]);
@@ -133,14 +133,14 @@ describe("a room", () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const ears = await listener();
-    room.attach(ears.server, member("a"), start);
+    room.subscribe(ears.server, member("a"), start);
     commits(chat, 6, () => chat.send());
-    room.reach(chat.seq, "poll");
+    room.fetchUpTo(chat.seq, "poll");
     // The announced change comes with the first page; what is beyond it is another one.
     commits(chat, 6, () => chat.send());
     await hears(ears.heard, 12);
     chat.commit(() => chat.edit(3));
-    room.hear(chat.commit(() => chat.edit(8)));
+    room.onNote(chat.commit(() => chat.edit(8)));
     await hears(ears.heard, 14);
     expect(told(ears.heard)).toEqual([...upTo(12).map((n) => `receiveMessage ${n}`), "messageChanged 3", "messageChanged 8"]);
   });
@@ -150,14 +150,14 @@ describe("a room", () => {
     const { room } = openRoom(chat);
     const ears = await listener();
     const first = chat.commit(() => chat.send());
-    room.attach(ears.server, member("a"), { seq: 1, n: 1 });
+    room.subscribe(ears.server, member("a"), { seq: 1, n: 1 });
     const others = chat.commit(() => {
       chat.send();
       chat.send();
       chat.edit(2);
       chat.edit(1);
     });
-    room.hear({ ...others, prevSeq: 0, changedMessages: [...first.changedMessages, ...others.changedMessages] });
+    room.onNote({ ...others, prevSeq: 0, changedMessages: [...first.changedMessages, ...others.changedMessages] });
     await hears(ears.heard, 4);
     await settled(ears);
     expect(told(ears.heard)).toEqual(["receiveMessage 2", "receiveMessage 3", "messageChanged 2", "messageChanged 1"]);
@@ -167,13 +167,13 @@ describe("a room", () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const [behind, further] = [await listener(), await listener()];
-    room.attach(behind.server, member("a"), start);
+    room.subscribe(behind.server, member("a"), start);
     commits(chat, 4, () => chat.send());
-    room.attach(further.server, member("b"), { seq: 4, n: 4 });
+    room.subscribe(further.server, member("b"), { seq: 4, n: 4 });
     // Message 3 is on the second page now: the first one reaches beyond where the socket was.
     commits(chat, 4, () => chat.send());
     chat.commit(() => chat.edit(3));
-    room.reach(chat.seq, "poll");
+    room.fetchUpTo(chat.seq, "poll");
     await hears(behind.heard, 8);
     await hears(further.heard, 5);
     expect(told(behind.heard)).toEqual([1, 2, 4, 5, 6, 7, 8, 3].map((n) => `receiveMessage ${n}`));
@@ -185,10 +185,10 @@ describe("a room", () => {
     chat.commit(() => upTo(3).forEach(() => chat.send()));
     const { room } = openRoom(chat);
     const [old, young] = [await listener(), await listener()];
-    room.attach(old.server, member("a"), { seq: 3, n: 3 });
-    room.attach(young.server, member("b", 3, 4), { seq: 3, n: 3 });
-    room.hear(chat.commit(() => chat.edit(2)));
-    room.hear(chat.commit(() => chat.send()));
+    room.subscribe(old.server, member("a"), { seq: 3, n: 3 });
+    room.subscribe(young.server, member("b", 3, 4), { seq: 3, n: 3 });
+    room.onNote(chat.commit(() => chat.edit(2)));
+    room.onNote(chat.commit(() => chat.send()));
     await hears(old.heard, 2);
     await hears(young.heard, 1);
     expect(messages(old.heard).map(({ data }) => data.n)).toEqual([2, 4]);
@@ -200,16 +200,16 @@ describe("a room", () => {
     const { room } = openRoom(chat);
     const [stays, leaves] = [await listener(), await listener()];
     const here = { seq: chat.seq, n: chat.n };
-    room.attach(stays.server, chat.membership("a")!, here);
-    room.attach(leaves.server, chat.membership("b")!, here);
-    room.hear(chat.commit(() => chat.send())); // 3
+    room.subscribe(stays.server, chat.membership("a")!, here);
+    room.subscribe(leaves.server, chat.membership("b")!, here);
+    room.onNote(chat.commit(() => chat.send())); // 3
     chat.commit(() => chat.remove("b")); // 4, lost by the feed
-    room.hear(chat.commit(() => chat.send())); // 5
+    room.onNote(chat.commit(() => chat.send())); // 5
     await hears(stays.heard, 4);
     await hears(leaves.heard, 2);
     expect(told(leaves.heard)).toEqual(["receiveMessage 3", "chatRemoved"]);
     expect(told(stays.heard)).toEqual(["receiveMessage 3", "receiveMessage 4", "receiveMessage 5", "chatChanged"]);
-    room.hear(chat.commit(() => chat.send()));
+    room.onNote(chat.commit(() => chat.send()));
     await hears(stays.heard, 5);
     await settled(leaves);
     expect(leaves.heard).toHaveLength(2);
@@ -220,12 +220,12 @@ describe("a room", () => {
     const { room } = openRoom(chat);
     const gone = await listener();
     const [membership, here] = [chat.membership("b")!, { seq: chat.seq, n: chat.n }];
-    room.hear(chat.commit(() => chat.send()));
-    room.hear(chat.commit(() => chat.remove("b")));
-    room.attach(gone.server, membership, here);
+    room.onNote(chat.commit(() => chat.send()));
+    room.onNote(chat.commit(() => chat.remove("b")));
+    room.subscribe(gone.server, membership, here);
     await hears(gone.heard, 2);
     expect(told(gone.heard)).toEqual(["receiveMessage 3", "chatRemoved"]);
-    room.hear(chat.commit(() => chat.send()));
+    room.onNote(chat.commit(() => chat.send()));
     expect(room.has(gone.server)).toBe(false);
   });
 
@@ -236,20 +236,20 @@ describe("a room", () => {
       const { room } = openRoom(chat);
       const ears = await listener();
       const [membership, here] = [chat.membership("b")!, { seq: chat.seq, n: chat.n }];
-      if (when === "seated") room.attach(ears.server, membership, here);
+      if (when === "seated") room.subscribe(ears.server, membership, here);
       chat.commit(() => chat.send());
       chat.commit(() => chat.remove("b"));
       // More than a page, so that the first one does not reach the return.
       commits(chat, 12, () => chat.send());
       const returned = chat.commit(() => chat.add("b"));
-      if (when === "seated") room.hear(returned);
-      else room.hear({ ...chat.since(0), kind: "batch" });
-      if (when !== "seated") room.attach(ears.server, membership, here);
-      room.reach(chat.seq, "poll");
+      if (when === "seated") room.onNote(returned);
+      else room.onNote({ ...chat.since(0), kind: "batch" });
+      if (when !== "seated") room.subscribe(ears.server, membership, here);
+      room.fetchUpTo(chat.seq, "poll");
       await hears(ears.heard, 1);
       const again = chat.membership("b")!;
-      room.attach(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
-      room.hear(chat.commit(() => chat.send()));
+      room.subscribe(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
+      room.onNote(chat.commit(() => chat.send()));
       await eventually("it hears the newest", () => news(ears.heard).includes(chat.n));
       await settled(ears);
       expect(told(ears.heard)).toEqual(["chatRemoved", `receiveMessage ${chat.n - 1}`, `receiveMessage ${chat.n}`]);
@@ -263,10 +263,10 @@ describe("a room", () => {
     const removed = chat.commit(() => chat.remove("b"));
     const returned = chat.commit(() => chat.add("b"));
     const again = chat.membership("b")!;
-    room.attach(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
-    room.hear(removed);
-    room.hear(returned);
-    room.hear(chat.commit(() => chat.send()));
+    room.subscribe(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
+    room.onNote(removed);
+    room.onNote(returned);
+    room.onNote(chat.commit(() => chat.send()));
     await hears(ears.heard, 2);
     await settled(ears);
     expect(told(ears.heard)).toEqual(["receiveMessage 4", "receiveMessage 5"]);
@@ -276,13 +276,13 @@ describe("a room", () => {
     const chat = new StoredChat(chatId, ["a"]);
     const { room } = openRoom(chat);
     const [old, young, further] = [await listener(), await listener(), await listener()];
-    room.attach(old.server, chat.membership("a")!, { seq: 1, n: 1 });
+    room.subscribe(old.server, chat.membership("a")!, { seq: 1, n: 1 });
     const added = chat.commit(() => chat.add("b"));
-    room.attach(young.server, chat.membership("b")!, { seq: 1, n: 1 });
+    room.subscribe(young.server, chat.membership("b")!, { seq: 1, n: 1 });
     // Its answer was read after the change that the room hears only now.
-    room.attach(further.server, chat.membership("a")!, { seq: 2, n: 2 });
-    room.hear(added);
-    room.hear(chat.commit(() => chat.rename()));
+    room.subscribe(further.server, chat.membership("a")!, { seq: 2, n: 2 });
+    room.onNote(added);
+    room.onNote(chat.commit(() => chat.rename()));
     await hears(old.heard, 4);
     await hears(young.heard, 3);
     await hears(further.heard, 2);
@@ -295,13 +295,13 @@ describe("a room", () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room } = openRoom(chat);
     const [stays, leaves] = [await listener(), await listener()];
-    room.attach(stays.server, chat.membership("a")!, { seq: 2, n: 2 });
-    room.attach(leaves.server, chat.membership("b")!, { seq: 2, n: 2 });
+    room.subscribe(stays.server, chat.membership("a")!, { seq: 2, n: 2 });
+    room.subscribe(leaves.server, chat.membership("b")!, { seq: 2, n: 2 });
     chat.commit(() => chat.rename());
     commits(chat, 8, () => chat.send());
     chat.commit(() => chat.remove("b"));
     commits(chat, 8, () => chat.send());
-    room.reach(chat.seq, "poll");
+    room.fetchUpTo(chat.seq, "poll");
     await hears(stays.heard, chat.n - 2 + 1);
     await settled(leaves);
     expect(told(stays.heard).filter((one) => one === "chatChanged")).toHaveLength(1);
@@ -313,7 +313,7 @@ describe("a room", () => {
     const chat = new StoredChat(chatId, ["a"]);
     const { room, release, closed } = openRoom(chat);
     const ears = await listener();
-    room.attach(ears.server, chat.membership("a")!, { seq: 1, n: 1 });
+    room.subscribe(ears.server, chat.membership("a")!, { seq: 1, n: 1 });
     release();
     room.end();
     await hears(ears.heard, 1);
@@ -326,9 +326,9 @@ describe("a room", () => {
     const { room, release, closed } = openRoom(chat);
     const ears = await listener();
     chat.commit(() => chat.send());
-    room.attach(ears.server, chat.membership("a")!, { seq: 2, n: 2 });
+    room.subscribe(ears.server, chat.membership("a")!, { seq: 2, n: 2 });
     release();
-    room.detach(ears.server);
+    room.unsubscribe(ears.server);
     await eventually("the room is closed", closed);
   });
 
@@ -336,9 +336,9 @@ describe("a room", () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const ears = await listener();
-    room.attach(ears.server, member("a"), start);
+    room.subscribe(ears.server, member("a"), start);
     const batches = commits(chat, 2000, () => chat.send());
-    for (const batch of batches.slice(1)) room.hear(batch);
+    for (const batch of batches.slice(1)) room.onNote(batch);
     await eventually("it has all", () => news(ears.heard).length >= chat.n);
     expect(news(ears.heard)).toEqual(upTo(chat.n));
   });
@@ -348,11 +348,11 @@ describe("what has no place in the sequence", () => {
   test("a receipt that was told before a socket was seated is told to it then, unless its answer said so", async () => {
     const { room } = openRoom(new StoredChat(chatId));
     const [first, second, third] = [await listener(), await listener(), await listener()];
-    room.attach(first.server, member("a"), start);
-    room.hear({ kind: "receipts", receipts: [{ userId: "b", deliveredN: 5, readN: 2 }] });
-    room.attach(second.server, member("b"), start, [{ userId: "b", deliveredN: 5, readN: 1 }]);
-    room.attach(third.server, member("c"), start, [{ userId: "b", deliveredN: 5, readN: 2 }]);
-    room.hear({ kind: "receipts", receipts: [{ userId: "a", deliveredN: 5, readN: 0 }] });
+    room.subscribe(first.server, member("a"), start);
+    room.onNote({ kind: "receipts", receipts: [{ userId: "b", deliveredN: 5, readN: 2 }] });
+    room.subscribe(second.server, member("b"), start, [{ userId: "b", deliveredN: 5, readN: 1 }]);
+    room.subscribe(third.server, member("c"), start, [{ userId: "b", deliveredN: 5, readN: 2 }]);
+    room.onNote({ kind: "receipts", receipts: [{ userId: "a", deliveredN: 5, readN: 0 }] });
     const toldTo = ({ heard }: Listener) => heard.map(({ data }) => [data.userId, data.deliveredN, data.readN]);
     await eventually("all heard the last", () => [first, second, third].every((one) => toldTo(one).at(-1)?.[0] === "a"));
     const [ofB, ofA] = [
@@ -365,9 +365,9 @@ describe("what has no place in the sequence", () => {
   test("receipts are told when a mark rises, and not again", async () => {
     const { room } = openRoom(new StoredChat(chatId));
     const ears = await listener();
-    room.attach(ears.server, member("a"), start);
+    room.subscribe(ears.server, member("a"), start);
     const receipts = (...marks: [userId: string, deliveredN: number, readN: number][]) =>
-      room.hear({ kind: "receipts", receipts: marks.map(([userId, deliveredN, readN]) => ({ userId, deliveredN, readN })) });
+      room.onNote({ kind: "receipts", receipts: marks.map(([userId, deliveredN, readN]) => ({ userId, deliveredN, readN })) });
     receipts(["b", 5, 2], ["c", 1, 0]);
     receipts(["b", 4, 2]);
     receipts(["b", 4, 4], ["c", 1, 0]);
@@ -384,13 +384,13 @@ describe("what has no place in the sequence", () => {
     const { room } = openRoom(chat);
     const [a, b] = [await listener(), await listener()];
     const here = { seq: chat.seq, n: chat.n };
-    room.attach(a.server, chat.membership("a")!, here);
-    room.attach(b.server, chat.membership("b")!, here);
+    room.subscribe(a.server, chat.membership("a")!, here);
+    room.subscribe(b.server, chat.membership("b")!, here);
     await settled(b);
-    for (const userId of ["b", "b", "c"]) room.hear({ kind: "typing", userId, isTyping: true });
-    room.hear(chat.commit(() => chat.send("b")));
-    room.hear({ kind: "typing", userId: "b", isTyping: false });
-    room.hear(chat.commit(() => chat.remove("c")));
+    for (const userId of ["b", "b", "c"]) room.onNote({ kind: "typing", userId, isTyping: true });
+    room.onNote(chat.commit(() => chat.send("b")));
+    room.onNote({ kind: "typing", userId: "b", isTyping: false });
+    room.onNote(chat.commit(() => chat.remove("c")));
     await settled(a);
     await settled(b);
     const typing = ({ heard }: Listener) =>
@@ -409,9 +409,9 @@ describe("delivered marks", () => {
     const { room, marks } = openRoom(chat);
     const [a, b] = [await listener(), await listener()];
     const here = { seq: chat.seq, n: chat.n };
-    room.attach(a.server, chat.membership("a")!, here, delivered("a", chat.n));
-    room.attach(b.server, chat.membership("b")!, here, delivered("b", chat.n));
-    for (const batch of commits(chat, 200, () => chat.send("a"))) room.hear(batch);
+    room.subscribe(a.server, chat.membership("a")!, here, delivered("a", chat.n));
+    room.subscribe(b.server, chat.membership("b")!, here, delivered("b", chat.n));
+    for (const batch of commits(chat, 200, () => chat.send("a"))) room.onNote(batch);
     await eventually("b's mark is raised", () => raised(marks, "b") === chat.n);
     expect(marks.length).toBeLessThanOrEqual(2);
   });
@@ -420,11 +420,11 @@ describe("delivered marks", () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room, marks, release } = openRoom(chat);
     const a = await listener();
-    room.attach(a.server, chat.membership("a")!, { seq: chat.seq, n: chat.n }, delivered("a", chat.n));
+    room.subscribe(a.server, chat.membership("a")!, { seq: chat.seq, n: chat.n }, delivered("a", chat.n));
     release();
-    for (const batch of commits(chat, 20, () => chat.send("a"))) room.hear(batch);
+    for (const batch of commits(chat, 20, () => chat.send("a"))) room.onNote(batch);
     await hears(a.heard, 20);
-    room.detach(a.server); // what is left to tell is told now
+    room.unsubscribe(a.server); // what is left to tell is told now
     expect(marks).toEqual([]);
   });
 
@@ -432,13 +432,13 @@ describe("delivered marks", () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room, marks, release, closed } = openRoom(chat);
     const b = await listener();
-    room.attach(b.server, chat.membership("b")!, { seq: chat.seq, n: chat.n }, delivered("b", chat.n));
+    room.subscribe(b.server, chat.membership("b")!, { seq: chat.seq, n: chat.n }, delivered("b", chat.n));
     release();
-    room.hear(chat.commit(() => chat.send("a")));
+    room.onNote(chat.commit(() => chat.send("a")));
     await hears(b.heard, 1);
-    room.hear({ kind: "receipts", receipts: [{ userId: "b", deliveredN: chat.n, readN: 0 }] });
-    room.hear(chat.commit(() => chat.send("a")));
-    room.detach(b.server);
+    room.onNote({ kind: "receipts", receipts: [{ userId: "b", deliveredN: chat.n, readN: 0 }] });
+    room.onNote(chat.commit(() => chat.send("a")));
+    room.unsubscribe(b.server);
     expect(closed()).toBe(true);
     expect(marks).toEqual([{ b: chat.n }]);
   });
@@ -450,11 +450,11 @@ describe("delivered marks", () => {
     );
     const { room, marks, release } = openRoom(chat, 21);
     const ears = await listener();
-    room.attach(ears.server, chat.membership("member 1")!, { seq: chat.seq, n: chat.n });
+    room.subscribe(ears.server, chat.membership("member 1")!, { seq: chat.seq, n: chat.n });
     release();
-    room.hear(chat.commit(() => chat.send()));
+    room.onNote(chat.commit(() => chat.send()));
     await hears(ears.heard, 1);
-    room.detach(ears.server);
+    room.unsubscribe(ears.server);
     expect(marks).toEqual([]);
   });
 });

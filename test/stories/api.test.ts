@@ -5,11 +5,11 @@ import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { readAnswers } from "../../services/gateway/docs/answers.ts";
 import { asyncApi } from "../../services/gateway/docs/asyncapi.ts";
-import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
+import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 import { openApi } from "../../services/gateway/docs/openapi.ts";
 import { routes } from "../../services/gateway/http/routes/index.ts";
-import { emitted } from "../../services/gateway/socket/emitted.ts";
-import { events } from "../../services/gateway/socket/events.ts";
+import { serverEvents } from "../../services/gateway/socket/emitted.ts";
+import { clientEvents } from "../../services/gateway/socket/events.ts";
 import { causes, clientExamples, scene, type Scene } from "../support/api-events.ts";
 import { formOf, otherSettings, unproducible, walks, walksElsewhere, type Walking } from "../support/api-walks.ts";
 import { DocumentedHttp, DocumentedSockets, type Request } from "../support/documented.ts";
@@ -21,7 +21,7 @@ import { story } from "../support/story.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 const httpDocument = openApi(routes, readAnswers(), version);
-const socketDocument = asyncApi(events, emitted, readAnswers(), version);
+const socketDocument = asyncApi(clientEvents, serverEvents, readAnswers(), version);
 const http = new DocumentedHttp(httpDocument);
 const sockets = new DocumentedSockets(socketDocument);
 
@@ -156,7 +156,7 @@ story("The API's documents", (world) => {
 });
 
 /** Something that no route knows, where the route would look for it. */
-function unknownInput(name: string, { requestBody }: Operation): Request {
+function unknownInput(name: string, { requestBody }: OpenApiOperation): Request {
   if (/^(GET|DELETE)/.test(name)) return { query: "?surprise=1" };
   const takesJson = requestBody === undefined || "application/json" in (requestBody["content"] as object);
   return { body: takesJson ? { surprise: 1 } : formOf({ surprise: "1", file: new Blob(["bytes"]) }) };

@@ -4,7 +4,7 @@
  */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { AsyncApi } from "../../services/gateway/docs/asyncapi.ts";
-import type { Operation } from "../../services/gateway/docs/fixed-paths.ts";
+import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import type { OpenApi } from "../../services/gateway/docs/openapi.ts";
 import { ask, type Ack, type Answer, type Person } from "./person.ts";
@@ -40,7 +40,7 @@ const referring = (schema: JsonSchema): unknown => JSON.parse(JSON.stringify(sch
 
 /** HTTP, by operation: `POST /chat/messages`. */
 export class DocumentedHttp {
-  readonly operations: ReadonlyMap<string, Operation>;
+  readonly operations: ReadonlyMap<string, OpenApiOperation>;
   private readonly check: (schema: JsonSchema) => Check;
   private readonly seen = new Set<string>();
 
@@ -80,7 +80,7 @@ export class DocumentedHttp {
     if (answer.status < 300) this.checkRequest(name, operation, body);
   }
 
-  private checkRequest(name: string, { requestBody }: Operation, body: unknown): void {
+  private checkRequest(name: string, { requestBody }: OpenApiOperation, body: unknown): void {
     const schema = (requestBody?.["content"] as Record<string, { schema: JsonSchema }> | undefined)?.["application/json"]?.schema;
     const isJson = typeof body === "object" && body !== null && Object.getPrototypeOf(body) === Object.prototype;
     if (schema !== undefined && isJson) this.check(schema)(`the body of ${name}`, body);

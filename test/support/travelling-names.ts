@@ -11,8 +11,8 @@ import { declarations } from "../../core/metrics/declare.ts";
 import { rabbitNames as queueNames } from "../../core/queue/rabbit-topology.ts";
 import { loadDeclarations } from "../../scripts/generate/metrics-table.ts";
 import { followers } from "../../services/followers.ts";
-import { emitted } from "../../services/gateway/socket/emitted.ts";
-import { events } from "../../services/gateway/socket/events.ts";
+import { serverEvents } from "../../services/gateway/socket/emitted.ts";
+import { clientEvents } from "../../services/gateway/socket/events.ts";
 import { glob } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Mesh } from "./mesh.ts";
@@ -60,8 +60,8 @@ export async function declaredNames(): Promise<Names> {
     indexes,
     metrics,
     queues,
-    "client events": events.map(({ event }) => event),
-    "server events": Object.keys(emitted),
+    "client events": clientEvents.map(({ event }) => event),
+    "server events": Object.keys(serverEvents),
   });
 }
 

@@ -4,7 +4,7 @@ import { Outbox, type Outgoing } from "../../client/outbox.ts";
 import { ParleyError, refusal } from "../../client/errors.ts";
 import type { Message } from "../../client/index.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
-import { Sends } from "../../services/gateway/socket/sends.ts";
+import { SendQueue } from "../../services/gateway/socket/sends.ts";
 import { chatId, me, message } from "../support/client-chat.ts";
 import { seeded } from "../support/seeded.ts";
 
@@ -132,7 +132,7 @@ function serverWith(random: () => number) {
     return message({ n: stored.indexOf(clientId) + 1, senderId: me, clientId });
   };
   const socket = () =>
-    new Sends(async (batch) => {
+    new SendQueue(async (batch) => {
       for (let i = Math.floor(random() * 5); i > 0; i--) await Promise.resolve();
       if (random() < 0.1) throw new Unavailable("away", 2);
       return batch.map(({ clientId }) => ({ ok: true, message: store(clientId), stored: true }));

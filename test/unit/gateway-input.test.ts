@@ -3,9 +3,9 @@ import { describe, expect, test } from "@jest/globals";
 import { Invalid } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { id } from "../../core/contract/rules.ts";
-import { stored, toStore } from "../../services/gateway/draft.ts";
+import { requireStored, messageToSend } from "../../services/gateway/draft.ts";
 import { parseQuery } from "../../services/gateway/http/query.ts";
-import { strictCheck } from "../../services/gateway/strict.ts";
+import { inputCheck } from "../../services/gateway/strict.ts";
 
 /** The fields that are complained of. */
 const wrongIn = (check: () => void): string[] => {
@@ -28,7 +28,7 @@ describe("strict params", () => {
     all: { type: "array", optional: true, items: { type: "object", props: { n: { type: "number" } } } },
     seen: { type: "record", optional: true, key: id, value: { type: "number" } },
   } as const;
-  const check = strictCheck(rules);
+  const check = inputCheck(rules);
   const wrong = (params: object) => wrongIn(() => check(params));
 
   test("are trimmed, converted and completed in place", () => {
@@ -47,7 +47,7 @@ describe("strict params", () => {
     expect(wrong({ name: "Ada", constructor: 1 })).toEqual(["constructor"]);
   });
   test("take null only where a rule says so, also where there is a default", () => {
-    const check = strictCheck({ since: { type: "record", key: { type: "string" }, value: { type: "number" }, default: {} } });
+    const check = inputCheck({ since: { type: "record", key: { type: "string" }, value: { type: "number" }, default: {} } });
     const params = {};
     check(params);
     expect(params).toEqual({ since: {} });
@@ -81,13 +81,15 @@ describe("a query", () => {
 describe("a message to send", () => {
   test("gets a clientId of its own when it brings none", () => {
     const draft = { text: "hi" };
-    expect(toStore({ ...draft, clientId: "mine" })).toEqual({ text: "hi", clientId: "mine" });
-    expect(toStore(draft).clientId).not.toBe(toStore(draft).clientId);
+    expect(messageToSend({ ...draft, clientId: "mine" })).toEqual({ text: "hi", clientId: "mine" });
+    expect(messageToSend(draft).clientId).not.toBe(messageToSend(draft).clientId);
   });
   test("that was not stored is the error that chat names", () => {
     const refused = { ok: false, error: { code: "FORBIDDEN", message: "Not a member" } } as const;
-    expect(() => stored(refused)).toThrow(expect.objectContaining({ type: "FORBIDDEN", code: 403, message: "Not a member" }));
-    expect(() => stored({ ok: false, error: { code: "ODD", message: "inner" } })).toThrow(expect.objectContaining({ type: "INTERNAL" }));
-    expect(() => stored(undefined)).toThrow(expect.objectContaining({ type: "UNAVAILABLE" }));
+    expect(() => requireStored(refused)).toThrow(expect.objectContaining({ type: "FORBIDDEN", code: 403, message: "Not a member" }));
+    expect(() => requireStored({ ok: false, error: { code: "ODD", message: "inner" } })).toThrow(
+      expect.objectContaining({ type: "INTERNAL" }),
+    );
+    expect(() => requireStored(undefined)).toThrow(expect.objectContaining({ type: "UNAVAILABLE" }));
   });
 });

@@ -5,8 +5,8 @@ import { newId } from "../../core/ids.ts";
 import { id } from "../../core/contract/rules.ts";
 import type { AdmittedFile } from "../../services/media/contract.ts";
 import { routes } from "../../services/gateway/http/routes/index.ts";
-import { actionInput, publicRules, row, type Row } from "../../services/gateway/http/table.ts";
-import { events } from "../../services/gateway/socket/events.ts";
+import { actionInput, publicRules, row, type RouteRow } from "../../services/gateway/http/table.ts";
+import { clientEvents } from "../../services/gateway/socket/events.ts";
 
 const shelf = contract("shelf", {
   put: {
@@ -56,7 +56,7 @@ describe("a route", () => {
     "%s passes on a param that its action gains",
     (_, route) => {
       const added = { type: "string", optional: true } as const;
-      const grown: Row = { ...route, action: { ...route.action, params: { ...(route.action.params as object), added } } };
+      const grown: RouteRow = { ...route, action: { ...route.action, params: { ...(route.action.params as object), added } } };
       expect(publicRules(grown)).toEqual({ ...publicRules(route), added });
       const taken = { file: {} as AdmittedFile, sha256: "" };
       expect(actionInput(grown, { added: "new" }, taken)).toMatchObject({ added: "new" });
@@ -67,7 +67,10 @@ describe("a route", () => {
 /** What `sendMessage` makes itself: one call sends the messages of several events. */
 const sets: Readonly<Record<string, readonly string[]>> = { sendMessage: ["messages"] };
 
-test.each(events.map((row) => [row.event, row] as const))("the event %s takes all params of its action", (event, { action, rules }) => {
-  const params = Object.keys(action.params as object).filter((name) => sets[event]?.includes(name) !== true);
-  expect(Object.keys(rules as object)).toEqual(expect.arrayContaining(params));
-});
+test.each(clientEvents.map((row) => [row.event, row] as const))(
+  "the event %s takes all params of its action",
+  (event, { action, rules }) => {
+    const params = Object.keys(action.params as object).filter((name) => sets[event]?.includes(name) !== true);
+    expect(Object.keys(rules as object)).toEqual(expect.arrayContaining(params));
+  },
+);

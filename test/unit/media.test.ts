@@ -2,8 +2,8 @@
 import { Readable } from "node:stream";
 import { describe, expect, test } from "@jest/globals";
 import { dispositionOf } from "../../services/gateway/http/disposition.ts";
-import { cutDataUri, dataUriBytes, placeholder } from "../../services/gateway/http/data-uri.ts";
-import { isKnown } from "../../services/gateway/http/etag.ts";
+import { extractDataUri, dataUriBytes, placeholder } from "../../services/gateway/http/data-uri.ts";
+import { matchesEtag } from "../../services/gateway/http/etag.ts";
 import { rangeOf } from "../../services/gateway/http/ranges.ts";
 import { renamed, safeName } from "../../services/media/names.ts";
 import { typeOf, typeOfUnknown } from "../../services/media/types.ts";
@@ -84,8 +84,8 @@ describe("a range", () => {
 });
 
 test("a client holds a version when it names it", () => {
-  for (const header of ["*", '"a"', 'W/"a"', '"b", "a"']) expect(isKnown(header, '"a"')).toBe(true);
-  for (const header of [undefined, "", '"b"', "a"]) expect(isKnown(header, '"a"')).toBe(false);
+  for (const header of ["*", '"a"', 'W/"a"', '"b", "a"']) expect(matchesEtag(header, '"a"')).toBe(true);
+  for (const header of [undefined, "", '"b"', "a"]) expect(matchesEtag(header, '"a"')).toBe(false);
 });
 
 test("a data URI is bytes in base64, and nothing else", () => {
@@ -100,7 +100,7 @@ test("a data URI is bytes in base64, and nothing else", () => {
 
 test("the longest data URI is cut out of a JSON text, whatever stands around it, and nothing where there is none", () => {
   const cut = (json: string) => {
-    const { rest, literal } = cutDataUri(Buffer.from(json))!;
+    const { rest, literal } = extractDataUri(Buffer.from(json))!;
     return { rest: JSON.parse(rest.toString()) as unknown, literal: JSON.parse(literal) as unknown };
   };
   const json = (uri: string) => `{ "about": "data: é \\"data:", "picture" : ${uri}, "age": 3 }`;
@@ -108,5 +108,5 @@ test("the longest data URI is cut out of a JSON text, whatever stands around it,
   expect(cut(json('"data:image/png;base64,QUJDREVGRw=="'))).toEqual({ rest, literal: "data:image/png;base64,QUJDREVGRw==" });
   // Some write a slash with a backslash before it.
   expect(cut(json('"DATA:image\\/png;base64,QUJDREV\\/"'))).toEqual({ rest, literal: "DATA:image/png;base64,QUJDREV/" });
-  for (const none of ["{}", '{"a":"x"}', '{"a":"data:never ending', ""]) expect(cutDataUri(Buffer.from(none))).toBeUndefined();
+  for (const none of ["{}", '{"a":"x"}', '{"a":"data:never ending', ""]) expect(extractDataUri(Buffer.from(none))).toBeUndefined();
 });

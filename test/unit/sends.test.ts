@@ -5,14 +5,14 @@ import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
 import type { Message, SendResult } from "../../services/chat/contract.ts";
-import { Sends, type Attempt } from "../../services/gateway/socket/sends.ts";
+import { SendQueue, type SendAttempt } from "../../services/gateway/socket/sends.ts";
 
 /** A chat that stores what it is called with, unless it is away. */
 function chatOf() {
   const calls: string[][] = [];
   const stored: string[] = [];
   let isAway = false;
-  const sends = new Sends(async (messages) => {
+  const sends = new SendQueue(async (messages) => {
     calls.push(messages.map(({ clientId }) => clientId));
     await new Promise((resolve) => setImmediate(resolve));
     if (isAway) throw new Unavailable();
@@ -21,7 +21,7 @@ function chatOf() {
       return { ok: true, message: {} as Message, stored: true };
     });
   });
-  const send = (clientId: string, more: Partial<Attempt> = {}) =>
+  const send = (clientId: string, more: Partial<SendAttempt> = {}) =>
     sends.send({ message: { text: clientId, clientId }, isRepeatable: true, ...more }).then(
       () => "stored",
       (error: unknown) => (error as { type: string }).type,

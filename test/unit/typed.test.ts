@@ -1,7 +1,7 @@
 /** What a client says at every key costs one call in a while. */
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { Forbidden } from "../../core/errors.ts";
-import { Typed } from "../../services/gateway/socket/typed.ts";
+import { TypingThrottle } from "../../services/gateway/socket/typed.ts";
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -12,9 +12,9 @@ afterEach(() => {
 
 function socket() {
   const calls: string[] = [];
-  const typed = new Typed();
+  const typed = new TypingThrottle();
   const says = (chatId: string, isTyping: boolean, refusal?: Error) =>
-    typed.say({ chatId, isTyping }, () => {
+    typed.report({ chatId, isTyping }, () => {
       calls.push(`${chatId} ${isTyping}`);
       return refusal === undefined ? Promise.resolve() : Promise.reject(refusal);
     });

@@ -12,9 +12,9 @@ export interface Answers {
   /** By method and path, as the table has them. */
   readonly routes: { readonly [route: string]: RouteAnswer };
   /** The acknowledgement's data, by event. */
-  readonly events: { readonly [event: string]: JsonSchema };
+  readonly clientEvents: { readonly [event: string]: JsonSchema };
   /** Payloads of what the server sends. */
-  readonly emitted: { readonly [event: string]: JsonSchema };
+  readonly serverEvents: { readonly [event: string]: JsonSchema };
   /** The named ones, which the others refer to as `#/components/schemas/<name>`. */
   readonly schemas: { readonly [name: string]: JsonSchema };
 }

@@ -4,47 +4,47 @@ import type { Rules } from "../../../core/contract/schema.ts";
 import type { Answers } from "./answers.ts";
 import { objectSchema, type JsonSchema } from "./json-schema.ts";
 import { requestIdSchemas } from "./responses.ts";
-import { credentials, sockets, tagline, title } from "./texts.ts";
+import { credentials, socketTexts, tagline, title } from "./texts.ts";
 
 /** An event that clients send. */
-interface ClientEvent {
+interface DocumentedClientEvent {
   readonly event: string;
   readonly summary: string;
   readonly rules: Rules;
 }
 /** Events that the server sends, by name. */
-interface ServerEvents {
+interface DocumentedServerEvents {
   readonly [event: string]: { readonly summary: string; readonly hearers: string };
 }
-interface Message {
+interface AsyncApiMessage {
   readonly name: string;
   readonly summary: string;
   readonly payload: JsonSchema;
 }
-interface Reference {
+interface AsyncApiReference {
   readonly $ref: string;
 }
 
 export interface AsyncApi {
   readonly asyncapi: string;
-  readonly channels: { readonly events: Channel; readonly acknowledgements: Channel };
-  readonly operations: { readonly [id: string]: Operation };
+  readonly channels: { readonly events: AsyncApiChannel; readonly acknowledgements: AsyncApiChannel };
+  readonly operations: { readonly [id: string]: AsyncApiOperation };
   readonly components: { readonly schemas: { readonly [name: string]: JsonSchema }; readonly securitySchemes: object };
   readonly [key: string]: unknown;
 }
-interface Channel {
+interface AsyncApiChannel {
   readonly address: string | null;
   readonly description: string;
-  readonly messages: { readonly [id: string]: Message };
+  readonly messages: { readonly [id: string]: AsyncApiMessage };
 }
-interface Operation {
+interface AsyncApiOperation {
   /** As the server sees it. */
   readonly action: "send" | "receive";
   readonly summary: string;
   readonly description?: string;
-  readonly channel: Reference;
-  readonly messages: readonly Reference[];
-  readonly reply?: { readonly channel: Reference; readonly messages: readonly Reference[] };
+  readonly channel: AsyncApiReference;
+  readonly messages: readonly AsyncApiReference[];
+  readonly reply?: { readonly channel: AsyncApiReference; readonly messages: readonly AsyncApiReference[] };
 }
 
 /** The error of a refused event. */
@@ -68,21 +68,26 @@ const acknowledgement = (ok: boolean, key: string, schema: JsonSchema): JsonSche
   additionalProperties: false,
 });
 
-const refused: Message = {
+const refused: AsyncApiMessage = {
   name: "refused",
   summary: "The event was refused, and nothing is changed",
   payload: acknowledgement(false, "error", { $ref: "#/components/schemas/SocketError" }),
 };
 
-const to = (...path: readonly string[]): Reference => ({ $ref: `#/${path.join("/")}` });
+const to = (...path: readonly string[]): AsyncApiReference => ({ $ref: `#/${path.join("/")}` });
 const channelRef = to("channels", "events");
 const replyRef = to("channels", "acknowledgements");
 
-export function asyncApi(clientEvents: readonly ClientEvent[], serverEvents: ServerEvents, answers: Answers, version: string): AsyncApi {
+export function asyncApi(
+  clientEvents: readonly DocumentedClientEvent[],
+  serverEvents: DocumentedServerEvents,
+  answers: Answers,
+  version: string,
+): AsyncApi {
   const sent = Object.entries(serverEvents);
   return {
     asyncapi: "3.0.0",
-    info: { title, version, description: [tagline, ...sockets, credentials].join("\n\n") },
+    info: { title, version, description: [tagline, ...socketTexts, credentials].join("\n\n") },
     servers: {
       parley: {
         host: "{host}",
@@ -102,7 +107,10 @@ export function asyncApi(clientEvents: readonly ClientEvent[], serverEvents: Ser
             `client.${event}`,
             { name: event, summary, payload: objectSchema(rules) },
           ]),
-          ...keyed(sent, ([event, { summary }]) => [`server.${event}`, { name: event, summary, payload: answers.emitted[event] ?? {} }]),
+          ...keyed(sent, ([event, { summary }]) => [
+            `server.${event}`,
+            { name: event, summary, payload: answers.serverEvents[event] ?? {} },
+          ]),
         },
       },
       acknowledgements: {
@@ -146,10 +154,10 @@ export function asyncApi(clientEvents: readonly ClientEvent[], serverEvents: Ser
   };
 }
 
-const accepted = ({ event, summary }: ClientEvent, { events }: Answers): Message => ({
+const accepted = ({ event, summary }: DocumentedClientEvent, { clientEvents }: Answers): AsyncApiMessage => ({
   name: `${event}.ok`,
   summary,
-  payload: acknowledgement(true, "data", events[event] ?? {}),
+  payload: acknowledgement(true, "data", clientEvents[event] ?? {}),
 });
 
 const keyed = <T, V>(list: readonly T[], entry: (one: T) => [string, V]): Record<string, V> => Object.fromEntries(list.map(entry));

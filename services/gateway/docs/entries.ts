@@ -1,14 +1,14 @@
 /** The page's entries: one for each operation, event and schema, closed until somebody wants to know. */
 import type { AsyncApi } from "./asyncapi.ts";
 import { parameterList, schemaId, schemaView } from "./fields.ts";
-import type { Operation } from "./fixed-paths.ts";
+import type { OpenApiOperation } from "./fixed-paths.ts";
 import { html, prose, type Html } from "./html.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import type { OpenApi } from "./openapi.ts";
-import type { Response } from "./responses.ts";
+import type { OpenApiResponse } from "./responses.ts";
 
 /** An entry, and its line in the contents. */
-export interface Entry {
+export interface PageEntry {
   readonly id: string;
   /** `post`, `get`, ..., or what else it is: the color and text of its badge. */
   readonly badge: string;
@@ -16,12 +16,12 @@ export interface Entry {
   readonly summary: string;
   readonly body: Html;
 }
-export interface Section {
+export interface PageSection {
   readonly title: string;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly PageEntry[];
 }
 
-export const entryView = ({ id, badge, name, summary, body }: Entry): Html => html`
+export const entryView = ({ id, badge, name, summary, body }: PageEntry): Html => html`
   <details class="entry" id="${id}" data-words="${`${badge} ${name} ${summary}`.toLowerCase()}">
     <summary>
       <span class="badge ${badge}">${badge}</span> <code class="name">${name}</code> <span class="about">${prose(summary)}</span>
@@ -31,7 +31,7 @@ export const entryView = ({ id, badge, name, summary, body }: Entry): Html => ht
 `;
 
 /** A section a tag of the document. */
-export function operationSections({ paths, tags }: OpenApi): Section[] {
+export function operationSections({ paths, tags }: OpenApi): PageSection[] {
   const all = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
   );
@@ -41,7 +41,7 @@ export function operationSections({ paths, tags }: OpenApi): Section[] {
   }));
 }
 
-function operationEntry({ method, path, operation }: { method: string; path: string; operation: Operation }): Entry {
+function operationEntry({ method, path, operation }: { method: string; path: string; operation: OpenApiOperation }): PageEntry {
   const { operationId, summary, security, parameters = [], requestBody, responses } = operation;
   return {
     id: operationId,
@@ -75,7 +75,7 @@ function requestView({ description, content }: JsonSchema): Html {
   )}`;
 }
 
-function responseView(status: string, { description, headers = {}, content = {} }: Response): Html {
+function responseView(status: string, { description, headers = {}, content = {} }: OpenApiResponse): Html {
   const isSuccess = Number(status) < 400;
   const schemas = isSuccess ? Object.entries(content).map(([type, { schema }]) => ({ type, schema })) : [];
   const lines = isSuccess ? Object.entries(headers) : [];
@@ -92,7 +92,7 @@ function responseView(status: string, { description, headers = {}, content = {} 
 }
 
 /** What clients send, and what they hear. */
-export function eventSections({ channels, operations }: AsyncApi): Section[] {
+export function eventSections({ channels, operations }: AsyncApi): PageSection[] {
   const { events, acknowledgements } = channels;
   const entries = Object.entries(operations).map(([id, { action, description = "" }]) => {
     const { name, summary, payload } = events.messages[id]!;
@@ -108,14 +108,14 @@ export function eventSections({ channels, operations }: AsyncApi): Section[] {
             ${schemaView(payload)}`;
     return { action, entry: { id, badge: action === "receive" ? "send" : "hear", name, summary, body } };
   });
-  const of = (wanted: "send" | "receive") => entries.filter(({ action }) => action === wanted).map(({ entry }) => entry);
+  const entriesFor = (wanted: "send" | "receive") => entries.filter(({ action }) => action === wanted).map(({ entry }) => entry);
   return [
-    { title: "Socket events to send", entries: of("receive") },
-    { title: "Socket events to hear", entries: of("send") },
+    { title: "Socket events to send", entries: entriesFor("receive") },
+    { title: "Socket events to hear", entries: entriesFor("send") },
   ];
 }
 
-export const schemaSection = (schemas: Readonly<Record<string, JsonSchema>>): Section => ({
+export const schemaSection = (schemas: Readonly<Record<string, JsonSchema>>): PageSection => ({
   title: "Schemas",
   entries: Object.entries(schemas).map(([name, schema]) => ({
     id: schemaId(name),

@@ -15,11 +15,11 @@ export const parameterList = (parameters: readonly Parameter[]): Html => html`
 /** All that a schema says, nested objects too. */
 export function schemaView(schema: JsonSchema): Html {
   const { description } = schema;
-  const told = typeof description === "string" ? html`<p>${prose(description)}</p>` : undefined;
-  if (schema["properties"] !== undefined) return html`${told}${fieldsOf(schema)}`;
-  return html`${told}
+  const introduction = typeof description === "string" ? html`<p>${prose(description)}</p>` : undefined;
+  if (schema["properties"] !== undefined) return html`${introduction}${fieldsOf(schema)}`;
+  return html`${introduction}
     <p class="whole">${typeOf(schema)} ${bounds(schema)}</p>
-    ${inner(schema)}`;
+    ${nestedFields(schema)}`;
 }
 
 function fieldsOf(schema: JsonSchema): Html {
@@ -37,35 +37,35 @@ function field(name: string, schema: JsonSchema, isRequired: boolean, place?: st
         <code>${name}</code> ${typeOf(schema)} ${place === undefined ? undefined : html`<span class="mark">${place}</span>`}
         ${isRequired ? undefined : html`<span class="mark">optional</span>`}
       </dt>
-      <dd>${typeof description === "string" ? prose(description) : undefined} ${bounds(schema)} ${inner(schema)}</dd>
+      <dd>${typeof description === "string" ? prose(description) : undefined} ${bounds(schema)} ${nestedFields(schema)}</dd>
     </div>
   `;
 }
 
 /** The fields of an object without a name, in a list or a map too. */
-function inner(schema: JsonSchema): Html | undefined {
+function nestedFields(schema: JsonSchema): Html | undefined {
   const { properties, items, additionalProperties, anyOf } = schema;
   if (properties !== undefined) return fieldsOf(schema);
-  if (isSchema(items)) return inner(items);
-  if (isSchema(additionalProperties)) return inner(additionalProperties);
-  if (Array.isArray(anyOf)) return html`${(anyOf as JsonSchema[]).map(inner)}`;
+  if (isSchema(items)) return nestedFields(items);
+  if (isSchema(additionalProperties)) return nestedFields(additionalProperties);
+  if (Array.isArray(anyOf)) return html`${(anyOf as JsonSchema[]).map(nestedFields)}`;
   return undefined;
 }
 
 /** A schema's type in words; a named one is a link. */
 function typeOf(schema: JsonSchema): Html {
-  return html`<span class="kind">${words(schema)}</span>`;
+  return html`<span class="kind">${typeText(schema)}</span>`;
 }
 
-function words(schema: JsonSchema): Html {
+function typeText(schema: JsonSchema): Html {
   const { $ref, type, enum: values, const: value, items, additionalProperties, anyOf } = schema;
   if (typeof $ref === "string") return linkTo($ref.slice($ref.lastIndexOf("/") + 1));
-  if (Array.isArray(anyOf)) return joined((anyOf as JsonSchema[]).map(words));
+  if (Array.isArray(anyOf)) return joined((anyOf as JsonSchema[]).map(typeText));
   if (Array.isArray(values)) return joined(values.map(literal));
   if (value !== undefined) return literal(value);
-  if (isSchema(items)) return html`list of ${words(items)}`;
-  if (isSchema(additionalProperties)) return html`map of ${words(additionalProperties)}`;
-  if (Array.isArray(type)) return joined((type as string[]).map((one) => words({ ...schema, type: one })));
+  if (isSchema(items)) return html`list of ${typeText(items)}`;
+  if (isSchema(additionalProperties)) return html`map of ${typeText(additionalProperties)}`;
+  if (Array.isArray(type)) return joined((type as string[]).map((one) => typeText({ ...schema, type: one })));
   if (schema["format"] === "date-time" && type === "string") return html`time`;
   if (schema["contentMediaType"] !== undefined) return html`bytes`;
   return html`${typeNames[type as string] ?? "anything"}`;

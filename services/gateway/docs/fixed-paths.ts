@@ -1,24 +1,27 @@
 /** The routes that are no actions: what operators ask, and the documents themselves. */
 import type { JsonSchema } from "./json-schema.ts";
 import type { Parameter } from "./requests.ts";
-import { errorResponse, type Response } from "./responses.ts";
+import { errorResponse, type OpenApiResponse } from "./responses.ts";
 
 /** An operation of OpenAPI, as far as we use it. */
-export interface Operation {
+export interface OpenApiOperation {
   readonly operationId: string;
   readonly tags: readonly string[];
   readonly summary: string;
   readonly security: readonly object[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: JsonSchema;
-  readonly responses: { readonly [status: string]: Response };
+  readonly responses: { readonly [status: string]: OpenApiResponse };
 }
 
-const told = (description: string, type: string, schema: JsonSchema): Response => ({ description, content: { [type]: { schema } } });
+const successResponse = (description: string, type: string, schema: JsonSchema): OpenApiResponse => ({
+  description,
+  content: { [type]: { schema } },
+});
 
 const oneOf = (...values: readonly string[]): JsonSchema => ({ type: "string", enum: values });
-const readiness = (description: string, status: string): Response =>
-  told(description, "application/json", {
+const readiness = (description: string, status: string): OpenApiResponse =>
+  successResponse(description, "application/json", {
     type: "object",
     properties: {
       status: oneOf(status),
@@ -29,9 +32,9 @@ const readiness = (description: string, status: string): Response =>
   });
 
 const internal = errorResponse("INTERNAL");
-const asked = { tags: ["operators"], security: [] };
-const read = { tags: ["documents"], security: [] };
-const document = (success: Response): Operation["responses"] => ({
+const operatorDefaults = { tags: ["operators"], security: [] };
+const documentDefaults = { tags: ["documents"], security: [] };
+const documentResponses = (success: OpenApiResponse): OpenApiOperation["responses"] => ({
   200: { ...success, headers: { ETag: { description: "The same until the server is another release.", schema: { type: "string" } } } },
   304: { description: "As `If-None-Match` has it." },
   429: errorResponse("RATE_LIMITED"),
@@ -39,13 +42,13 @@ const document = (success: Response): Operation["responses"] => ({
 });
 
 /** By path; all of them are GET, and need no session. */
-export const fixedPaths: { readonly [path: string]: Operation } = {
+export const fixedPaths: { readonly [path: string]: OpenApiOperation } = {
   "/health": {
-    ...asked,
+    ...operatorDefaults,
     operationId: "getHealth",
     summary: "Whether the process is up; for restarts",
     responses: {
-      200: told("It is.", "application/json", {
+      200: successResponse("It is.", "application/json", {
         type: "object",
         properties: { status: oneOf("up") },
         required: ["status"],
@@ -55,7 +58,7 @@ export const fixedPaths: { readonly [path: string]: Operation } = {
     },
   },
   "/ready": {
-    ...asked,
+    ...operatorDefaults,
     operationId: "getReady",
     summary: "Whether this node can serve; for balancers",
     responses: {
@@ -65,31 +68,31 @@ export const fixedPaths: { readonly [path: string]: Operation } = {
     },
   },
   "/metrics": {
-    ...asked,
+    ...operatorDefaults,
     operationId: "getMetrics",
     summary: "Prometheus text. Only embedded, and to the same machine; nodes of a mesh answer on their admin port",
     responses: {
-      200: told("The metrics.", "text/plain", { type: "string" }),
+      200: successResponse("The metrics.", "text/plain", { type: "string" }),
       404: errorResponse("NOT_FOUND", "Not from here."),
       500: internal,
     },
   },
   "/openapi.json": {
-    ...read,
+    ...documentDefaults,
     operationId: "getOpenapiJson",
     summary: "This document: the HTTP API, as OpenAPI 3.1",
-    responses: document(told("The document.", "application/json", { type: "object", additionalProperties: true })),
+    responses: documentResponses(successResponse("The document.", "application/json", { type: "object", additionalProperties: true })),
   },
   "/asyncapi.json": {
-    ...read,
+    ...documentDefaults,
     operationId: "getAsyncapiJson",
     summary: "The socket API, as AsyncAPI 3.0",
-    responses: document(told("The document.", "application/json", { type: "object", additionalProperties: true })),
+    responses: documentResponses(successResponse("The document.", "application/json", { type: "object", additionalProperties: true })),
   },
   "/docs": {
-    ...read,
+    ...documentDefaults,
     operationId: "getDocs",
     summary: "Both, to be read by people",
-    responses: document(told("The page.", "text/html", { type: "string" })),
+    responses: documentResponses(successResponse("The page.", "text/html", { type: "string" })),
   },
 };

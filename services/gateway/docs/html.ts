@@ -2,21 +2,21 @@
 export interface Html {
   readonly markup: string;
 }
-type Part = string | number | Html | undefined | readonly Part[];
+type HtmlValue = string | number | Html | undefined | readonly HtmlValue[];
 
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!);
 
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return { markup: String.raw({ raw: strings }, ...parts.map(markupOf)) };
+export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  return { markup: String.raw({ raw: strings }, ...values.map(markupOf)) };
 }
 
-function markupOf(part: Part): string {
-  if (part === undefined) return "";
-  if (typeof part === "string" || typeof part === "number") return escaped(String(part));
-  return isList(part) ? part.map(markupOf).join("") : part.markup;
+function markupOf(value: HtmlValue): string {
+  if (value === undefined) return "";
+  if (typeof value === "string" || typeof value === "number") return escaped(String(value));
+  return isList(value) ? value.map(markupOf).join("") : value.markup;
 }
-const isList = (part: Html | readonly Part[]): part is readonly Part[] => Array.isArray(part);
+const isList = (value: Html | readonly HtmlValue[]): value is readonly HtmlValue[] => Array.isArray(value);
 
 /** Prose, with backticks around code. */
 export const prose = (text: string): Html =>

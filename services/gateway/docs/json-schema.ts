@@ -10,10 +10,10 @@ export interface JsonSchema {
 }
 
 type RuleOf<T extends Rule["type"]> = Extract<Rule, { type: T }>;
-type Mapping = { readonly [T in Rule["type"]]: (rule: RuleOf<T>) => JsonSchema };
+type SchemaByRuleType = { readonly [T in Rule["type"]]: (rule: RuleOf<T>) => JsonSchema };
 
 /** What each type of rule says; what all of them may say is added by `ruleSchema`. */
-const mapping: Mapping = {
+const schemaByRuleType: SchemaByRuleType = {
   string: ({ enum: values, min, max, length, pattern, messages }) =>
     defined({
       type: "string",
@@ -35,7 +35,7 @@ const mapping: Mapping = {
 
 /** A rule as a schema. */
 export function ruleSchema(rule: Rule): JsonSchema {
-  const schema = (mapping[rule.type] as (rule: Rule) => JsonSchema)(rule);
+  const schema = (schemaByRuleType[rule.type] as (rule: Rule) => JsonSchema)(rule);
   const whole = { ...schema, ...defined({ default: rule.default, description: rule.description ?? schema["description"] }) };
   return rule.nullable === true ? orNull(whole) : whole;
 }

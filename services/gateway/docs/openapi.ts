@@ -1,23 +1,23 @@
 /** The HTTP API as an OpenAPI 3.1 document, made from the table of routes: what the server does is what it says. */
-import type { Row } from "../http/table.ts";
+import type { RouteRow } from "../http/table.ts";
 import type { Answers, RouteAnswer } from "./answers.ts";
-import { fixedPaths, type Operation } from "./fixed-paths.ts";
+import { fixedPaths, type OpenApiOperation } from "./fixed-paths.ts";
 import type { JsonSchema } from "./json-schema.ts";
-import { taken } from "./requests.ts";
+import { operationInput } from "./requests.ts";
 import { errorSchema, responses } from "./responses.ts";
-import { rules, tagline, tagTitles, title } from "./texts.ts";
+import { generalRules, tagline, tagTitles, title } from "./texts.ts";
 
 export interface OpenApi {
   readonly openapi: string;
   readonly tags: readonly { readonly name: string; readonly description: string }[];
-  readonly paths: { readonly [path: string]: { readonly [method: string]: Operation } };
+  readonly paths: { readonly [path: string]: { readonly [method: string]: OpenApiOperation } };
   readonly components: { readonly schemas: { readonly [name: string]: JsonSchema }; readonly securitySchemes: object };
   readonly [key: string]: unknown;
 }
 
-export function openApi(rows: readonly Row[], answers: Answers, version: string): OpenApi {
-  const paths: Record<string, Record<string, Operation>> = {};
-  const add = (method: string, path: string, operation: Operation) => {
+export function openApi(rows: readonly RouteRow[], answers: Answers, version: string): OpenApi {
+  const paths: Record<string, Record<string, OpenApiOperation>> = {};
+  const add = (method: string, path: string, operation: OpenApiOperation) => {
     (paths[path] ??= {})[method] = operation;
   };
   for (const row of rows) add(row.method.toLowerCase(), templated(row.path), operationOf(row, answerOf(row, answers)));
@@ -26,7 +26,7 @@ export function openApi(rows: readonly Row[], answers: Answers, version: string)
   return {
     openapi: "3.1.0",
     jsonSchemaDialect: "https://json-schema.org/draft/2020-12/schema",
-    info: { title, version, summary: tagline, description: rules.map(({ name, text }) => `**${name}.** ${text}`).join("\n\n") },
+    info: { title, version, summary: tagline, description: generalRules.map(({ name, text }) => `**${name}.** ${text}`).join("\n\n") },
     servers: [{ url: "/" }],
     tags: tags.map((name) => ({ name, description: tagTitles[name] ?? name })),
     paths,
@@ -44,20 +44,20 @@ export function openApi(rows: readonly Row[], answers: Answers, version: string)
 export const templated = (path: string): string => path.replace(/:(\w+)/g, "{$1}");
 
 /** A row newer than the generated file is no reason not to start; a test tells. */
-const answerOf = ({ method, path }: Row, { routes }: Answers): RouteAnswer => routes[`${method} ${path}`] ?? { statuses: [200] };
+const answerOf = ({ method, path }: RouteRow, { routes }: Answers): RouteAnswer => routes[`${method} ${path}`] ?? { statuses: [200] };
 
-function operationOf(row: Row, answer: RouteAnswer): Operation {
+function operationOf(row: RouteRow, answer: RouteAnswer): OpenApiOperation {
   return {
     operationId: `${row.method.toLowerCase()}${row.path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
     tags: [row.path.split("/")[1]!],
     summary: row.summary ?? row.action.summary,
     security: securityOf(row),
-    ...taken(row),
+    ...operationInput(row),
     responses: responses(row, answer),
   };
 }
 
-function securityOf({ action, isSessionOptional }: Row): readonly object[] {
+function securityOf({ action, isSessionOptional }: RouteRow): readonly object[] {
   if (action.access === "public") return [];
   return [{ bearer: [] }, { cookie: [] }, ...(isSessionOptional === true ? [{}] : [])];
 }

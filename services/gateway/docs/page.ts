@@ -1,16 +1,16 @@
 /** The API as a page for people: what holds everywhere, every route, every event, every schema. No script is needed to read it. */
 import type { AsyncApi } from "./asyncapi.ts";
-import { entryView, eventSections, operationSections, schemaSection, type Section } from "./entries.ts";
+import { entryView, eventSections, operationSections, schemaSection, type PageSection } from "./entries.ts";
 import { html, prose, type Html } from "./html.ts";
 import type { OpenApi } from "./openapi.ts";
-import { rules, sockets, tagline, title } from "./texts.ts";
+import { generalRules, socketTexts, tagline, title } from "./texts.ts";
 
-interface Part extends Section {
+interface LinkedSection extends PageSection {
   readonly id: string;
 }
 
-export function page(http: OpenApi, socket: AsyncApi, version: string): string {
-  const parts: readonly Part[] = [
+export function renderPage(http: OpenApi, socket: AsyncApi, version: string): string {
+  const sections: readonly LinkedSection[] = [
     ...operationSections(http),
     ...eventSections(socket),
     schemaSection({ ...http.components.schemas, ...socket.components.schemas }),
@@ -38,13 +38,13 @@ export function page(http: OpenApi, socket: AsyncApi, version: string): string {
               <details open>
                 <summary>Contents</summary>
                 <a href="#top">Overview</a>
-                ${parts.map(contents)}
+                ${sections.map(contents)}
               </details>
             </nav>
             <main id="top">
               ${overview}
               <p id="nothing" hidden>Nothing here has these words.</p>
-              ${parts.map(partView)}
+              ${sections.map(sectionView)}
             </main>
           </div>
         </body>
@@ -56,7 +56,7 @@ export function page(http: OpenApi, socket: AsyncApi, version: string): string {
 /** A path may go on in the next line after a slash. */
 const breakable = (path: string): Html => html`${path.split("/").map((piece, i) => (i === 0 ? piece : html`/<wbr />${piece}`))}`;
 
-const contents = ({ id, title, entries }: Part): Html => html`
+const contents = ({ id, title, entries }: LinkedSection): Html => html`
   <section data-of="${id}">
     <a class="group" href="#${id}">${title}</a>
     <ul>
@@ -71,7 +71,7 @@ const contents = ({ id, title, entries }: Part): Html => html`
   </section>
 `;
 
-const partView = ({ id, title, entries }: Part): Html => html`
+const sectionView = ({ id, title, entries }: LinkedSection): Html => html`
   <section class="part" id="${id}">
     <h2>${title}</h2>
     ${entries.map(entryView)}
@@ -94,7 +94,7 @@ const overview = html`
     <pre><code>${quickStart}</code></pre>
     <h2>What holds everywhere</h2>
     <dl class="rules">
-      ${rules.map(
+      ${generalRules.map(
         ({ name, text }) => html`
           <div>
             <dt>${name}</dt>
@@ -104,6 +104,6 @@ const overview = html`
       )}
     </dl>
     <h2>Sockets</h2>
-    ${sockets.map((text) => html`<p>${prose(text)}</p>`)}
+    ${socketTexts.map((text) => html`<p>${prose(text)}</p>`)}
   </section>
 `;

@@ -1,6 +1,6 @@
 /** What a route takes, as OpenAPI says it: parameters in the path and the query, and bodies, also those that bring a file. */
 import type { Rule, Rules } from "../../../core/contract/schema.ts";
-import { publicRules, type Row, type Upload } from "../http/table.ts";
+import { publicRules, type RouteRow, type Upload } from "../http/table.ts";
 import { mayBeLeftOut, objectSchema, ruleSchema, type JsonSchema } from "./json-schema.ts";
 
 /** A parameter of OpenAPI, as far as we use it. */
@@ -12,14 +12,14 @@ export interface Parameter {
   readonly schema: JsonSchema;
 }
 
-export interface Taken {
+export interface OperationInput {
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: JsonSchema;
 }
 
-export const takesBody = ({ method }: Row): boolean => method !== "GET" && method !== "DELETE";
+export const takesBody = ({ method }: RouteRow): boolean => method !== "GET" && method !== "DELETE";
 
-export function taken(row: Row): Taken {
+export function operationInput(row: RouteRow): OperationInput {
   const all: readonly [string, Rule][] = Object.entries(publicRules(row));
   const isInPath = ([name]: readonly [string, Rule]) => row.path.split("/").includes(`:${name}`);
   const others = all.filter((param) => !isInPath(param));
@@ -44,11 +44,11 @@ function parameter(place: Parameter["in"], name: string, rule: Rule): Parameter 
   };
 }
 
-function bodyOf({ upload, maxBytes }: Row, rules: Rules): JsonSchema {
+function bodyOf({ upload, maxBytes }: RouteRow, rules: Rules): JsonSchema {
   if (upload !== undefined) return uploadBody(upload, rules);
   const schema = objectSchema(rules);
   return {
-    ...(maxBytes === undefined ? {} : { description: `At most ${inWords(maxBytes)}.` }),
+    ...(maxBytes === undefined ? {} : { description: `At most ${megabytesText(maxBytes)}.` }),
     required: schema["required"] !== undefined,
     content: { "application/json": { schema } },
   };
@@ -64,7 +64,7 @@ function uploadBody(upload: Upload, rules: Rules): JsonSchema {
   const file = {
     type: "string",
     contentMediaType: "application/octet-stream",
-    description: `The file, at most ${inWords(maxBytes)}.${called === "" ? "" : ` The field may be called ${called} too.`}`,
+    description: `The file, at most ${megabytesText(maxBytes)}.${called === "" ? "" : ` The field may be called ${called} too.`}`,
   };
   const required = [...((form["required"] as string[] | undefined) ?? []), ...(isRequired === true ? [field] : [])];
   return {
@@ -86,10 +86,10 @@ function inJson(schema: JsonSchema, dataUri: string | undefined, rule: Rule | un
   if (dataUri === undefined || rule === undefined) return schema;
   const { description, ...otherwise } = ruleSchema(rule);
   const property = {
-    description: `The file as a data URI, at most ${inWords(maxBytes)} of it${typeof description === "string" ? `; ${description}` : ""}`,
+    description: `The file as a data URI, at most ${megabytesText(maxBytes)} of it${typeof description === "string" ? `; ${description}` : ""}`,
     anyOf: [{ type: "string", pattern: "^data:" }, otherwise],
   };
   return { ...schema, properties: { ...(schema["properties"] as object), [dataUri]: property } };
 }
 
-const inWords = (bytes: number): string => `${bytes / 1024 / 1024} MB`;
+const megabytesText = (bytes: number): string => `${bytes / 1024 / 1024} MB`;

@@ -2,18 +2,18 @@
 import type { ErrorsThrown } from "../../../core/contract/contract.ts";
 import { statusOf, type DomainErrorCode } from "../../../core/errors.ts";
 import { media } from "../../media/contract.ts";
-import type { Row } from "../http/table.ts";
+import type { RouteRow } from "../http/table.ts";
 import type { RouteAnswer } from "./answers.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { takesBody } from "./requests.ts";
-import { always } from "./texts.ts";
+import { generalErrorTexts } from "./texts.ts";
 
-export interface Response {
+export interface OpenApiResponse {
   readonly description: string;
   readonly headers?: { readonly [name: string]: JsonSchema };
   readonly content?: { readonly [type: string]: { readonly schema: JsonSchema } };
 }
-type Responses = Record<string, Response>;
+type OpenApiResponses = Record<string, OpenApiResponse>;
 
 const errorCodes = Object.keys(statusOf) as DomainErrorCode[];
 
@@ -46,12 +46,12 @@ export const errorSchema: JsonSchema = {
   additionalProperties: false,
 };
 
-export const responses = (row: Row, answer: RouteAnswer): Responses => ({
+export const responses = (row: RouteRow, answer: RouteAnswer): OpenApiResponses => ({
   ...(row.download === undefined ? successes(row, answer) : downloaded),
   ...failures(row),
 });
 
-function successes(row: Row, { statuses, body }: RouteAnswer): Responses {
+function successes(row: RouteRow, { statuses, body }: RouteAnswer): OpenApiResponses {
   const headers = {
     ...(row.token === undefined ? {} : header("Set-Cookie", "`token`: the access token, or none.")),
     ...(row.nextPage === undefined ? {} : header("Link", "The next page, where there is one.")),
@@ -69,7 +69,7 @@ function successText(status: number, all: readonly number[]): string {
 }
 
 const bytes = { "*/*": { schema: { type: "string", contentMediaType: "application/octet-stream" } } };
-const downloaded: Responses = {
+const downloaded: OpenApiResponses = {
   200: {
     description: "The bytes.",
     headers: {
@@ -91,7 +91,7 @@ const { UNSUPPORTED_TYPE } = media.admit.errors ?? {};
 const notAPicture: ErrorsThrown = UNSUPPORTED_TYPE === undefined ? {} : { UNSUPPORTED_TYPE };
 
 /** What all routes have, what follows from the row, and what its actions throw. */
-function failures(row: Row): Responses {
+function failures(row: RouteRow): OpenApiResponses {
   const { action, upload } = row;
   const hasBody = takesBody(row);
   const general: { readonly [C in DomainErrorCode]?: boolean } = {
@@ -111,7 +111,7 @@ function failures(row: Row): Responses {
   ];
   return Object.fromEntries(
     errorCodes.flatMap((code) => {
-      const reasons = [...thrown.map((errors) => errors?.[code]), general[code] === true ? always[code] : undefined];
+      const reasons = [...thrown.map((errors) => errors?.[code]), general[code] === true ? generalErrorTexts[code] : undefined];
       const known = new Set(reasons.filter((reason) => reason !== undefined));
       const isNone = known.size === 0 || (general[code] !== true && row.errors?.includes(code) === false);
       return isNone ? [] : [[statusOf[code], errorResponse(code, [...known].join(" "))]];
@@ -120,7 +120,7 @@ function failures(row: Row): Responses {
 }
 
 /** An answer with an error. */
-export const errorResponse = (code: DomainErrorCode, reason: string = always[code]): Response => ({
+export const errorResponse = (code: DomainErrorCode, reason: string = generalErrorTexts[code]): OpenApiResponse => ({
   description: `\`${code}\`: ${reason}`,
   ...(code === "RATE_LIMITED" || code === "UNAVAILABLE" ? { headers: retryAfter } : {}),
   content: json({ $ref: "#/components/schemas/Error" }),

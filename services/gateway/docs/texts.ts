@@ -8,7 +8,7 @@ export const credentials =
   "The credential is an access token (JWT) that sign-up and log-in give: browsers keep it in the cookie `token`, everybody else sends `Authorization: Bearer <token>`. A token lasts 24 hours, or until its session is revoked.";
 
 /** Rules that hold everywhere, each with a name. */
-export const rules: readonly { readonly name: string; readonly text: string }[] = [
+export const generalRules: readonly { readonly name: string; readonly text: string }[] = [
   { name: "Credential", text: credentials },
   {
     name: "Bodies",
@@ -44,7 +44,7 @@ export const tagTitles: Readonly<Record<string, string>> = {
 };
 
 /** When any route or event may answer with a code; what is particular to one is said there. */
-export const always: Readonly<Record<DomainErrorCode, string>> = {
+export const generalErrorTexts: Readonly<Record<DomainErrorCode, string>> = {
   VALIDATION: "Malformed, missing or unknown input; `details` names each field that is wrong.",
   UNAUTHENTICATED: "No session: the token is missing, malformed, expired or revoked.",
   FORBIDDEN: "The page's origin is not allowed to call.",
@@ -57,7 +57,7 @@ export const always: Readonly<Record<DomainErrorCode, string>> = {
   UNAVAILABLE: "A part of the server is away or too busy; try again.",
 };
 
-export const sockets = [
+export const socketTexts = [
   "Socket.IO at the path `/chat/socket.io/` (`/socket.io/` too), default namespace, with the cookie `token` or `auth: {token}`. A refused handshake is a `connect_error` whose `data` is `{code, message}`.",
   "Each event takes one object and an acknowledgement callback, which gets `{ok: true, data}` or `{ok: false, error: {message, code, retryAfterMs?}}`. Without a callback a failure comes as the event `error`. A frame over 1 MB cuts the socket, and nothing else does.",
   "What one socket sends to a chat is stored in the order sent, and `receiveMessage` comes in `seq` order to everybody. Clients that may fall back to HTTP polling need a sticky balancer.",

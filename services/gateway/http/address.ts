@@ -5,37 +5,37 @@
 import { BlockList, isIP } from "node:net";
 import { StartError } from "../../../core/errors.ts";
 
-interface Peer {
+interface PeerRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 /** The client's IP address. */
-export type AddressOf = (request: Peer) => string;
+export type AddressOf = (request: PeerRequest) => string;
 
 const forwardedFor = "x-forwarded-for";
-const unknown = "0.0.0.0";
+const unknownAddress = "0.0.0.0";
 
 /**
  * @param trust  how many proxies stand before us, or their addresses and CIDR ranges
  * @throws StartError  a range that is none
  */
-export function addressing(trust: number | readonly string[]): AddressOf {
+export function addressResolver(trust: number | readonly string[]): AddressOf {
   if (trust === 0) return peerAddress;
-  if (typeof trust === "number") return (request) => chainOf(request).at(-1 - trust) ?? chainOf(request)[0]!;
-  const proxies = ranges(trust);
+  if (typeof trust === "number") return (request) => addressChain(request).at(-1 - trust) ?? addressChain(request)[0]!;
+  const proxies = parseRanges(trust);
   const isProxy = (address: string) => proxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
   return (request) => {
-    const chain = chainOf(request);
+    const chain = addressChain(request);
     return chain.findLast((address) => !isProxy(address)) ?? chain[0]!;
   };
 }
 
-const peerAddress: AddressOf = ({ socket }) => plain(socket.remoteAddress ?? unknown);
+const peerAddress: AddressOf = ({ socket }) => normalizedAddress(socket.remoteAddress ?? unknownAddress);
 
 /** From the farthest address that can be believed to be one, to the peer's. */
-function chainOf(request: Peer): string[] {
+function addressChain(request: PeerRequest): string[] {
   const header = request.headers[forwardedFor];
-  const forwarded = (Array.isArray(header) ? header.join(",") : (header ?? "")).split(",").map((part) => plain(part.trim()));
+  const forwarded = (Array.isArray(header) ? header.join(",") : (header ?? "")).split(",").map((part) => normalizedAddress(part.trim()));
   const firstGood = forwarded.findLastIndex((address) => isIP(address) === 0) + 1;
   return [...forwarded.slice(firstGood), peerAddress(request)];
 }
@@ -45,7 +45,7 @@ const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
 // Some proxies write ports; an IPv4 client of a dual-stack socket looks like ::ffff:192.0.2.1; a link-local address may carry its
 // interface.
-function plain(written: string): string {
+function normalizedAddress(written: string): string {
   const [, inBrackets, beforePort] = withPort.exec(written) ?? [];
   const address = inBrackets ?? beforePort ?? written;
   const bare = mappedIpv4.exec(address)?.[1] ?? address;
@@ -53,7 +53,7 @@ function plain(written: string): string {
   return zone < 0 ? bare : bare.slice(0, zone);
 }
 
-function ranges(specs: readonly string[]): BlockList {
+function parseRanges(specs: readonly string[]): BlockList {
   const list = new BlockList();
   for (const spec of specs) {
     const [address = "", bits] = spec.split("/");
@@ -67,7 +67,7 @@ function ranges(specs: readonly string[]): BlockList {
 }
 
 /** Whether the peer is this machine itself, not a proxy on it that speaks for others. */
-export function isLocalPeer(request: Peer): boolean {
+export function isLocalPeer(request: PeerRequest): boolean {
   const address = peerAddress(request);
   return request.headers[forwardedFor] === undefined && (address === "::1" || address.startsWith("127."));
 }

@@ -6,7 +6,7 @@ import type { RateLimit, Limits } from "../../../core/limits/limits.ts";
 const quarterHourMs = 15 * 60 * 1000;
 
 /** Every request: per person once signed in, else per address. */
-export const requests: RateLimit = { name: "http", points: 10, windowMs: 1000, burst: 20 };
+export const requestsPerCaller: RateLimit = { name: "http", points: 10, windowMs: 1000, burst: 20 };
 
 /** Guessing one account's password from one address; from many; any account's from one. */
 export const logIns: RateLimit = { name: "login", points: 15, windowMs: quarterHourMs };
@@ -22,12 +22,12 @@ export const rateLimited = counter("parley_rate_limited_total", "Requests, socke
   "limit",
 ]);
 
-const allowances = [requests, logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress];
-const ofSockets = ["socket-messages", "socket-others", "socket-connections"];
-for (const limit of [...allowances.map(({ name }) => name), ...ofSockets]) rateLimited.of().inc({ limit }, 0);
+const allowances = [requestsPerCaller, logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress];
+const socketLimitNames = ["socket-messages", "socket-others", "socket-connections"];
+for (const limit of [...allowances.map(({ name }) => name), ...socketLimitNames]) rateLimited.of().inc({ limit }, 0);
 
 /** Counts one. @throws TooMany */
-export async function spend(limits: Limits, allowance: RateLimit, key: string): Promise<void> {
+export async function enforceLimit(limits: Limits, allowance: RateLimit, key: string): Promise<void> {
   const verdict = await limits.consume(allowance, key);
   if (verdict.ok) return;
   rateLimited.of().inc({ limit: allowance.name });

@@ -21,7 +21,7 @@ export interface HttpRequest extends IncomingMessage {
   isHead: boolean;
 }
 
-const everyAnswer = {
+const baseHeaders = {
   "X-Frame-Options": "DENY",
   "X-Content-Type-Options": "nosniff",
   "X-XSS-Protection": "1; mode=block",
@@ -29,10 +29,11 @@ const everyAnswer = {
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   "Cache-Control": "no-store",
 } as const;
-const overTls = { "Strict-Transport-Security": "max-age=31536000" } as const;
+const tlsHeaders = { "Strict-Transport-Security": "max-age=31536000" } as const;
 
 /** Headers that all answers bear. */
-export const securityHeaders = (isSecure: boolean): [string, string][] => Object.entries({ ...everyAnswer, ...(isSecure ? overTls : {}) });
+export const securityHeaders = (isSecure: boolean): [string, string][] =>
+  Object.entries({ ...baseHeaders, ...(isSecure ? tlsHeaders : {}) });
 
 export function answerJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);
@@ -59,11 +60,11 @@ export function answerError(log: Logger, request: HttpRequest, response: ServerR
 }
 
 /** What was asked for, without what the client made up: paths hold ids. */
-export const routeOf = ({ method, route }: HttpRequest): string => (route === undefined ? "(no route)" : `${method} ${route}`);
+export const routeName = ({ method, route }: HttpRequest): string => (route === undefined ? "(no route)" : `${method} ${route}`);
 
 /** What a traced request's span says of it: nothing that tells who asked, nor for what. */
-export function noteOn(span: Span, request: HttpRequest, { statusCode }: ServerResponse): void {
-  span.name = routeOf(request);
+export function tagSpan(span: Span, request: HttpRequest, { statusCode }: ServerResponse): void {
+  span.name = routeName(request);
   span.addTags({ "http.status_code": statusCode, ...(statusCode < 500 ? {} : { error: "true" }) });
 }
 

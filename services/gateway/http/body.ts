@@ -2,14 +2,14 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { codeOf, DomainError, Invalid } from "../../../core/errors.ts";
-import type { SentFile } from "./spool.ts";
+import type { UploadedFile } from "./spool.ts";
 
 /** What a request brought in its body. */
-export interface Received {
+export interface ReceivedBody {
   readonly params: Record<string, unknown>;
   /** It came in a form: params are texts. */
   readonly isForm: boolean;
-  readonly file?: SentFile;
+  readonly file?: UploadedFile;
   /** Frees what the file holds. */
   readonly release?: () => Promise<void>;
 }
@@ -31,7 +31,7 @@ function tooLarge(request: IncomingMessage, maxBytes: number): DomainError {
 }
 
 /** The client went away, or broke off. */
-export const endedEarly = (): Invalid => new Invalid("The body ended early");
+export const bodyEndedEarly = (): Invalid => new Invalid("The body ended early");
 
 /** @throws DomainError TOO_LARGE  by its headers, before any of it is read */
 export function refuseDeclaredLarger(request: IncomingMessage, maxBytes: number): void {
@@ -40,10 +40,10 @@ export function refuseDeclaredLarger(request: IncomingMessage, maxBytes: number)
 
 /**
  * The body's bytes.
- * @param isKept  false counts the bytes and throws them away: the request will be refused
+ * @param isBuffered  false counts the bytes and throws them away: the request will be refused
  * @throws DomainError TOO_LARGE
  */
-export function readBody(request: IncomingMessage, maxBytes: number, isKept = true): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxBytes: number, isBuffered = true): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (isDeclaredLarger(request, maxBytes)) {
       reject(tooLarge(request, maxBytes));
@@ -54,30 +54,30 @@ export function readBody(request: IncomingMessage, maxBytes: number, isKept = tr
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
       if (size > maxBytes) reject(tooLarge(request, maxBytes));
-      else if (isKept) chunks.push(chunk);
+      else if (isBuffered) chunks.push(chunk);
     });
     request.once("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    const cutOff = () => reject(endedEarly());
-    request.once("error", cutOff);
-    request.once("close", cutOff);
+    const rejectEarlyEnd = () => reject(bodyEndedEarly());
+    request.once("error", rejectEarlyEnd);
+    request.once("close", rejectEarlyEnd);
     // It may have gone while its sender was looked at.
-    if (request.destroyed) cutOff();
+    if (request.destroyed) rejectEarlyEnd();
   });
 }
 
 /** Reads a body that nobody asked for, so that its sender reads our answer. */
-export async function passOver(request: IncomingMessage): Promise<void> {
+export async function discardBody(request: IncomingMessage): Promise<void> {
   if (hasBody(request)) await readBody(request, Infinity, false);
 }
 
 /** The params in a JSON body; none without a body. Throws as `readBody` and `parseJson` do. */
-export async function receiveJson(request: IncomingMessage, maxBytes: number): Promise<Received> {
+export async function readJsonBody(request: IncomingMessage, maxBytes: number): Promise<ReceivedBody> {
   const bytes = hasBody(request) ? await readBody(request, maxBytes) : undefined;
   return { params: bytes === undefined || bytes.length === 0 ? {} : parseJson(request, bytes), isForm: false };
 }
 
 /** Of a route whose params are elsewhere. @throws Invalid */
-export async function receiveNothing(request: IncomingMessage, maxBytes: number): Promise<Received> {
+export async function expectNoBody(request: IncomingMessage, maxBytes: number): Promise<ReceivedBody> {
   const bytes = hasBody(request) ? await readBody(request, maxBytes) : undefined;
   if (bytes !== undefined && bytes.length > 0) throw new Invalid("No body is expected here");
   return { params: {}, isForm: false };
@@ -94,7 +94,7 @@ export async function* bodyChunks(request: IncomingMessage, maxBytes: number): A
       yield chunk;
     }
   } catch (error) {
-    throw codeOf(error) === undefined ? endedEarly() : error;
+    throw codeOf(error) === undefined ? bodyEndedEarly() : error;
   } finally {
     request.resume();
   }
@@ -109,7 +109,7 @@ export function parseJson({ headers }: IncomingMessage, bytes: Buffer): Record<s
   if (!isJson(headers["content-type"] ?? "") || headers["content-encoding"] !== undefined) {
     throw new DomainError("UNSUPPORTED_TYPE", "The body must be application/json in UTF-8, not encoded further");
   }
-  const value = parsed(bytes);
+  const value = parseJsonBytes(bytes);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Invalid("The body must be a JSON object");
   return value as Record<string, unknown>;
 }
@@ -121,14 +121,14 @@ function isJson(contentType: string): boolean {
   return type.trim() === "application/json" && (charset === undefined || /^charset="?utf-?8"?$/.test(charset));
 }
 
-function parsed(bytes: Buffer): unknown {
+function parseJsonBytes(bytes: Buffer): unknown {
   // Decoding would replace bad bytes silently, and store a text that nobody sent.
   if (!isUtf8(bytes)) throw new Invalid("The body is not valid UTF-8");
-  return parseText(bytes.toString());
+  return parseJsonText(bytes.toString());
 }
 
 /** @throws Invalid */
-export function parseText(text: string): unknown {
+export function parseJsonText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,5 +1,5 @@
 /** The credential: where a request carries its access token, and the cookie that browsers keep it in. */
-interface Headed {
+interface CredentialRequest {
   readonly headers: { readonly authorization?: string | undefined; readonly cookie?: string | undefined };
 }
 
@@ -7,7 +7,7 @@ const cookieName = "token=";
 const daySeconds = 24 * 60 * 60;
 
 /** The access token a request carries, not yet verified. A bearer wins over the cookie. */
-export function tokenOf({ headers: { authorization, cookie } }: Headed): string | undefined {
+export function tokenOf({ headers: { authorization, cookie } }: CredentialRequest): string | undefined {
   if (authorization !== undefined && authorization.slice(0, 7).toLowerCase() === "bearer ") return authorization.slice(7).trim();
   return cookie === undefined ? undefined : cookieToken(cookie);
 }
@@ -29,6 +29,6 @@ function cookieToken(header: string): string | undefined {
  * @param isSecure  the cookie travels over TLS only
  */
 export function tokenCookie(token: string | null, isSecure: boolean): string {
-  const kept = token === null ? `${cookieName}; Max-Age=0` : `${cookieName}${token}; Max-Age=${daySeconds}`;
-  return `${kept}; Path=/; HttpOnly; SameSite=Lax${isSecure ? "; Secure" : ""}`;
+  const cookie = token === null ? `${cookieName}; Max-Age=0` : `${cookieName}${token}; Max-Age=${daySeconds}`;
+  return `${cookie}; Path=/; HttpOnly; SameSite=Lax${isSecure ? "; Secure" : ""}`;
 }

@@ -9,8 +9,8 @@ import { NotFound } from "../../../core/errors.ts";
 import { contentKey, thumbKey, type StoredFile } from "../../media/contract.ts";
 import { answerJson, type HttpRequest } from "./answer.ts";
 import { dispositionOf } from "./disposition.ts";
-import { isKnown } from "./etag.ts";
-import { places } from "./places.ts";
+import { matchesEtag } from "./etag.ts";
+import { concurrencyLimit } from "./places.ts";
 import { rangeOf } from "./ranges.ts";
 
 /** What a row gives out. */
@@ -19,7 +19,7 @@ export interface Download {
   readonly isThumb: boolean;
 }
 
-interface Blob {
+interface DownloadBlob {
   readonly key: string;
   readonly mimeType: string;
   readonly name: string;
@@ -28,12 +28,17 @@ interface Blob {
 }
 
 /** Each holds an open file as long as the client reads slowly. */
-const underWay = places({ name: "downloads", total: 500, ofOne: 50, refusal: "Too many downloads at once, try again" });
+const downloadsInProgress = concurrencyLimit({
+  name: "downloads",
+  total: 500,
+  ofOne: 50,
+  refusal: "Too many downloads at once, try again",
+});
 /** A client that reads nothing for so long is cut. */
-const stalledAfterMs = 30_000;
+const stallTimeoutMs = 30_000;
 
 /** What giving out needs. */
-export interface Giving {
+export interface DownloadContext {
   readonly blobs: Blobs;
   readonly userId: string;
   readonly request: HttpRequest;
@@ -41,20 +46,20 @@ export interface Giving {
 }
 
 /** @throws NotFound  there are no such bytes; Unavailable  too many downloads at once */
-export async function answerFile(giving: Giving, download: Download): Promise<void> {
-  const leave = underWay.enter(giving.userId);
+export async function answerFile(context: DownloadContext, download: Download): Promise<void> {
+  const release = downloadsInProgress.acquire(context.userId);
   try {
-    await give(giving, download);
+    await streamFile(context, download);
   } finally {
-    leave();
+    release();
   }
 }
 
-async function give({ blobs, request, response }: Giving, download: Download): Promise<void> {
+async function streamFile({ blobs, request, response }: DownloadContext, download: Download): Promise<void> {
   const blob = blobOf(download);
   // A key's bytes never change.
   const etag = `"${blob.key}"`;
-  if (isKnown(request.headers["if-none-match"], etag)) {
+  if (matchesEtag(request.headers["if-none-match"], etag)) {
     setHeaders(response, { ETag: etag, "Cache-Control": caching });
     response.writeHead(304).end();
     return;
@@ -84,7 +89,7 @@ async function give({ blobs, request, response }: Giving, download: Download): P
     bytes.destroy();
     return;
   }
-  response.setTimeout(stalledAfterMs, () => response.destroy());
+  response.setTimeout(stallTimeoutMs, () => response.destroy());
   await pipeline(bytes, response).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error; // The client went away.
   });
@@ -92,13 +97,13 @@ async function give({ blobs, request, response }: Giving, download: Download): P
 
 const caching = "private, no-cache";
 
-function blobOf({ file, isThumb }: Download): Blob {
+function blobOf({ file, isThumb }: Download): DownloadBlob {
   if (!isThumb) return { ...file, key: contentKey(file) };
   if (!file.hasThumb) throw new NotFound("This file has no thumbnail");
   return { key: thumbKey(file.fileId), mimeType: "image/webp", name: "thumbnail.webp" };
 }
 
-const headersOf = (blob: Blob): Record<string, string | number> => ({
+const headersOf = (blob: DownloadBlob): Record<string, string | number> => ({
   "Content-Type": blob.mimeType === "text/plain" ? "text/plain; charset=utf-8" : blob.mimeType,
   "Content-Disposition": dispositionOf(blob),
   // Whatever it is, it runs nothing and reads nothing of ours.

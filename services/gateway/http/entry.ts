@@ -2,18 +2,18 @@
 import type { ServerResponse } from "node:http";
 import { NotFound } from "../../../core/errors.ts";
 import { answerError, securityHeaders, type HttpRequest } from "./answer.ts";
-import { preflight } from "./origins.ts";
-import type { Surroundings } from "./pipeline.ts";
+import { preflightHeaders } from "./origins.ts";
+import type { GatewayContext } from "./pipeline.ts";
 
 const plainHeaders = securityHeaders(false);
 const tlsHeaders = securityHeaders(true);
 
 /** @returns whether the request goes on to a route; else it has been answered */
-export function enter({ origins, isSecure, log }: Surroundings, request: HttpRequest, response: ServerResponse): boolean {
+export function prepareRequest({ origins, isSecure, log }: GatewayContext, request: HttpRequest, response: ServerResponse): boolean {
   const { url = "" } = request;
-  const mark = url.indexOf("?");
-  request.path = mark < 0 ? url : url.slice(0, mark);
-  request.query = mark < 0 ? "" : url.slice(mark + 1);
+  const queryStart = url.indexOf("?");
+  request.path = queryStart < 0 ? url : url.slice(0, queryStart);
+  request.query = queryStart < 0 ? "" : url.slice(queryStart + 1);
   response.setHeader("X-Request-ID", request.requestId);
   for (const [name, value] of isSecure ? tlsHeaders : plainHeaders) response.setHeader(name, value);
   const cors = origins.headers(request);
@@ -30,7 +30,7 @@ export function enter({ origins, isSecure, log }: Surroundings, request: HttpReq
 }
 
 function answerPreflight(response: ServerResponse): void {
-  for (const [name, value] of Object.entries(preflight)) response.setHeader(name, value);
+  for (const [name, value] of Object.entries(preflightHeaders)) response.setHeader(name, value);
   response.statusCode = 204;
   response.end();
 }

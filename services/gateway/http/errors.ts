@@ -4,7 +4,7 @@
  */
 import { codeOf, statusOf, type DomainErrorCode, type ErrorData, type FieldError } from "../../../core/errors.ts";
 import { requestIds } from "../../../core/request-context.ts";
-import { invalid } from "../strict.ts";
+import { invalidInput } from "../strict.ts";
 
 export interface PublicError {
   readonly status: number;
@@ -26,7 +26,7 @@ export interface SocketError {
 }
 
 /** Moleculer's own errors that mean: not now. By type, for errors lose their class over the wire. */
-const notNow = new Set([
+const unavailableTypes = new Set([
   "SERVICE_NOT_FOUND",
   "SERVICE_NOT_AVAILABLE",
   "REQUEST_TIMEOUT",
@@ -44,13 +44,13 @@ export function publicError(error: unknown): PublicError {
   const { type, data, message } = (error ?? {}) as { type?: unknown; data?: unknown; message?: string };
   const code = codeOf(error);
   if (code === "INTERNAL") return internal;
-  if (code !== undefined) return told(code, message ?? code, data ?? {});
-  if (type === "VALIDATION_ERROR") return publicError(invalid(Array.isArray(data) ? data : []));
+  if (code !== undefined) return publicDomainError(code, message ?? code, data ?? {});
+  if (type === "VALIDATION_ERROR") return publicError(invalidInput(Array.isArray(data) ? data : []));
   if (type === "UNABLE_DECODE_PARAM") return { status: 400, message: "The path is not valid percent-encoding", code: "VALIDATION" };
-  return notNow.has(type as string) ? unavailable : internal;
+  return unavailableTypes.has(type as string) ? unavailable : internal;
 }
 
-function told(code: DomainErrorCode, message: string, data: ErrorData): PublicError {
+function publicDomainError(code: DomainErrorCode, message: string, data: ErrorData): PublicError {
   const retryAfterMs = data.retryAfterMs ?? (code === "UNAVAILABLE" ? unavailable.retryAfterMs : undefined);
   return {
     status: statusOf[code],

@@ -6,11 +6,11 @@ import { Readable } from "node:stream";
 import { Busboy, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy";
 import { DomainError, Invalid } from "../../../core/errors.ts";
 import { bodyChunks } from "./body.ts";
-import { spool, type SentFile } from "./spool.ts";
+import { spool, type UploadedFile } from "./spool.ts";
 
-export interface Form {
+export interface ParsedForm {
   readonly texts: Record<string, unknown>;
-  readonly file?: SentFile;
+  readonly file?: UploadedFile;
 }
 
 export interface FormLimits {
@@ -22,7 +22,7 @@ export interface FormLimits {
 /** The longest text that any action takes has 10,000 characters. */
 const maxTextBytes = 48 * 1024;
 const limits = { parts: 24, headerPairs: 16, headerSize: 8 * 1024 };
-const longestName = 100;
+const maxFieldNameLength = 100;
 
 /** What a form may have besides its file. */
 export const formOverheadBytes = 128 * 1024;
@@ -34,29 +34,29 @@ export const isForm = ({ headers }: IncomingMessage): boolean => /^multipart\/fo
  * @throws Invalid  not such a form: broken, a field twice, a file where none belongs, no bytes
  * @throws DomainError TOO_LARGE  the file, or all of it
  */
-export async function readForm(request: IncomingMessage, { fields, maxBytes }: FormLimits): Promise<Form> {
+export async function readForm(request: IncomingMessage, { fields, maxBytes }: FormLimits): Promise<ParsedForm> {
   const parser = parserOf(request, maxBytes);
   const parts: { readonly stream: Readable; readonly taken: Promise<void> }[] = [];
   const texts = new Map<string, string>();
   let hasFile = false;
-  let file: SentFile | undefined;
+  let file: UploadedFile | undefined;
 
-  async function take(field: string | undefined, stream: BusboyFileStream, name: string | undefined): Promise<void> {
+  async function readPart(field: string | undefined, stream: BusboyFileStream, name: string | undefined): Promise<void> {
     if (field === undefined) throw new Invalid("A part of the form has no name");
     if (name === undefined) {
-      if (texts.has(field)) throw repeated(field);
+      if (texts.has(field)) throw fieldRepeated(field);
       texts.set(field, "");
       texts.set(field, await textOf(field, stream));
       return;
     }
-    if (!fields.includes(field)) throw wrong(field, "takes no file");
+    if (!fields.includes(field)) throw fieldInvalid(field, "takes no file");
     // The next part may begin before the last one is on disk.
     if (hasFile) throw new Invalid("Send one file", [{ field, message: "must be one file" }]);
     hasFile = true;
     const spooled = await spool(stream);
-    file = { ...spooled, name: asWritten(name) };
+    file = { ...spooled, name: decodedFileName(name) };
     if (stream.truncated) throw new DomainError("TOO_LARGE", `The file is larger than ${maxBytes} bytes`);
-    if (spooled.size === 0) throw wrong(field, "is empty");
+    if (spooled.size === 0) throw fieldInvalid(field, "is empty");
   }
 
   const { promise: failure, reject } = Promise.withResolvers<never>();
@@ -65,17 +65,17 @@ export async function readForm(request: IncomingMessage, { fields, maxBytes }: F
   parser.on("file", (field: string | undefined, stream: BusboyFileStream, name: string | undefined) => {
     // Each part is waited for below; until then a failure must not end the process.
     stream.on("error", () => undefined);
-    const taken = take(field, stream, name);
+    const taken = readPart(field, stream, name);
     taken.catch(reject);
     parts.push({ stream, taken });
   });
   parser.once("partsLimit", () => reject(new Invalid("The form has too many parts")));
   parser.on("error", () => reject(new Invalid("The form can't be read")));
-  const whole = once(parser, "finish").then(() => Promise.all(parts.map(({ taken }) => taken)));
-  whole.catch(() => undefined);
+  const allParts = once(parser, "finish").then(() => Promise.all(parts.map(({ taken }) => taken)));
+  allParts.catch(() => undefined);
   body.pipe(parser);
   try {
-    await Promise.race([whole, failure]);
+    await Promise.race([allParts, failure]);
     return { texts: Object.fromEntries(texts), ...(file === undefined ? {} : { file }) };
   } catch (error) {
     body.unpipe(parser);
@@ -102,19 +102,19 @@ async function textOf(field: string, stream: BusboyFileStream): Promise<string> 
   let size = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxTextBytes) throw wrong(field, "is too long");
+    if (size > maxTextBytes) throw fieldInvalid(field, "is too long");
     chunks.push(chunk);
   }
   const bytes = Buffer.concat(chunks);
-  if (!isUtf8(bytes)) throw wrong(field, "is not valid UTF-8");
+  if (!isUtf8(bytes)) throw fieldInvalid(field, "is not valid UTF-8");
   return bytes.toString();
 }
 
-function wrong(field: string, what: string): Invalid {
-  const name = field.slice(0, longestName);
-  return new Invalid(`${name} ${what}`, [{ field: name, message: what }]);
+function fieldInvalid(field: string, complaint: string): Invalid {
+  const name = field.slice(0, maxFieldNameLength);
+  return new Invalid(`${name} ${complaint}`, [{ field: name, message: complaint }]);
 }
-const repeated = (field: string): Invalid => wrong(field, "must be given once");
+const fieldRepeated = (field: string): Invalid => fieldInvalid(field, "must be given once");
 
 /** Browsers write quotes of a file's name this way (HTML, "multipart/form-data encoding algorithm"). */
-const asWritten = (name: string): string => name.replaceAll("%22", '"');
+const decodedFileName = (name: string): string => name.replaceAll("%22", '"');

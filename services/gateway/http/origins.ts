@@ -4,41 +4,42 @@
  */
 import type { Config } from "../../../core/config/config.ts";
 
-interface Headed {
+interface OriginRequest {
   readonly headers: { readonly origin?: string | undefined; readonly host?: string | undefined };
 }
 export interface Origins {
   /** Whether this request's page may change state or open a socket. */
-  readonly isAllowed: (request: Headed) => boolean;
+  readonly isAllowed: (request: OriginRequest) => boolean;
   /** CORS headers of an answer to this request. */
-  readonly headers: (request: Headed) => Readonly<Record<string, string>>;
+  readonly headers: (request: OriginRequest) => Readonly<Record<string, string>>;
 }
 
 /** What a preflight is told besides; it means nothing to a page whose origin is not allowed. */
-export const preflight = {
+export const preflightHeaders = {
   "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
   "Access-Control-Allow-Headers": "Content-Type, Authorization, Range, If-Range, If-None-Match",
   "Access-Control-Max-Age": "600",
 } as const;
-const exposed = "Link, Retry-After, X-Request-ID, ETag, Accept-Ranges, Content-Range, Content-Disposition";
-const varying = { Vary: "Origin" } as const;
+const exposedHeaders = "Link, Retry-After, X-Request-ID, ETag, Accept-Ranges, Content-Range, Content-Disposition";
+const varyHeader = { Vary: "Origin" } as const;
 
 export function origins({ PUBLIC_URL, CORS_ORIGINS }: Pick<Config, "PUBLIC_URL" | "CORS_ORIGINS">): Origins {
-  const known = new Set([...CORS_ORIGINS, ...(PUBLIC_URL === undefined ? [] : [PUBLIC_URL])]);
+  const allowedOrigins = new Set([...CORS_ORIGINS, ...(PUBLIC_URL === undefined ? [] : [PUBLIC_URL])]);
   // Behind a proxy that ends TLS the page's scheme is not ours, so only the host is compared.
   const isOwn = (origin: string, host: string | undefined) =>
     PUBLIC_URL === undefined && host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
-  const isAllowed = ({ headers: { origin, host } }: Headed) => origin === undefined || known.has(origin) || isOwn(origin, host);
+  const isAllowed = ({ headers: { origin, host } }: OriginRequest) =>
+    origin === undefined || allowedOrigins.has(origin) || isOwn(origin, host);
   return {
     isAllowed,
     headers: (request) => {
       const { origin } = request.headers;
-      if (origin === undefined || !isAllowed(request)) return varying;
+      if (origin === undefined || !isAllowed(request)) return varyHeader;
       return {
-        ...varying,
+        ...varyHeader,
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Expose-Headers": exposed,
+        "Access-Control-Expose-Headers": exposedHeaders,
       };
     },
   };

@@ -2,38 +2,48 @@
 import { Unavailable } from "../../../core/errors.ts";
 import { resource } from "../../../core/metrics/resources.ts";
 
-export interface Places {
+export interface ConcurrencyLimit {
   /**
    * @returns call it once, when it is over
    * @throws Unavailable  all are taken
    */
-  enter(userId: string): () => void;
+  acquire(userId: string): () => void;
 }
 
 /**
  * @param name     as metrics call it
  * @param refusal  what is told to who comes when all are taken
  */
-export function places({ name, total, ofOne, refusal }: { name: string; total: number; ofOne: number; refusal: string }): Places {
-  const all = resource(name, total);
-  const ofPerson = new Map<string, number>();
+export function concurrencyLimit({
+  name,
+  total,
+  ofOne,
+  refusal,
+}: {
+  name: string;
+  total: number;
+  ofOne: number;
+  refusal: string;
+}): ConcurrencyLimit {
+  const usage = resource(name, total);
+  const byUser = new Map<string, number>();
   let taken = 0;
   return {
-    enter(userId) {
-      const own = ofPerson.get(userId) ?? 0;
+    acquire(userId) {
+      const own = byUser.get(userId) ?? 0;
       if (own >= ofOne || taken >= total) {
-        all.countRefusal();
+        usage.countRefusal();
         throw new Unavailable(refusal);
       }
-      all.enter();
-      ofPerson.set(userId, own + 1);
+      usage.enter();
+      byUser.set(userId, own + 1);
       taken++;
       return () => {
         taken--;
-        all.leave();
-        const left = ofPerson.get(userId)! - 1;
-        if (left > 0) ofPerson.set(userId, left);
-        else ofPerson.delete(userId);
+        usage.leave();
+        const remaining = byUser.get(userId)! - 1;
+        if (remaining > 0) byUser.set(userId, remaining);
+        else byUser.delete(userId);
       };
     },
   };

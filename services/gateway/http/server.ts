@@ -8,14 +8,14 @@ import { newId } from "../../../core/ids.ts";
 /** Where Socket.IO listens. */
 const socketPaths = /^(?:\/chat)?\/socket\.io\//;
 /** A request has to be whole by then: a file of 5 MB over a slow line. Its headers sooner. */
-const wholeWithinMs = 120_000;
-const headersWithinMs = 10_000;
+const requestTimeoutMs = 120_000;
+const headersTimeoutMs = 10_000;
 
 export function makeServer(answer: RequestListener): Server {
   const server = createServer(
     {
-      requestTimeout: wholeWithinMs,
-      headersTimeout: headersWithinMs,
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: headersTimeoutMs,
       connectionsCheckingInterval: 1000,
       // Whoever offers another protocol is answered in this one.
       shouldUpgradeCallback: ({ headers, url = "" }) => headers.upgrade?.toLowerCase() === "websocket" && socketPaths.test(url),
@@ -24,31 +24,31 @@ export function makeServer(answer: RequestListener): Server {
   );
   // An expectation other than 100-continue may be passed over (RFC 9110, 10.1.1); Node would answer it without a body.
   server.on("checkExpectation", answer);
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuse(socket, error.code));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => answerClientError(socket, error.code));
   return server;
 }
 
 const notHttp = { status: "400 Bad Request", code: "VALIDATION" } as const;
 /** By Node's reason. What is too slow may come again. */
-const refusals: Readonly<Record<string, { readonly status: string; readonly code: DomainErrorCode }>> = {
+const clientErrorAnswers: Readonly<Record<string, { readonly status: string; readonly code: DomainErrorCode }>> = {
   HPE_HEADER_OVERFLOW: { status: "431 Request Header Fields Too Large", code: "VALIDATION" },
   ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout", code: "UNAVAILABLE" },
 };
 
 /** Answers what never became a request: not HTTP, headers too long, or too slow. */
-function refuse(socket: Duplex, reason: string | undefined): void {
-  const underWay = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
-  if (underWay?.req.complete === true) {
+function answerClientError(socket: Duplex, reason: string | undefined): void {
+  const pendingResponse = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+  if (pendingResponse?.req.complete === true) {
     // What follows a request must not take the place of its answer.
-    underWay.once("finish", () => socket.destroy());
+    pendingResponse.once("finish", () => socket.destroy());
     return;
   }
   const hasGone = reason === "ECONNRESET" || reason === "HPE_INVALID_EOF_STATE" || !socket.writable;
-  if (hasGone || underWay?.headersSent === true) {
+  if (hasGone || pendingResponse?.headersSent === true) {
     socket.destroy();
     return;
   }
-  const { status, code } = refusals[reason ?? ""] ?? notHttp;
+  const { status, code } = clientErrorAnswers[reason ?? ""] ?? notHttp;
   const body = JSON.stringify({ message: status.slice(4), code, requestId: newId() });
   const headers = [
     `HTTP/1.1 ${status}`,
@@ -83,20 +83,20 @@ export function listen(server: Server, port: number, host: string): Promise<numb
 const sweepEveryMs = 50;
 
 /** Stops accepting, lets requests in flight finish, and cuts what is left after `withinMs`. */
-export function close(server: Server, withinMs: number): Promise<void> {
+export function close(server: Server, timeoutMs: number): Promise<void> {
   if (!server.listening) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
-      clearInterval(sweep);
-      clearTimeout(cut);
+      clearInterval(sweepTimer);
+      clearTimeout(cutTimer);
       resolve();
     };
     // A kept-alive connection becomes idle when its answer is out.
-    const sweep = setInterval(() => server.closeIdleConnections(), sweepEveryMs);
-    const cut = setTimeout(() => {
+    const sweepTimer = setInterval(() => server.closeIdleConnections(), sweepEveryMs);
+    const cutTimer = setTimeout(() => {
       server.closeAllConnections();
       done();
-    }, withinMs);
+    }, timeoutMs);
     server.close(done);
   });
 }

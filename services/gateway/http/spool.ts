@@ -19,21 +19,21 @@ export interface Spooled {
   readonly release: () => Promise<void>;
 }
 /** A file as it was sent. */
-export interface SentFile extends Spooled {
+export interface UploadedFile extends Spooled {
   /** As the client calls it: anything. */
   readonly name: string;
 }
 
 /** @throws Unavailable  the disk is full or broken; and whatever the source ends with */
 export async function spool(source: AsyncIterable<Buffer>): Promise<Spooled> {
-  const file = await onDisk(openNameless());
+  const file = await mapDiskErrors(openUnlinked());
   const hash = createHash("sha256");
   let size = 0;
   try {
     for await (const chunk of source) {
       hash.update(chunk);
       size += chunk.length;
-      await onDisk(file.appendFile(chunk));
+      await mapDiskErrors(file.appendFile(chunk));
     }
   } catch (error) {
     await file.close();
@@ -47,15 +47,15 @@ export async function spool(source: AsyncIterable<Buffer>): Promise<Spooled> {
   };
 }
 
-async function openNameless(): Promise<FileHandle> {
+async function openUnlinked(): Promise<FileHandle> {
   const path = join(tmpdir(), `parley-${randomUUID()}`);
   const file = await open(path, "wx+", 0o600);
   await unlink(path);
   return file;
 }
 
-async function onDisk<T>(work: Promise<T>): Promise<T> {
-  return work.catch((error: unknown) => {
+async function mapDiskErrors<T>(operation: Promise<T>): Promise<T> {
+  return operation.catch((error: unknown) => {
     throw codeOf(error) === undefined ? Object.assign(new Unavailable(), { cause: error }) : error;
   });
 }

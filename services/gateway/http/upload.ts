@@ -12,25 +12,30 @@ import { codeOf, DomainError, Invalid } from "../../../core/errors.ts";
 import { faultPoint } from "../../../core/fault-points.ts";
 import { fairQueue } from "../../../core/resilience/fair-queue.ts";
 import { media, rawKey } from "../../media/contract.ts";
-import { bodyChunks, defaultMaxBytes, parseJson, parseText, refuseDeclaredLarger, type Received } from "./body.ts";
-import { cutDataUri, dataUriBytes, isDataUri, placeholder } from "./data-uri.ts";
+import { bodyChunks, defaultMaxBytes, parseJson, parseJsonText, refuseDeclaredLarger, type ReceivedBody } from "./body.ts";
+import { extractDataUri, dataUriBytes, isDataUri, placeholder } from "./data-uri.ts";
 import { formOverheadBytes, isForm, readForm } from "./form.ts";
-import { places } from "./places.ts";
-import { spool, type SentFile } from "./spool.ts";
-import type { TakenIn, Upload } from "./table.ts";
+import { concurrencyLimit } from "./places.ts";
+import { spool, type UploadedFile } from "./spool.ts";
+import type { AdmittedUpload, Upload } from "./table.ts";
 
 /** Slow or broken uploads hold a place on the temporary disk as long as a request may last. */
-export const mostUnderWay = 100;
-const underWay = places({ name: "uploads", total: mostUnderWay, ofOne: 25, refusal: "Too many uploads at once, try again" });
+export const maxConcurrentUploads = 100;
+const uploadsInProgress = concurrencyLimit({
+  name: "uploads",
+  total: maxConcurrentUploads,
+  ofOne: 25,
+  refusal: "Too many uploads at once, try again",
+});
 
 /** Of a file's name, as it is handed on. */
-const longestName = 2000;
+const maxFileNameLength = 2000;
 
 /** A body with a file in it is in memory as a whole only while it is parsed: one at a time. */
-const parsing = fairQueue({ name: "json_bodies", atOnce: 1, mostWaiting: mostUnderWay, waitMs: 20_000 });
+const jsonParseQueue = fairQueue({ name: "json_bodies", atOnce: 1, mostWaiting: maxConcurrentUploads, waitMs: 20_000 });
 
 /** The most bytes that such a request may have. */
-export const mostBytesOf = (request: IncomingMessage, upload: Upload, maxJsonBytes: number): number =>
+export const uploadMaxBytes = (request: IncomingMessage, upload: Upload, maxJsonBytes: number): number =>
   isForm(request) ? upload.maxBytes + formOverheadBytes : maxJsonBytes;
 
 /**
@@ -38,55 +43,59 @@ export const mostBytesOf = (request: IncomingMessage, upload: Upload, maxJsonByt
  * @throws Invalid, DomainError TOO_LARGE, UNSUPPORTED_TYPE  it is not what the row takes
  * @throws Unavailable  too many uploads at once
  */
-export async function receiveUpload(request: IncomingMessage, upload: Upload, maxJsonBytes: number, userId: string): Promise<Received> {
-  const maxBytes = mostBytesOf(request, upload, maxJsonBytes);
-  const leave = underWay.enter(userId);
+export async function readUpload(request: IncomingMessage, upload: Upload, maxJsonBytes: number, userId: string): Promise<ReceivedBody> {
+  const maxBytes = uploadMaxBytes(request, upload, maxJsonBytes);
+  const releaseSlot = uploadsInProgress.acquire(userId);
   try {
     refuseDeclaredLarger(request, maxBytes);
-    const received = isForm(request) ? await fromForm(request, upload) : await fromJson(request, upload, maxBytes, userId);
+    const received = isForm(request) ? await readFormUpload(request, upload) : await readJsonUpload(request, upload, maxBytes, userId);
     return {
       ...received,
       async release() {
         await received.file?.release();
-        leave();
+        releaseSlot();
       },
     };
   } catch (error) {
-    leave();
+    releaseSlot();
     throw error;
   }
 }
 
-async function fromForm(request: IncomingMessage, { fields, maxBytes, dataUri, isRequired }: Upload): Promise<Omit<Received, "release">> {
+async function readFormUpload(
+  request: IncomingMessage,
+  { fields, maxBytes, dataUri, isRequired }: Upload,
+): Promise<Omit<ReceivedBody, "release">> {
   const { texts, file } = await readForm(request, { fields, maxBytes });
-  const fault =
+  const failure =
     file === undefined
       ? isRequired === true
-        ? missing(fields[0])
+        ? fileMissing(fields[0])
         : undefined
       : dataUri !== undefined && dataUri in texts
-        ? twice(dataUri)
+        ? fileRepeated(dataUri)
         : undefined;
-  if (fault !== undefined) {
+  if (failure !== undefined) {
     await file?.release();
-    throw fault;
+    throw failure;
   }
   return { params: texts, isForm: true, ...(file === undefined ? {} : { file }) };
 }
 
-async function fromJson(
+async function readJsonUpload(
   request: IncomingMessage,
   { dataUri, maxBytes, isRequired }: Upload,
   maxJsonBytes: number,
   userId: string,
-): Promise<Omit<Received, "release">> {
+): Promise<Omit<ReceivedBody, "release">> {
   if (isRequired === true) throw new DomainError("UNSUPPORTED_TYPE", "The body must be multipart/form-data");
   const body = await spool(bodyChunks(request, maxJsonBytes));
   try {
-    return await parsing.run(userId, async () => {
-      const { params, uri } = body.size === 0 ? { params: {}, uri: undefined } : parsedApart(request, await buffer(body.read()), dataUri);
+    return await jsonParseQueue.run(userId, async () => {
+      const { params, uri } =
+        body.size === 0 ? { params: {}, uri: undefined } : parseWithoutDataUri(request, await buffer(body.read()), dataUri);
       if (dataUri === undefined || !isDataUri(uri)) return { params, isForm: false };
-      const file: SentFile = { ...(await spool(once(dataUriBytes(uri, dataUri, maxBytes)))), name: dataUri };
+      const file: UploadedFile = { ...(await spool(singleChunk(dataUriBytes(uri, dataUri, maxBytes)))), name: dataUri };
       return { params: Object.fromEntries(Object.entries(params).filter(([name]) => name !== dataUri)), isForm: false, file };
     });
   } finally {
@@ -95,34 +104,34 @@ async function fromJson(
 }
 
 /** The params of a JSON body, and the value of the one that may be long. */
-function parsedApart(request: IncomingMessage, body: Buffer, dataUri = ""): { params: Record<string, unknown>; uri: unknown } {
-  const cut = body.length > defaultMaxBytes ? cutDataUri(body) : undefined;
-  const rest = cut?.rest ?? body;
+function parseWithoutDataUri(request: IncomingMessage, body: Buffer, dataUri = ""): { params: Record<string, unknown>; uri: unknown } {
+  const extracted = body.length > defaultMaxBytes ? extractDataUri(body) : undefined;
+  const rest = extracted?.rest ?? body;
   const params = rest.length > defaultMaxBytes ? undefined : parseJson(request, rest);
   // What was cut out is something else's value, or there is more beside it.
-  if (params === undefined || (cut !== undefined && params[dataUri] !== placeholder)) {
+  if (params === undefined || (extracted !== undefined && params[dataUri] !== placeholder)) {
     throw new DomainError("TOO_LARGE", `The body is larger than ${defaultMaxBytes} bytes without its picture`);
   }
-  return { params, uri: cut === undefined ? params[dataUri] : parseText(cut.literal) };
+  return { params, uri: extracted === undefined ? params[dataUri] : parseJsonText(extracted.literal) };
 }
 
-async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
+async function* singleChunk(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
   yield await Promise.resolve(bytes);
 }
 
-const missing = (field: string): Invalid => new Invalid("Send a file", [{ field, message: "is required" }]);
-const twice = (field: string): Invalid => new Invalid("Send one file", [{ field, message: "must be given once" }]);
+const fileMissing = (field: string): Invalid => new Invalid("Send a file", [{ field, message: "is required" }]);
+const fileRepeated = (field: string): Invalid => new Invalid("Send one file", [{ field, message: "must be given once" }]);
 
 /** What taking in needs of its gateway. */
-interface Around {
+interface UploadContext {
   readonly broker: ServiceBroker;
   readonly blobs: Blobs;
   readonly log: Logger;
 }
 
 /** A file with what it came with. */
-interface Sending {
-  readonly file: SentFile;
+interface ReceivedUpload {
+  readonly file: UploadedFile;
   /** As validated. */
   readonly params: Record<string, unknown>;
   /** For one call: Moleculer writes an action's timeout into them. */
@@ -133,36 +142,45 @@ interface Sending {
  * Takes a file in, for someone who may send it, and lets `use` refer to it.
  * @throws DomainError  they may not, or the file won't do, or what `use` throws; nothing of the file is kept then
  */
-export async function withFile<T>(around: Around, upload: Upload, sending: Sending, use: (file: TakenIn) => Promise<T>): Promise<T> {
-  const taken = await takeIn(around, upload, sending);
+export async function withAdmittedFile<T>(
+  context: UploadContext,
+  upload: Upload,
+  received: ReceivedUpload,
+  use: (file: AdmittedUpload) => Promise<T>,
+): Promise<T> {
+  const admitted = await admitUpload(context, upload, received);
   faultPoint("media.taken");
   try {
-    const result = await use(taken);
-    if (upload.isUsed?.(result, taken.file) === false) giveUp(around, taken.file.fileId, sending.options);
+    const result = await use(admitted);
+    if (upload.isUsed?.(result, admitted.file) === false) abandonFile(context, admitted.file.fileId, received.options);
     return result;
   } catch (error) {
-    if (isRefusal(error)) giveUp(around, taken.file.fileId, sending.options);
+    if (isRefusal(error)) abandonFile(context, admitted.file.fileId, received.options);
     throw error;
   }
 }
 
-async function takeIn(around: Around, { purpose, authorize }: Upload, { file, params, options }: Sending): Promise<TakenIn> {
-  const { broker, blobs } = around;
+async function admitUpload(
+  context: UploadContext,
+  { purpose, authorize }: Upload,
+  { file, params, options }: ReceivedUpload,
+): Promise<AdmittedUpload> {
+  const { broker, blobs } = context;
   const { name, size, sha256, read } = file;
   if (authorize !== undefined) await call(broker, authorize.action, authorize.input(params), options());
   const { fileId } = await call(broker, media.reserve, { purpose }, options());
   try {
     await blobs.write(rawKey(fileId), read(), size);
     faultPoint("media.written");
-    return { file: await call(broker, media.admit, { fileId, name: name.slice(0, longestName), size }, options()), sha256 };
+    return { file: await call(broker, media.admit, { fileId, name: name.slice(0, maxFileNameLength), size }, options()), sha256 };
   } catch (error) {
-    giveUp(around, fileId, options);
+    abandonFile(context, fileId, options);
     throw error;
   }
 }
 
 /** Lets go of a file that nothing refers to; nobody waits for it. */
-function giveUp({ broker, log }: Around, fileId: string, options: () => CallingOptions): void {
+function abandonFile({ broker, log }: UploadContext, fileId: string, options: () => CallingOptions): void {
   call(broker, media.giveUp, { fileId }, options()).catch((error: unknown) =>
     log.warn(`an unused upload is left to the sweeper: ${(error as Error).message}`),
   );

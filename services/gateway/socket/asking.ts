@@ -3,12 +3,12 @@ import type { ServiceBroker } from "moleculer";
 import { call } from "../../../core/contract/call.ts";
 import { codeOf } from "../../../core/errors.ts";
 import { chat } from "../../chat/contract.ts";
-import type { RoomsParts } from "./rooms.ts";
+import type { RoomsContext } from "./rooms.ts";
 
 /** Heads asked for in one call. */
-const headsAtOnce = 1000;
+const headsPerCall = 1000;
 
-export const asking = (broker: ServiceBroker): Pick<RoomsParts, "fetchChanges" | "fetchHeads" | "raiseDelivered"> => ({
+export const chatClient = (broker: ServiceBroker): Pick<RoomsContext, "fetchChanges" | "fetchHeads" | "raiseDelivered"> => ({
   async fetchChanges(chatId, since) {
     try {
       return await call(broker, chat.changes, { chatId, since });
@@ -18,8 +18,8 @@ export const asking = (broker: ServiceBroker): Pick<RoomsParts, "fetchChanges" |
     }
   },
   async fetchHeads(chatIds) {
-    const pages = Array.from({ length: Math.ceil(chatIds.length / headsAtOnce) }, (_, page) =>
-      chatIds.slice(page * headsAtOnce, (page + 1) * headsAtOnce),
+    const pages = Array.from({ length: Math.ceil(chatIds.length / headsPerCall) }, (_, page) =>
+      chatIds.slice(page * headsPerCall, (page + 1) * headsPerCall),
     );
     return (await Promise.all(pages.map((page) => call(broker, chat.heads, { chatIds: page })))).flat();
   },

@@ -8,66 +8,74 @@ import { Invalid, NotFound } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { inRequest } from "../../../core/request-context.ts";
 import { publicError, socketError } from "../http/errors.ts";
-import { noteRefusal } from "../refusals.ts";
-import { spend, type EventRow, type EventSurroundings } from "./events.ts";
-import type { PersonSocket } from "./person.ts";
+import { logRefusal } from "../refusals.ts";
+import { rateLimitRefusal, type ClientEventRow, type SocketEventContext } from "./events.ts";
+import type { UserSocket } from "./person.ts";
 
-type Acknowledge = (answer: object) => void;
+type AcknowledgeCallback = (answer: object) => void;
 
 /** The acknowledgement callback is always the last argument. */
-function split(args: readonly unknown[]): { payload: unknown; acknowledge: Acknowledge | undefined } {
+function splitArguments(args: readonly unknown[]): { payload: unknown; acknowledge: AcknowledgeCallback | undefined } {
   const last = args.at(-1);
   return typeof last === "function"
-    ? { payload: args.length > 1 ? args[0] : undefined, acknowledge: last as Acknowledge }
+    ? { payload: args.length > 1 ? args[0] : undefined, acknowledge: last as AcknowledgeCallback }
     : { payload: args[0], acknowledge: undefined };
 }
 
-function isPlain(payload: unknown): payload is Record<string, unknown> {
+function isPlainObject(payload: unknown): payload is Record<string, unknown> {
   return typeof payload === "object" && payload !== null && Object.getPrototypeOf(payload) === Object.prototype;
 }
 
 /** Answers one event of a socket. Never rejects. */
-export const dispatch: Dispatch = (row, around, log, socket, args) =>
-  beginRequest(around.broker, { requestId: newId(), name: `socket ${row.event}`, service: "gateway" }, (span) =>
-    answer(row, around, log, socket, args, span),
+export const dispatch: Dispatch = (row, context, log, socket, args) =>
+  beginRequest(context.broker, { requestId: newId(), name: `socket ${row.event}`, service: "gateway" }, (span) =>
+    answerEvent(row, context, log, socket, args, span),
   );
-type Dispatch = (row: EventRow, around: EventSurroundings, log: Logger, socket: PersonSocket, args: readonly unknown[]) => Promise<void>;
+type Dispatch = (
+  row: ClientEventRow,
+  context: SocketEventContext,
+  log: Logger,
+  socket: UserSocket,
+  args: readonly unknown[],
+) => Promise<void>;
 
-async function answer(...[row, around, log, socket, args, span]: [...Parameters<Dispatch>, span: Span | undefined]): Promise<void> {
-  const { payload, acknowledge } = split(args);
+async function answerEvent(...[row, context, log, socket, args, span]: [...Parameters<Dispatch>, span: Span | undefined]): Promise<void> {
+  const { payload, acknowledge } = splitArguments(args);
   try {
-    const refusal = spend(around, row.counts, socket.data.session.user.id);
+    const refusal = rateLimitRefusal(context, row.counts, socket.data.session.user.id);
     if (refusal !== undefined && row.counts === "others") throw refusal;
-    if (!isPlain(payload)) throw new Invalid("The payload must be an object");
+    if (!isPlainObject(payload)) throw new Invalid("The payload must be an object");
     row.check(payload);
-    const { data, afterwards } = await row.answer(around, socket, payload, refusal);
+    const { data, onAcknowledged } = await row.answer(context, socket, payload, refusal);
     acknowledge?.({ ok: true, data });
-    afterwards?.();
+    onAcknowledged?.();
   } catch (error) {
-    refuse(error, { around, log, socket, event: row.event }, acknowledge);
+    refuseEvent(error, { context, log, socket, event: row.event }, acknowledge);
     span?.addTags({ "error.code": publicError(error).code });
   }
 }
 
 /** Answers an event that is not in the table. */
-export function refuseUnknown(around: EventSurroundings, log: Logger, socket: PersonSocket, args: readonly unknown[]): void {
-  const refusal = spend(around, "others", socket.data.session.user.id);
-  const asked = { around, log, socket, event: "(no such event)" };
-  inRequest({ requestId: newId() }, () => refuse(refusal ?? new NotFound("No such event"), asked, split(args).acknowledge));
+export function refuseUnknown(context: SocketEventContext, log: Logger, socket: UserSocket, args: readonly unknown[]): void {
+  const refusal = rateLimitRefusal(context, "others", socket.data.session.user.id);
+  const inProgress = { around: context, log, socket, event: "(no such event)" };
+  inRequest({ requestId: newId() }, () =>
+    refuseEvent(refusal ?? new NotFound("No such event"), inProgress, splitArguments(args).acknowledge),
+  );
 }
 
-interface Asked {
-  readonly around: EventSurroundings;
+interface EventInProgress {
+  readonly context: SocketEventContext;
   readonly log: Logger;
-  readonly socket: PersonSocket;
+  readonly socket: UserSocket;
   readonly event: string;
 }
 
-function refuse(error: unknown, { around, log, socket, event }: Asked, acknowledge: Acknowledge | undefined): void {
+function refuseEvent(error: unknown, { context, log, socket, event }: EventInProgress, acknowledge: AcknowledgeCallback | undefined): void {
   const { session, client } = socket.data;
-  noteRefusal(around, { userId: session.user.id, client }, `socket ${event}`, error);
-  const told = socketError(error);
-  if (told.code === "INTERNAL") log.error({ err: error, userId: session.user.id }, "An event failed");
-  if (acknowledge === undefined) socket.emit("error", told.message);
-  else acknowledge({ ok: false, error: told });
+  logRefusal(context, { userId: session.user.id, client }, `socket ${event}`, error);
+  const failure = socketError(error);
+  if (failure.code === "INTERNAL") log.error({ err: error, userId: session.user.id }, "An event failed");
+  if (acknowledge === undefined) socket.emit("error", failure.message);
+  else acknowledge({ ok: false, error: failure });
 }

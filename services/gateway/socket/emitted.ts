@@ -4,13 +4,13 @@ import type { RevocationReason } from "../../auth/contract.ts";
 import type { Chat, Message, Receipt, SharedChat } from "../../chat/contract.ts";
 import type { ContactRequest } from "../../request/contract.ts";
 
-interface EmittedRow {
+interface ServerEventRow {
   readonly summary: string;
   readonly hearers: string;
   readonly data: Returns<unknown>;
 }
 
-export const emitted = {
+export const serverEvents = {
   receiveMessage: {
     summary: "A new message; in `seq` order in each chat",
     hearers: "sockets that joined the chat or subscribed, the sender's too",
@@ -66,12 +66,14 @@ export const emitted = {
     hearers: "the socket that sent it",
     data: returns<string>(),
   },
-} as const satisfies { readonly [event: string]: EmittedRow };
+} as const satisfies { readonly [event: string]: ServerEventRow };
 
 /** Whether there is such an event: other releases may know others. */
-export const isEmitted = (event: string): event is keyof Emitted => Object.hasOwn(emitted, event);
+export const isEmitted = (event: string): event is keyof ServerEventPayloads => Object.hasOwn(serverEvents, event);
 
 /** Each event's payload. */
-export type Emitted = { readonly [E in keyof typeof emitted]: (typeof emitted)[E]["data"] extends Returns<infer T> ? T : never };
+export type ServerEventPayloads = {
+  readonly [E in keyof typeof serverEvents]: (typeof serverEvents)[E]["data"] extends Returns<infer T> ? T : never;
+};
 /** The same as Socket.IO wants it: `socket.emit` takes no other event, and no other payload. */
-export type ServerEvents = { [E in keyof Emitted]: (data: Emitted[E]) => void };
+export type ServerEvents = { [E in keyof ServerEventPayloads]: (data: ServerEventPayloads[E]) => void };

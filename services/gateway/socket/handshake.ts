@@ -3,49 +3,49 @@ import type { Socket } from "socket.io";
 import { Forbidden, Unauthenticated } from "../../../core/errors.ts";
 import { inRequest } from "../../../core/request-context.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
-import { requests, spend } from "../http/allowances.ts";
+import { requestsPerCaller, enforceLimit } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
 import { tokenOf } from "../http/credential.ts";
 import { socketError } from "../http/errors.ts";
-import type { Surroundings } from "../http/pipeline.ts";
-import { clientOf, noteRefusal } from "../refusals.ts";
-import type { Person } from "./person.ts";
-import { Told } from "./told.ts";
-import { Typed } from "./typed.ts";
+import type { GatewayContext } from "../http/pipeline.ts";
+import { clientOf, logRefusal } from "../refusals.ts";
+import type { SocketState } from "./person.ts";
+import { KnownMemberships } from "./told.ts";
+import { TypingThrottle } from "./typed.ts";
 
 /**
  * Verifies a handshake.
  * @throws Error  `connect_error` with our message and, as `data`, `{code, message, requestId}`
  */
-export function identify(around: Surroundings, socket: Socket): Promise<Person> {
+export function authenticateHandshake(context: GatewayContext, socket: Socket): Promise<SocketState> {
   const { requestId } = socket.request as HttpRequest;
-  return inRequest({ requestId }, () => personOf(around, socket));
+  return inRequest({ requestId }, () => initialState(context, socket));
 }
 
-async function personOf(around: Surroundings, { request, handshake }: Socket): Promise<Person> {
-  const client = clientOf(around, request);
+async function initialState(context: GatewayContext, { request, handshake }: Socket): Promise<SocketState> {
+  const client = clientOf(context, request);
   try {
-    if (!around.origins.isAllowed(request)) throw new Forbidden("This origin may not call");
-    const { token: given } = handshake.auth as { token?: unknown };
-    const token = typeof given === "string" && given !== "" ? given : tokenOf(request);
-    const session = around.sessions.check(token);
+    if (!context.origins.isAllowed(request)) throw new Forbidden("This origin may not call");
+    const { token: fromClient } = handshake.auth as { token?: unknown };
+    const token = typeof fromClient === "string" && fromClient !== "" ? fromClient : tokenOf(request);
+    const session = context.sessions.check(token);
     if (session === undefined) {
-      await spend(around.limits, requests, addressKey(client.address));
+      await enforceLimit(context.limits, requestsPerCaller, addressKey(client.address));
       throw new Unauthenticated(token === undefined ? "No token" : "Invalid or expired token");
     }
     return {
       session,
       client,
       isSubscribed: false,
-      told: new Told(),
-      unheard: new Set(),
-      held: undefined,
-      sends: new Map(),
-      typed: new Typed(),
+      knownMemberships: new KnownMemberships(),
+      leftChats: new Set(),
+      pendingNotes: undefined,
+      sendQueues: new Map(),
+      typingThrottle: new TypingThrottle(),
     };
   } catch (error) {
-    noteRefusal(around, { client }, "socket handshake", error);
-    const told = socketError(error);
-    throw Object.assign(new Error(told.message), { data: told });
+    logRefusal(context, { client }, "socket handshake", error);
+    const socketFailure = socketError(error);
+    throw Object.assign(new Error(socketFailure.message), { data: socketFailure });
   }
 }

@@ -8,35 +8,35 @@ import type { Infer } from "../../../core/contract/schema.ts";
 import { fairQueue } from "../../../core/resilience/fair-queue.ts";
 import { chat, type Chat, type Membership, type SyncPosition, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
-import { asking } from "./asking.ts";
-import { isEmitted, type Emitted } from "./emitted.ts";
-import { marksIn } from "./marks.ts";
-import { metaOf, type PersonSocket } from "./person.ts";
-import { Rooms, soon } from "./rooms.ts";
-import type { Place } from "./run.ts";
-import type { Joined, Left } from "./told.ts";
+import { chatClient } from "./asking.ts";
+import { isEmitted, type ServerEventPayloads } from "./emitted.ts";
+import { receiptsByChat } from "./marks.ts";
+import { callOptionsOf, type UserSocket } from "./person.ts";
+import { Rooms, waitForConfirmation } from "./rooms.ts";
+import type { SequencePosition } from "./run.ts";
+import type { MembershipStart, MembershipEnd } from "./told.ts";
 import { countUnknown } from "./unknown-notes.ts";
 
 /** A socket that could not enter a room yet tries again after this. */
 const retryMs = 500;
 /** Answers to `subscribe` and `sync` are dear: when everybody comes back at once, those who stayed are served between them. */
-const catchingUp = { name: "catching_up", atOnce: 16, mostWaiting: 10_000, waitMs: 50_000 };
+const syncQueueOptions = { name: "catching_up", atOnce: 16, mostWaiting: 10_000, waitMs: 50_000 };
 
 type ViewParams = Infer<typeof chat.view.params>;
 type SyncParams = Infer<typeof chat.sync.params>;
 
 /** An answer, and what is to happen once the client has it. */
-export interface Answer<T> {
+export interface EventAnswer<T> {
   readonly data: T;
-  readonly afterwards?: () => void;
+  readonly onAcknowledged?: () => void;
 }
 
-export class Live {
+export class LiveDelivery {
   readonly rooms: Rooms;
   private readonly broker: ServiceBroker;
   private readonly feed: Feed;
-  private readonly turns = fairQueue(catchingUp);
-  private readonly people = new Map<string, { sockets: Set<PersonSocket>; listening: Promise<Subscription> }>();
+  private readonly syncQueue = fairQueue(syncQueueOptions);
+  private readonly users = new Map<string, { sockets: Set<UserSocket>; listening: Promise<Subscription> }>();
 
   constructor(broker: ServiceBroker, io: Server, feed: Feed, log: Logger) {
     this.broker = broker;
@@ -45,47 +45,47 @@ export class Live {
       io,
       log,
       feed,
-      ...asking(broker),
-      onPutOut: (socket, left) => this.tellLeft(socket as PersonSocket, left),
+      ...chatClient(broker),
+      onUnsubscribed: (socket, left) => this.emitChatRemoved(socket as UserSocket, left),
     });
   }
 
   /** A person's socket came: from now on it hears their notes. */
-  add(socket: PersonSocket): void {
+  addSocket(socket: UserSocket): void {
     const userId = socket.data.session.user.id;
-    const person = this.people.get(userId) ?? {
+    const user = this.users.get(userId) ?? {
       sockets: new Set(),
-      listening: this.feed.subscribe([userChannel(userId)], (note) => this.hear(userId, note)),
+      listening: this.feed.subscribe([userChannel(userId)], (note) => this.onNote(userId, note)),
     };
-    this.people.set(userId, person);
-    person.sockets.add(socket);
+    this.users.set(userId, user);
+    user.sockets.add(socket);
   }
 
-  remove(socket: PersonSocket): void {
+  removeSocket(socket: UserSocket): void {
     const userId = socket.data.session.user.id;
-    const person = this.people.get(userId);
-    person?.sockets.delete(socket);
-    if (person?.sockets.size === 0) {
-      this.people.delete(userId);
-      void person.listening.then((subscription) => subscription.stop());
+    const user = this.users.get(userId);
+    user?.sockets.delete(socket);
+    if (user?.sockets.size === 0) {
+      this.users.delete(userId);
+      void user.listening.then((subscription) => subscription.stop());
     }
     // Not its Socket.IO rooms: it may wait to be seated, or be ahead of a room.
-    for (const chatId of socket.data.told.chatIds) this.rooms.get(chatId)?.detach(socket);
+    for (const chatId of socket.data.knownMemberships.chatIds) this.rooms.get(chatId)?.unsubscribe(socket);
   }
 
   /** Hears one chat. @throws Forbidden  not a member */
-  join(socket: PersonSocket, params: ViewParams): Promise<Answer<Chat>> {
+  joinChat(socket: UserSocket, params: ViewParams): Promise<EventAnswer<Chat>> {
     const { chatId } = params;
-    return this.holdingNotes(socket, async () => {
-      const release = await this.rooms.hold([chatId]);
+    return this.deferNotes(socket, async () => {
+      const release = await this.rooms.retain([chatId]);
       try {
-        const { chat: view, membership } = await call(this.broker, chat.view, params, metaOf(socket));
+        const { chat: view, membership } = await call(this.broker, chat.view, params, callOptionsOf(socket));
         return {
           data: view,
-          afterwards: () => {
-            socket.data.unheard.delete(chatId);
-            this.learn(socket, membership);
-            this.enter(socket, membership, { seq: view.lastSeq, n: view.lastN }, view.members);
+          onAcknowledged: () => {
+            socket.data.leftChats.delete(chatId);
+            this.recordMembership(socket, membership);
+            this.enterRoom(socket, membership, { seq: view.lastSeq, n: view.lastN }, view.members);
             release();
           },
         };
@@ -97,33 +97,33 @@ export class Live {
   }
 
   /** Hears one chat no more. @throws Forbidden  not a member */
-  async leave(socket: PersonSocket, params: ViewParams): Promise<Answer<Chat>> {
+  async leaveChat(socket: UserSocket, params: ViewParams): Promise<EventAnswer<Chat>> {
     const { chatId } = params;
-    const { chat: view } = await call(this.broker, chat.view, params, metaOf(socket));
-    this.rooms.get(chatId)?.detach(socket);
-    socket.data.unheard.add(chatId);
+    const { chat: view } = await call(this.broker, chat.view, params, callOptionsOf(socket));
+    this.rooms.get(chatId)?.unsubscribe(socket);
+    socket.data.leftChats.add(chatId);
     return { data: view };
   }
 
   /** Answers what changed since, and hears all own chats from there on; those in `more` after their last page. */
-  subscribe(socket: PersonSocket, params: SyncParams): Promise<Answer<SyncAnswer>> {
+  subscribe(socket: UserSocket, params: SyncParams): Promise<EventAnswer<SyncAnswer>> {
     const { data } = socket;
     const userId = data.session.user.id;
-    data.unheard.clear(); // at once: those that are left while this waits or is answered stay unheard
-    return this.inTurn(socket, async () => {
-      const person = this.people.get(userId);
-      if (person !== undefined) await soon(this.feed, person.listening);
+    data.leftChats.clear(); // at once: those that are left while this waits or is answered stay unheard
+    return this.runInSyncQueue(socket, async () => {
+      const user = this.users.get(userId);
+      if (user !== undefined) await waitForConfirmation(this.feed, user.listening);
       const memberships = await call(this.broker, chat.memberships, { userId });
-      const release = await this.rooms.hold(memberships.map(({ chatId }) => chatId));
+      const release = await this.rooms.retain(memberships.map(({ chatId }) => chatId));
       try {
-        const { answer, positions } = await call(this.broker, chat.sync, params, metaOf(socket));
+        const { answer, positions } = await call(this.broker, chat.sync, params, callOptionsOf(socket));
         return {
           data: answer,
-          afterwards: () => {
+          onAcknowledged: () => {
             data.isSubscribed = true;
             // Those in `more` too: the client asks for them itself.
-            for (const membership of memberships) this.learn(socket, membership);
-            this.enterWhole(socket, positions, answer);
+            for (const membership of memberships) this.recordMembership(socket, membership);
+            this.enterRooms(socket, positions, answer);
             release();
           },
         };
@@ -135,163 +135,165 @@ export class Live {
   }
 
   /** Answers what changed since; a subscribed socket hears the chats that the answer has whole. */
-  sync(socket: PersonSocket, params: SyncParams): Promise<Answer<SyncAnswer>> {
-    return this.inTurn(socket, async () => {
-      const { answer, positions } = await call(this.broker, chat.sync, params, metaOf(socket));
+  sync(socket: UserSocket, params: SyncParams): Promise<EventAnswer<SyncAnswer>> {
+    return this.runInSyncQueue(socket, async () => {
+      const { answer, positions } = await call(this.broker, chat.sync, params, callOptionsOf(socket));
       return {
         data: answer,
-        afterwards: () => {
-          if (socket.data.isSubscribed) this.enterWhole(socket, positions, answer);
+        onAcknowledged: () => {
+          if (socket.data.isSubscribed) this.enterRooms(socket, positions, answer);
         },
       };
     });
   }
 
   /** Makes up for a lost note: tells a person's subscribed sockets of a chat they became a member of, and seats them. */
-  async welcome(membership: Membership): Promise<void> {
-    const [first] = this.unaware(membership);
+  async announceMissedJoin(membership: Membership): Promise<void> {
+    const [first] = this.socketsUnawareOf(membership);
     if (first === undefined) return;
     // As it is by now: they may have been removed and added again.
-    const { chat: view, membership: joined } = await call(this.broker, chat.view, { chatId: membership.chatId }, metaOf(first));
-    for (const socket of this.unaware(joined)) this.tell(socket, { event: "chatChanged", data: view, joined });
+    const { chat: view, membership: joined } = await call(this.broker, chat.view, { chatId: membership.chatId }, callOptionsOf(first));
+    for (const socket of this.socketsUnawareOf(joined)) this.deliverNote(socket, { event: "chatChanged", data: view, joined });
   }
 
   /** Makes up for a lost note: tells a person's sockets that know a chat that they are no longer a member. */
-  dismiss({ userId, chatId, leftSeq }: Membership & Left): void {
-    for (const socket of this.people.get(userId)?.sockets ?? []) {
-      if (socket.data.held === undefined && socket.data.told.isMember(chatId)) this.part(socket, { chatId, leftSeq });
+  announceMissedLeave({ userId, chatId, leftSeq }: Membership & MembershipEnd): void {
+    for (const socket of this.users.get(userId)?.sockets ?? []) {
+      if (socket.data.pendingNotes === undefined && socket.data.knownMemberships.isMember(chatId))
+        this.deliverLeave(socket, { chatId, leftSeq });
     }
   }
 
   /** A person's subscribed sockets that were not told yet that they joined. */
-  private unaware({ userId, ...joined }: Membership): PersonSocket[] {
-    return [...(this.people.get(userId)?.sockets ?? [])].filter(
-      ({ data: { held, isSubscribed, told } }) => held === undefined && isSubscribed && told.isNews(joined),
+  private socketsUnawareOf({ userId, ...joined }: Membership): UserSocket[] {
+    return [...(this.users.get(userId)?.sockets ?? [])].filter(
+      ({ data: { pendingNotes, isSubscribed, knownMemberships } }) =>
+        pendingNotes === undefined && isSubscribed && knownMemberships.isNewJoin(joined),
     );
   }
 
   /** @throws Unavailable  too many are before it, or its socket has gone meanwhile */
-  private inTurn<T>(socket: PersonSocket, answer: () => Promise<Answer<T>>): Promise<Answer<T>> {
-    return this.turns.run(socket.data.session.user.id, () => {
+  private runInSyncQueue<T>(socket: UserSocket, answer: () => Promise<EventAnswer<T>>): Promise<EventAnswer<T>> {
+    return this.syncQueue.run(socket.data.session.user.id, () => {
       if (!socket.connected) throw new Unavailable();
-      return this.holdingNotes(socket, answer);
+      return this.deferNotes(socket, answer);
     });
   }
 
   /** Runs up to an answer, and keeps the notes that come meanwhile until the client has it: it may be from before them. */
-  private async holdingNotes<T>(socket: PersonSocket, answer: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  private async deferNotes<T>(socket: UserSocket, answer: () => Promise<EventAnswer<T>>): Promise<EventAnswer<T>> {
     const { data } = socket;
-    const held = (data.held ??= { notes: [], answers: 0 });
-    held.answers++;
-    const settle = () => {
-      held.answers--;
-      if (held.answers > 0) return;
-      data.held = undefined;
-      for (const note of held.notes) this.tell(socket, note);
+    const pending = (data.pendingNotes ??= { notes: [], answers: 0 });
+    pending.answers++;
+    const releaseNotes = () => {
+      pending.answers--;
+      if (pending.answers > 0) return;
+      data.pendingNotes = undefined;
+      for (const note of pending.notes) this.deliverNote(socket, note);
     };
     try {
-      const { data: answered, afterwards } = await answer();
+      const { data: answerData, onAcknowledged } = await answer();
       return {
-        data: answered,
-        afterwards: () => {
-          afterwards?.();
-          settle();
+        data: answerData,
+        onAcknowledged: () => {
+          onAcknowledged?.();
+          releaseNotes();
         },
       };
     } catch (error) {
-      settle();
+      releaseNotes();
       throw error;
     }
   }
 
   /** A membership that an answer told of. */
-  private learn(socket: PersonSocket, membership: Joined): void {
+  private recordMembership(socket: UserSocket, membership: MembershipStart): void {
     // The seat is from before it; the answer says what became of that time.
-    if (socket.data.told.join(membership) === "again") this.rooms.get(membership.chatId)?.detach(socket);
+    if (socket.data.knownMemberships.recordJoin(membership) === "again") this.rooms.get(membership.chatId)?.unsubscribe(socket);
   }
 
   /** Seats a subscribed socket where an answer left it. */
-  private enterWhole(socket: PersonSocket, positions: readonly SyncPosition[], answer: SyncAnswer): void {
-    const marks = marksIn(answer);
+  private enterRooms(socket: UserSocket, positions: readonly SyncPosition[], answer: SyncAnswer): void {
+    const receipts = receiptsByChat(answer);
     for (const { membership, seq, n } of positions) {
       const { chatId } = membership;
-      this.learn(socket, membership);
-      if (!socket.data.unheard.has(chatId)) this.enter(socket, membership, { seq, n }, marks.get(chatId));
+      this.recordMembership(socket, membership);
+      if (!socket.data.leftChats.has(chatId)) this.enterRoom(socket, membership, { seq, n }, receipts.get(chatId));
     }
   }
 
   /** Seats a socket, unless it sits there, or is no longer wanted there. */
-  private enter(socket: PersonSocket, membership: Membership, from: Place, known?: readonly Receipt[]): void {
+  private enterRoom(socket: UserSocket, membership: Membership, from: SequencePosition, known?: readonly Receipt[]): void {
     const { chatId, joinedSeq } = membership;
-    const isWanted = socket.connected && socket.data.told.isMember(chatId, joinedSeq) && !socket.data.unheard.has(chatId);
+    const isWanted = socket.connected && socket.data.knownMemberships.isMember(chatId, joinedSeq) && !socket.data.leftChats.has(chatId);
     if (!isWanted || this.rooms.get(chatId)?.has(socket) === true) return;
-    const held = this.rooms.hold([chatId]);
+    const retained = this.rooms.retain([chatId]);
     // At once, so that whatever comes for this socket meanwhile is the room's to tell.
-    this.rooms.get(chatId)!.attach(socket, membership, from, known);
-    held.then(
+    this.rooms.get(chatId)!.subscribe(socket, membership, from, known);
+    retained.then(
       (release) => release(),
-      () => void setTimeout(() => this.enter(socket, membership, from, known), retryMs).unref(), // chat is away; the socket waits for it
+      () => void setTimeout(() => this.enterRoom(socket, membership, from, known), retryMs).unref(), // chat is away; the socket waits for it
     );
   }
 
-  private hear(userId: string, note: UserNote): void {
+  private onNote(userId: string, note: UserNote): void {
     if (!isEmitted(note.event)) {
       countUnknown("user");
       return;
     }
-    for (const socket of this.people.get(userId)?.sockets ?? []) {
-      if (socket.data.held === undefined) this.tell(socket, note);
-      else socket.data.held.notes.push(note);
+    for (const socket of this.users.get(userId)?.sockets ?? []) {
+      if (socket.data.pendingNotes === undefined) this.deliverNote(socket, note);
+      else socket.data.pendingNotes.notes.push(note);
     }
   }
 
-  private tell(socket: PersonSocket, note: UserNote): void {
+  private deliverNote(socket: UserSocket, note: UserNote): void {
     const { joined, left } = note;
-    if (left !== undefined) this.part(socket, left);
-    else if (joined === undefined) tellOther(socket, note);
-    else this.tellJoined(socket, note, joined);
+    if (left !== undefined) this.deliverLeave(socket, left);
+    else if (joined === undefined) deliverOtherNote(socket, note);
+    else this.deliverJoin(socket, note, joined);
   }
 
   /** A new chat comes before any of its messages; an earlier time in it ends before that. */
-  private tellJoined(socket: PersonSocket, note: UserNote, joined: Joined): void {
-    const { told, unheard, isSubscribed, session } = socket.data;
+  private deliverJoin(socket: UserSocket, note: UserNote, joined: MembershipStart): void {
+    const { knownMemberships, leftChats, isSubscribed, session } = socket.data;
     const { chatId, joinedN, joinedSeq } = joined;
-    const news = told.join(joined);
-    if (news === "known") return;
-    if (news === "again") {
-      this.rooms.get(chatId)?.detach(socket);
+    const outcome = knownMemberships.recordJoin(joined);
+    if (outcome === "known") return;
+    if (outcome === "again") {
+      this.rooms.get(chatId)?.unsubscribe(socket);
       socket.emit("chatRemoved", { chatId });
     }
-    unheard.delete(chatId);
+    leftChats.delete(chatId);
     emitNote(socket, note);
     if (!isSubscribed) return;
-    this.enter(socket, { ...joined, userId: session.user.id, leftSeq: null }, { seq: joinedSeq - 1, n: joinedN });
+    this.enterRoom(socket, { ...joined, userId: session.user.id, leftSeq: null }, { seq: joinedSeq - 1, n: joinedN });
   }
 
   /** A membership ended: who sits in the room hears it in the chat's sequence, the others now. */
-  private part(socket: PersonSocket, left: Left): void {
+  private deliverLeave(socket: UserSocket, left: MembershipEnd): void {
     const room = this.rooms.get(left.chatId);
-    if (room?.has(socket) === true) room.reach(left.leftSeq, "ahead");
-    else this.tellLeft(socket, left);
+    if (room?.has(socket) === true) room.fetchUpTo(left.leftSeq, "ahead");
+    else this.emitChatRemoved(socket, left);
   }
 
-  private tellLeft(socket: PersonSocket, left: Left): void {
-    const { told, unheard, isSubscribed } = socket.data;
-    const news = told.leave(left);
-    unheard.delete(left.chatId);
+  private emitChatRemoved(socket: UserSocket, left: MembershipEnd): void {
+    const { knownMemberships, leftChats, isSubscribed } = socket.data;
+    const outcome = knownMemberships.recordLeave(left);
+    leftChats.delete(left.chatId);
     // A subscribed socket knows of all its chats; another one may hold this one from elsewhere.
-    if (news === "new" || (news === "unknown" && !isSubscribed)) socket.emit("chatRemoved", { chatId: left.chatId });
+    if (outcome === "new" || (outcome === "unknown" && !isSubscribed)) socket.emit("chatRemoved", { chatId: left.chatId });
   }
 }
 
 /** One's own view of a chat may have been told before one was removed, and come after it. */
-function tellOther(socket: PersonSocket, note: UserNote): void {
-  const isOfFormerChat = note.event === "chatChanged" && socket.data.told.hasLeft(note.data._id);
+function deliverOtherNote(socket: UserSocket, note: UserNote): void {
+  const isOfFormerChat = note.event === "chatChanged" && socket.data.knownMemberships.hasLeft(note.data._id);
   if (!isOfFormerChat) emitNote(socket, note);
 }
 
 /** A note's event and data belong together, which Socket.IO's types can't follow. */
 const emitNote = (socket: Emitting, { event, data }: UserNote): void => void socket.emit(event, data);
 interface Emitting {
-  emit(event: keyof Emitted, data: Emitted[keyof Emitted]): unknown;
+  emit(event: keyof ServerEventPayloads, data: ServerEventPayloads[keyof ServerEventPayloads]): unknown;
 }

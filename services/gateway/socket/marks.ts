@@ -3,36 +3,36 @@
  * hands messages to their devices. In large chats nobody's deliveries are marked.
  */
 import { maxMembersForReceipts, type Receipt, type SyncAnswer } from "../../chat/contract.ts";
-import { Deliveries } from "./deliveries.ts";
+import { DeliveredWatermarks } from "./deliveries.ts";
 
-interface MarksParts {
-  readonly tell: (receipt: Receipt) => void;
+interface DeliveryReceiptsContext {
+  readonly emit: (receipt: Receipt) => void;
   readonly raiseDelivered: (marks: Readonly<Record<string, number>>) => Promise<unknown>;
 }
 
-export class Marks {
+export class DeliveryReceipts {
   memberCount = 0;
-  private readonly tell: (receipt: Receipt) => void;
-  private readonly deliveries: Deliveries;
-  private readonly told = new Map<string, Receipt>();
+  private readonly emit: (receipt: Receipt) => void;
+  private readonly watermarks: DeliveredWatermarks;
+  private readonly emitted = new Map<string, Receipt>();
 
-  constructor({ tell, raiseDelivered }: MarksParts) {
-    this.tell = tell;
-    this.deliveries = new Deliveries(raiseDelivered);
+  constructor({ emit: tell, raiseDelivered }: DeliveryReceiptsContext) {
+    this.emit = tell;
+    this.watermarks = new DeliveredWatermarks(raiseDelivered);
   }
 
-  get isDeliveryMarked(): boolean {
+  get tracksDelivery(): boolean {
     return this.memberCount <= maxMembersForReceipts;
   }
 
   /** Tells a receipt if one of its marks rose. */
-  hear({ userId, deliveredN, readN }: Receipt): void {
-    this.deliveries.learn(userId, deliveredN);
-    const known = this.told.get(userId) ?? { userId, deliveredN: 0, readN: 0 };
+  update({ userId, deliveredN, readN }: Receipt): void {
+    this.watermarks.recordStored(userId, deliveredN);
+    const known = this.emitted.get(userId) ?? { userId, deliveredN: 0, readN: 0 };
     if (deliveredN <= known.deliveredN && readN <= known.readN) return;
-    const risen = { userId, deliveredN: Math.max(deliveredN, known.deliveredN), readN: Math.max(readN, known.readN) };
-    this.told.set(userId, risen);
-    this.tell(risen);
+    const raised = { userId, deliveredN: Math.max(deliveredN, known.deliveredN), readN: Math.max(readN, known.readN) };
+    this.emitted.set(userId, raised);
+    this.emit(raised);
   }
 
   /**
@@ -40,32 +40,32 @@ export class Marks {
    * @param known  the members' marks as an answer told them to it
    * @returns what was told to the others since, and it does not know
    */
-  seat(userId: string, n: number, known: readonly Receipt[]): Receipt[] {
+  addSocket(userId: string, n: number, known: readonly Receipt[]): Receipt[] {
     const byUser = new Map(known.map((mark) => [mark.userId, mark]));
-    this.deliveries.learn(userId, byUser.get(userId)?.deliveredN ?? 0);
-    if (this.isDeliveryMarked) this.deliveries.hand(userId, n, true);
-    return [...this.told.values()].filter((told) => {
-      const mark = byUser.get(told.userId);
-      return told.deliveredN > (mark?.deliveredN ?? 0) || told.readN > (mark?.readN ?? 0);
+    this.watermarks.recordStored(userId, byUser.get(userId)?.deliveredN ?? 0);
+    if (this.tracksDelivery) this.watermarks.recordDelivered(userId, n, true);
+    return [...this.emitted.values()].filter((receipt) => {
+      const mark = byUser.get(receipt.userId);
+      return receipt.deliveredN > (mark?.deliveredN ?? 0) || receipt.readN > (mark?.readN ?? 0);
     });
   }
 
   /** Their sockets were handed everything up to `n`, new messages of these senders last. */
-  hand(userIds: Iterable<string>, n: number, senders: ReadonlySet<string>): void {
-    for (const userId of userIds) this.deliveries.hand(userId, n, senders.size > 1 || !senders.has(userId));
+  recordDelivered(userIds: Iterable<string>, n: number, senders: ReadonlySet<string>): void {
+    for (const userId of userIds) this.watermarks.recordDelivered(userId, n, senders.size > 1 || !senders.has(userId));
   }
 
   /** No member any more. */
   forget(userId: string): void {
-    this.told.delete(userId);
-    this.deliveries.forget(userId);
+    this.emitted.delete(userId);
+    this.watermarks.forget(userId);
   }
 
   close(): void {
-    this.deliveries.close();
+    this.watermarks.close();
   }
 }
 
 /** The members' marks as an answer tells them, by chat. */
-export const marksIn = ({ chats, receipts }: SyncAnswer): ReadonlyMap<string, readonly Receipt[]> =>
+export const receiptsByChat = ({ chats, receipts }: SyncAnswer): ReadonlyMap<string, readonly Receipt[]> =>
   new Map([...chats.map(({ _id, members }) => [_id, members] as const), ...Object.entries(receipts)]);

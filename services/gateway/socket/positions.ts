@@ -2,29 +2,29 @@
  * How far the chats are that moved, told now and then: a client compares it with what it heard, and syncs if it is behind. So even
  * what nobody foresaw heals.
  */
-import type { PersonSocket } from "./person.ts";
+import type { UserSocket } from "./person.ts";
 import type { Room } from "./room.ts";
 
 const everyMs = 25_000;
 
 /** Tells subscribed sockets of the chats they sit in that moved since the last time. */
-export function tellPositions(rooms: readonly Pick<Room, "chatId" | "movement">[]): void {
-  const positions = new Map<PersonSocket, Record<string, number>>();
+export function emitPositions(rooms: readonly Pick<Room, "chatId" | "unreportedPosition">[]): void {
+  const positions = new Map<UserSocket, Record<string, number>>();
   for (const room of rooms) {
-    const movement = room.movement();
-    if (movement === undefined) continue;
-    for (const socket of movement.sockets as readonly PersonSocket[]) {
+    const unreported = room.unreportedPosition();
+    if (unreported === undefined) continue;
+    for (const socket of unreported.sockets as readonly UserSocket[]) {
       if (!socket.data.isSubscribed) continue;
-      const own = positions.get(socket) ?? {};
-      own[room.chatId] = movement.seq;
-      positions.set(socket, own);
+      const ofSocket = positions.get(socket) ?? {};
+      ofSocket[room.chatId] = unreported.seq;
+      positions.set(socket, ofSocket);
     }
   }
-  for (const [socket, own] of positions) socket.emit("positions", own);
+  for (const [socket, ofSocket] of positions) socket.emit("positions", ofSocket);
 }
 
 /** @returns stops it */
-export function startTellingPositions(rooms: () => readonly Room[]): () => void {
-  const timer = setInterval(() => tellPositions(rooms()), everyMs);
+export function startEmittingPositions(rooms: () => readonly Room[]): () => void {
+  const timer = setInterval(() => emitPositions(rooms()), everyMs);
   return () => clearInterval(timer);
 }

@@ -1,30 +1,30 @@
 /** The rooms of the chats that this gateway's sockets hear, and the feed channels behind them. */
 import type { Feed, Subscription } from "../../../core/feed/feed.ts";
 import { chatChannel, type ChatNote, type ChatHead } from "../../chat/contract.ts";
-import { Room, type RoomParts } from "./room.ts";
+import { Room, type RoomContext } from "./room.ts";
 
-export interface RoomsParts extends Omit<RoomParts, "onEmpty"> {
+export interface RoomsContext extends Omit<RoomContext, "onEmpty"> {
   readonly feed: Feed;
   readonly fetchHeads: (chatIds: readonly string[]) => Promise<readonly ChatHead[]>;
 }
 
-interface Opened {
+interface OpenRoom {
   readonly chatId: string;
   readonly room: Room;
   /** Settles when the room has begun, or could not. */
-  begun: Promise<void>;
+  ready: Promise<void>;
   subscription?: Subscription;
 }
 
 /** The feed's confirmation is not waited for longer: what is missed while Redis is away the look finds. */
-const confirmWithinMs = 1000;
+const confirmTimeoutMs = 1000;
 
 export class Rooms {
-  private readonly parts: RoomsParts;
-  private readonly opened = new Map<string, Opened>();
+  private readonly context: RoomsContext;
+  private readonly opened = new Map<string, OpenRoom>();
 
-  constructor(parts: RoomsParts) {
-    this.parts = parts;
+  constructor(parts: RoomsContext) {
+    this.context = parts;
   }
 
   get(chatId: string): Room | undefined {
@@ -39,17 +39,17 @@ export class Rooms {
    * @returns lets go of the rooms; call it once their sockets are attached
    * @throws  when the heads can't be read; nothing stays open then
    */
-  async hold(chatIds: readonly string[]): Promise<() => void> {
+  async retain(chatIds: readonly string[]): Promise<() => void> {
     const missing = chatIds.filter((chatId) => !this.opened.has(chatId)).map((chatId) => this.open(chatId));
-    const held = chatIds.map((chatId) => this.opened.get(chatId)!);
-    const releases = held.map(({ room }) => room.hold());
+    const retained = chatIds.map((chatId) => this.opened.get(chatId)!);
+    const releases = retained.map(({ room }) => room.retain());
     if (missing.length > 0) {
-      const begun = this.begin(missing);
-      for (const entry of missing) entry.begun = begun;
+      const ready = this.begin(missing);
+      for (const entry of missing) entry.ready = ready;
     }
-    const release = () => releases.splice(0).forEach((free) => free());
+    const release = () => releases.splice(0).forEach((releaseRoom) => releaseRoom());
     try {
-      await Promise.all(new Set(held.map(({ begun }) => begun)));
+      await Promise.all(new Set(retained.map(({ ready }) => ready)));
     } catch (error) {
       release();
       throw error;
@@ -57,20 +57,20 @@ export class Rooms {
     return release;
   }
 
-  private open(chatId: string): Opened {
-    const entry: Opened = {
+  private open(chatId: string): OpenRoom {
+    const entry: OpenRoom = {
       chatId,
-      room: new Room(chatId, { ...this.parts, onEmpty: () => this.close(entry) }),
-      begun: Promise.resolve(),
+      room: new Room(chatId, { ...this.context, onEmpty: () => this.close(entry) }),
+      ready: Promise.resolve(),
     };
     this.opened.set(chatId, entry);
     return entry;
   }
 
-  private async begin(entries: readonly Opened[]): Promise<void> {
+  private async begin(entries: readonly OpenRoom[]): Promise<void> {
     try {
-      await soon(this.parts.feed, Promise.all(entries.map((entry) => this.listen(entry))));
-      const heads = new Map((await this.parts.fetchHeads(entries.map(({ chatId }) => chatId))).map((head) => [head.chatId, head]));
+      await waitForConfirmation(this.context.feed, Promise.all(entries.map((entry) => this.listen(entry))));
+      const heads = new Map((await this.context.fetchHeads(entries.map(({ chatId }) => chatId))).map((head) => [head.chatId, head]));
       for (const { chatId, room } of entries) {
         const head = heads.get(chatId);
         if (head === undefined) room.end();
@@ -85,25 +85,25 @@ export class Rooms {
     }
   }
 
-  private async listen(entry: Opened): Promise<void> {
-    const hear = (note: ChatNote) => entry.room.hear(note);
-    entry.subscription = await this.parts.feed.subscribe([chatChannel(entry.chatId)], hear);
+  private async listen(entry: OpenRoom): Promise<void> {
+    const onNote = (note: ChatNote) => entry.room.onNote(note);
+    entry.subscription = await this.context.feed.subscribe([chatChannel(entry.chatId)], onNote);
     if (this.opened.get(entry.chatId) !== entry) entry.subscription.stop();
   }
 
-  private close(entry: Opened): void {
+  private close(entry: OpenRoom): void {
     entry.subscription?.stop();
     if (this.opened.get(entry.chatId) === entry) this.opened.delete(entry.chatId);
   }
 }
 
 /** Waits for the feed to confirm, but not for long, and not while it is away. */
-export async function soon(feed: Feed, confirmed: Promise<unknown>): Promise<void> {
+export async function waitForConfirmation(feed: Feed, confirmed: Promise<unknown>): Promise<void> {
   if (!feed.health().ok) return;
   let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, confirmWithinMs)));
+  const timedOut = new Promise<void>((resolve) => (timer = setTimeout(resolve, confirmTimeoutMs)));
   try {
-    await Promise.race([confirmed, enough]);
+    await Promise.race([confirmed, timedOut]);
   } finally {
     clearTimeout(timer);
   }

@@ -5,34 +5,34 @@
 import type { Batch, Membership, Message, SharedChat } from "../../chat/contract.ts";
 
 /** Where someone is in a chat's sequence: the last change seen, and the messages there were then. */
-export interface Place {
+export interface SequencePosition {
   readonly seq: number;
   readonly n: number;
 }
-export type Seat = Pick<Membership, "userId" | "joinedN" | "joinedSeq">;
+export type RoomSubscriber = Pick<Membership, "userId" | "joinedN" | "joinedSeq">;
 
-export class Run {
-  readonly from: Place;
+export class ChangeRun {
+  readonly from: SequencePosition;
   /** Whose messages are new in it; the chat's own notes are nobody's. */
   readonly senders = new Set<string>();
-  private readonly delivered = new Set<number>();
+  private readonly emittedAsNew = new Set<number>();
   private chat: SharedChat | undefined;
   private chatSeq = 0;
 
-  constructor(from: Place) {
+  constructor(from: SequencePosition) {
     this.from = from;
   }
 
   /** A message that was not there before is new, once; any other change is one of a message known. */
   eventFor({ n, senderId, kind }: Message): "receiveMessage" | "messageChanged" {
-    if (n <= this.from.n || this.delivered.has(n)) return "messageChanged";
-    this.delivered.add(n);
+    if (n <= this.from.n || this.emittedAsNew.has(n)) return "messageChanged";
+    this.emittedAsNew.add(n);
     if (kind !== "system") this.senders.add(senderId);
     return "receiveMessage";
   }
 
   /** Keeps how all see the chat after these changes; what a membership, a name or a picture changed has a note of the chat's own. */
-  pass({ chat, changedMessages: changes, seq }: Batch): void {
+  record({ chat, changedMessages: changes, seq }: Batch): void {
     const note = changes.findLast(({ kind }) => kind === "system");
     if (note !== undefined) this.chatSeq = note.seq;
     if (chat === undefined) return;
@@ -41,13 +41,13 @@ export class Run {
   }
 
   /** How all see the chat at the end of the run, and since which change; undefined when they saw it so before. */
-  get shared(): { readonly chat: SharedChat; readonly seq: number } | undefined {
+  get chatUpdate(): { readonly chat: SharedChat; readonly seq: number } | undefined {
     return this.chat === undefined || this.chatSeq <= this.from.seq ? undefined : { chat: this.chat, seq: this.chatSeq };
   }
 }
 
 /** The end of a seat: from the change `at` on it hears nothing; its membership ended at `leftSeq`, or before. */
-export interface End {
+export interface SubscriptionEnd {
   readonly at: number;
   readonly leftSeq: number;
 }
@@ -56,8 +56,8 @@ export interface End {
  * What a membership as it is now says of a seat taken before. Someone removed and added again has one row, and it shows the last
  * joining only: when the seat's own membership ended is not known then, so it ends at once.
  */
-export function endOf(seat: Seat, { userId, joinedSeq, leftSeq }: Membership): End | undefined {
-  if (seat.userId !== userId || seat.joinedSeq > joinedSeq) return undefined;
-  if (seat.joinedSeq < joinedSeq) return { at: 0, leftSeq: joinedSeq - 1 };
+export function subscriptionEnd(subscriber: RoomSubscriber, { userId, joinedSeq, leftSeq }: Membership): SubscriptionEnd | undefined {
+  if (subscriber.userId !== userId || subscriber.joinedSeq > joinedSeq) return undefined;
+  if (subscriber.joinedSeq < joinedSeq) return { at: 0, leftSeq: joinedSeq - 1 };
   return leftSeq === null ? undefined : { at: leftSeq, leftSeq };
 }

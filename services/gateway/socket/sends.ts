@@ -10,105 +10,105 @@ import { currentRequest, inRequest, type RequestContext } from "../../../core/re
 import type { Input } from "../../../core/contract/schema.ts";
 import type { chat, SendResult } from "../../chat/contract.ts";
 
-export type Outgoing = Input<typeof chat.send.params>["messages"][number];
-export interface Attempt {
-  readonly message: Outgoing;
+export type MessageToSend = Input<typeof chat.send.params>["messages"][number];
+export interface SendAttempt {
+  readonly message: MessageToSend;
   /** The client gave the clientId, so it can send the message again; without one there is nothing to wait for. */
   readonly isRepeatable: boolean;
   /** Why the message may not go now, e.g. too many. */
   readonly refusal?: unknown;
 }
-type Call = (messages: readonly Outgoing[]) => Promise<readonly SendResult[]>;
+type SendMessages = (messages: readonly MessageToSend[]) => Promise<readonly SendResult[]>;
 
 /** Messages of one call, and those that may wait behind it. */
-const atOnce = 200;
-const mayWait = 1000;
+const maxMessagesPerCall = 200;
+const maxWaiting = 1000;
 const waitingBound = refusalCounter("send_queue");
 /** A refused message that has not come again when its sender was told to try again is given up; if nothing was told, after this. */
-const patienceMs = 1000;
+const defaultRetryTimeoutMs = 1000;
 
-interface Waiting extends Attempt {
+interface WaitingAttempt extends SendAttempt {
   readonly request: RequestContext | undefined;
   readonly resolve: (sent: SendResult) => void;
   readonly reject: (reason: unknown) => void;
 }
 /** The first refused message, and what is told to those behind it. */
-interface Gap {
+interface RetryGate {
   readonly clientId: string;
   readonly reason: unknown;
 }
 
-export class Sends {
-  private readonly call: Call;
-  private waiting: Waiting[] = [];
-  private gap: Gap | undefined;
+export class SendQueue {
+  private readonly call: SendMessages;
+  private waiting: WaitingAttempt[] = [];
+  private retryGate: RetryGate | undefined;
   private isSending = false;
 
-  constructor(call: Call) {
+  constructor(call: SendMessages) {
     this.call = call;
   }
 
   /** Nothing would be lost with it. */
   get isIdle(): boolean {
-    return !this.isSending && this.gap === undefined;
+    return !this.isSending && this.retryGate === undefined;
   }
 
   /** @throws  the attempt's refusal, or what failed before this message: send again from the first unanswered one */
-  send(attempt: Attempt): Promise<SendResult> {
-    const refusal = this.behindGap(attempt) ?? attempt.refusal ?? this.full();
+  send(attempt: SendAttempt): Promise<SendResult> {
+    const refusal = this.refusalBehindGate(attempt) ?? attempt.refusal ?? this.refusalIfFull();
     return new Promise((resolve, reject) => {
       const waiting = { ...attempt, request: currentRequest(), resolve, reject };
       if (refusal !== undefined) {
-        this.fail([waiting], refusal);
+        this.refuse([waiting], refusal);
         return;
       }
       this.waiting.push(waiting);
-      if (!this.isSending) void this.run();
+      if (!this.isSending) void this.drain();
     });
   }
 
-  private behindGap({ message, isRepeatable }: Attempt): unknown {
-    if (this.gap === undefined) return undefined;
-    if (this.gap.clientId === message.clientId) this.gap = undefined;
-    return isRepeatable ? this.gap?.reason : undefined;
+  private refusalBehindGate({ message, isRepeatable }: SendAttempt): unknown {
+    if (this.retryGate === undefined) return undefined;
+    if (this.retryGate.clientId === message.clientId) this.retryGate = undefined;
+    return isRepeatable ? this.retryGate?.reason : undefined;
   }
 
-  private full(): Unavailable | undefined {
-    if (this.waiting.length < mayWait) return undefined;
+  private refusalIfFull(): Unavailable | undefined {
+    if (this.waiting.length < maxWaiting) return undefined;
     waitingBound.countRefusal();
     return new Unavailable("Too many messages wait, try again");
   }
 
-  private async run(): Promise<void> {
+  private async drain(): Promise<void> {
     this.isSending = true;
     await Promise.resolve(); // what this turn of the event loop still brings goes along
     while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, atOnce);
+      const batch = this.waiting.splice(0, maxMessagesPerCall);
       try {
         const answers = await inRequest(batch[0]?.request, () => this.call(batch.map(({ message }) => message)));
         batch.forEach(({ resolve }, index) => resolve(answers[index]!));
         const failed = answers.findIndex((sent) => !sent.ok && sent.error.code === "UNAVAILABLE");
-        if (failed >= 0) this.fail([...batch.slice(failed), ...this.waiting.splice(0)], new Unavailable());
+        if (failed >= 0) this.refuse([...batch.slice(failed), ...this.waiting.splice(0)], new Unavailable());
       } catch (error) {
-        this.fail([...batch, ...this.waiting.splice(0)], error);
+        this.refuse([...batch, ...this.waiting.splice(0)], error);
       }
     }
     this.isSending = false;
   }
 
   /** Refuses these; the first that can come again is waited for. */
-  private fail(refused: readonly Waiting[], reason: unknown): void {
+  private refuse(refused: readonly WaitingAttempt[], reason: unknown): void {
     const first = refused.find(({ isRepeatable }) => isRepeatable);
-    const { retryAfterMs = patienceMs } = (reason as Partial<DomainError>).data ?? {};
-    if (first !== undefined && this.gap === undefined) this.waitFor({ clientId: first.message.clientId, reason }, retryAfterMs);
+    const { retryAfterMs = defaultRetryTimeoutMs } = (reason as Partial<DomainError>).data ?? {};
+    if (first !== undefined && this.retryGate === undefined) this.setRetryGate({ clientId: first.message.clientId, reason }, retryAfterMs);
     for (const { reject } of refused) reject(reason);
   }
 
-  private waitFor(gap: Gap, withinMs: number): void {
-    this.gap = gap;
+  private setRetryGate(gate: RetryGate, timeoutMs: number): void {
+    this.retryGate = gate;
     // What was on its way already when it opened is read before it closes.
-    startTimeout(withinMs, () => {
-      if (this.gap === gap) this.gap = undefined;
+    startTimeout(timeoutMs, () => {
+      if (this.retryGate === gate) this.retryGate = undefined;
     });
   }
 }

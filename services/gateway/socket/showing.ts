@@ -4,44 +4,44 @@
  */
 import { maxShownMembers, type SharedChat } from "../../chat/contract.ts";
 
-interface Shared {
+interface ChatUpdate {
   readonly chat: SharedChat;
   /** Since which change it is so. */
   readonly seq: number;
 }
-const everyMs = 1000;
+const minIntervalMs = 1000;
 
-export class Showing {
+export class ChatUpdates {
   private readonly emit: (chat: SharedChat, seq: number) => void;
-  private waiting: Shared | undefined;
+  private pending: ChatUpdate | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(emit: (chat: SharedChat, seq: number) => void) {
     this.emit = emit;
   }
 
-  show(shared: Shared): void {
-    const isLarge = shared.chat.memberCount > maxShownMembers;
+  publish(update: ChatUpdate): void {
+    const isLarge = update.chat.memberCount > maxShownMembers;
     if (isLarge && this.timer !== undefined) {
-      this.waiting = shared;
+      this.pending = update;
       return;
     }
-    this.tell(shared, isLarge);
+    this.emitNow(update, isLarge);
   }
 
   close(): void {
     clearTimeout(this.timer);
   }
 
-  private tell({ chat, seq }: Shared, isLarge: boolean): void {
+  private emitNow({ chat, seq }: ChatUpdate, isLarge: boolean): void {
     clearTimeout(this.timer);
-    this.waiting = undefined;
-    this.timer = isLarge ? setTimeout(() => this.next(), everyMs) : undefined;
+    this.pending = undefined;
+    this.timer = isLarge ? setTimeout(() => this.emitPending(), minIntervalMs) : undefined;
     this.emit(chat, seq);
   }
 
-  private next(): void {
+  private emitPending(): void {
     this.timer = undefined;
-    if (this.waiting !== undefined) this.tell(this.waiting, true);
+    if (this.pending !== undefined) this.emitNow(this.pending, true);
   }
 }

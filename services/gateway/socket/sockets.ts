@@ -7,39 +7,39 @@ import { portsOf } from "../../../core/node/ports.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
 import { rateLimited } from "../http/allowances.ts";
 import type { HttpRequest } from "../http/answer.ts";
-import { enter } from "../http/entry.ts";
-import type { Surroundings } from "../http/pipeline.ts";
+import { prepareRequest } from "../http/entry.ts";
+import type { GatewayContext } from "../http/pipeline.ts";
 import { clientOf } from "../refusals.ts";
-import { allowance, unlimited, type Allowance } from "./allowance.ts";
+import { tokenBucket, unlimited, type LocalRateLimiter } from "./allowance.ts";
 import { dispatch, refuseUnknown } from "./dispatch.ts";
-import { events, type EventSurroundings } from "./events.ts";
-import { Live } from "./live.ts";
-import { startLooking } from "./look.ts";
-import type { PersonSocket } from "./person.ts";
-import { startTellingPositions } from "./positions.ts";
-import { endSession, keepUp, sendAway } from "./upkeep.ts";
+import { clientEvents, type SocketEventContext } from "./events.ts";
+import { LiveDelivery } from "./live.ts";
+import { startPolling } from "./look.ts";
+import type { UserSocket } from "./person.ts";
+import { startEmittingPositions } from "./positions.ts";
+import { endSession, startMonitoring, disconnectGradually } from "./upkeep.ts";
 
 /** The gateway service, as far as its sockets know it. */
-interface Gateway {
+interface SocketsContext {
   readonly broker: ServiceBroker;
   readonly logger: Logger;
   readonly server: HttpServer;
   readonly io: Server;
-  readonly around: Surroundings;
+  readonly context: GatewayContext;
 }
-export interface Sockets extends EventSurroundings {
+export interface Sockets extends SocketEventContext {
   /** Sends all sockets away, to come back elsewhere. */
   close(): Promise<void>;
 }
 
 /** New connections from one address: offices share one, and all of them come back after a restart. */
-const connections = { perSecond: 50, burst: 300 } as const;
+const connectionRate = { perSecond: 50, burst: 300 } as const;
 /** Larger frames cut the socket. */
 const maxFrameBytes = 1_000_000;
 /** Sockets are sent away over this time when a mesh node stops. */
-const jitterMs = 1000;
+const disconnectOverMs = 1000;
 
-const known = new Set(events.map(({ event }) => event));
+const knownEvents = new Set(clientEvents.map(({ event }) => event));
 
 /** moleculer-io's settings: one namespace, the handshake's check, a handler for each event of the table. */
 export const socketSettings = {
@@ -48,9 +48,9 @@ export const socketSettings = {
     "/": {
       authorization: true,
       events: Object.fromEntries(
-        events.map((row) => [
+        clientEvents.map((row) => [
           row.event,
-          function (this: PersonSocket & { $service: { sockets: Sockets; logger: Logger } }, ...args: unknown[]) {
+          function (this: UserSocket & { $service: { sockets: Sockets; logger: Logger } }, ...args: unknown[]) {
             const { sockets, logger } = this.$service;
             dispatch(row, sockets, logger, this, args).catch((error: unknown) => logger.error(error));
           },
@@ -61,43 +61,43 @@ export const socketSettings = {
 };
 
 /** Opens the gateway to sockets; call it before the HTTP server listens. */
-export function openSockets({ broker, logger: log, server, io, around }: Gateway): Sockets {
+export function openSockets({ broker, logger: log, server, io, context }: SocketsContext): Sockets {
   const { config, clock, feed } = portsOf(broker);
   const isLimited = config.LIMITS === "on";
-  const live = new Live(broker, io, feed, log);
+  const delivery = new LiveDelivery(broker, io, feed, log);
   const namespace = io.of("/");
 
-  openSecondPath(server);
-  guardConnections(io, around, isLimited ? allowance(connections.perSecond, connections.burst) : unlimited);
-  const sockets: EventSurroundings = {
+  rewriteChatPath(server);
+  guardConnections(io, context, isLimited ? tokenBucket(connectionRate.perSecond, connectionRate.burst) : unlimited);
+  const sockets: SocketEventContext = {
     broker,
-    security: around.security,
-    live,
-    sessions: around.sessions,
-    messages: isLimited ? allowance(10, 30) : unlimited,
-    others: isLimited ? allowance(10, 20) : unlimited,
+    security: context.security,
+    delivery,
+    sessions: context.sessions,
+    messageLimiter: isLimited ? tokenBucket(10, 30) : unlimited,
+    otherLimiter: isLimited ? tokenBucket(10, 20) : unlimited,
   };
-  namespace.on("connection", (socket) => welcome(around, sockets, log, socket as PersonSocket));
-  around.sessions.onRevoked(({ sessionId, reason }) => {
-    for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
+  namespace.on("connection", (socket) => acceptSocket(context, sockets, log, socket as UserSocket));
+  context.sessions.onRevoked(({ sessionId, reason }) => {
+    for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
       if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);
     }
   });
-  around.sessions.onNewEra((era) => {
-    for (const socket of namespace.sockets.values() as Iterable<PersonSocket>) {
+  context.sessions.onNewEra((era) => {
+    for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
       if (socket.data.session.era !== era) endSession(socket, "revoked");
     }
   });
-  const stopUpkeep = keepUp(broker, namespace, () => clock.now());
-  const stopTelling = startTellingPositions(() => live.rooms.all());
-  const stopLooking = config.mesh === undefined ? undefined : startLooking(broker, live, log);
+  const stopMonitoring = startMonitoring(broker, namespace, () => clock.now());
+  const stopPositions = startEmittingPositions(() => delivery.rooms.all());
+  const stopPolling = config.mesh === undefined ? undefined : startPolling(broker, delivery, log);
   return {
     ...sockets,
     async close() {
-      stopLooking?.();
-      stopTelling();
-      stopUpkeep();
-      await sendAway(namespace, config.mesh === undefined ? 0 : jitterMs);
+      stopPolling?.();
+      stopPositions();
+      stopMonitoring();
+      await disconnectGradually(namespace, config.mesh === undefined ? 0 : disconnectOverMs);
     },
   };
 }
@@ -106,25 +106,25 @@ export function openSockets({ broker, logger: log, server, io, around }: Gateway
  * Connections get the headers every answer bears, CORS among them. A handshake refused by Socket.IO makes its client give up; a
  * connection that fails makes it come again.
  */
-function guardConnections(io: Server, around: Surroundings, allowed: Allowance): void {
+function guardConnections(io: Server, context: GatewayContext, limiter: LocalRateLimiter): void {
   io.engine.use((request: HttpRequest, response: ServerResponse, next: () => void) => {
     request.requestId = newId();
-    if (enter(around, request, response)) next();
+    if (prepareRequest(context, request, response)) next();
   });
   io.engine.opts.allowRequest = (request, decide) => {
     const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
-    const client = clientOf(around, request);
-    if (isNew && allowed.take(addressKey(client.address)) > 0) {
+    const client = clientOf(context, request);
+    if (isNew && limiter.consume(addressKey(client.address)) > 0) {
       const limit = "socket-connections";
       rateLimited.of().inc({ limit });
-      around.security.record("limit_reached", { client }, { request: "socket connection", limit });
+      context.security.record("limit_reached", { client }, { request: "socket connection", limit });
       decide("Too many connections", false);
-    } else decide("Starting, try again", around.sessions.isReady());
+    } else decide("Starting, try again", context.sessions.isReady());
   };
 }
 
 /** Two paths lead to one server: a second Engine.IO server on the same HTTP server would break the first. */
-function openSecondPath(server: HttpServer): void {
+function rewriteChatPath(server: HttpServer): void {
   const rewrite = (request: IncomingMessage) => {
     if (request.url?.startsWith("/chat/socket.io/") === true) request.url = request.url.slice("/chat".length);
   };
@@ -132,23 +132,23 @@ function openSecondPath(server: HttpServer): void {
   server.prependListener("upgrade", rewrite);
 }
 
-function welcome(around: Surroundings, sockets: EventSurroundings, log: Logger, socket: PersonSocket): void {
-  const { live } = sockets;
+function acceptSocket(context: GatewayContext, sockets: SocketEventContext, log: Logger, socket: UserSocket): void {
+  const { delivery } = sockets;
   // A client may name an event `error`, and an emitter without a listener for that would throw.
   socket.on("error", () => undefined);
   socket.onAny((event: unknown, ...args: unknown[]) => {
-    if (!known.has(event as string)) refuseUnknown(sockets, log, socket, args);
+    if (!knownEvents.has(event as string)) refuseUnknown(sockets, log, socket, args);
   });
   // This process stood still since the handshake: the client is to come again.
-  if (!around.sessions.isReady()) {
+  if (!context.sessions.isReady()) {
     socket.conn.close();
     return;
   }
   // Ended between the handshake and here: nobody would cut it any more.
-  if (around.sessions.hasEnded(socket.data.session)) {
+  if (context.sessions.hasEnded(socket.data.session)) {
     endSession(socket, "revoked");
     return;
   }
-  socket.on("disconnecting", () => live.remove(socket));
-  live.add(socket);
+  socket.on("disconnecting", () => delivery.removeSocket(socket));
+  delivery.addSocket(socket);
 }

@@ -4,21 +4,21 @@
  */
 import type { Membership } from "../../chat/contract.ts";
 
-export type Joined = Pick<Membership, "chatId" | "joinedN" | "joinedSeq">;
+export type MembershipStart = Pick<Membership, "chatId" | "joinedN" | "joinedSeq">;
 /** A membership that ended at this change. */
-export interface Left {
+export interface MembershipEnd {
   readonly chatId: string;
   readonly leftSeq: number;
 }
 
 /** The last change of the membership: its joining or its end. */
-interface Last {
+interface LastMembershipChange {
   readonly seq: number;
   readonly isMember: boolean;
 }
 
-export class Told {
-  private readonly last = new Map<string, Last>();
+export class KnownMemberships {
+  private readonly last = new Map<string, LastMembershipChange>();
 
   get chatIds(): Iterable<string> {
     return this.last.keys();
@@ -34,12 +34,12 @@ export class Told {
     return this.last.get(chatId)?.isMember === false;
   }
 
-  isNews({ chatId, joinedSeq }: Pick<Joined, "chatId" | "joinedSeq">): boolean {
+  isNewJoin({ chatId, joinedSeq }: Pick<MembershipStart, "chatId" | "joinedSeq">): boolean {
     return joinedSeq > (this.last.get(chatId)?.seq ?? 0);
   }
 
   /** @returns `again` when the end of an earlier membership has not been told */
-  join({ chatId, joinedSeq }: Pick<Joined, "chatId" | "joinedSeq">): "new" | "again" | "known" {
+  recordJoin({ chatId, joinedSeq }: Pick<MembershipStart, "chatId" | "joinedSeq">): "new" | "again" | "known" {
     const last = this.last.get(chatId);
     if (joinedSeq <= (last?.seq ?? 0)) return "known";
     this.last.set(chatId, { seq: joinedSeq, isMember: true });
@@ -47,7 +47,7 @@ export class Told {
   }
 
   /** @returns `unknown` when the socket was told nothing of this chat */
-  leave({ chatId, leftSeq }: Left): "new" | "unknown" | "known" {
+  recordLeave({ chatId, leftSeq }: MembershipEnd): "new" | "unknown" | "known" {
     const last = this.last.get(chatId);
     if (leftSeq <= (last?.seq ?? 0)) return "known";
     this.last.set(chatId, { seq: leftSeq, isMember: false });

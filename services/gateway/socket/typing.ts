@@ -4,35 +4,35 @@ export interface TypingNote {
   readonly isTyping: boolean;
 }
 
-const forgottenAfterMs = 6000;
+const expireAfterMs = 6000;
 /** More who type at once are not told: nobody reads their names. */
-const mostTypists = 20;
+const maxTypists = 20;
 
-export class Typing {
-  private readonly tell: (note: TypingNote) => void;
+export class TypingIndicators {
+  private readonly emit: (note: TypingNote) => void;
   private readonly typists = new Map<string, NodeJS.Timeout>();
 
   constructor(tell: (note: TypingNote) => void) {
-    this.tell = tell;
+    this.emit = tell;
   }
 
-  hear({ userId, isTyping }: TypingNote): void {
-    const known = this.typists.get(userId);
+  update({ userId, isTyping }: TypingNote): void {
+    const timer = this.typists.get(userId);
     if (!isTyping) this.stop(userId);
-    else if (known !== undefined) known.refresh();
-    else if (this.typists.size < mostTypists) {
-      this.typists.set(userId, setTimeout(() => this.stop(userId), forgottenAfterMs).unref());
-      this.tell({ userId, isTyping: true });
+    else if (timer !== undefined) timer.refresh();
+    else if (this.typists.size < maxTypists) {
+      this.typists.set(userId, setTimeout(() => this.stop(userId), expireAfterMs).unref());
+      this.emit({ userId, isTyping: true });
     }
   }
 
   /** Someone types no more: they said so, their message came, they left. */
   stop(userId: string): void {
-    const known = this.typists.get(userId);
-    if (known === undefined) return;
-    clearTimeout(known);
+    const timer = this.typists.get(userId);
+    if (timer === undefined) return;
+    clearTimeout(timer);
     this.typists.delete(userId);
-    this.tell({ userId, isTyping: false });
+    this.emit({ userId, isTyping: false });
   }
 
   /** Nobody hears any more. */

@@ -1,12 +1,12 @@
 /** Accounts and sessions over HTTP. */
 import { auth, type LogIn } from "../../../auth/contract.ts";
 import { logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress } from "../allowances.ts";
-import { row, type RowLimit } from "../table.ts";
+import { row, type RouteLimit } from "../table.ts";
 
 const tokenOf = ({ token }: LogIn) => token;
 
 const perAddress = (_: unknown, address: string) => address;
-const logInLimits: readonly RowLimit<{ readonly emailId: string }>[] = [
+const logInLimits: readonly RouteLimit<{ readonly emailId: string }>[] = [
   { allowance: logIns, key: ({ emailId }, address) => `${address} ${emailId}` },
   { allowance: logInsPerAddress, key: perAddress },
   { allowance: logInsPerAccount, key: ({ emailId }) => emailId },

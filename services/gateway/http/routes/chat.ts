@@ -1,9 +1,9 @@
 /** Chats and messages over HTTP. */
 import { chat, type Message } from "../../../chat/contract.ts";
 import { mostFileBytes } from "../../../media/contract.ts";
-import { draftRules, stored, toStore } from "../../draft.ts";
+import { messageInputRules, requireStored, messageToSend } from "../../draft.ts";
 import { row, type Upload } from "../table.ts";
-import { dataUriJsonBytes, noOtherPicture } from "./pictures.ts";
+import { dataUriJsonBytes, dataUriOrNull } from "./pictures.ts";
 
 const megabyte = 1024 * 1024;
 
@@ -36,8 +36,8 @@ export const chatRows = [
     method: "PATCH",
     path: "/chat/groups/:chatId",
     action: chat.changeGroup,
-    params: { picture: noOtherPicture },
-    sets: { picture: ({ picture }, taken) => taken?.file ?? (picture === null ? null : undefined) },
+    params: { picture: dataUriOrNull },
+    sets: { picture: ({ picture }, admitted) => admitted?.file ?? (picture === null ? null : undefined) },
     maxBytes: dataUriJsonBytes,
     upload: groupPicture,
     present: (chat) => chat,
@@ -86,10 +86,10 @@ export const chatRows = [
     path: "/chat/messages",
     action: chat.send,
     summary: "Store a message and deliver it to the chat's members",
-    params: draftRules,
-    sets: { messages: (draft) => [toStore(draft)] },
-    status: ([sent]) => (stored(sent).stored ? 201 : 200),
-    present: ([sent]) => stored(sent).message,
+    params: messageInputRules,
+    sets: { messages: (message) => [messageToSend(message)] },
+    status: ([sent]) => (requireStored(sent).stored ? 201 : 200),
+    present: ([sent]) => requireStored(sent).message,
   }),
   row({ method: "PATCH", path: "/chat/messages/:messageId", action: chat.edit, present: (message) => message }),
   row({ method: "DELETE", path: "/chat/messages/:messageId", action: chat.remove, present: (message) => message }),

@@ -18,8 +18,8 @@ export const fileRows = [
     params: { clientId: { ...chat.sendFile.params.clientId, optional: true } },
     sets: {
       clientId: ({ clientId }) => clientId ?? newId(),
-      file: (_, taken) => taken!.file,
-      sha256: (_, taken) => taken!.sha256,
+      file: (_, admitted) => admitted!.file,
+      sha256: (_, admitted) => admitted!.sha256,
     },
     upload: {
       purpose: "message",

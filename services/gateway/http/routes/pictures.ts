@@ -10,7 +10,7 @@ export const pictureRule = {
 } as const;
 
 /** A picture in JSON: a data URI, or null to remove it. */
-export const noOtherPicture = {
+export const dataUriOrNull = {
   type: "string",
   enum: [],
   optional: true,

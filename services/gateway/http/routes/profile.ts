@@ -25,7 +25,7 @@ export const profileRows = [
     action: profile.patch,
     params: { profilePic: pictureRule },
     sets: {
-      picture: ({ profilePic }, taken) => taken?.file ?? (profilePic === null ? null : undefined),
+      picture: ({ profilePic }, admitted) => admitted?.file ?? (profilePic === null ? null : undefined),
       profilePic: ({ profilePic }) => profilePic ?? undefined,
     },
     maxBytes: dataUriJsonBytes,
