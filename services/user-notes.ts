@@ -3,8 +3,8 @@
  * them on. Only events of the gateway's table can be published: any other one does not compile.
  */
 import { channel, type Channel } from "../core/feed/feed.ts";
-import type { ServerEventPayloads } from "./gateway/socket/emitted.ts";
-import type { MembershipStart, MembershipEnd } from "./gateway/socket/told.ts";
+import type { ServerEventPayloads } from "./gateway/socket/server-events.ts";
+import type { MembershipStart, MembershipEnd } from "./gateway/socket/known-memberships.ts";
 
 export type UserNote = { [E in keyof ServerEventPayloads]: NoteOf<E> }[keyof ServerEventPayloads];
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { readConfig, variables, ConfigError, type Config, type MeshConfig } from "../../core/config/config.ts";
 import { traceCollectorOf } from "../../core/broker/tracing/exporter.ts";
 import { openCloudinaryBlobs } from "../../core/blobs/cloudinary.ts";
-import { addressResolver } from "../../services/gateway/http/address.ts";
+import { addressResolver } from "../../services/gateway/shared/address.ts";
 import { temporaryFinding } from "./machine.ts";
 import { fine, reasonOf, todo, type DoctorCheck, type Finding } from "./check.ts";
 

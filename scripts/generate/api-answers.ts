@@ -12,7 +12,7 @@ import { typeSchemas, type TypeSchemas } from "./api-types.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const file = new URL("../../services/gateway/docs/answers.json", import.meta.url);
-const [routesFolder, eventsFile, emittedFile] = ["http/routes/", "socket/events.ts", "socket/emitted.ts"].map(
+const [routesFolder, eventsFile, emittedFile] = ["http/routes/", "socket/client-events.ts", "socket/server-events.ts"].map(
   (path) => `${root}services/gateway/${path}`,
 ) as [string, string, string];
 
@@ -40,7 +40,7 @@ export function answers(): Answers {
     if (data !== undefined) events[row.text("event")!] = schemas.of(checker.getTypeOfSymbol(data));
   }
   const emitted = Object.fromEntries(
-    exportedType(program.getSourceFile(emittedFile)!, "Emitted", checker)
+    exportedType(program.getSourceFile(emittedFile)!, "ServerEventPayloads", checker)
       .getProperties()
       .map((property) => [property.name, schemas.of(checker.getTypeOfSymbol(property))]),
   );

@@ -18,20 +18,20 @@ import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/node/ports.ts";
 import { securityLog } from "../../core/security/log.ts";
 import { calledActions } from "./called-actions.ts";
-import { answerDocs, docsPaths } from "./docs/served.ts";
-import { addressResolver } from "./http/address.ts";
-import { answerError, tagSpan, routeName, type HttpRequest, type PathParams } from "./http/answer.ts";
-import { prepareRequest } from "./http/entry.ts";
+import { answerDocs, docsPaths } from "./docs/serve-docs.ts";
+import { addressResolver } from "./shared/address.ts";
+import { answerError, tagSpan, routeName, type HttpRequest, type PathParams } from "./http/response/answer.ts";
+import { prepareRequest } from "./http/prepare-request.ts";
 import { answerOperator, operatorPaths } from "./http/operators.ts";
-import { origins } from "./http/origins.ts";
+import { origins } from "./shared/origins.ts";
 import { pipeline, type GatewayContext } from "./http/pipeline.ts";
 import { routes } from "./http/routes/index.ts";
 import { close, listen, makeServer } from "./http/server.ts";
-import { clientOf, logRefusal } from "./refusals.ts";
-import { followSessions } from "./sessions.ts";
+import { clientOf, logRefusal } from "./shared/refusal-log.ts";
+import { followSessions } from "./shared/sessions.ts";
 import { authenticateHandshake } from "./socket/handshake.ts";
-import type { UserSocket } from "./socket/person.ts";
-import { openSockets, socketSettings, type Sockets } from "./socket/sockets.ts";
+import type { UserSocket } from "./socket/socket-state.ts";
+import { openSockets, socketSettings, type Sockets } from "./socket/server.ts";
 
 /** What the service keeps on `this`. */
 interface GatewayService extends Service {

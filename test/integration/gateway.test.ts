@@ -22,7 +22,7 @@ import { chat } from "../../services/chat/contract.ts";
 import { followers } from "../../services/followers.ts";
 import gatewayService from "../../services/gateway/gateway.service.ts";
 import { listen } from "../../services/gateway/http/server.ts";
-import { followSessions } from "../../services/gateway/sessions.ts";
+import { followSessions } from "../../services/gateway/shared/sessions.ts";
 import type { Received } from "../support/person.ts";
 
 const password = "Correct-horse-7";

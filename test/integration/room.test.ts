@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { ChatNote, Membership } from "../../services/chat/contract.ts";
-import { Room } from "../../services/gateway/socket/room.ts";
+import { Room } from "../../services/gateway/socket/rooms/room.ts";
 import { eventually } from "../support/eventually.ts";
 import { openListeners, type Heard, type Listener, type Listeners } from "../support/listeners.ts";
 import { seeded } from "../support/seeded.ts";

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server, type DefaultEventsMap, type Socket as ServerSocket } from "socket.io";
 import { io as connect, type Socket } from "socket.io-client";
-import type { ServerEvents } from "../../services/gateway/socket/emitted.ts";
+import type { ServerEvents } from "../../services/gateway/socket/server-events.ts";
 import type { Received } from "./person.ts";
 
 export interface Heard {

@@ -4,7 +4,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { emailAddress, emoji, id, messageText, pageLimit, visibleName } from "../../core/contract/rules.ts";
 import type { Rule, Rules } from "../../core/contract/schema.ts";
 import { objectSchema, patternSource, ruleSchema } from "../../services/gateway/docs/json-schema.ts";
-import { inputCheck } from "../../services/gateway/strict.ts";
+import { inputCheck } from "../../services/gateway/shared/input-rules.ts";
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
 const bySchema = (rules: Rules, value: unknown): boolean => ajv.compile(objectSchema(rules))(value);

@@ -4,7 +4,7 @@ import { Outbox, type Outgoing } from "../../client/outbox.ts";
 import { ParleyError, refusal } from "../../client/errors.ts";
 import type { Message } from "../../client/index.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
-import { SendQueue } from "../../services/gateway/socket/sends.ts";
+import { SendQueue } from "../../services/gateway/socket/inbound/send-queue.ts";
 import { chatId, me, message } from "../support/client-chat.ts";
 import { seeded } from "../support/seeded.ts";
 

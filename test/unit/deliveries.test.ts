@@ -1,6 +1,6 @@
 /** Delivered marks: collected, told rarely, and told again when chat was away. */
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
-import { DeliveredWatermarks } from "../../services/gateway/socket/deliveries.ts";
+import { DeliveredWatermarks } from "../../services/gateway/socket/rooms/delivered-watermarks.ts";
 
 beforeEach(() => {
   jest.useFakeTimers();

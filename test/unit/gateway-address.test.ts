@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { StartError } from "../../core/errors.ts";
 import { addressKey } from "../../core/security/address-key.ts";
-import { addressResolver, isLocalPeer } from "../../services/gateway/http/address.ts";
+import { addressResolver, isLocalPeer } from "../../services/gateway/shared/address.ts";
 
 const from = (remoteAddress: string, forwarded?: string) => ({ headers: { "x-forwarded-for": forwarded }, socket: { remoteAddress } });
 

@@ -1,7 +1,7 @@
 /** Where a credential is found, which cookie keeps it, and which pages may use it. */
 import { describe, expect, test } from "@jest/globals";
-import { tokenCookie, tokenOf } from "../../services/gateway/http/credential.ts";
-import { origins } from "../../services/gateway/http/origins.ts";
+import { tokenCookie, tokenOf } from "../../services/gateway/shared/credential.ts";
+import { origins } from "../../services/gateway/shared/origins.ts";
 
 describe("the token of a request", () => {
   const token = (headers: { authorization?: string; cookie?: string }) => tokenOf({ headers });

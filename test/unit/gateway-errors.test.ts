@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { Errors } from "moleculer";
 import { Conflict, DomainError, Invalid, TooMany, Unavailable } from "../../core/errors.ts";
-import { publicError, socketError } from "../../services/gateway/http/errors.ts";
+import { publicError, socketError } from "../../services/gateway/shared/errors.ts";
 
 const where = { action: "chat.send", nodeID: "inner-node-7" };
 

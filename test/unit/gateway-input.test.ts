@@ -3,9 +3,9 @@ import { describe, expect, test } from "@jest/globals";
 import { Invalid } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { id } from "../../core/contract/rules.ts";
-import { requireStored, messageToSend } from "../../services/gateway/draft.ts";
-import { parseQuery } from "../../services/gateway/http/query.ts";
-import { inputCheck } from "../../services/gateway/strict.ts";
+import { requireStored, messageToSend } from "../../services/gateway/shared/message-input.ts";
+import { parseQuery } from "../../services/gateway/http/request/query.ts";
+import { inputCheck } from "../../services/gateway/shared/input-rules.ts";
 
 /** The fields that are complained of. */
 const wrongIn = (check: () => void): string[] => {

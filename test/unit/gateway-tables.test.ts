@@ -6,7 +6,7 @@ import { id } from "../../core/contract/rules.ts";
 import type { AdmittedFile } from "../../services/media/contract.ts";
 import { routes } from "../../services/gateway/http/routes/index.ts";
 import { actionInput, publicRules, row, type RouteRow } from "../../services/gateway/http/table.ts";
-import { clientEvents } from "../../services/gateway/socket/events.ts";
+import { clientEvents } from "../../services/gateway/socket/client-events.ts";
 
 const shelf = contract("shelf", {
   put: {

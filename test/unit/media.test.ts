@@ -1,10 +1,10 @@
 /** What media and the gateway make of names, types and ranges. */
 import { Readable } from "node:stream";
 import { describe, expect, test } from "@jest/globals";
-import { dispositionOf } from "../../services/gateway/http/disposition.ts";
-import { extractDataUri, dataUriBytes, placeholder } from "../../services/gateway/http/data-uri.ts";
-import { matchesEtag } from "../../services/gateway/http/etag.ts";
-import { rangeOf } from "../../services/gateway/http/ranges.ts";
+import { dispositionOf } from "../../services/gateway/http/response/disposition.ts";
+import { extractDataUri, dataUriBytes, placeholder } from "../../services/gateway/http/request/data-uri.ts";
+import { matchesEtag } from "../../services/gateway/http/response/etag.ts";
+import { rangeOf } from "../../services/gateway/http/response/ranges.ts";
 import { renamed, safeName } from "../../services/media/names.ts";
 import { typeOf, typeOfUnknown } from "../../services/media/types.ts";
 

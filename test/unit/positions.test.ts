@@ -1,7 +1,7 @@
 /** Positions: each subscribed socket is told of its chats that moved, in one event. */
 import { expect, test } from "@jest/globals";
-import { emitPositions } from "../../services/gateway/socket/positions.ts";
-import type { RoomSocket } from "../../services/gateway/socket/seats.ts";
+import { emitPositions } from "../../services/gateway/socket/delivery/positions.ts";
+import type { RoomSocket } from "../../services/gateway/socket/rooms/subscribers.ts";
 
 function listener(isSubscribed: boolean) {
   const told: unknown[] = [];
@@ -15,7 +15,7 @@ test("each subscribed socket hears of its own chats that moved, and is told noth
   const [a, b, idle, joiner] = [listener(true), listener(true), listener(true), listener(false)];
   const room = (chatId: string, seq: number | undefined, ...of: { socket: RoomSocket }[]) => ({
     chatId,
-    movement: () => (seq === undefined ? undefined : { seq, sockets: of.map(({ socket }) => socket) }),
+    unreportedPosition: () => (seq === undefined ? undefined : { seq, sockets: of.map(({ socket }) => socket) }),
   });
   emitPositions([room("one", 4, a, joiner), room("two", 7, a, b), room("three", undefined, a, b, idle)]);
   expect(a.told).toEqual([["positions", { one: 4, two: 7 }]]);

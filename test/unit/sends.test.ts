@@ -5,7 +5,7 @@ import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
 import type { Message, SendResult } from "../../services/chat/contract.ts";
-import { SendQueue, type SendAttempt } from "../../services/gateway/socket/sends.ts";
+import { SendQueue, type SendAttempt } from "../../services/gateway/socket/inbound/send-queue.ts";
 
 /** A chat that stores what it is called with, unless it is away. */
 function chatOf() {

@@ -12,7 +12,7 @@ test("a folder with a file of its name is a service", () => {
     "wave/wave.service.ts",
     "chat/chat.service.ts",
     "chat/contract.ts",
-    "docs/page.ts",
+    "page/layout.ts",
     "odd/other.service.ts",
     "map.ts",
   ]) {

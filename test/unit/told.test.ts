@@ -1,6 +1,6 @@
 /** What a socket was told of its memberships: news is news once, in whatever order it comes. */
 import { expect, test } from "@jest/globals";
-import { KnownMemberships } from "../../services/gateway/socket/told.ts";
+import { KnownMemberships } from "../../services/gateway/socket/known-memberships.ts";
 
 const chatId = "chat";
 const joined = (joinedSeq: number) => ({ chatId, joinedSeq });

@@ -1,7 +1,7 @@
 /** What a client says at every key costs one call in a while. */
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { Forbidden } from "../../core/errors.ts";
-import { TypingThrottle } from "../../services/gateway/socket/typed.ts";
+import { TypingThrottle } from "../../services/gateway/socket/inbound/typing-throttle.ts";
 
 beforeEach(() => {
   jest.useFakeTimers();

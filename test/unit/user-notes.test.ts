@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import { channel, type Feed } from "../../core/feed/feed.ts";
 import { openLocalFeed } from "../../core/feed/local.ts";
 import type { ContactRequest } from "../../services/request/contract.ts";
-import { serverEvents, isEmitted } from "../../services/gateway/socket/emitted.ts";
+import { serverEvents, isEmitted } from "../../services/gateway/socket/server-events.ts";
 import { userChannel, type UserNote } from "../../services/user-notes.ts";
 
 test("a note that the table does not have does not compile", () => {

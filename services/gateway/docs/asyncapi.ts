@@ -14,7 +14,7 @@ interface DocumentedClientEvent {
 }
 /** Events that the server sends, by name. */
 interface DocumentedServerEvents {
-  readonly [event: string]: { readonly summary: string; readonly hearers: string };
+  readonly [event: string]: { readonly summary: string; readonly audience: string };
 }
 interface AsyncApiMessage {
   readonly name: string;
@@ -133,12 +133,12 @@ export function asyncApi(
           },
         },
       ]),
-      ...keyed(sent, ([event, { summary, hearers }]) => [
+      ...keyed(sent, ([event, { summary, audience }]) => [
         `server.${event}`,
         {
           action: "send",
           summary,
-          description: `To ${hearers}.`,
+          description: `To ${audience}.`,
           channel: channelRef,
           messages: [to("channels", "events", "messages", `server.${event}`)],
         },

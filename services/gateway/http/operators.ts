@@ -4,8 +4,8 @@ import type { ServiceBroker } from "moleculer";
 import { operatorResponse } from "../../../core/node/admin-server.ts";
 import { NotFound } from "../../../core/errors.ts";
 import { portsOf } from "../../../core/node/ports.ts";
-import { isLocalPeer } from "./address.ts";
-import type { HttpRequest } from "./answer.ts";
+import { isLocalPeer } from "../shared/address.ts";
+import type { HttpRequest } from "./response/answer.ts";
 
 export const operatorPaths = ["/health", "/ready", "/metrics"] as const;
 

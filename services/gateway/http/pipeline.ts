@@ -10,20 +10,20 @@ import { Forbidden, Invalid, Unauthenticated } from "../../../core/errors.ts";
 import type { Limits } from "../../../core/limits/limits.ts";
 import type { Rules } from "../../../core/contract/schema.ts";
 import type { SecurityLog } from "../../../core/security/log.ts";
-import { clientOf } from "../refusals.ts";
-import { inputCheck } from "../strict.ts";
-import type { VerifiedSession, Sessions } from "../sessions.ts";
+import { clientOf } from "../shared/refusal-log.ts";
+import { inputCheck } from "../shared/input-rules.ts";
+import type { VerifiedSession, Sessions } from "../shared/sessions.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
-import type { AddressOf } from "./address.ts";
-import { requestsPerCaller, enforceLimit } from "./allowances.ts";
-import { answerJson, type HttpRequest, type PathParams } from "./answer.ts";
-import { defaultMaxBytes, hasBody, readBody, readJsonBody, expectNoBody, type ReceivedBody } from "./body.ts";
-import { tokenCookie, tokenOf } from "./credential.ts";
-import { answerFile } from "./download.ts";
-import type { Origins } from "./origins.ts";
-import { parseQuery } from "./query.ts";
+import type { AddressOf } from "../shared/address.ts";
+import { requestsPerCaller, enforceLimit } from "../shared/limits.ts";
+import { answerJson, type HttpRequest, type PathParams } from "./response/answer.ts";
+import { defaultMaxBytes, hasBody, readBody, readJsonBody, expectNoBody, type ReceivedBody } from "./request/body.ts";
+import { tokenCookie, tokenOf } from "../shared/credential.ts";
+import { answerFile } from "./response/download.ts";
+import type { Origins } from "../shared/origins.ts";
+import { parseQuery } from "./request/query.ts";
 import { actionInput, publicRules, type Fields, type QueryParams, type RouteRow, type AdmittedUpload } from "./table.ts";
-import { uploadMaxBytes, readUpload, withAdmittedFile } from "./upload.ts";
+import { uploadMaxBytes, readUpload, withAdmittedFile } from "./request/upload.ts";
 
 /** What the steps need of their gateway; it is there once the service has started. */
 export interface GatewayContext {

@@ -8,7 +8,7 @@ import type { DomainErrorCode } from "../../../core/errors.ts";
 import type { RateLimit } from "../../../core/limits/limits.ts";
 import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
 import type { AdmittedFile, Purpose } from "../../media/contract.ts";
-import type { Download } from "./download.ts";
+import type { Download } from "./response/download.ts";
 
 type ActionParams<A> = A extends ActionRef<infer P> ? P : never;
 type ActionResult<A> = A extends { readonly result: Returns<infer R> } ? R : never;

@@ -7,10 +7,10 @@ import { beginRequest } from "../../../core/broker/tracing/requests.ts";
 import { Invalid, NotFound } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { inRequest } from "../../../core/request-context.ts";
-import { publicError, socketError } from "../http/errors.ts";
-import { logRefusal } from "../refusals.ts";
-import { rateLimitRefusal, type ClientEventRow, type SocketEventContext } from "./events.ts";
-import type { UserSocket } from "./person.ts";
+import { publicError, socketError } from "../shared/errors.ts";
+import { logRefusal } from "../shared/refusal-log.ts";
+import { rateLimitRefusal, type ClientEventRow, type SocketEventContext } from "./client-events.ts";
+import type { UserSocket } from "./socket-state.ts";
 
 type AcknowledgeCallback = (answer: object) => void;
 
@@ -58,7 +58,7 @@ async function answerEvent(...[row, context, log, socket, args, span]: [...Param
 /** Answers an event that is not in the table. */
 export function refuseUnknown(context: SocketEventContext, log: Logger, socket: UserSocket, args: readonly unknown[]): void {
   const refusal = rateLimitRefusal(context, "others", socket.data.session.user.id);
-  const inProgress = { around: context, log, socket, event: "(no such event)" };
+  const inProgress = { context, log, socket, event: "(no such event)" };
   inRequest({ requestId: newId() }, () =>
     refuseEvent(refusal ?? new NotFound("No such event"), inProgress, splitArguments(args).acknowledge),
   );

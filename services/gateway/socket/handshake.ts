@@ -3,15 +3,15 @@ import type { Socket } from "socket.io";
 import { Forbidden, Unauthenticated } from "../../../core/errors.ts";
 import { inRequest } from "../../../core/request-context.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
-import { requestsPerCaller, enforceLimit } from "../http/allowances.ts";
-import type { HttpRequest } from "../http/answer.ts";
-import { tokenOf } from "../http/credential.ts";
-import { socketError } from "../http/errors.ts";
+import { requestsPerCaller, enforceLimit } from "../shared/limits.ts";
+import type { HttpRequest } from "../http/response/answer.ts";
+import { tokenOf } from "../shared/credential.ts";
+import { socketError } from "../shared/errors.ts";
 import type { GatewayContext } from "../http/pipeline.ts";
-import { clientOf, logRefusal } from "../refusals.ts";
-import type { SocketState } from "./person.ts";
-import { KnownMemberships } from "./told.ts";
-import { TypingThrottle } from "./typed.ts";
+import { clientOf, logRefusal } from "../shared/refusal-log.ts";
+import type { SocketState } from "./socket-state.ts";
+import { KnownMemberships } from "./known-memberships.ts";
+import { TypingThrottle } from "./inbound/typing-throttle.ts";
 
 /**
  * Verifies a handshake.

@@ -1,6 +1,6 @@
 /** Rules about what runs in a pod: probes, rights, sizes, images. */
 import { existsSync, readFileSync } from "node:fs";
-import { maxConcurrentUploads } from "../../../services/gateway/http/upload.ts";
+import { maxConcurrentUploads } from "../../../services/gateway/http/request/upload.ts";
 import { mostFileBytes } from "../../../services/media/contract.ts";
 import {
   bytesOf,

@@ -1,6 +1,6 @@
 /** Accounts and sessions over HTTP. */
 import { auth, type LogIn } from "../../../auth/contract.ts";
-import { logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress } from "../allowances.ts";
+import { logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress } from "../../shared/limits.ts";
 import { row, type RouteLimit } from "../table.ts";
 
 const tokenOf = ({ token }: LogIn) => token;

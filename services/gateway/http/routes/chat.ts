@@ -1,7 +1,7 @@
 /** Chats and messages over HTTP. */
 import { chat, type Message } from "../../../chat/contract.ts";
 import { mostFileBytes } from "../../../media/contract.ts";
-import { messageInputRules, requireStored, messageToSend } from "../../draft.ts";
+import { messageInputRules, requireStored, messageToSend } from "../../shared/message-input.ts";
 import { row, type Upload } from "../table.ts";
 import { dataUriJsonBytes, dataUriOrNull } from "./pictures.ts";
 

@@ -1,0 +1,36 @@
+/** The first thing that happens to any request, of a known route or not: the headers every answer bears, its id among them, and preflights. */
+import type { ServerResponse } from "node:http";
+import { NotFound } from "../../../core/errors.ts";
+import { answerError, securityHeaders, type HttpRequest } from "./response/answer.ts";
+import { preflightHeaders } from "../shared/origins.ts";
+import type { GatewayContext } from "./pipeline.ts";
+
+const plainHeaders = securityHeaders(false);
+const tlsHeaders = securityHeaders(true);
+
+/** @returns whether the request goes on to a route; else it has been answered */
+export function prepareRequest({ origins, isSecure, log }: GatewayContext, request: HttpRequest, response: ServerResponse): boolean {
+  const { url = "" } = request;
+  const queryStart = url.indexOf("?");
+  request.path = queryStart < 0 ? url : url.slice(0, queryStart);
+  request.query = queryStart < 0 ? "" : url.slice(queryStart + 1);
+  response.setHeader("X-Request-ID", request.requestId);
+  for (const [name, value] of isSecure ? tlsHeaders : plainHeaders) response.setHeader(name, value);
+  const cors = origins.headers(request);
+  for (const name in cors) response.setHeader(name, cors[name]!);
+  if (request.method === "OPTIONS") {
+    if (request.headers["access-control-request-method"] === undefined) answerError(log, request, response, new NotFound("No such route"));
+    else answerPreflight(response);
+    return false;
+  }
+  // Node leaves the body of the answer out by itself.
+  request.isHead = request.method === "HEAD";
+  if (request.isHead) request.method = "GET";
+  return true;
+}
+
+function answerPreflight(response: ServerResponse): void {
+  for (const [name, value] of Object.entries(preflightHeaders)) response.setHeader(name, value);
+  response.statusCode = 204;
+  response.end();
+}

@@ -1,0 +1,120 @@
+/** Forms (multipart/form-data): texts and one file, in any order. The file goes to a temporary file, texts stay in memory and are short. */
+import { isUtf8 } from "node:buffer";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { Busboy, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy";
+import { DomainError, Invalid } from "../../../../core/errors.ts";
+import { bodyChunks } from "./body.ts";
+import { spool, type UploadedFile } from "./spool.ts";
+
+export interface ParsedForm {
+  readonly texts: Record<string, unknown>;
+  readonly file?: UploadedFile;
+}
+
+export interface FormLimits {
+  /** The names that the file's field may have. */
+  readonly fields: readonly string[];
+  readonly maxBytes: number;
+}
+
+/** The longest text that any action takes has 10,000 characters. */
+const maxTextBytes = 48 * 1024;
+const limits = { parts: 24, headerPairs: 16, headerSize: 8 * 1024 };
+const maxFieldNameLength = 100;
+
+/** What a form may have besides its file. */
+export const formOverheadBytes = 128 * 1024;
+
+export const isForm = ({ headers }: IncomingMessage): boolean => /^multipart\/form-data(?:;|$)/i.test(headers["content-type"] ?? "");
+
+/**
+ * Reads a form. What is left of the body after a failure is thrown away, so that the client reads our answer.
+ * @throws Invalid  not such a form: broken, a field twice, a file where none belongs, no bytes
+ * @throws DomainError TOO_LARGE  the file, or all of it
+ */
+export async function readForm(request: IncomingMessage, { fields, maxBytes }: FormLimits): Promise<ParsedForm> {
+  const parser = parserOf(request, maxBytes);
+  const parts: { readonly stream: Readable; readonly taken: Promise<void> }[] = [];
+  const texts = new Map<string, string>();
+  let hasFile = false;
+  let file: UploadedFile | undefined;
+
+  async function readPart(field: string | undefined, stream: BusboyFileStream, name: string | undefined): Promise<void> {
+    if (field === undefined) throw new Invalid("A part of the form has no name");
+    if (name === undefined) {
+      if (texts.has(field)) throw fieldRepeated(field);
+      texts.set(field, "");
+      texts.set(field, await textOf(field, stream));
+      return;
+    }
+    if (!fields.includes(field)) throw fieldInvalid(field, "takes no file");
+    // The next part may begin before the last one is on disk.
+    if (hasFile) throw new Invalid("Send one file", [{ field, message: "must be one file" }]);
+    hasFile = true;
+    const spooled = await spool(stream);
+    file = { ...spooled, name: decodedFileName(name) };
+    if (stream.truncated) throw new DomainError("TOO_LARGE", `The file is larger than ${maxBytes} bytes`);
+    if (spooled.size === 0) throw fieldInvalid(field, "is empty");
+  }
+
+  const { promise: failure, reject } = Promise.withResolvers<never>();
+  const body = Readable.from(bodyChunks(request, maxBytes + formOverheadBytes), { objectMode: false });
+  body.once("error", reject);
+  parser.on("file", (field: string | undefined, stream: BusboyFileStream, name: string | undefined) => {
+    // Each part is waited for below; until then a failure must not end the process.
+    stream.on("error", () => undefined);
+    const taken = readPart(field, stream, name);
+    taken.catch(reject);
+    parts.push({ stream, taken });
+  });
+  parser.once("partsLimit", () => reject(new Invalid("The form has too many parts")));
+  parser.on("error", () => reject(new Invalid("The form can't be read")));
+  const allParts = once(parser, "finish").then(() => Promise.all(parts.map(({ taken }) => taken)));
+  allParts.catch(() => undefined);
+  body.pipe(parser);
+  try {
+    await Promise.race([allParts, failure]);
+    return { texts: Object.fromEntries(texts), ...(file === undefined ? {} : { file }) };
+  } catch (error) {
+    body.unpipe(parser);
+    body.destroy();
+    for (const { stream } of parts) stream.destroy();
+    await Promise.allSettled(parts.map(({ taken }) => taken));
+    await file?.release();
+    throw error;
+  }
+}
+
+/** Every part is read as a stream of bytes: busboy would decode texts and put other characters where bytes are wrong. */
+function parserOf({ headers }: IncomingMessage, maxBytes: number): BusboyInstance {
+  try {
+    const declared = { "content-type": headers["content-type"] ?? "" };
+    return new Busboy({ headers: declared, limits: { ...limits, fileSize: maxBytes }, isPartAFile: () => true });
+  } catch {
+    throw new Invalid("The form has no boundary");
+  }
+}
+
+async function textOf(field: string, stream: BusboyFileStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxTextBytes) throw fieldInvalid(field, "is too long");
+    chunks.push(chunk);
+  }
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes)) throw fieldInvalid(field, "is not valid UTF-8");
+  return bytes.toString();
+}
+
+function fieldInvalid(field: string, complaint: string): Invalid {
+  const name = field.slice(0, maxFieldNameLength);
+  return new Invalid(`${name} ${complaint}`, [{ field: name, message: complaint }]);
+}
+const fieldRepeated = (field: string): Invalid => fieldInvalid(field, "must be given once");
+
+/** Browsers write quotes of a file's name this way (HTML, "multipart/form-data encoding algorithm"). */
+const decodedFileName = (name: string): string => name.replaceAll("%22", '"');

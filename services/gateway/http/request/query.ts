@@ -1,0 +1,24 @@
+/** Query strings as flat maps. A parameter that repeats or is badly encoded is refused, for it could mean two things. */
+import { Invalid } from "../../../../core/errors.ts";
+
+/** @throws Invalid */
+export function parseQuery(query: string): Record<string, unknown> {
+  const pairs = new Map<string, string>();
+  for (const pair of query.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const key = decode(equals < 0 ? pair : pair.slice(0, equals));
+    if (pairs.has(key)) throw new Invalid("A query parameter repeats", [{ field: key, message: "must be given once" }]);
+    pairs.set(key, equals < 0 ? "" : decode(pair.slice(equals + 1)));
+  }
+  // fromEntries defines even `__proto__` as a plain key, which the strict check then refuses.
+  return Object.fromEntries(pairs);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    throw new Invalid("The query is not valid percent-encoding");
+  }
+}

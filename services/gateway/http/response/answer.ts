@@ -1,0 +1,72 @@
+/** How answers leave: JSON with the security headers and the request's id, errors in one shape, each failure logged once. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger, Span } from "moleculer";
+import { requestIds } from "../../../../core/request-context.ts";
+import { publicError } from "../../shared/errors.ts";
+
+export type PathParams = Readonly<Record<string, string>>;
+
+/** A request on its way: what the entry and the routing noted on it. */
+export interface HttpRequest extends IncomingMessage {
+  requestId: string;
+  path: string;
+  /** As sent, without the question mark. */
+  query: string;
+  pathParams: PathParams;
+  /** Who is signed in, once that is known. */
+  userId?: string | undefined;
+  /** Its route, as the table has it; undefined when there is none. */
+  route?: string;
+  /** A GET whose answer's body is not wanted. */
+  isHead: boolean;
+}
+
+const baseHeaders = {
+  "X-Frame-Options": "DENY",
+  "X-Content-Type-Options": "nosniff",
+  "X-XSS-Protection": "1; mode=block",
+  "Referrer-Policy": "no-referrer",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "Cache-Control": "no-store",
+} as const;
+const tlsHeaders = { "Strict-Transport-Security": "max-age=31536000" } as const;
+
+/** Headers that all answers bear. */
+export const securityHeaders = (isSecure: boolean): [string, string][] =>
+  Object.entries({ ...baseHeaders, ...(isSecure ? tlsHeaders : {}) });
+
+export function answerJson(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.statusCode = status;
+  response.setHeader("Content-Type", "application/json; charset=utf-8");
+  response.setHeader("Content-Length", Buffer.byteLength(text));
+  response.end(text);
+}
+
+export function answerError(log: Logger, request: HttpRequest, response: ServerResponse, error: unknown): void {
+  const { status, message, code, details, retryAfterMs } = publicError(error);
+  // Without its query, which may hold an e-mail address.
+  const { requestId, method, path } = request;
+  if (code === "INTERNAL") log.error({ requestId, method, path, err: error }, "Request failed");
+  else if (code === "UNAVAILABLE") log.warn({ requestId, method, path, reason: reasonOf(error as Error) }, "Request could not be served");
+  else log.debug({ requestId, method, path, status, code }, "Request refused");
+  // The client has gone, or holds half of an answer that can't be taken back.
+  if (response.destroyed || response.headersSent) {
+    response.destroy();
+    return;
+  }
+  if (retryAfterMs !== undefined) response.setHeader("Retry-After", Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), ...requestIds(), requestId });
+}
+
+/** What was asked for, without what the client made up: paths hold ids. */
+export const routeName = ({ method, route }: HttpRequest): string => (route === undefined ? "(no route)" : `${method} ${route}`);
+
+/** What a traced request's span says of it: nothing that tells who asked, nor for what. */
+export function tagSpan(span: Span, request: HttpRequest, { statusCode }: ServerResponse): void {
+  span.name = routeName(request);
+  span.addTags({ "http.status_code": statusCode, ...(statusCode < 500 ? {} : { error: "true" }) });
+}
+
+/** For the operator: what lies behind an error that tells clients less. */
+const reasonOf = ({ message, cause }: Error): string => (cause instanceof Error ? `${message} (${cause.message})` : message);

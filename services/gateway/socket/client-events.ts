@@ -1,0 +1,178 @@
+/** What clients may send over a socket, as a table: one row an event. */
+import type { ServiceBroker } from "moleculer";
+import { call } from "../../../core/contract/call.ts";
+import type { ActionRef } from "../../../core/contract/contract.ts";
+import { TooMany, Unavailable } from "../../../core/errors.ts";
+import { histogram } from "../../../core/metrics/declare.ts";
+import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
+import type { SecurityLog } from "../../../core/security/log.ts";
+import { chat } from "../../chat/contract.ts";
+import { messageInputRules, requireStored, messageToSend } from "../shared/message-input.ts";
+import { rateLimited } from "../shared/limits.ts";
+import type { Sessions } from "../shared/sessions.ts";
+import { inputCheck, type InputCheck } from "../shared/input-rules.ts";
+import type { LocalRateLimiter } from "./inbound/rate-limit.ts";
+import type { EventAnswer, LiveDelivery } from "./delivery/delivery.ts";
+import { callOptionsOf, type UserSocket } from "./socket-state.ts";
+import { SendQueue } from "./inbound/send-queue.ts";
+
+export interface SocketEventContext {
+  readonly security: SecurityLog;
+  readonly broker: ServiceBroker;
+  readonly delivery: LiveDelivery;
+  readonly sessions: Pick<Sessions, "isReady">;
+  /** Messages a person may send; counted apart from other events. */
+  readonly messageLimiter: LocalRateLimiter;
+  readonly otherLimiter: LocalRateLimiter;
+}
+
+export type EventRefusal = TooMany | Unavailable;
+
+/**
+ * @typeParam A  the action's rules
+ * @typeParam P  the payload's: the action's, unless the row has its own
+ */
+interface ClientEventSpec<A extends Rules, P extends Rules> {
+  readonly event: string;
+  /** What answers it. */
+  readonly action: ActionRef<A>;
+  /** The action's if not given. */
+  readonly summary?: string;
+  readonly rules?: P;
+  /** Which allowance it is counted in. */
+  readonly counts: "messages" | "others";
+  /** @param refusal  the allowance is spent, or the session may have ended; a message takes its place in its queue before it is told */
+  readonly answer: (
+    context: SocketEventContext,
+    socket: UserSocket,
+    params: Infer<P>,
+    refusal?: EventRefusal,
+  ) => Promise<EventAnswer<unknown>>;
+}
+export interface ClientEventRow extends Required<ClientEventSpec<Rules, Rules>> {
+  readonly check: InputCheck;
+}
+
+const sendSeconds = histogram("parley_send_seconds", "From a message on a socket to its acknowledgement, of those that were stored", {
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+});
+
+function row<A extends Rules, const P extends Rules = A>(spec: ClientEventSpec<A, P>): ClientEventRow {
+  const { summary, params } = spec.action;
+  const rules: Rules = spec.rules ?? params;
+  return { summary, ...spec, rules, check: inputCheck(rules) } as ClientEventRow;
+}
+
+export const clientEvents: readonly ClientEventRow[] = [
+  row({
+    event: "joinChat",
+    summary: "Hear one chat",
+    action: chat.view,
+    counts: "others",
+    answer: ({ delivery }, socket, params) => delivery.joinChat(socket, params),
+  }),
+  row({
+    event: "leaveChat",
+    summary: "Hear one chat no more",
+    action: chat.view,
+    counts: "others",
+    answer: ({ delivery }, socket, params) => delivery.leaveChat(socket, params),
+  }),
+  row({
+    event: "subscribe",
+    summary: "What changed since, and from now on all own chats, present and future",
+    action: chat.sync,
+    counts: "others",
+    answer: ({ delivery }, socket, params) => delivery.subscribe(socket, params),
+  }),
+  row({
+    event: "sync",
+    summary: "What changed since in all own chats",
+    action: chat.sync,
+    counts: "others",
+    answer: ({ delivery }, socket, params) => delivery.sync(socket, params),
+  }),
+  row({
+    event: "sendMessage",
+    summary: "Store a message and deliver it; acknowledged when it is stored",
+    action: chat.send,
+    rules: { chatId: chat.send.params.chatId, ...messageInputRules },
+    counts: "messages",
+    async answer({ broker }, socket, { chatId, ...message }, refusal) {
+      const attempt = { message: messageToSend(message), isRepeatable: message.clientId !== undefined, refusal };
+      const began = performance.now();
+      const sent = await sendQueueOf(broker, socket, chatId).send(attempt);
+      sendSeconds.of(broker).observe((performance.now() - began) / 1000);
+      socket.data.typingThrottle.forget(chatId); // a message ends the typing everywhere: saying so again is news
+      return { data: requireStored(sent).message };
+    },
+  }),
+  row({
+    event: "editMessage",
+    action: chat.edit,
+    counts: "others",
+    answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.edit, params, callOptionsOf(socket)) }),
+  }),
+  row({
+    event: "deleteMessage",
+    action: chat.remove,
+    counts: "others",
+    answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.remove, params, callOptionsOf(socket)) }),
+  }),
+  row({
+    event: "react",
+    action: chat.react,
+    counts: "others",
+    answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.react, params, callOptionsOf(socket)) }),
+  }),
+  row({
+    event: "markRead",
+    action: chat.markRead,
+    counts: "others",
+    async answer({ broker }, socket, params) {
+      const { readN, unread } = await call(broker, chat.markRead, params, callOptionsOf(socket));
+      return { data: { readN, unread } };
+    },
+  }),
+  row({
+    event: "typing",
+    action: chat.typing,
+    counts: "others",
+    async answer({ broker }, socket, params) {
+      await socket.data.typingThrottle.report(params, () => call(broker, chat.typing, params, callOptionsOf(socket)));
+      return { data: null };
+    },
+  }),
+];
+
+/** Counts an event. @returns why it may not happen now */
+export function rateLimitRefusal(
+  { messageLimiter, otherLimiter, sessions }: SocketEventContext,
+  counts: ClientEventRow["counts"],
+  userId: string,
+): EventRefusal | undefined {
+  // After this process stood still: a restore may have ended the session, and the message may be from before it.
+  if (!sessions.isReady()) return new Unavailable();
+  const waitMs = (counts === "messages" ? messageLimiter : otherLimiter).consume(userId);
+  if (waitMs === 0) return undefined;
+  const limit = `socket-${counts}`;
+  rateLimited.of().inc({ limit });
+  return new TooMany(waitMs, undefined, limit);
+}
+
+/** Queues that a socket keeps; idle ones make room for others. */
+const maxQueues = 100;
+
+function sendQueueOf(broker: ServiceBroker, socket: UserSocket, chatId: string): SendQueue {
+  const { sendQueues } = socket.data;
+  const existing = sendQueues.get(chatId);
+  if (existing !== undefined) return existing;
+  if (sendQueues.size >= maxQueues) for (const [id, queue] of sendQueues) if (queue.isIdle) sendQueues.delete(id);
+  const made = new SendQueue((messages) => {
+    // Required, so that a param which chat.send gains does not compile until it is passed on here.
+    const params: Required<Input<typeof chat.send.params>> = { chatId, messages: [...messages] };
+    return call(broker, chat.send, params, callOptionsOf(socket));
+  });
+  sendQueues.set(chatId, made);
+  return made;
+}

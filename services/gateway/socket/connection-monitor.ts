@@ -1,0 +1,64 @@
+/** What is looked after on every open socket, now and then: that its session has not expired and that it reads what it is sent. */
+import type { ServiceBroker } from "moleculer";
+import type { Namespace } from "socket.io";
+import { gauge } from "../../../core/metrics/declare.ts";
+import { refusalCounter } from "../../../core/metrics/resources.ts";
+import type { ServerEventPayloads } from "./server-events.ts";
+import type { UserSocket } from "./socket-state.ts";
+
+const checkEveryMs = 1000;
+/** Who lets more than this wait is cut, and syncs when back. */
+const maxBufferedBytes = 4 * 1024 * 1024;
+const bufferBound = refusalCounter("socket_buffer");
+
+const openSockets = gauge("parley_sockets", "Open sockets");
+const buffered = gauge("parley_socket_buffered_bytes", "Bytes that wait to be read by clients, all sockets together; known to a second");
+
+/** Engine.IO tells nobody how much waits: its own types have both parts as private. */
+function bufferedBytes(conn: UserSocket["conn"]): number {
+  const transport = conn.transport as { readonly socket?: { readonly bufferedAmount?: number } };
+  const packets = conn["writeBuffer"] as readonly { readonly data?: unknown }[];
+  let bytes = transport.socket?.bufferedAmount ?? 0;
+  for (const { data } of packets) bytes += typeof data === "string" || Buffer.isBuffer(data) ? data.length : 0;
+  return bytes;
+}
+
+/** Tells a socket why its session is over, and cuts it. */
+export function endSession(socket: UserSocket, reason: ServerEventPayloads["sessionEnded"]["reason"]): void {
+  socket.emit("sessionEnded", { reason });
+  socket.disconnect(true);
+}
+
+/** @returns stops it */
+export function startMonitoring(broker: ServiceBroker, namespace: Namespace, now: () => number): () => void {
+  openSockets.collect(broker, () => [[{}, namespace.sockets.size]]);
+  const timer = setInterval(() => {
+    const time = now();
+    let all = 0;
+    for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
+      const bytes = bufferedBytes(socket.conn);
+      all += bytes;
+      if (socket.data.session.expiresAt <= time) endSession(socket, "expired");
+      else if (bytes > maxBufferedBytes) {
+        bufferBound.countRefusal();
+        socket.conn.close(true);
+      }
+    }
+    buffered.of(broker).set(all);
+  }, checkEveryMs);
+  return () => clearInterval(timer);
+}
+
+/**
+ * Closes the transports of all sockets, spread over some time so that their clients don't come back all at once.
+ * `socket.disconnect()` would tell them not to come back at all.
+ */
+export async function disconnectGradually(namespace: Namespace, durationMs: number): Promise<void> {
+  const sockets = [...namespace.sockets.values()];
+  await Promise.all(
+    sockets.map(async ({ conn }, index) => {
+      await new Promise((resolve) => setTimeout(resolve, (durationMs * index) / sockets.length));
+      conn.close();
+    }),
+  );
+}

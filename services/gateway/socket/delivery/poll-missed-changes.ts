@@ -1,0 +1,70 @@
+/**
+ * The look that makes up for the feed: Redis may lose messages, so every 2 s a mesh gateway asks which heads and memberships
+ * changed since the last answered look, and its rooms fetch what they did not hear. However long the silence, the stall or the
+ * feed's interruption was, that is all there was to miss.
+ */
+import type { Logger, ServiceBroker } from "moleculer";
+import { call } from "../../../../core/contract/call.ts";
+import { counter } from "../../../../core/metrics/declare.ts";
+import { chat, type Membership } from "../../../chat/contract.ts";
+import type { LiveDelivery } from "./delivery.ts";
+
+/** `slackMs` covers commits whose store time is older than their becoming visible. */
+const pollTimes = { everyMs: 2000, slackMs: 15_000 } as const;
+
+const polls = counter("parley_missed_change_polls_total", "Polls for changes that the feed may have lost", ["result"]);
+
+/**
+ * Compares what moved since a store time with what this gateway's rooms and sockets were told, and makes up for what they missed.
+ * @returns the store time of this look
+ */
+export async function pollMissedChanges(
+  broker: ServiceBroker,
+  delivery: LiveDelivery,
+  log: Pick<Logger, "debug">,
+  since: number,
+): Promise<number> {
+  const announceJoin = (membership: Membership) =>
+    delivery
+      .announceMissedJoin(membership)
+      .catch((error: unknown) => log.debug(`A missed note waits for the next look: ${(error as Error).message}`));
+
+  let cursor: string | undefined;
+  let at: number | undefined;
+  do {
+    const page = await call(broker, chat.moved, { since, ...(cursor === undefined ? {} : { cursor }) });
+    at ??= page.at;
+    for (const { chatId, seq } of page.heads) delivery.rooms.get(chatId)?.fetchUpTo(seq, "poll");
+    for (const membership of page.memberships) {
+      const { leftSeq } = membership;
+      if (leftSeq === null) await announceJoin(membership);
+      else delivery.announceMissedLeave({ ...membership, leftSeq });
+    }
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return at;
+}
+
+/** @returns stops it */
+export function startPolling(broker: ServiceBroker, delivery: LiveDelivery, log: Logger): () => void {
+  /** Store time; until the first answer there is nothing to have missed yet. */
+  let since = Number.MAX_SAFE_INTEGER;
+  let timer: NodeJS.Timeout;
+  let isStopped = false;
+
+  const pollAgain = async () => {
+    try {
+      since = (await pollMissedChanges(broker, delivery, log, since)) - pollTimes.slackMs;
+      polls.of(broker).inc({ result: "answered" });
+    } catch (error) {
+      polls.of(broker).inc({ result: "failed" });
+      log.debug(`The look for missed changes got no answer: ${(error as Error).message}`);
+    }
+    if (!isStopped) timer = setTimeout(() => void pollAgain(), pollTimes.everyMs);
+  };
+  timer = setTimeout(() => void pollAgain(), 0);
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * The marks of a chat's members on this gateway: those that its room has told, which only rise, and those that rise because the room
+ * hands messages to their devices. In large chats nobody's deliveries are marked.
+ */
+import { maxMembersForReceipts, type Receipt, type SyncAnswer } from "../../../chat/contract.ts";
+import { DeliveredWatermarks } from "./delivered-watermarks.ts";
+
+interface DeliveryReceiptsContext {
+  readonly emit: (receipt: Receipt) => void;
+  readonly raiseDelivered: (marks: Readonly<Record<string, number>>) => Promise<unknown>;
+}
+
+export class DeliveryReceipts {
+  memberCount = 0;
+  private readonly emit: (receipt: Receipt) => void;
+  private readonly watermarks: DeliveredWatermarks;
+  private readonly emitted = new Map<string, Receipt>();
+
+  constructor({ emit: tell, raiseDelivered }: DeliveryReceiptsContext) {
+    this.emit = tell;
+    this.watermarks = new DeliveredWatermarks(raiseDelivered);
+  }
+
+  get tracksDelivery(): boolean {
+    return this.memberCount <= maxMembersForReceipts;
+  }
+
+  /** Tells a receipt if one of its marks rose. */
+  update({ userId, deliveredN, readN }: Receipt): void {
+    this.watermarks.recordStored(userId, deliveredN);
+    const known = this.emitted.get(userId) ?? { userId, deliveredN: 0, readN: 0 };
+    if (deliveredN <= known.deliveredN && readN <= known.readN) return;
+    const raised = { userId, deliveredN: Math.max(deliveredN, known.deliveredN), readN: Math.max(readN, known.readN) };
+    this.emitted.set(userId, raised);
+    this.emit(raised);
+  }
+
+  /**
+   * A socket of theirs was seated with everything up to `n`.
+   * @param known  the members' marks as an answer told them to it
+   * @returns what was told to the others since, and it does not know
+   */
+  addSocket(userId: string, n: number, known: readonly Receipt[]): Receipt[] {
+    const byUser = new Map(known.map((mark) => [mark.userId, mark]));
+    this.watermarks.recordStored(userId, byUser.get(userId)?.deliveredN ?? 0);
+    if (this.tracksDelivery) this.watermarks.recordDelivered(userId, n, true);
+    return [...this.emitted.values()].filter((receipt) => {
+      const mark = byUser.get(receipt.userId);
+      return receipt.deliveredN > (mark?.deliveredN ?? 0) || receipt.readN > (mark?.readN ?? 0);
+    });
+  }
+
+  /** Their sockets were handed everything up to `n`, new messages of these senders last. */
+  recordDelivered(userIds: Iterable<string>, n: number, senders: ReadonlySet<string>): void {
+    for (const userId of userIds) this.watermarks.recordDelivered(userId, n, senders.size > 1 || !senders.has(userId));
+  }
+
+  /** No member any more. */
+  forget(userId: string): void {
+    this.emitted.delete(userId);
+    this.watermarks.forget(userId);
+  }
+
+  close(): void {
+    this.watermarks.close();
+  }
+}
+
+/** The members' marks as an answer tells them, by chat. */
+export const receiptsByChat = ({ chats, receipts }: SyncAnswer): ReadonlyMap<string, readonly Receipt[]> =>
+  new Map([...chats.map(({ _id, members }) => [_id, members] as const), ...Object.entries(receipts)]);

@@ -1,0 +1,154 @@
+/** The socket half of the gateway: moleculer-io's server on the gateway's HTTP server, the table of events, live delivery. */
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Server } from "socket.io";
+import { newId } from "../../../core/ids.ts";
+import { portsOf } from "../../../core/node/ports.ts";
+import { addressKey } from "../../../core/security/address-key.ts";
+import { rateLimited } from "../shared/limits.ts";
+import type { HttpRequest } from "../http/response/answer.ts";
+import { prepareRequest } from "../http/prepare-request.ts";
+import type { GatewayContext } from "../http/pipeline.ts";
+import { clientOf } from "../shared/refusal-log.ts";
+import { tokenBucket, unlimited, type LocalRateLimiter } from "./inbound/rate-limit.ts";
+import { dispatch, refuseUnknown } from "./dispatch.ts";
+import { clientEvents, type SocketEventContext } from "./client-events.ts";
+import { LiveDelivery } from "./delivery/delivery.ts";
+import { startPolling } from "./delivery/poll-missed-changes.ts";
+import type { UserSocket } from "./socket-state.ts";
+import { startEmittingPositions } from "./delivery/positions.ts";
+import { endSession, startMonitoring, disconnectGradually } from "./connection-monitor.ts";
+
+/** The gateway service, as far as its sockets know it. */
+interface SocketsContext {
+  readonly broker: ServiceBroker;
+  readonly logger: Logger;
+  readonly server: HttpServer;
+  readonly io: Server;
+  readonly context: GatewayContext;
+}
+export interface Sockets extends SocketEventContext {
+  /** Sends all sockets away, to come back elsewhere. */
+  close(): Promise<void>;
+}
+
+/** New connections from one address: offices share one, and all of them come back after a restart. */
+const connectionRate = { perSecond: 50, burst: 300 } as const;
+/** Larger frames cut the socket. */
+const maxFrameBytes = 1_000_000;
+/** Sockets are sent away over this time when a mesh node stops. */
+const disconnectOverMs = 1000;
+
+const knownEvents = new Set(clientEvents.map(({ event }) => event));
+
+/** moleculer-io's settings: one namespace, the handshake's check, a handler for each event of the table. */
+export const socketSettings = {
+  options: { path: "/socket.io/", maxHttpBufferSize: maxFrameBytes, serveClient: false, connectTimeout: 10_000 },
+  namespaces: {
+    "/": {
+      authorization: true,
+      events: Object.fromEntries(
+        clientEvents.map((row) => [
+          row.event,
+          function (this: UserSocket & { $service: { sockets: Sockets; logger: Logger } }, ...args: unknown[]) {
+            const { sockets, logger } = this.$service;
+            dispatch(row, sockets, logger, this, args).catch((error: unknown) => logger.error(error));
+          },
+        ]),
+      ),
+    },
+  },
+};
+
+/** Opens the gateway to sockets; call it before the HTTP server listens. */
+export function openSockets({ broker, logger: log, server, io, context }: SocketsContext): Sockets {
+  const { config, clock, feed } = portsOf(broker);
+  const isLimited = config.LIMITS === "on";
+  const delivery = new LiveDelivery(broker, io, feed, log);
+  const namespace = io.of("/");
+
+  rewriteChatPath(server);
+  guardConnections(io, context, isLimited ? tokenBucket(connectionRate.perSecond, connectionRate.burst) : unlimited);
+  const sockets: SocketEventContext = {
+    broker,
+    security: context.security,
+    delivery,
+    sessions: context.sessions,
+    messageLimiter: isLimited ? tokenBucket(10, 30) : unlimited,
+    otherLimiter: isLimited ? tokenBucket(10, 20) : unlimited,
+  };
+  namespace.on("connection", (socket) => acceptSocket(context, sockets, log, socket as UserSocket));
+  context.sessions.onRevoked(({ sessionId, reason }) => {
+    for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
+      if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);
+    }
+  });
+  context.sessions.onNewEra((era) => {
+    for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
+      if (socket.data.session.era !== era) endSession(socket, "revoked");
+    }
+  });
+  const stopMonitoring = startMonitoring(broker, namespace, () => clock.now());
+  const stopPositions = startEmittingPositions(() => delivery.rooms.all());
+  const stopPolling = config.mesh === undefined ? undefined : startPolling(broker, delivery, log);
+  return {
+    ...sockets,
+    async close() {
+      stopPolling?.();
+      stopPositions();
+      stopMonitoring();
+      await disconnectGradually(namespace, config.mesh === undefined ? 0 : disconnectOverMs);
+    },
+  };
+}
+
+/**
+ * Connections get the headers every answer bears, CORS among them. A handshake refused by Socket.IO makes its client give up; a
+ * connection that fails makes it come again.
+ */
+function guardConnections(io: Server, context: GatewayContext, limiter: LocalRateLimiter): void {
+  io.engine.use((request: HttpRequest, response: ServerResponse, next: () => void) => {
+    request.requestId = newId();
+    if (prepareRequest(context, request, response)) next();
+  });
+  io.engine.opts.allowRequest = (request, decide) => {
+    const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
+    const client = clientOf(context, request);
+    if (isNew && limiter.consume(addressKey(client.address)) > 0) {
+      const limit = "socket-connections";
+      rateLimited.of().inc({ limit });
+      context.security.record("limit_reached", { client }, { request: "socket connection", limit });
+      decide("Too many connections", false);
+    } else decide("Starting, try again", context.sessions.isReady());
+  };
+}
+
+/** Two paths lead to one server: a second Engine.IO server on the same HTTP server would break the first. */
+function rewriteChatPath(server: HttpServer): void {
+  const rewrite = (request: IncomingMessage) => {
+    if (request.url?.startsWith("/chat/socket.io/") === true) request.url = request.url.slice("/chat".length);
+  };
+  server.prependListener("request", rewrite);
+  server.prependListener("upgrade", rewrite);
+}
+
+function acceptSocket(context: GatewayContext, sockets: SocketEventContext, log: Logger, socket: UserSocket): void {
+  const { delivery } = sockets;
+  // A client may name an event `error`, and an emitter without a listener for that would throw.
+  socket.on("error", () => undefined);
+  socket.onAny((event: unknown, ...args: unknown[]) => {
+    if (!knownEvents.has(event as string)) refuseUnknown(sockets, log, socket, args);
+  });
+  // This process stood still since the handshake: the client is to come again.
+  if (!context.sessions.isReady()) {
+    socket.conn.close();
+    return;
+  }
+  // Ended between the handshake and here: nobody would cut it any more.
+  if (context.sessions.hasEnded(socket.data.session)) {
+    endSession(socket, "revoked");
+    return;
+  }
+  socket.on("disconnecting", () => delivery.removeSocket(socket));
+  delivery.addSocket(socket);
+}
