@@ -6,82 +6,82 @@ import type { Chats } from "./chats.ts";
 import type { SyncAnswer } from "./documents.ts";
 import type { ParleyError } from "./errors.ts";
 
-export interface CatchingUpParts {
+export interface SynchronizerContext {
   readonly chats: Chats;
   /** Resolves with what `take` made of the answer, before it heard what came behind it. */
-  readonly ask: (
+  readonly request: (
     event: "subscribe" | "sync",
     payload: object,
-    take: (answer: SyncAnswer) => boolean | undefined,
+    apply: (answer: SyncAnswer) => boolean | undefined,
   ) => Promise<boolean | undefined>;
   /** All that was missed is here; once a connection. */
   readonly onCaughtUp: () => void;
 }
 
-const pauseMs = 1000;
+const retryDelayMs = 1000;
 
-export class CatchingUp {
-  private readonly parts: CatchingUpParts;
+export class Synchronizer {
+  private readonly context: SynchronizerContext;
   /** Counts connections: what was asked on one means nothing on the next. */
-  private connection = 0;
+  private connectionNumber = 0;
   private isConnected = false;
-  private isAsking = false;
-  private isWanted = false;
+  private isRequesting = false;
+  private isSyncNeeded = false;
 
-  constructor(parts: CatchingUpParts) {
-    this.parts = parts;
+  constructor(context: SynchronizerContext) {
+    this.context = context;
   }
 
   /** There is a new connection. */
-  begin(): void {
+  start(): void {
     this.isConnected = true;
-    void this.run(++this.connection, "subscribe");
+    void this.run(++this.connectionNumber, "subscribe");
   }
 
   /** The connection went. */
   stop(): void {
-    this.connection++;
+    this.connectionNumber++;
     this.isConnected = false;
-    this.isAsking = false;
-    this.parts.chats.pause();
+    this.isRequesting = false;
+    this.context.chats.onDisconnected();
   }
 
   /** Something is missing; without a connection the next one asks anyway. */
-  want(): void {
-    this.isWanted = true;
-    if (this.isConnected && !this.isAsking) void this.run(this.connection, "sync");
+  requestSync(): void {
+    this.isSyncNeeded = true;
+    if (this.isConnected && !this.isRequesting) void this.run(this.connectionNumber, "sync");
   }
 
-  private async run(connection: number, first: "subscribe" | "sync"): Promise<void> {
-    this.isAsking = true;
-    let event = first;
+  private async run(connectionNumber: number, firstEvent: "subscribe" | "sync"): Promise<void> {
+    this.isRequesting = true;
+    let event = firstEvent;
     let hasMore = true;
-    while (hasMore || this.isWanted) {
-      this.isWanted = false;
-      const answered = await this.once(connection, event);
+    while (hasMore || this.isSyncNeeded) {
+      this.isSyncNeeded = false;
+      const answered = await this.requestOnce(connectionNumber, event);
       if (answered === undefined) return;
       hasMore = answered;
       event = "sync";
     }
-    this.isAsking = false;
-    if (first === "subscribe") this.parts.onCaughtUp();
+    this.isRequesting = false;
+    if (firstEvent === "subscribe") this.context.onCaughtUp();
   }
 
   /** @returns whether there is more; undefined when the connection went */
-  private async once(connection: number, event: "subscribe" | "sync"): Promise<boolean | undefined> {
-    const { chats, ask } = this.parts;
+  private async requestOnce(connectionNumber: number, event: "subscribe" | "sync"): Promise<boolean | undefined> {
+    const { chats, request } = this.context;
     for (;;) {
-      const question = chats.question();
-      let waitMs = pauseMs;
+      const query = chats.syncQuery();
+      let waitMs = retryDelayMs;
       try {
-        return await ask(event, { since: question.since }, (answer) =>
-          connection === this.connection ? chats.answer(question, answer) : undefined,
+        return await request(event, { since: query.since }, (answer) =>
+          connectionNumber === this.connectionNumber ? chats.applyAnswer(query, answer) : undefined,
         );
       } catch (error) {
-        waitMs = (error as ParleyError).retryAfterMs ?? pauseMs;
+        waitMs = (error as ParleyError).retryAfterMs ?? retryDelayMs;
       }
-      if (connection === this.connection) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      if (connection !== this.connection) return undefined;
+      if (connectionNumber === this.connectionNumber) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      if (connectionNumber !== this.connectionNumber) return undefined;
     }
   }
 }

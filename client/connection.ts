@@ -3,39 +3,39 @@
  * What is lost with a connection is not its concern: `catching-up.ts` asks for it.
  */
 import { io, type Socket } from "socket.io-client";
-import { ParleyError, refusal, unanswered, type ErrorBody } from "./errors.ts";
+import { ParleyError, serverError, offlineError, type ErrorBody } from "./errors.ts";
 
-export interface ConnectionParts {
+export interface SocketConnectionContext {
   readonly url: string;
   /** undefined: the browser's cookie is the credential */
   readonly token: string | undefined;
   readonly onConnected: () => void;
   /** There is no connection; the next attempt comes by itself. */
-  readonly onLost: () => void;
+  readonly onDisconnected: () => void;
   /** The session is over, or was never one. */
   readonly onEnded: (reason: string) => void;
-  readonly hear: (event: string, data: unknown) => void;
+  readonly onEvent: (event: string, data: unknown) => void;
 }
 
-type Answer<T> = { readonly ok: true; readonly data: T } | { readonly ok: false; readonly error: ErrorBody };
+type Acknowledgement<T> = { readonly ok: true; readonly data: T } | { readonly ok: false; readonly error: ErrorBody };
 
-const answerWithinMs = 15_000;
+const ackTimeoutMs = 15_000;
 /** What was missed can be long, and the line slow. */
-const longAnswerWithinMs = 60_000;
+const syncAckTimeoutMs = 60_000;
 /** Attempts come at growing distances, each up to half longer or shorter, so that not all clients come at once. */
 const reconnection = { reconnectionDelay: 300, reconnectionDelayMax: 5000, randomizationFactor: 0.5 } as const;
 /** Socket.IO does not come back by itself after a refusal; ours that are not for good name a time, or it is this. */
-const refusedPauseMs = 2000;
+const refusedRetryMs = 2000;
 
-export class Connection {
+export class SocketConnection {
   private readonly socket: Socket;
-  private readonly parts: ConnectionParts;
+  private readonly context: SocketConnectionContext;
   private isClosed = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private reconnectTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(parts: ConnectionParts) {
-    this.parts = parts;
-    const { url, token } = parts;
+  constructor(context: SocketConnectionContext) {
+    this.context = context;
+    const { url, token } = context;
     this.socket = io(url, {
       path: "/chat/socket.io/",
       auth: token === undefined ? {} : { token },
@@ -45,11 +45,11 @@ export class Connection {
       autoConnect: false,
       ...reconnection,
     });
-    this.socket.on("connect", parts.onConnected);
-    this.socket.on("connect_error", (error) => this.refused(error));
-    this.socket.on("disconnect", () => this.lost());
-    this.socket.on("sessionEnded", ({ reason }: { reason: string }) => this.end(reason));
-    this.socket.onAny((event: string, data: unknown) => parts.hear(event, data));
+    this.socket.on("connect", context.onConnected);
+    this.socket.on("connect_error", (error) => this.onConnectError(error));
+    this.socket.on("disconnect", () => this.onDisconnect());
+    this.socket.on("sessionEnded", ({ reason }: { reason: string }) => this.onSessionEnded(reason));
+    this.socket.onAny((event: string, data: unknown) => context.onEvent(event, data));
   }
 
   get isConnected(): boolean {
@@ -62,13 +62,13 @@ export class Connection {
 
   close(): void {
     this.isClosed = true;
-    clearTimeout(this.timer);
+    clearTimeout(this.reconnectTimer);
     this.socket.disconnect();
   }
 
   /** @throws ParleyError  the server's refusal, or OFFLINE: the connection went, or no answer came in time */
-  ask<T>(event: string, payload: object): Promise<T> {
-    return this.exchange<T, T>(event, payload, answerWithinMs, (answer) => answer);
+  request<T>(event: string, payload: object): Promise<T> {
+    return this.emitWithAck<T, T>(event, payload, ackTimeoutMs, (answer) => answer);
   }
 
   /**
@@ -76,22 +76,22 @@ export class Connection {
    * would be too late for that, since both may come in one piece.
    * @returns what `take` does
    */
-  take<T, R>(event: string, payload: object, take: (answer: T) => R): Promise<R> {
-    return this.exchange(event, payload, longAnswerWithinMs, take);
+  requestAndApply<T, R>(event: string, payload: object, apply: (answer: T) => R): Promise<R> {
+    return this.emitWithAck(event, payload, syncAckTimeoutMs, apply);
   }
 
-  private exchange<T, R>(event: string, payload: object, withinMs: number, take: (answer: T) => R): Promise<R> {
+  private emitWithAck<T, R>(event: string, payload: object, timeoutMs: number, apply: (ack: T) => R): Promise<R> {
     // Socket.IO would keep it for later, and send it before what was missed is known.
     if (!this.socket.connected) return Promise.reject(new ParleyError("OFFLINE", "There is no connection"));
     return new Promise((resolve, reject) => {
-      const answered = (error: Error | null, answer: Answer<T>) => {
-        if (error !== null) throw unanswered(error);
-        if (!answer.ok) throw refusal(answer.error);
-        return take(answer.data);
+      const resultOf = (error: Error | null, ack: Acknowledgement<T>) => {
+        if (error !== null) throw offlineError(error);
+        if (!ack.ok) throw serverError(ack.error);
+        return apply(ack.data);
       };
-      this.socket.timeout(withinMs).emit(event, payload, (error: Error | null, answer: Answer<T>) => {
+      this.socket.timeout(timeoutMs).emit(event, payload, (error: Error | null, ack: Acknowledgement<T>) => {
         try {
-          resolve(answered(error, answer));
+          resolve(resultOf(error, ack));
         } catch (refused) {
           reject(refused);
         }
@@ -99,32 +99,32 @@ export class Connection {
     });
   }
 
-  private end(reason: string): void {
+  private onSessionEnded(reason: string): void {
     if (this.isClosed) return;
     this.close();
-    this.parts.onEnded(reason);
+    this.context.onEnded(reason);
   }
 
-  private lost(): void {
+  private onDisconnect(): void {
     if (this.isClosed) return;
-    this.parts.onLost();
+    this.context.onDisconnected();
     // The server's own cut, without the session's end.
-    if (!this.socket.active) this.openLater(refusedPauseMs);
+    if (!this.socket.active) this.reconnectAfter(refusedRetryMs);
   }
 
-  private refused(error: Error & { data?: ErrorBody }): void {
+  private onConnectError(error: Error & { data?: ErrorBody }): void {
     if (this.isClosed) return;
-    const { code, retryAfterMs = refusedPauseMs } = error.data ?? {};
+    const { code, retryAfterMs = refusedRetryMs } = error.data ?? {};
     if (code === "UNAUTHENTICATED" || code === "FORBIDDEN") {
-      this.end(code === "FORBIDDEN" ? "forbidden" : "unauthenticated");
+      this.onSessionEnded(code === "FORBIDDEN" ? "forbidden" : "unauthenticated");
       return;
     }
-    this.parts.onLost();
-    if (!this.socket.active) this.openLater(retryAfterMs);
+    this.context.onDisconnected();
+    if (!this.socket.active) this.reconnectAfter(retryAfterMs);
   }
 
-  private openLater(ms: number): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.socket.connect(), ms);
+  private reconnectAfter(ms: number): void {
+    clearTimeout(this.reconnectTimer);
+    this.reconnectTimer = setTimeout(() => this.socket.connect(), ms);
   }
 }

@@ -25,7 +25,7 @@ export type { ContactRequest, ListedRequest, PersonSince } from "../services/req
 export type Me = Pick<OwnAccount, "_id" | "emailId">;
 
 /** What a socket hears that bears on chats and contacts, by event. */
-export interface Heard {
+export interface IncomingEvents {
   readonly receiveMessage: Message;
   readonly messageChanged: Message;
   /** One's own view, or what all members see alike. */

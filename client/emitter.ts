@@ -10,10 +10,10 @@ export class Emitter<E extends object> {
   }
 
   /** Resolves with the next such event that `likes` accepts. */
-  next<K extends keyof E>(event: K, likes: (data: E[K]) => boolean = () => true): Promise<E[K]> {
+  next<K extends keyof E>(event: K, predicate: (data: E[K]) => boolean = () => true): Promise<E[K]> {
     return new Promise((resolve) => {
       const stop = this.on(event, (data) => {
-        if (!likes(data)) return;
+        if (!predicate(data)) return;
         stop();
         resolve(data);
       });

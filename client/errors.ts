@@ -47,14 +47,14 @@ export class ParleyError extends Error {
 }
 
 /** What the server said went wrong. */
-export function refusal(body: ErrorBody | undefined): ParleyError {
+export function serverError(body: ErrorBody | undefined): ParleyError {
   const { code, message } = body ?? {};
   const known = typeof code === "string" && Object.hasOwn(statusOf, code) ? (code as ErrorCode) : "INTERNAL";
   return new ParleyError(known, typeof message === "string" ? message : "The server answered with an error", body);
 }
 
 /** No answer came. */
-export const unanswered = (cause: unknown): ParleyError => {
+export const offlineError = (cause: unknown): ParleyError => {
   const why = cause instanceof Error ? cause.message : "no connection";
   return Object.assign(new ParleyError("OFFLINE", `No answer from the server: ${why}`), { cause });
 };

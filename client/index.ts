@@ -1,5 +1,5 @@
 /** Parley's client library, for browsers and Node. How to use it: docs/client.md. */
-export { Parley, type Credentials, type NewAccount, type Place, type Resuming } from "./parley.ts";
+export { Parley, type Credentials, type NewAccount, type ConnectOptions as Place, type Resuming } from "./parley.ts";
 export { ParleyError, type ErrorCode } from "./errors.ts";
 export { LocalStorage, MemoryStorage, type KeyValues, type Storage } from "./storage.ts";
 export type { MessageView } from "./chats.ts";

@@ -1,12 +1,12 @@
 /** Writes what has changed to the storage: soon, one record at a time, each as it is when its turn comes. */
 import { isChatKey, type Storage } from "./storage.ts";
 
-const soonMs = 200;
+const writeDelayMs = 200;
 
-export class Keeping {
+export class StorageWriter {
   private readonly storage: Storage;
   private readonly recordOf: (key: string) => unknown;
-  private readonly changed = new Set<string>();
+  private readonly dirtyKeys = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private writing: Promise<void> = Promise.resolve();
   private isClosed = false;
@@ -18,11 +18,11 @@ export class Keeping {
   }
 
   /** @param isUrgent  it can't be fetched again */
-  touch(key: string, isUrgent = false): void {
+  markDirty(key: string, isUrgent = false): void {
     if (this.isClosed) return;
-    this.changed.add(key);
+    this.dirtyKeys.add(key);
     if (isUrgent) void this.flush();
-    else this.timer ??= setTimeout(() => void this.flush(), soonMs);
+    else this.timer ??= setTimeout(() => void this.flush(), writeDelayMs);
   }
 
   /** Resolves when all that has changed so far is written. */
@@ -39,15 +39,15 @@ export class Keeping {
   }
 
   private async write(): Promise<void> {
-    for (const key of this.changed) {
-      this.changed.delete(key);
+    for (const key of this.dirtyKeys) {
+      this.dirtyKeys.delete(key);
       const isSaved = await this.save(key, this.recordOf(key));
-      if (!isSaved && !isChatKey(key)) await this.saveInPlaceOfChats(key);
+      if (!isSaved && !isChatKey(key)) await this.evictChatsToSave(key);
     }
   }
 
   /** Chats can be fetched again; what has not been sent is nowhere else. */
-  private async saveInPlaceOfChats(key: string): Promise<void> {
+  private async evictChatsToSave(key: string): Promise<void> {
     for (const chat of Object.keys(await this.storage.load()).filter(isChatKey)) {
       await this.save(chat, undefined);
       if (await this.save(key, this.recordOf(key))) return;

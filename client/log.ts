@@ -5,25 +5,25 @@
 import type { Message } from "./documents.ts";
 
 /** `old`: this state or a newer one was held. `outside`: it lies before the messages held. */
-export type Put = "new" | "changed" | "old" | "outside";
+export type PutResult = "new" | "changed" | "old" | "outside";
 
-export class Log {
+export class MessageWindow {
   private readonly byN = new Map<number, Message>();
   private sorted: Message[] = [];
   /** Changes of earlier messages, while a page with them is on its way: the page may have been read before. */
-  private aside: Map<number, Message> | undefined;
-  private from: number | undefined;
+  private olderChanges: Map<number, Message> | undefined;
+  private firstN: number | undefined;
   /** It began with a page: until then an earlier message may come after a later one. */
-  private hasBegun = false;
-  private unbroken = 0;
+  private startsWithPage = false;
+  private lastContiguousN = 0;
 
   /** The first `n` held, or, of an empty log, the one that would follow; undefined as long as nothing is known. */
   get first(): number | undefined {
-    return this.from;
+    return this.firstN;
   }
   /** All from `first` up to this `n` are held; beyond it there may be holes. */
-  get solid(): number {
-    return this.unbroken;
+  get contiguousUpTo(): number {
+    return this.lastContiguousN;
   }
 
   /** By `n`, ascending. */
@@ -31,19 +31,19 @@ export class Log {
     return this.sorted;
   }
 
-  put(message: Message): Put {
-    if (this.from === undefined || (!this.hasBegun && message.n < this.from)) {
-      this.from = message.n;
-      this.unbroken = message.n - 1;
+  put(message: Message): PutResult {
+    if (this.firstN === undefined || (!this.startsWithPage && message.n < this.firstN)) {
+      this.firstN = message.n;
+      this.lastContiguousN = message.n - 1;
     }
-    if (message.n < this.from) {
-      const known = this.aside?.get(message.n);
-      if (known === undefined || known.seq < message.seq) this.aside?.set(message.n, message);
+    if (message.n < this.firstN) {
+      const known = this.olderChanges?.get(message.n);
+      if (known === undefined || known.seq < message.seq) this.olderChanges?.set(message.n, message);
       return "outside";
     }
     const known = this.byN.get(message.n);
     if (known !== undefined && known.seq >= message.seq) return "old";
-    this.hold(message);
+    this.insert(message);
     return known === undefined ? "new" : "changed";
   }
 
@@ -52,18 +52,18 @@ export class Log {
    * @param next  the `n` after the page's last, when the page is empty
    */
   restart(page: readonly Message[], next: number): void {
-    const held = this.sorted;
+    const previous = this.sorted;
     this.sorted = [];
     this.byN.clear();
-    this.hasBegun = true;
-    this.from = page[0]?.n ?? next;
-    this.unbroken = this.from - 1;
-    for (const message of [...page, ...held]) if (message.n >= this.from) this.put(message);
+    this.startsWithPage = true;
+    this.firstN = page[0]?.n ?? next;
+    this.lastContiguousN = this.firstN - 1;
+    for (const message of [...page, ...previous]) if (message.n >= this.firstN) this.put(message);
   }
 
   /** A page of older messages is asked for: changes of them are kept until it is here. */
-  expectOlder(): void {
-    this.aside ??= new Map();
+  expectOlderPage(): void {
+    this.olderChanges ??= new Map();
   }
 
   /**
@@ -72,30 +72,30 @@ export class Log {
    * @returns what it brought; nothing when the log does not begin there any more
    */
   prepend(page: readonly Message[], before: number): readonly Message[] {
-    const newer = this.aside;
-    this.aside = undefined;
+    const changes = this.olderChanges;
+    this.olderChanges = undefined;
     const [oldest] = page;
-    if (oldest === undefined || this.from !== before) return [];
-    this.from = oldest.n;
+    if (oldest === undefined || this.firstN !== before) return [];
+    this.firstN = oldest.n;
     return page.map((message) => {
-      const later = newer?.get(message.n);
-      const state = later !== undefined && later.seq > message.seq ? later : message;
-      this.hold(state);
+      const change = changes?.get(message.n);
+      const state = change !== undefined && change.seq > message.seq ? change : message;
+      this.insert(state);
       return state;
     });
   }
 
   /** The answer was whole: holes that it left are none. */
-  close(): void {
-    this.unbroken = Math.max(this.unbroken, this.messages.at(-1)?.n ?? 0);
+  closeGaps(): void {
+    this.lastContiguousN = Math.max(this.lastContiguousN, this.messages.at(-1)?.n ?? 0);
   }
 
-  private hold(message: Message): void {
+  private insert(message: Message): void {
     this.byN.set(message.n, message);
-    while (this.byN.has(this.unbroken + 1)) this.unbroken++;
+    while (this.byN.has(this.lastContiguousN + 1)) this.lastContiguousN++;
     // Nearly always the last.
-    let place = this.sorted.length;
-    while (place > 0 && this.sorted[place - 1]!.n >= message.n) place--;
-    this.sorted.splice(place, this.sorted[place]?.n === message.n ? 1 : 0, message);
+    let index = this.sorted.length;
+    while (index > 0 && this.sorted[index - 1]!.n >= message.n) index--;
+    this.sorted.splice(index, this.sorted[index]?.n === message.n ? 1 : 0, message);
   }
 }

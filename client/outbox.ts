@@ -6,7 +6,7 @@
 import type { Message } from "./documents.ts";
 import { ParleyError, type ErrorCode } from "./errors.ts";
 
-export interface Outgoing {
+export interface QueuedMessage {
   readonly chatId: string;
   readonly clientId: string;
   readonly text: string;
@@ -19,164 +19,164 @@ export interface Outgoing {
   failure?: { readonly code: ErrorCode; readonly message: string };
 }
 
-export interface OutboxParts {
+export interface OutboxContext {
   /** Sends one message. @throws ParleyError */
-  readonly deliver: (message: Outgoing) => Promise<Message>;
+  readonly send: (message: QueuedMessage) => Promise<Message>;
   /** It is stored. */
   readonly onStored: (message: Message) => void;
   /** It failed, or is tried again. */
-  readonly onChanged: (message: Outgoing) => void;
+  readonly onChanged: (message: QueuedMessage) => void;
   /** What waits is another, and is to be saved. */
-  readonly onTouched: () => void;
+  readonly onDirty: () => void;
 }
 
 /** An error of the server's own may pass; a message that always causes one must not stop those behind it. */
-const internalAttempts = 5;
-const pause = { firstMs: 500, longestMs: 10_000 } as const;
+const maxInternalErrors = 5;
+const retryDelay = { firstMs: 500, maxMs: 10_000 } as const;
 
-interface Waiting {
-  message: Outgoing;
+interface OutboxEntry {
+  message: QueuedMessage;
   attempts: number;
   /** Settled when it is stored, told by whatever came first, or has failed. */
   readonly outcome: PromiseWithResolvers<Message>;
 }
 
 export class Outbox {
-  private readonly parts: OutboxParts;
+  private readonly context: OutboxContext;
   /** By clientId, in the order sent. */
-  private readonly waiting = new Map<string, Waiting>();
+  private readonly entries = new Map<string, OutboxEntry>();
   /** Chats whose queue is being worked on. */
-  private readonly running = new Set<string>();
-  private isOpen = false;
+  private readonly sendingChats = new Set<string>();
+  private isActive = false;
   private isEnded = false;
 
-  constructor(parts: OutboxParts) {
-    this.parts = parts;
+  constructor(context: OutboxContext) {
+    this.context = context;
   }
 
   /** All that waits or failed, in the order sent. */
-  get messages(): readonly Outgoing[] {
-    return [...this.waiting.values()].map(({ message }) => message);
+  get messages(): readonly QueuedMessage[] {
+    return [...this.entries.values()].map(({ message }) => message);
   }
 
   has(clientId: string): boolean {
-    return this.waiting.has(clientId);
+    return this.entries.has(clientId);
   }
 
-  add(message: Outgoing): void {
+  add(message: QueuedMessage): void {
     const outcome = Promise.withResolvers<Message>();
     outcome.promise.catch(() => undefined); // whether anyone waits for it is theirs to say
     if (message.failure !== undefined) outcome.reject(new ParleyError(message.failure.code, message.failure.message));
-    else if (this.isEnded) outcome.reject(ended());
-    this.waiting.set(message.clientId, { message, attempts: 0, outcome });
-    this.parts.onTouched();
-    void this.run(message.chatId);
+    else if (this.isEnded) outcome.reject(clientEndedError());
+    this.entries.set(message.clientId, { message, attempts: 0, outcome });
+    this.context.onDirty();
+    void this.drain(message.chatId);
   }
 
   /** The server can be reached. */
-  open(): void {
-    this.isOpen = true;
-    for (const chatId of new Set(this.messages.map(({ chatId }) => chatId))) void this.run(chatId);
+  resume(): void {
+    this.isActive = true;
+    for (const chatId of new Set(this.messages.map(({ chatId }) => chatId))) void this.drain(chatId);
   }
 
   /** It can't. */
-  close(): void {
-    this.isOpen = false;
+  pause(): void {
+    this.isActive = false;
   }
 
   /** It can't any more: what waits is for the next client on this storage. */
   end(): void {
     this.isEnded = true;
-    for (const { outcome } of this.waiting.values()) outcome.reject(ended());
+    for (const { outcome } of this.entries.values()) outcome.reject(clientEndedError());
   }
 
   /** A message is known to be stored. @returns whether it waited here */
-  settle(message: Message): boolean {
-    const waiting = this.waiting.get(message.clientId);
-    if (waiting === undefined || waiting.message.chatId !== message.chatId) return false;
-    this.waiting.delete(message.clientId);
-    this.parts.onTouched();
-    waiting.outcome.resolve(message);
+  confirm(message: Message): boolean {
+    const entry = this.entries.get(message.clientId);
+    if (entry === undefined || entry.message.chatId !== message.chatId) return false;
+    this.entries.delete(message.clientId);
+    this.context.onDirty();
+    entry.outcome.resolve(message);
     return true;
   }
 
   /** Resolves with the stored message. @throws ParleyError  why it failed; OFFLINE: the client has ended; NOT_FOUND: no such message waits */
   outcome(clientId: string): Promise<Message> {
-    return this.waiting.get(clientId)?.outcome.promise ?? Promise.reject(new ParleyError("NOT_FOUND", "No such message is being sent"));
+    return this.entries.get(clientId)?.outcome.promise ?? Promise.reject(new ParleyError("NOT_FOUND", "No such message is being sent"));
   }
 
   /** Resolves when nothing waits any more. @throws ParleyError  OFFLINE: the client has ended before */
-  async settled(): Promise<void> {
-    await Promise.allSettled([...this.waiting.values()].map(({ outcome }) => outcome.promise));
+  async whenEmpty(): Promise<void> {
+    await Promise.allSettled([...this.entries.values()].map(({ outcome }) => outcome.promise));
     const isWaiting = this.messages.some(({ failure }) => failure === undefined);
-    if (isWaiting && this.isEnded) throw ended();
-    if (isWaiting) await this.settled();
+    if (isWaiting && this.isEnded) throw clientEndedError();
+    if (isWaiting) await this.whenEmpty();
   }
 
   /** Sends a failed message again, behind what waits. */
   retry(clientId: string): void {
-    const message = this.takeFailed(clientId);
+    const message = this.removeFailed(clientId);
     if (message === undefined) return;
     const again = { ...message };
     delete again.failure;
     this.add(again);
-    this.parts.onChanged(again);
+    this.context.onChanged(again);
   }
 
   /** Forgets a failed message. @returns it */
-  discard(clientId: string): Outgoing | undefined {
-    const message = this.takeFailed(clientId);
-    if (message !== undefined) this.parts.onTouched();
+  discard(clientId: string): QueuedMessage | undefined {
+    const message = this.removeFailed(clientId);
+    if (message !== undefined) this.context.onDirty();
     return message;
   }
 
-  private takeFailed(clientId: string): Outgoing | undefined {
-    const message = this.waiting.get(clientId)?.message;
+  private removeFailed(clientId: string): QueuedMessage | undefined {
+    const message = this.entries.get(clientId)?.message;
     if (message?.failure === undefined) return undefined;
-    this.waiting.delete(clientId);
+    this.entries.delete(clientId);
     return message;
   }
 
-  private next(chatId: string): Waiting | undefined {
-    for (const waiting of this.waiting.values()) {
-      if (waiting.message.chatId === chatId && waiting.message.failure === undefined) return waiting;
+  private nextEntry(chatId: string): OutboxEntry | undefined {
+    for (const entry of this.entries.values()) {
+      if (entry.message.chatId === chatId && entry.message.failure === undefined) return entry;
     }
     return undefined;
   }
 
-  private async run(chatId: string): Promise<void> {
-    if (this.running.has(chatId)) return;
-    this.running.add(chatId);
-    for (let next = this.next(chatId); next !== undefined && this.isOpen; next = this.next(chatId)) await this.attempt(next);
-    this.running.delete(chatId);
+  private async drain(chatId: string): Promise<void> {
+    if (this.sendingChats.has(chatId)) return;
+    this.sendingChats.add(chatId);
+    for (let next = this.nextEntry(chatId); next !== undefined && this.isActive; next = this.nextEntry(chatId)) await this.sendEntry(next);
+    this.sendingChats.delete(chatId);
   }
 
-  private async attempt(waiting: Waiting): Promise<void> {
-    waiting.attempts++;
+  private async sendEntry(entry: OutboxEntry): Promise<void> {
+    entry.attempts++;
     try {
-      const stored = await Promise.race([this.parts.deliver(waiting.message), waiting.outcome.promise]);
-      this.parts.onStored(stored);
-      this.settle(stored);
+      const stored = await Promise.race([this.context.send(entry.message), entry.outcome.promise]);
+      this.context.onStored(stored);
+      this.confirm(stored);
     } catch (error) {
-      await this.refused(waiting, error as ParleyError);
+      await this.onError(entry, error as ParleyError);
     }
   }
 
-  private async refused(waiting: Waiting, error: ParleyError): Promise<void> {
+  private async onError(entry: OutboxEntry, error: ParleyError): Promise<void> {
     const { code, message, isTransient } = error;
-    if (!this.waiting.has(waiting.message.clientId)) return;
+    if (!this.entries.has(entry.message.clientId)) return;
     // The session is over: it waits for the next one.
-    const mayPass = isTransient || code === "UNAUTHENTICATED" || (code === "INTERNAL" && waiting.attempts < internalAttempts);
+    const mayPass = isTransient || code === "UNAUTHENTICATED" || (code === "INTERNAL" && entry.attempts < maxInternalErrors);
     if (mayPass) {
-      const { retryAfterMs = Math.min(pause.longestMs, pause.firstMs * 2 ** (waiting.attempts - 1)) } = error;
-      if (this.isOpen) await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+      const { retryAfterMs = Math.min(retryDelay.maxMs, retryDelay.firstMs * 2 ** (entry.attempts - 1)) } = error;
+      if (this.isActive) await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
       return;
     }
-    waiting.message = { ...waiting.message, failure: { code, message } };
-    waiting.outcome.reject(error);
-    this.parts.onTouched();
-    this.parts.onChanged(waiting.message);
+    entry.message = { ...entry.message, failure: { code, message } };
+    entry.outcome.reject(error);
+    this.context.onDirty();
+    this.context.onChanged(entry.message);
   }
 }
 
-const ended = (): ParleyError => new ParleyError("OFFLINE", "The client has ended");
+const clientEndedError = (): ParleyError => new ParleyError("OFFLINE", "The client has ended");

@@ -7,18 +7,18 @@ import { Contacts } from "./contacts.ts";
 import type { Chat, Me, Message } from "./documents.ts";
 import { ParleyError } from "./errors.ts";
 import { Groups } from "./groups.ts";
-import { Http } from "./http.ts";
+import { HttpClient } from "./http.ts";
 import { fileMessage, pendingView, textMessage, type FileOptions, type SendOptions } from "./sending.ts";
-import { Session, type Events, type SessionOf, type State } from "./session.ts";
-import { clear, load, MemoryStorage, type Storage } from "./storage.ts";
+import { ParleySession, type Events, type SessionOptions, type State } from "./session.ts";
+import { clearStorage, loadRecords, MemoryStorage, type Storage } from "./storage.ts";
 
-export interface Place {
+export interface ConnectOptions {
   /** The server's, like `http://localhost:3000`; in a browser, if not given, the page's own. */
   readonly url?: string | undefined;
   /** In memory if not given. */
   readonly storage?: Storage | undefined;
 }
-export interface Credentials extends Place {
+export interface Credentials extends ConnectOptions {
   readonly emailId: string;
   readonly password: string;
 }
@@ -26,33 +26,37 @@ export interface NewAccount extends Credentials {
   readonly firstName: string;
   readonly lastName: string;
 }
-export interface Resuming extends Place {
+export interface Resuming extends ConnectOptions {
   /** If not given: the storage's, else the browser's cookie. */
   readonly token?: string | undefined;
 }
 
-const olderAtOnce = 50;
+const olderPageSize = 50;
 
 export class Parley {
   readonly contacts: Contacts;
   readonly groups: Groups;
-  private readonly session: Session;
+  private readonly session: ParleySession;
   private readonly storage: Storage;
   /** Pages of older messages on their way, by chat. */
-  private readonly loading = new Map<string, Promise<readonly MessageView[]>>();
+  private readonly loadingOlder = new Map<string, Promise<readonly MessageView[]>>();
 
   /** @throws ParleyError  UNAUTHENTICATED: unknown address or wrong password */
-  static async logIn({ emailId, password, ...place }: Credentials): Promise<Parley> {
-    const { url, storage } = placed(place);
+  static async logIn({ emailId, password, ...options }: Credentials): Promise<Parley> {
+    const { url, storage } = withDefaults(options);
     const body = { emailId, password };
-    const { data } = await new Http(url).ask<{ data: { id: string; emailId: string; token: string } }>("POST", "/auth/login", { body });
-    return Parley.begin({ url, storage, me: { _id: data.id, emailId: data.emailId }, token: data.token });
+    const { data } = await new HttpClient(url).request<{ data: { id: string; emailId: string; token: string } }>("POST", "/auth/login", {
+      body,
+    });
+    return Parley.start({ url, storage, me: { _id: data.id, emailId: data.emailId }, token: data.token });
   }
 
   /** Makes an account and logs in. @throws ParleyError  CONFLICT: the address has one; VALIDATION */
   static async signUp({ firstName, lastName, ...credentials }: NewAccount): Promise<Parley> {
     const { emailId, password } = credentials;
-    await new Http(placed(credentials).url).ask("POST", "/auth/signup", { body: { firstName, lastName, emailId, password } });
+    await new HttpClient(withDefaults(credentials).url).request("POST", "/auth/signup", {
+      body: { firstName, lastName, emailId, password },
+    });
     return Parley.logIn(credentials);
   }
 
@@ -61,29 +65,29 @@ export class Parley {
    * told by `state`.
    * @throws ParleyError  UNAUTHENTICATED: there is none
    */
-  static async resume({ token, ...place }: Resuming): Promise<Parley> {
-    const { url, storage } = placed(place);
-    const { session } = await load(storage);
+  static async resume({ token, ...options }: Resuming): Promise<Parley> {
+    const { url, storage } = withDefaults(options);
+    const { session } = await loadRecords(storage);
     const known = token ?? session?.token;
     const isSaved = session?.token !== undefined && session.token === known;
-    const me = isSaved ? session.me : (await new Http(url, known).ask<{ data: Me }>("GET", "/auth/me")).data;
-    return Parley.begin({ url, storage, me, token: known });
+    const me = isSaved ? session.me : (await new HttpClient(url, known).request<{ data: Me }>("GET", "/auth/me")).data;
+    return Parley.start({ url, storage, me, token: known });
   }
 
-  private static async begin(given: SessionOf): Promise<Parley> {
-    const saved = await load(given.storage);
-    const isOwn = saved.session?.me._id === given.me._id;
-    if (!isOwn) await clear(given.storage);
-    const session = new Session(given);
+  private static async start(options: SessionOptions): Promise<Parley> {
+    const saved = await loadRecords(options.storage);
+    const isOwn = saved.session?.me._id === options.me._id;
+    if (!isOwn) await clearStorage(options.storage);
+    const session = new ParleySession(options);
     session.start(isOwn ? saved : { chats: [], outbox: [] });
-    return new Parley(session, given.storage);
+    return new Parley(session, options.storage);
   }
 
-  private constructor(session: Session, storage: Storage) {
+  private constructor(session: ParleySession, storage: Storage) {
     this.session = session;
     this.storage = storage;
     this.contacts = new Contacts(session.http);
-    this.groups = new Groups(session.http, (chat) => session.learnChat(chat));
+    this.groups = new Groups(session.http, (chat) => session.applyChatResponse(chat));
   }
 
   get me(): Me {
@@ -99,8 +103,8 @@ export class Parley {
   }
 
   /** Resolves with the next such event, or the next that `likes` accepts. */
-  next<K extends keyof Events>(event: K, likes?: (data: Events[K]) => boolean): Promise<Events[K]> {
-    return this.session.events.next(event, likes);
+  next<K extends keyof Events>(event: K, predicate?: (data: Events[K]) => boolean): Promise<Events[K]> {
+    return this.session.events.next(event, predicate);
   }
 
   /** Resolves when everything missed is here. @throws ParleyError  UNAUTHENTICATED: the session has ended */
@@ -124,8 +128,8 @@ export class Parley {
   /** The messages held, by `n`, then those that are not stored yet, in the order sent. */
   messages(chatId: string): readonly MessageView[] {
     const { chats, outbox, me } = this.session;
-    const held = chats.get(chatId);
-    const stored = held?.log.messages.map((message) => chats.view(held, message)) ?? [];
+    const local = chats.get(chatId);
+    const stored = local?.window.messages.map((message) => chats.messageView(local, message)) ?? [];
     return [...stored, ...outbox.messages.filter((message) => message.chatId === chatId).map((message) => pendingView(me._id, message))];
   }
 
@@ -135,41 +139,41 @@ export class Parley {
   }
 
   /** Loads the page before the messages held. @returns it; empty at the beginning of the chat */
-  loadOlder(chatId: string, limit = olderAtOnce): Promise<readonly MessageView[]> {
-    const loading = this.loading.get(chatId) ?? this.pageBefore(chatId, limit).finally(() => this.loading.delete(chatId));
-    this.loading.set(chatId, loading);
+  loadOlder(chatId: string, limit = olderPageSize): Promise<readonly MessageView[]> {
+    const loading = this.loadingOlder.get(chatId) ?? this.loadPageBefore(chatId, limit).finally(() => this.loadingOlder.delete(chatId));
+    this.loadingOlder.set(chatId, loading);
     return loading;
   }
 
-  private async pageBefore(chatId: string, limit: number): Promise<readonly MessageView[]> {
+  private async loadPageBefore(chatId: string, limit: number): Promise<readonly MessageView[]> {
     const { chats, http } = this.session;
-    const held = chats.get(chatId);
-    const before = held?.log.first;
-    if (held?.hasOlder !== true || before === undefined) return [];
-    held.log.expectOlder();
+    const local = chats.get(chatId);
+    const before = local?.window.first;
+    if (local?.hasOlder !== true || before === undefined) return [];
+    local.window.expectOlderPage();
     let page: readonly Message[] = [];
     try {
-      page = await http.ask("GET", `/chat/messages/${chatId}`, { query: { before, limit } });
+      page = await http.request("GET", `/chat/messages/${chatId}`, { query: { before, limit } });
     } finally {
-      page = held.log.prepend(page, before);
+      page = local.window.prepend(page, before);
     }
-    return page.map((message) => chats.view(held, message));
+    return page.map((message) => chats.messageView(local, message));
   }
 
   /** Sends a text: it is in the chat's messages at once, and goes out when there is a connection, behind those sent before. */
   send(chatId: string, text: string, options: SendOptions = {}): MessageView {
-    return this.put(textMessage(chatId, text, options));
+    return this.enqueue(textMessage(chatId, text, options));
   }
 
   /** Sends a file, at most 5 MB; in its place among the messages sent. It is lost with this process, other than a text. */
   sendFile(chatId: string, file: Blob, options: FileOptions): MessageView {
-    return this.put(fileMessage(chatId, file, options));
+    return this.enqueue(fileMessage(chatId, file, options));
   }
 
-  private put(message: ReturnType<typeof textMessage>): MessageView {
+  private enqueue(message: ReturnType<typeof textMessage>): MessageView {
     const { outbox, typists, events, me } = this.session;
     const view = pendingView(me._id, message);
-    typists.sent(message.chatId);
+    typists.onMessageSent(message.chatId);
     outbox.add(message);
     events.emit("message", view);
     return view;
@@ -177,12 +181,12 @@ export class Parley {
 
   /** Resolves when a message of one's own is stored. @throws ParleyError  why it failed; OFFLINE: the client has ended; NOT_FOUND: it was discarded */
   async stored({ chatId, clientId }: Pick<Message, "chatId" | "clientId">): Promise<Message> {
-    return this.session.chats.find(chatId, clientId) ?? this.session.outbox.outcome(clientId);
+    return this.session.chats.findOwnMessage(chatId, clientId) ?? this.session.outbox.outcome(clientId);
   }
 
   /** Resolves when everything sent is stored, or has failed. @throws ParleyError  OFFLINE: the client has ended before */
   allSent(): Promise<void> {
-    return this.session.outbox.settled();
+    return this.session.outbox.whenEmpty();
   }
 
   /** Sends a failed message again. */
@@ -208,25 +212,25 @@ export class Parley {
   }
 
   private async change(method: string, path: string, body?: object): Promise<Message> {
-    const asking = { isRepeatable: true, ...(body === undefined ? {} : { body }) };
-    const message = await this.session.http.ask<Message>(method, `/chat/messages/${path}`, asking);
-    this.session.chats.learn(message);
+    const options = { isRepeatable: true, ...(body === undefined ? {} : { body }) };
+    const message = await this.session.http.request<Message>(method, `/chat/messages/${path}`, options);
+    this.session.chats.applyMessageResponse(message);
     return message;
   }
 
   /** One has read everything up to this message; the whole chat if not given. */
   markRead(chatId: string, n = this.chat(chatId)?.lastN ?? 0): void {
-    this.session.reading.mark(chatId, n);
+    this.session.readMarks.mark(chatId, n);
   }
 
   /** Says that one types, or has stopped; may be called at every keystroke. */
   typing(chatId: string, isTyping = true): void {
-    this.session.typists.say(chatId, isTyping);
+    this.session.typists.sendTyping(chatId, isTyping);
   }
 
   /** Who types in a chat, by user id. */
   typists(chatId: string): readonly string[] {
-    return this.session.typists.in(chatId);
+    return this.session.typists.inChat(chatId);
   }
 
   /** The whole URL of a file, thumbnail or picture. The request needs the session's cookie, or the token as bearer. */
@@ -246,13 +250,13 @@ export class Parley {
 
   /** Ends the session on the server too, and forgets what is stored. @throws ParleyError  the server could not be told: nothing changed */
   async logOut(): Promise<void> {
-    await this.session.http.ask("POST", "/auth/logout", { isRepeatable: true });
+    await this.session.http.request("POST", "/auth/logout", { isRepeatable: true });
     await this.session.close("loggedOut");
-    await clear(this.storage);
+    await clearStorage(this.storage);
   }
 }
 
-function placed({ url, storage = new MemoryStorage() }: Place): { url: string; storage: Storage } {
+function withDefaults({ url, storage = new MemoryStorage() }: ConnectOptions): { url: string; storage: Storage } {
   const { location } = globalThis as { location?: { origin: string } };
   const given = url ?? location?.origin;
   if (given === undefined) throw new TypeError("The server's url is needed");

@@ -2,55 +2,55 @@
 import type { Chats } from "./chats.ts";
 import type { ParleyError } from "./errors.ts";
 
-export interface ReadingParts {
+export interface ReadMarksContext {
   readonly chats: Chats;
-  readonly ask: (payload: { chatId: string; n: number }) => Promise<{ readN: number; unread: number }>;
+  readonly request: (payload: { chatId: string; n: number }) => Promise<{ readN: number; unread: number }>;
 }
 
-const pauseMs = 1000;
+const retryDelayMs = 1000;
 
-export class Reading {
-  private readonly parts: ReadingParts;
-  private readonly running = new Set<string>();
-  private isOpen = false;
+export class ReadMarks {
+  private readonly context: ReadMarksContext;
+  private readonly sendingChats = new Set<string>();
+  private isActive = false;
 
-  constructor(parts: ReadingParts) {
-    this.parts = parts;
+  constructor(context: ReadMarksContext) {
+    this.context = context;
   }
 
   /** @param n  ordinal of the last message read */
   mark(chatId: string, n: number): void {
-    if (this.parts.chats.want(chatId, n)) void this.run(chatId);
+    if (this.context.chats.markRead(chatId, n)) void this.drain(chatId);
   }
 
-  open(): void {
-    this.isOpen = true;
-    for (const chatId of this.parts.chats.ids) void this.run(chatId);
+  resume(): void {
+    this.isActive = true;
+    for (const chatId of this.context.chats.ids) void this.drain(chatId);
   }
 
-  close(): void {
-    this.isOpen = false;
+  pause(): void {
+    this.isActive = false;
   }
 
-  private async run(chatId: string): Promise<void> {
-    if (this.running.has(chatId)) return;
-    this.running.add(chatId);
-    for (let n = this.wanted(chatId); n !== undefined; n = this.wanted(chatId)) await this.attempt(chatId, n);
-    this.running.delete(chatId);
+  private async drain(chatId: string): Promise<void> {
+    if (this.sendingChats.has(chatId)) return;
+    this.sendingChats.add(chatId);
+    for (let n = this.pendingN(chatId); n !== undefined; n = this.pendingN(chatId)) await this.sendMark(chatId, n);
+    this.sendingChats.delete(chatId);
   }
 
-  private wanted(chatId: string): number | undefined {
-    return this.isOpen ? this.parts.chats.get(chatId)?.wantedN : undefined;
+  private pendingN(chatId: string): number | undefined {
+    return this.isActive ? this.context.chats.get(chatId)?.pendingReadN : undefined;
   }
 
-  private async attempt(chatId: string, n: number): Promise<void> {
+  private async sendMark(chatId: string, n: number): Promise<void> {
     try {
-      const { readN, unread } = await this.parts.ask({ chatId, n });
-      this.parts.chats.marked(chatId, Math.max(readN, n), unread);
+      const { readN, unread } = await this.context.request({ chatId, n });
+      this.context.chats.onReadConfirmed(chatId, Math.max(readN, n), unread);
     } catch (error) {
-      const { isTransient, retryAfterMs = pauseMs } = error as ParleyError;
-      if (!isTransient) this.parts.chats.unwant(chatId);
-      else if (this.isOpen) await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+      const { isTransient, retryAfterMs = retryDelayMs } = error as ParleyError;
+      if (!isTransient) this.context.chats.onReadRefused(chatId);
+      else if (this.isActive) await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
     }
   }
 }

@@ -1,6 +1,6 @@
 /** A message on its way out: as it is made, shown, and put on the wire. */
 import type { MessageView } from "./chats.ts";
-import type { Outgoing } from "./outbox.ts";
+import type { QueuedMessage } from "./outbox.ts";
 
 export interface SendOptions {
   /** The message replied to. */
@@ -15,7 +15,7 @@ export interface FileOptions extends SendOptions {
 export const newClientId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-export const textMessage = (chatId: string, text: string, { replyTo }: SendOptions): Outgoing => ({
+export const textMessage = (chatId: string, text: string, { replyTo }: SendOptions): QueuedMessage => ({
   chatId,
   clientId: newClientId(),
   text,
@@ -23,13 +23,13 @@ export const textMessage = (chatId: string, text: string, { replyTo }: SendOptio
   createdAt: new Date().toISOString(),
 });
 
-export const fileMessage = (chatId: string, blob: Blob, { name, text = "", replyTo }: FileOptions): Outgoing => ({
+export const fileMessage = (chatId: string, blob: Blob, { name, text = "", replyTo }: FileOptions): QueuedMessage => ({
   ...textMessage(chatId, text, replyTo === undefined ? {} : { replyTo }),
   file: { blob, name },
 });
 
 /** As `sendMessage` takes it. */
-export const payloadOf = ({ chatId, clientId, text, replyTo }: Outgoing): object => ({
+export const payloadOf = ({ chatId, clientId, text, replyTo }: QueuedMessage): object => ({
   chatId,
   clientId,
   text,
@@ -37,7 +37,7 @@ export const payloadOf = ({ chatId, clientId, text, replyTo }: Outgoing): object
 });
 
 /** As `POST /chat/send-file` takes it. */
-export function formOf({ chatId, clientId, text, replyTo, file }: Outgoing): FormData {
+export function formOf({ chatId, clientId, text, replyTo, file }: QueuedMessage): FormData {
   const form = new FormData();
   for (const [name, value] of Object.entries({ chatId, clientId, text, replyTo })) if (value) form.append(name, value);
   if (file !== undefined) form.append("file", file.blob, file.name);
@@ -45,7 +45,7 @@ export function formOf({ chatId, clientId, text, replyTo, file }: Outgoing): For
 }
 
 /** A message that is not stored yet, in the shape of those that are. */
-export function pendingView(myId: string, { chatId, clientId, text, replyTo, file, createdAt, failure }: Outgoing): MessageView {
+export function pendingView(myId: string, { chatId, clientId, text, replyTo, file, createdAt, failure }: QueuedMessage): MessageView {
   return {
     _id: "",
     chatId,

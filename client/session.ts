@@ -1,15 +1,15 @@
 /** One person's session at work: its parts, what wires them, and what each event of the connection means to them. */
-import { CatchingUp } from "./catching-up.ts";
+import { Synchronizer } from "./catching-up.ts";
 import { Chats, type ChatEvents } from "./chats.ts";
-import { Connection } from "./connection.ts";
-import type { ContactRequest, Heard, Me, Message, SyncAnswer, Typing } from "./documents.ts";
+import { SocketConnection } from "./connection.ts";
+import type { ContactRequest, IncomingEvents, Me, Message, SyncAnswer, Typing } from "./documents.ts";
 import { Emitter } from "./emitter.ts";
-import { fileWithinMs, Http } from "./http.ts";
-import { Keeping } from "./keeping.ts";
+import { fileTimeoutMs, HttpClient } from "./http.ts";
+import { StorageWriter } from "./keeping.ts";
 import { Outbox } from "./outbox.ts";
-import { Reading } from "./reading.ts";
+import { ReadMarks } from "./reading.ts";
 import { formOf, payloadOf, pendingView } from "./sending.ts";
-import { chatKey, outboxKey, recordOf, sessionKey, type Saved, type Storage } from "./storage.ts";
+import { chatKey, outboxKey, chatRecordOf, sessionKey, type SavedRecords, type Storage } from "./storage.ts";
 import { Typists } from "./typing.ts";
 
 /**
@@ -26,7 +26,7 @@ export interface Events extends ChatEvents {
   readonly request: ContactRequest;
 }
 
-export interface SessionOf {
+export interface SessionOptions {
   readonly url: string;
   readonly storage: Storage;
   readonly me: Me;
@@ -36,151 +36,151 @@ export interface SessionOf {
 
 /** A file on a slow line. */
 
-export class Session {
+export class ParleySession {
   readonly me: Me;
-  readonly http: Http;
+  readonly http: HttpClient;
   readonly events = new Emitter<Events>();
   readonly chats: Chats;
   readonly outbox: Outbox;
-  readonly reading: Reading;
+  readonly readMarks: ReadMarks;
   readonly typists: Typists;
-  readonly keeping: Keeping;
-  private readonly connection: Connection;
-  private readonly catchingUp: CatchingUp;
+  readonly storageWriter: StorageWriter;
+  private readonly connection: SocketConnection;
+  private readonly synchronizer: Synchronizer;
   private token: string | undefined;
-  private current: State = "connecting";
+  private currentState: State = "connecting";
 
-  constructor({ url, storage, me, token }: SessionOf) {
+  constructor({ url, storage, me, token }: SessionOptions) {
     const { events } = this;
-    const ask = <T>(event: string, payload: object) => this.connection.ask<T>(event, payload);
+    const request = <T>(event: string, payload: object) => this.connection.request<T>(event, payload);
     this.me = me;
     this.token = token;
-    this.http = new Http(url, token);
-    this.keeping = new Keeping(storage, (key) => this.record(key));
+    this.http = new HttpClient(url, token);
+    this.storageWriter = new StorageWriter(storage, (key) => this.recordOf(key));
     this.chats = new Chats({
       myId: me._id,
       emit: events.emit.bind(events),
-      settle: (message) => this.outbox.settle(message),
-      onTouched: (chatId) => this.keeping.touch(chatKey(chatId)),
+      confirmSent: (message) => this.outbox.confirm(message),
+      onDirty: (chatId) => this.storageWriter.markDirty(chatKey(chatId)),
     });
     this.outbox = new Outbox({
-      deliver: (message) =>
+      send: (message) =>
         message.file === undefined
-          ? ask<Message>("sendMessage", payloadOf(message))
-          : this.http.ask("POST", "/chat/send-file", { body: formOf(message), timeoutMs: fileWithinMs }),
-      onStored: (message) => this.chats.learn(message),
+          ? request<Message>("sendMessage", payloadOf(message))
+          : this.http.request("POST", "/chat/send-file", { body: formOf(message), timeoutMs: fileTimeoutMs }),
+      onStored: (message) => this.chats.applyMessageResponse(message),
       onChanged: (message) => events.emit("messageChanged", pendingView(me._id, message)),
-      onTouched: () => this.keeping.touch(outboxKey, true),
+      onDirty: () => this.storageWriter.markDirty(outboxKey, true),
     });
-    this.reading = new Reading({ chats: this.chats, ask: (payload) => ask("markRead", payload) });
+    this.readMarks = new ReadMarks({ chats: this.chats, request: (payload) => request("markRead", payload) });
     this.typists = new Typists({
-      tell: (payload) => void ask("typing", payload).catch(() => undefined),
+      send: (payload) => void request("typing", payload).catch(() => undefined),
       emit: (typing) => events.emit("typing", typing),
     });
-    this.catchingUp = new CatchingUp({
+    this.synchronizer = new Synchronizer({
       chats: this.chats,
       // A server of an earlier release keeps none of these.
-      ask: (event, payload, take) =>
-        this.connection.take<Omit<SyncAnswer, "receipts" | "own">, boolean | undefined>(event, payload, (answer) =>
-          take({ receipts: {}, own: {}, ...answer }),
+      request: (event, payload, apply) =>
+        this.connection.requestAndApply<Omit<SyncAnswer, "receipts" | "own">, boolean | undefined>(event, payload, (answer) =>
+          apply({ receipts: {}, own: {}, ...answer }),
         ),
-      onCaughtUp: () => this.caughtUp(),
+      onCaughtUp: () => this.onCaughtUp(),
     });
-    this.connection = new Connection({
+    this.connection = new SocketConnection({
       url,
       token,
-      onConnected: () => this.connected(),
-      onLost: () => this.lost("offline"),
-      onEnded: (reason) => this.ended(reason),
-      hear: (event, data) => this.hear(event, data),
+      onConnected: () => this.onConnected(),
+      onDisconnected: () => this.suspend("offline"),
+      onEnded: (reason) => this.onEnded(reason),
+      onEvent: (event, data) => this.onEvent(event, data),
     });
   }
 
   get state(): State {
-    return this.current;
+    return this.currentState;
   }
 
   /** Takes over what an earlier run saved, and connects. */
-  start({ chats, outbox }: Pick<Saved, "chats" | "outbox">): void {
+  start({ chats, outbox }: Pick<SavedRecords, "chats" | "outbox">): void {
     for (const record of chats) this.chats.restore(record);
     // The run may have ended after it had saved a message as stored, and before it had saved that it waits no more.
-    for (const message of outbox) if (this.chats.find(message.chatId, message.clientId) === undefined) this.outbox.add(message);
-    this.keeping.touch(sessionKey, true);
+    for (const message of outbox) if (this.chats.findOwnMessage(message.chatId, message.clientId) === undefined) this.outbox.add(message);
+    this.storageWriter.markDirty(sessionKey, true);
     this.connection.open();
   }
 
   /** Ends this client; the server's session goes on. */
   async close(reason: string): Promise<void> {
     this.connection.close();
-    this.ended(reason);
-    await this.keeping.close();
+    this.onEnded(reason);
+    await this.storageWriter.close();
   }
 
-  private connected(): void {
-    this.become("connecting");
-    this.catchingUp.begin();
+  private onConnected(): void {
+    this.setState("connecting");
+    this.synchronizer.start();
   }
 
-  private caughtUp(): void {
-    this.chats.begin();
-    this.become("online");
-    this.outbox.open();
-    this.reading.open();
+  private onCaughtUp(): void {
+    this.chats.markSynced();
+    this.setState("online");
+    this.outbox.resume();
+    this.readMarks.resume();
   }
 
-  private lost(state: State, reason?: string): void {
-    this.catchingUp.stop();
-    this.outbox.close();
-    this.reading.close();
+  private suspend(state: State, reason?: string): void {
+    this.synchronizer.stop();
+    this.outbox.pause();
+    this.readMarks.pause();
     this.typists.clear();
-    this.become(state, reason);
+    this.setState(state, reason);
   }
 
-  private ended(reason: string): void {
-    if (this.current === "ended") return;
+  private onEnded(reason: string): void {
+    if (this.currentState === "ended") return;
     if (reason !== "closed") this.token = undefined;
-    this.keeping.touch(sessionKey, true);
-    this.lost("ended", reason);
+    this.storageWriter.markDirty(sessionKey, true);
+    this.suspend("ended", reason);
     this.outbox.end();
   }
 
-  private become(state: State, reason?: string): void {
-    if (this.current === state) return;
-    this.current = state;
+  private setState(state: State, reason?: string): void {
+    if (this.currentState === state) return;
+    this.currentState = state;
     this.events.emit("state", { state, ...(reason === undefined ? {} : { reason }) });
   }
 
-  private hear(event: string, data: unknown): void {
-    if (!Object.hasOwn(this.heard, event)) return;
-    const learn = this.heard[event as keyof Heard] as (data: unknown) => unknown;
+  private onEvent(event: string, data: unknown): void {
+    if (!Object.hasOwn(this.listeners, event)) return;
+    const learn = this.listeners[event as keyof IncomingEvents] as (data: unknown) => unknown;
     const isMissing = learn(data);
-    if (isMissing === true) this.catchingUp.want();
+    if (isMissing === true) this.synchronizer.requestSync();
   }
 
   /** What each event means. True: something is missing, and has to be asked for. */
-  private readonly heard: { readonly [E in keyof Heard]: (data: Heard[E]) => unknown } = {
+  private readonly listeners: { readonly [E in keyof IncomingEvents]: (data: IncomingEvents[E]) => unknown } = {
     receiveMessage: (message) => {
-      this.typists.hear({ chatId: message.chatId, userId: message.senderId, isTyping: false });
-      return this.chats.hear(message);
+      this.typists.onTyping({ chatId: message.chatId, userId: message.senderId, isTyping: false });
+      return this.chats.onMessage(message);
     },
-    messageChanged: (message) => this.chats.hear(message),
-    chatChanged: (chat) => this.chats.chatChanged(chat),
-    chatRemoved: ({ chatId }) => this.chats.drop(chatId),
-    receipt: (receipt) => this.chats.receipt(receipt),
-    typing: (typing) => this.typists.hear(typing),
-    positions: (heads) => this.chats.positions(heads),
+    messageChanged: (message) => this.chats.onMessage(message),
+    chatChanged: (chat) => this.chats.onChatChanged(chat),
+    chatRemoved: ({ chatId }) => this.chats.removeChat(chatId),
+    receipt: (receipt) => this.chats.onReceipt(receipt),
+    typing: (typing) => this.typists.onTyping(typing),
+    positions: (heads) => this.chats.onPositions(heads),
     requestReceived: (request) => this.events.emit("request", request),
     requestAnswered: (request) => this.events.emit("request", request),
   };
 
   /** Learns of a chat that an act of one's own was answered with. */
-  learnChat(chat: Heard["chatChanged"]): void {
-    if (this.chats.chatChanged(chat)) this.catchingUp.want();
+  applyChatResponse(chat: IncomingEvents["chatChanged"]): void {
+    if (this.chats.onChatChanged(chat)) this.synchronizer.requestSync();
   }
 
-  private record(key: string): unknown {
+  private recordOf(key: string): unknown {
     if (key === sessionKey) return { me: this.me, ...(this.token === undefined ? {} : { token: this.token }) };
     if (key === outboxKey) return this.outbox.messages.filter(({ file }) => file === undefined);
-    return recordOf(this.chats.get(key.slice(chatKey("").length)));
+    return chatRecordOf(this.chats.get(key.slice(chatKey("").length)));
   }
 }

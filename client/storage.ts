@@ -3,8 +3,8 @@
  * a run may end between any two writes.
  */
 import type { Chat, Me, Message } from "./documents.ts";
-import type { HeldChat } from "./held-chat.ts";
-import type { Outgoing } from "./outbox.ts";
+import type { LocalChat } from "./held-chat.ts";
+import type { QueuedMessage } from "./outbox.ts";
 
 /** A chat: no change up to `seq` is missing in `messages`, the newest ones. */
 export interface ChatRecord {
@@ -36,29 +36,29 @@ export interface Storage {
 }
 
 /** Messages of a chat that are saved. */
-const kept = 100;
+const maxSavedMessages = 100;
 
 /** A chat as it is saved; undefined when it is not known well enough, or gone. */
-export function recordOf(held: HeldChat | undefined): ChatRecord | undefined {
-  if (held?.seq === undefined) return undefined;
-  const { confirmed, seq, log, wantedN } = held;
+export function chatRecordOf(local: LocalChat | undefined): ChatRecord | undefined {
+  if (local?.seq === undefined) return undefined;
+  const { confirmedView, seq, window, pendingReadN } = local;
   // From within the unbroken run, that what is still missing after it finds its place.
-  const messages = log.messages.filter(({ n }) => n > log.solid - kept);
-  return { chat: confirmed, seq, messages, ...(wantedN === undefined ? {} : { wantedN }) };
+  const messages = window.messages.filter(({ n }) => n > window.contiguousUpTo - maxSavedMessages);
+  return { chat: confirmedView, seq, messages, ...(pendingReadN === undefined ? {} : { wantedN: pendingReadN }) };
 }
 
 /** What a client begins with. */
-export interface Saved {
+export interface SavedRecords {
   readonly session: SessionRecord | undefined;
-  readonly outbox: readonly Outgoing[];
+  readonly outbox: readonly QueuedMessage[];
   readonly chats: readonly ChatRecord[];
 }
 
-export async function load(storage: Storage): Promise<Saved> {
+export async function loadRecords(storage: Storage): Promise<SavedRecords> {
   const records = await storage.load();
   return {
     session: records[sessionKey] as SessionRecord | undefined,
-    outbox: (records[outboxKey] ?? []) as readonly Outgoing[],
+    outbox: (records[outboxKey] ?? []) as readonly QueuedMessage[],
     chats: Object.keys(records)
       .filter(isChatKey)
       .map((key) => records[key] as ChatRecord),
@@ -66,7 +66,7 @@ export async function load(storage: Storage): Promise<Saved> {
 }
 
 /** Removes everything. */
-export async function clear(storage: Storage): Promise<void> {
+export async function clearStorage(storage: Storage): Promise<void> {
   for (const key of Object.keys(await storage.load())) await storage.save(key, undefined);
 }
 

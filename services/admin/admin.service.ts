@@ -3,11 +3,11 @@ import { portsOf } from "../../core/node/ports.ts";
 import { securityLog } from "../../core/security/log.ts";
 import { service } from "../../core/contract/service.ts";
 import { admin } from "./contract.ts";
-import { collectInstallation } from "./metrics.ts";
+import { exposeInstallationMetrics } from "./metrics.ts";
 
 export default service(admin, {
   started() {
-    collectInstallation(this.broker);
+    exposeInstallationMetrics(this.broker);
   },
   actions: {
     async deadLetters({ params: { group, limit }, meta, nodeID: caller }) {

@@ -14,16 +14,16 @@ const dead = gauge("parley_dead_letters", "Durable events that a group's handler
 const lastBackup = gauge("parley_backup_last_success_timestamp_seconds", "When the last backup was whole; 0 if there was none");
 
 /** A scrape waits no longer for a store or broker that is away. */
-const withinMs = 2000;
+const scrapeTimeoutMs = 2000;
 
-export function collectInstallation(broker: ServiceBroker): void {
+export function exposeInstallationMetrics(broker: ServiceBroker): void {
   const { queue, installation } = portsOf(broker);
-  const soon = <T>(answer: Promise<T>) => withTimeout(answer, withinMs, () => new Unavailable());
+  const inScrapeTime = <T>(answer: Promise<T>) => withTimeout(answer, scrapeTimeoutMs, () => new Unavailable());
   /** One question for both metrics of a scrape. */
-  let asked: Promise<Awaited<ReturnType<typeof queue.depths>>> | undefined;
-  const depths = () => (asked ??= soon(queue.depths()).finally(() => (asked = undefined)));
+  let pendingDepths: Promise<Awaited<ReturnType<typeof queue.depths>>> | undefined;
+  const depths = () => (pendingDepths ??= inScrapeTime(queue.depths()).finally(() => (pendingDepths = undefined)));
 
   waiting.collect(broker, async () => (await depths()).map(({ group, waiting: count }) => [{ group }, count] as const));
   dead.collect(broker, async () => (await depths()).map(({ group, dead: count }) => [{ group }, count] as const));
-  lastBackup.collect(broker, async () => [[{}, ((await soon(installation.read())).lastBackupAt ?? 0) / 1000]]);
+  lastBackup.collect(broker, async () => [[{}, ((await inScrapeTime(installation.read())).lastBackupAt ?? 0) / 1000]]);
 }

@@ -10,36 +10,36 @@ import { auth } from "./contract.ts";
 import { changePassword, logIn, signUp } from "./credentials.ts";
 import * as present from "./present.ts";
 import { restoring } from "./restoring.ts";
-import { endSession, revocationsAfter, sweepNowAndThen, type Keeping } from "./sessions.ts";
+import { endSession, revocationsAfter, startExpirySweep, type AuthContext } from "./sessions.ts";
 import { sessions } from "./sessions.repository.ts";
 
 /** What `started` puts on the service. */
-const parts: Mixin<{ keeping: Keeping; stopSweeping: () => void }> = {};
+const state: Mixin<{ context: AuthContext; stopExpirySweep: () => void }> = {};
 
 export default service(auth, {
   restoring,
-  mixins: [database("auth", [accounts, sessions, outbox]), relay, parts],
+  mixins: [database("auth", [accounts, sessions, outbox]), relay, state],
   started() {
-    this.keeping = { ...portsOf(this.broker), db: this.db, security: securityLog(this.broker) };
-    this.stopSweeping = sweepNowAndThen(this.keeping, this.logger);
+    this.context = { ...portsOf(this.broker), db: this.db, security: securityLog(this.broker) };
+    this.stopExpirySweep = startExpirySweep(this.context, this.logger);
   },
   stopped() {
-    this.stopSweeping();
+    this.stopExpirySweep();
   },
   actions: {
     signUp(ctx) {
-      return signUp(this.keeping, ctx.params, ctx.meta.client);
+      return signUp(this.context, ctx.params, ctx.meta.client);
     },
     logIn(ctx) {
-      return logIn(this.keeping, ctx.params, ctx.meta.client);
+      return logIn(this.context, ctx.params, ctx.meta.client);
     },
     async logOut(ctx) {
       const { user, client } = ctx.meta;
-      await endSession(this.keeping, user!.sessionId, { userId: user!.id, client });
+      await endSession(this.context, user!.sessionId, { userId: user!.id, client });
       return null;
     },
     async changePassword(ctx) {
-      await changePassword(this.keeping, ctx.params, ctx.meta.user!, ctx.meta.client);
+      await changePassword(this.context, ctx.params, ctx.meta.user!, ctx.meta.client);
       return null;
     },
     async userByEmail(ctx) {
@@ -61,7 +61,7 @@ export default service(auth, {
       return account === undefined ? null : present.account(account);
     },
     revocations(ctx) {
-      return revocationsAfter(this.keeping, ctx.params);
+      return revocationsAfter(this.context, ctx.params);
     },
   },
 });

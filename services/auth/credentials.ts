@@ -10,7 +10,7 @@ import { accountByEmail, accounts, type AccountRow } from "./accounts.repository
 import { authEvents, type LogIn } from "./contract.ts";
 import { hashPassword, isPassword } from "./passwords.ts";
 import * as present from "./present.ts";
-import { announceEndedAt, loggedIn, newSession, type Keeping } from "./sessions.ts";
+import { publishRevocationsAt, logInResult, newSession, type AuthContext } from "./sessions.ts";
 import { sessions } from "./sessions.repository.ts";
 
 /**
@@ -18,15 +18,15 @@ import { sessions } from "./sessions.repository.ts";
  * @throws Conflict  the address has an account
  */
 export async function signUp(
-  keeping: Keeping,
+  context: AuthContext,
   { password, ...who }: { readonly firstName: string; readonly lastName: string; readonly emailId: string; readonly password: string },
   client: ClientInfo | undefined,
 ): Promise<LogIn> {
-  const passwordHash = await hashPassword(password, keeping.config.PASSWORD_COST);
-  const account: AccountRow = { _id: newId(), ...who, passwordHash, passwordRev: 1, rev: 1, createdAt: keeping.clock.now() };
-  const session = newSession(keeping, account, client);
+  const passwordHash = await hashPassword(password, context.config.PASSWORD_COST);
+  const account: AccountRow = { _id: newId(), ...who, passwordHash, passwordRev: 1, rev: 1, createdAt: context.clock.now() };
+  const session = newSession(context, account, client);
   try {
-    await keeping.db.commit([
+    await context.db.commit([
       insert(accounts, account),
       insert(sessions, session),
       announce(authEvents["user.created"], { key: account._id, rev: account.rev, payload: present.account(account) }),
@@ -35,36 +35,36 @@ export async function signUp(
     if (error instanceof Duplicate && error.index === "byEmail") throw new Conflict("There is an account with this e-mail address already");
     throw error;
   }
-  keeping.security.record("signed_up", { userId: account._id, client });
-  return loggedIn(keeping, account, session);
+  context.security.record("signed_up", { userId: account._id, client });
+  return logInResult(context, account, session);
 }
 
 /** @throws Unauthenticated  unknown address or wrong password: alike, and in like time */
 export async function logIn(
-  keeping: Keeping,
+  context: AuthContext,
   { emailId, password }: { readonly emailId: string; readonly password: string },
   client: ClientInfo | undefined,
 ): Promise<LogIn> {
-  const { outcome } = await commitWithRetry(keeping.db, async () => {
-    const account = await accountByEmail(keeping.db, emailId);
-    const isRight = await isPassword(password, account?.passwordHash, keeping.config.PASSWORD_COST);
-    if (account === undefined || !isRight) {
-      noteFailure(keeping, account, emailId, client);
+  const { outcome } = await commitWithRetry(context.db, async () => {
+    const account = await accountByEmail(context.db, emailId);
+    const isPasswordRight = await isPassword(password, account?.passwordHash, context.config.PASSWORD_COST);
+    if (account === undefined || !isPasswordRight) {
+      noteFailedLogIn(context, account, emailId, client);
       throw new Unauthenticated("Wrong e-mail address or password");
     }
-    const session = newSession(keeping, account, client);
+    const session = newSession(context, account, client);
     return {
       // A password change meanwhile would have ended this session, had it been there already.
       operations: [expect(accounts, { _id: account._id, passwordRev: account.passwordRev }), insert(sessions, session)],
       outcome: { account, session },
     };
   });
-  keeping.security.record("logged_in", { userId: outcome.account._id, client });
-  return loggedIn(keeping, outcome.account, outcome.session);
+  context.security.record("logged_in", { userId: outcome.account._id, client });
+  return logInResult(context, outcome.account, outcome.session);
 }
 
-function noteFailure(
-  { security, jwtSecrets }: Keeping,
+function noteFailedLogIn(
+  { security, jwtSecrets }: AuthContext,
   account: AccountRow | undefined,
   emailId: string,
   client: ClientInfo | undefined,
@@ -80,12 +80,12 @@ function noteFailure(
  * @throws Unauthenticated  the old password is wrong, or the session has ended
  */
 export async function changePassword(
-  keeping: Keeping,
+  context: AuthContext,
   { oldPassword, newPassword }: { readonly oldPassword: string; readonly newPassword: string },
   user: { readonly id: string; readonly sessionId: string },
   client: ClientInfo | undefined,
 ): Promise<void> {
-  const { db, config, security } = keeping;
+  const { db, config, security } = context;
   const who = { userId: user.id, client };
   if (newPassword === oldPassword) {
     throw new Invalid("The new password is the old one", [{ field: "newPassword", message: "must differ from the old password" }]);
@@ -110,6 +110,6 @@ export async function changePassword(
     };
   });
   security.record("password_changed", who);
-  const ended = await announceEndedAt(keeping, user.id, at);
+  const ended = await publishRevocationsAt(context, user.id, at);
   if (ended > 0) security.record("sessions_revoked", who, { reason: "passwordChanged", sessions: ended });
 }

@@ -2,7 +2,7 @@
 import bcrypt from "bcrypt";
 
 /** What an unknown address is compared with, so that it takes as long to refuse as a wrong password. No password has this hash. */
-const decoy = (cost: number): string => `$2b$${String(cost).padStart(2, "0")}$${".".repeat(53)}`;
+const decoyHash = (cost: number): string => `$2b$${String(cost).padStart(2, "0")}$${".".repeat(53)}`;
 
 /**
  * @param password  at most 72 bytes: bcrypt ignores what comes after
@@ -15,6 +15,6 @@ export const hashPassword = (password: string, cost: number): Promise<string> =>
  * @param cost  of the hashes that are made now
  */
 export async function isPassword(password: string, hash: string | undefined, cost: number): Promise<boolean> {
-  const isSame = await bcrypt.compare(password, hash ?? decoy(cost));
+  const isSame = await bcrypt.compare(password, hash ?? decoyHash(cost));
   return isSame && hash !== undefined;
 }

@@ -20,17 +20,17 @@ import {
 } from "./sessions.repository.ts";
 
 /** What sessions are kept with. */
-export interface Keeping extends Pick<Ports, "clock" | "config" | "feed" | "installation" | "jwtSecrets" | "store"> {
+export interface AuthContext extends Pick<Ports, "clock" | "config" | "feed" | "installation" | "jwtSecrets" | "store"> {
   readonly db: Database;
   readonly security: SecurityLog;
 }
 
-const lifetimeMs = 24 * 60 * 60_000;
-const sweep = { everyMs: 60_000, batch: 500, expiredForMs: 5 * 60_000 } as const;
+const sessionLifetimeMs = 24 * 60 * 60_000;
+const expirySweep = { everyMs: 60_000, batch: 500, expiredForMs: 5 * 60_000 } as const;
 
 /** A session that begins now, not stored yet. */
 export function newSession(
-  { clock }: Keeping,
+  { clock }: AuthContext,
   account: Pick<AccountRow, "_id" | "passwordRev">,
   client: ClientInfo | undefined,
 ): SessionRow {
@@ -44,15 +44,15 @@ export function newSession(
     createdAt: now,
     lastUsedAt: now,
     // A token's expiry is whole seconds, and its session ends with it.
-    expiresAt: Math.floor((now + lifetimeMs) / 1000) * 1000,
+    expiresAt: Math.floor((now + sessionLifetimeMs) / 1000) * 1000,
     revokedAt: null,
     reason: null,
   };
 }
 
 /** The answer to who began this session. */
-export function loggedIn(
-  { jwtSecrets, installation }: Keeping,
+export function logInResult(
+  { jwtSecrets, installation }: AuthContext,
   account: AccountRow,
   { _id: sessionId, expiresAt, createdAt }: SessionRow,
 ): LogIn {
@@ -61,8 +61,8 @@ export function loggedIn(
 }
 
 /** Ends a session; one that has ended already stays as it is. */
-export async function endSession(keeping: Keeping, sessionId: string, who: SecurityActor): Promise<void> {
-  const { db, security } = keeping;
+export async function endSession(context: AuthContext, sessionId: string, who: SecurityActor): Promise<void> {
+  const { db, security } = context;
   try {
     await db.commit([update(sessions, { _id: sessionId, revokedAt: null }, { revokedAt: storeTime, reason: "loggedOut" })]);
   } catch (error) {
@@ -71,25 +71,25 @@ export async function endSession(keeping: Keeping, sessionId: string, who: Secur
   }
   security.record("sessions_revoked", who, { reason: "loggedOut", sessions: 1 });
   const session = await db.get(sessions, sessionId);
-  if (session !== undefined) announceEnd(keeping, [session as RevokedSession]);
+  if (session !== undefined) publishRevocations(context, [session as RevokedSession]);
 }
 
 /**
  * Tells the gateways of the sessions that a commit of that time ended. Beyond 1000 they learn of the rest when they ask.
  * @returns of how many they were told
  */
-export async function announceEndedAt(keeping: Keeping, userId: string, at: number): Promise<number> {
-  const ended = await sessionsEndedAt(keeping.db, userId, at);
-  announceEnd(keeping, ended);
+export async function publishRevocationsAt(context: AuthContext, userId: string, at: number): Promise<number> {
+  const ended = await sessionsEndedAt(context.db, userId, at);
+  publishRevocations(context, ended);
   return ended.length;
 }
 
 /** The fast way; a gateway that misses it asks for `revocations` within ten seconds. */
-function announceEnd({ feed }: Keeping, ended: readonly RevokedSession[]): void {
-  for (const session of ended) feed.publish(revocationsChannel, revocation(session));
+function publishRevocations({ feed }: AuthContext, ended: readonly RevokedSession[]): void {
+  for (const session of ended) feed.publish(revocationsChannel, presentRevocation(session));
 }
 
-const revocation = ({ _id, userId, reason, revokedAt, expiresAt }: RevokedSession): Revocation => ({
+const presentRevocation = ({ _id, userId, reason, revokedAt, expiresAt }: RevokedSession): Revocation => ({
   sessionId: _id,
   userId,
   reason,
@@ -103,20 +103,20 @@ const revocation = ({ _id, userId, reason, revokedAt, expiresAt }: RevokedSessio
  * @returns `at`, the store time before the look: with some slack the `since` of the next one
  */
 export async function revocationsAfter(
-  { db, store }: Keeping,
+  { db, store }: AuthContext,
   { since, cursor, limit }: { readonly since: number; readonly cursor?: string | undefined; readonly limit: number },
 ): Promise<{ revocations: Revocation[]; at: number; next?: string }> {
   const at = await store.time();
-  const page = await sessionsRevokedAfter(db, cursor === undefined ? [since] : readCursor(cursor), limit);
+  const page = await sessionsRevokedAfter(db, cursor === undefined ? [since] : parseCursor(cursor), limit);
   const last = page.at(-1);
   return {
-    revocations: page.filter(({ expiresAt }) => expiresAt > at).map(revocation),
+    revocations: page.filter(({ expiresAt }) => expiresAt > at).map(presentRevocation),
     at,
     ...(page.length < limit || last === undefined ? {} : { next: `${last.revokedAt}:${last._id}` }),
   };
 }
 
-function readCursor(cursor: string): [number, string] {
+function parseCursor(cursor: string): [number, string] {
   const [revokedAt = "", sessionId = ""] = cursor.split(":");
   return [Number(revokedAt), sessionId];
 }
@@ -125,20 +125,20 @@ function readCursor(cursor: string): [number, string] {
  * Removes sessions whose tokens have expired, in batches, after a margin for gateways whose clock is behind.
  * @returns how many
  */
-export async function sweepExpired({ db, clock }: Keeping): Promise<number> {
-  const before = clock.now() - sweep.expiredForMs;
+export async function deleteExpiredSessions({ db, clock }: AuthContext): Promise<number> {
+  const before = clock.now() - expirySweep.expiredForMs;
   for (let swept = 0; ;) {
-    const expired = await sessionsExpiredBefore(db, before, sweep.batch);
+    const expired = await sessionsExpiredBefore(db, before, expirySweep.batch);
     if (expired.length > 0) await db.commit(expired.map(({ _id }) => remove(sessions, { _id })));
     swept += expired.length;
-    if (expired.length < sweep.batch) return swept;
+    if (expired.length < expirySweep.batch) return swept;
   }
 }
 
 /** Sweeps every minute. @returns stops it */
-export function sweepNowAndThen(keeping: Keeping, log: Logger): () => void {
-  const run = () => sweepExpired(keeping).catch((error: unknown) => log.warn("Expired sessions stay until the next sweep", error));
-  const timer = setInterval(() => void run(), sweep.everyMs);
+export function startExpirySweep(context: AuthContext, log: Logger): () => void {
+  const run = () => deleteExpiredSessions(context).catch((error: unknown) => log.warn("Expired sessions stay until the next sweep", error));
+  const timer = setInterval(() => void run(), expirySweep.everyMs);
   timer.unref();
   return () => clearInterval(timer);
 }

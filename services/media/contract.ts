@@ -47,7 +47,7 @@ export const contentKey = ({ fileId, hasThumb }: Pick<StoredFile, "fileId" | "ha
   hasThumb ? imageKey(fileId) : rawKey(fileId);
 
 /** The largest file that is taken in. */
-export const mostFileBytes = 5 * 1024 * 1024;
+export const maxFileBytes = 5 * 1024 * 1024;
 
 export const media = contract("media", {
   reserve: {

@@ -9,7 +9,7 @@ import { imageKey, rawKey, thumbKey, type Purpose } from "./contract.ts";
 export type FileState = "reserved" | "ready" | "kept" | "dropped";
 
 /** What the bytes turned out to be. */
-export interface Judged {
+export interface FileProperties {
   readonly name: string;
   readonly mimeType: string;
   readonly size: number;
@@ -18,7 +18,7 @@ export interface Judged {
   readonly hasThumb: boolean;
 }
 
-export interface FileRow extends Partial<Judged> {
+export interface MediaFileRow extends Partial<FileProperties> {
   readonly _id: string;
   readonly ownerId: string;
   readonly purpose: Purpose;
@@ -28,27 +28,32 @@ export interface FileRow extends Partial<Judged> {
   readonly expiresAt: number;
 }
 /** A row that has been judged. */
-export type JudgedRow = FileRow & Judged;
+export type AdmittedFileRow = MediaFileRow & FileProperties;
 
 /** What is being sent or was let go has no bytes that anybody waits for. */
-const blobs = (row: FileRow): readonly string[] =>
-  !isJudged(row) ? [] : row.hasThumb ? [imageKey(row._id), thumbKey(row._id)] : [rawKey(row._id)];
+const blobs = (row: MediaFileRow): readonly string[] =>
+  !isAdmitted(row) ? [] : row.hasThumb ? [imageKey(row._id), thumbKey(row._id)] : [rawKey(row._id)];
 
-export const files = collection<FileRow>()("files", { byState: { fields: ["state", "since", "_id"] } }, { blobs });
+export const files = collection<MediaFileRow>()("files", { byState: { fields: ["state", "since", "_id"] } }, { blobs });
 
-export const isJudged = (row: FileRow | undefined): row is JudgedRow => row?.state === "ready" || row?.state === "kept";
+export const isAdmitted = (row: MediaFileRow | undefined): row is AdmittedFileRow => row?.state === "ready" || row?.state === "kept";
 
-export async function addFile(db: Database, row: Omit<FileRow, "state" | "since">): Promise<void> {
+export async function insertFile(db: Database, row: Omit<MediaFileRow, "state" | "since">): Promise<void> {
   await db.commit([insert(files, { ...row, state: "reserved", since: storeTime })]);
 }
 
 /** Brings a row from the state it was seen in to another. Throws `Conflict` when it is not in that state any more. */
-export async function moveFile(db: Database, { _id, state, since }: FileRow, to: FileState, found: Fields<Judged> = {}): Promise<void> {
-  await db.commit([update(files, { _id, state, since }, { ...found, state: to, since: storeTime })]);
+export async function changeFileState(
+  db: Database,
+  { _id, state, since }: MediaFileRow,
+  to: FileState,
+  properties: Fields<FileProperties> = {},
+): Promise<void> {
+  await db.commit([update(files, { _id, state, since }, { ...properties, state: to, since: storeTime })]);
 }
 
 /** Rows that have been in a state since before a time, oldest first, after the one given. */
-export const filesBefore = (db: Database, state: FileState, before: number, last?: FileRow): Promise<FileRow[]> =>
+export const filesInStateSince = (db: Database, state: FileState, before: number, last?: MediaFileRow): Promise<MediaFileRow[]> =>
   db.page(files, {
     index: "byState",
     where: { state },
@@ -57,6 +62,6 @@ export const filesBefore = (db: Database, state: FileState, before: number, last
     limit: 100,
   });
 
-export async function forgetFile(db: Database, fileId: string): Promise<void> {
+export async function deleteFileRow(db: Database, fileId: string): Promise<void> {
   await db.commit([remove(files, { _id: fileId })]);
 }

@@ -8,66 +8,66 @@ import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { chat } from "../chat/contract.ts";
 import { followed } from "../followers.ts";
 import { profile } from "../profile/contract.ts";
-import { admit, dropUsed, giveUp, profilePicture, reserve, type Keeping } from "./admission.ts";
+import { admit, dropReleasedFile, giveUp, profilePicture, reserve, type MediaContext } from "./admission.ts";
 import { media, type Purpose } from "./contract.ts";
-import { openDarkroom } from "./darkroom.ts";
+import { openImageWorkers } from "./darkroom.ts";
 import { files } from "./files.repository.ts";
 import { restoring } from "./restoring.ts";
-import { startSweeper, type Sweeper } from "./sweeper.ts";
+import { startSweeper, type FileSweeper } from "./sweeper.ts";
 
 /** What `started` puts on the service. */
-interface Parts {
-  keeping: Keeping;
-  sweeper: Sweeper;
+interface MediaServiceState {
+  context: MediaContext;
+  sweeper: FileSweeper;
 }
 
-async function drop(this: Parts, { payload: { fileId } }: ReceivedEvent<{ fileId: string }>): Promise<void> {
-  await dropUsed(this.keeping, fileId);
+async function dropReleased(this: MediaServiceState, { payload: { fileId } }: ReceivedEvent<{ fileId: string }>): Promise<void> {
+  await dropReleasedFile(this.context, fileId);
 }
-const following = follow(followed.media, { "chat.file.dropped": drop, "profile.picture.dropped": drop });
+const following = follow(followed.media, { "chat.file.dropped": dropReleased, "profile.picture.dropped": dropReleased });
 
-const sweeping: Mixin<Parts> = {
-  ...afterStarted<Parts>(function () {
-    this.sweeper = startSweeper(this.keeping);
+const background: Mixin<MediaServiceState> = {
+  ...afterStarted<MediaServiceState>(function () {
+    this.sweeper = startSweeper(this.context);
   }),
   async stopped() {
-    await (this["sweeper"] as Sweeper | undefined)?.stop();
-    (this["keeping"] as Keeping | undefined)?.darkroom.close();
+    await (this["sweeper"] as FileSweeper | undefined)?.stop();
+    (this["context"] as MediaContext | undefined)?.imageWorkers.close();
   },
 };
 
 export default service(media, {
   restoring,
-  mixins: [database("media", [files]), following, sweeping],
+  mixins: [database("media", [files]), following, background],
   started() {
     const { broker } = this;
     const { blobs, clock, config, installation } = portsOf(broker);
-    this.keeping = {
+    this.context = {
       db: this.db,
       blobs,
-      darkroom: openDarkroom(),
+      imageWorkers: openImageWorkers(),
       clock,
       log: this.logger,
       graceMs: config.UPLOAD_GRACE_MS,
       areBlobsHeld: () => installation.areBlobsHeld(),
-      inUse: (purpose: Purpose, fileIds: readonly string[]) =>
+      filesInUse: (purpose: Purpose, fileIds: readonly string[]) =>
         call(broker, purpose === "profile" ? profile.picturesInUse : chat.filesInUse, { fileIds: [...fileIds] }),
     };
   },
   actions: {
     reserve(ctx) {
-      return reserve(this.keeping, ctx.meta.user!.id, ctx.params.purpose);
+      return reserve(this.context, ctx.meta.user!.id, ctx.params.purpose);
     },
     admit(ctx) {
       const { fileId, name, size } = ctx.params;
-      return admit(this.keeping, ctx.meta.user!.id, fileId, { name, size });
+      return admit(this.context, ctx.meta.user!.id, fileId, { name, size });
     },
     async giveUp(ctx) {
-      await giveUp(this.keeping, ctx.meta.user!.id, ctx.params.fileId);
+      await giveUp(this.context, ctx.meta.user!.id, ctx.params.fileId);
       return null;
     },
     picture(ctx) {
-      return profilePicture(this.keeping, ctx.params.fileId);
+      return profilePicture(this.context, ctx.params.fileId);
     },
   },
 });

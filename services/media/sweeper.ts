@@ -4,31 +4,31 @@
  * A process may also die between dropping a row and removing its bytes, or write to it late: so dropped rows are gone over once more.
  */
 import { codeOf } from "../../core/errors.ts";
-import { drop, removeBytes, type Keeping } from "./admission.ts";
+import { dropFile, removeBytes, type MediaContext } from "./admission.ts";
 import { rawKey, type Purpose } from "./contract.ts";
-import { filesBefore, forgetFile, moveFile, type FileRow, type FileState } from "./files.repository.ts";
+import { filesInStateSince, deleteFileRow, changeFileState, type MediaFileRow, type FileState } from "./files.repository.ts";
 
-export interface Sweeper {
+export interface FileSweeper {
   /** Waits for the sweep under way. */
   readonly stop: () => Promise<void>;
 }
 
 /** How often a file is looked at while it may be unused. */
 const sweepsPerGrace = 12;
-const shortestPauseMs = 500;
+const minPauseMs = 500;
 /** Those who are asked need not have started yet. */
-const longestFirstPauseMs = 10_000;
+const maxFirstPauseMs = 10_000;
 
 /** Sweeps soon and then again and again. Several nodes may do so at once: each change expects the row as it was read. */
-export function startSweeper(keeping: Keeping): Sweeper {
-  const pauseMs = Math.max(shortestPauseMs, keeping.graceMs / sweepsPerGrace);
+export function startSweeper(context: MediaContext): FileSweeper {
+  const pauseMs = Math.max(minPauseMs, context.graceMs / sweepsPerGrace);
   let isStopped = false;
   let running = Promise.resolve();
-  let timer = setTimeout(begin, Math.min(pauseMs, longestFirstPauseMs));
+  let timer = setTimeout(begin, Math.min(pauseMs, maxFirstPauseMs));
 
   function begin(): void {
-    running = sweep(keeping, () => isStopped)
-      .catch((error: unknown) => keeping.log.warn(`unused files stay for now: ${(error as Error).message}`))
+    running = sweep(context, () => isStopped)
+      .catch((error: unknown) => context.log.warn(`unused files stay for now: ${(error as Error).message}`))
       .then(() => {
         if (!isStopped) timer = setTimeout(begin, pauseMs);
       });
@@ -43,57 +43,57 @@ export function startSweeper(keeping: Keeping): Sweeper {
 }
 
 /** Goes over all rows that have been in an unsettled state for longer than the grace. */
-export async function sweep(keeping: Keeping, isStopped: () => boolean): Promise<void> {
-  const before = keeping.clock.now() - keeping.graceMs;
-  await eachPage("dropped", (rows) => eachRow(rows, (row) => forget(keeping, row)));
+export async function sweep(context: MediaContext, isStopped: () => boolean): Promise<void> {
+  const before = context.clock.now() - context.graceMs;
+  await eachPage("dropped", (rows) => eachRow(rows, (row) => deleteDropped(context, row)));
   for (const state of ["reserved", "ready"] as const) {
     await eachPage(state, async (rows) => {
-      for (const [purpose, some] of Map.groupBy(rows, ({ purpose }) => purpose)) await settle(keeping, purpose, some);
+      for (const [purpose, some] of Map.groupBy(rows, ({ purpose }) => purpose)) await keepOrDrop(context, purpose, some);
     });
   }
 
-  async function eachPage(state: FileState, work: (rows: readonly FileRow[]) => Promise<void>): Promise<void> {
-    for (let last: FileRow | undefined; !isStopped();) {
-      const rows = await filesBefore(keeping.db, state, before, last);
+  async function eachPage(state: FileState, apply: (rows: readonly MediaFileRow[]) => Promise<void>): Promise<void> {
+    for (let last: MediaFileRow | undefined; !isStopped();) {
+      const rows = await filesInStateSince(context.db, state, before, last);
       if (rows.length === 0) return;
-      await work(rows);
+      await apply(rows);
       last = rows.at(-1);
     }
   }
 }
 
 /** Files of one purpose: those in use are kept from now on, the others go. A service that is away is asked the next time. */
-async function settle(keeping: Keeping, purpose: Purpose, rows: readonly FileRow[]): Promise<void> {
-  const answer = await keeping
-    .inUse(
+async function keepOrDrop(context: MediaContext, purpose: Purpose, rows: readonly MediaFileRow[]): Promise<void> {
+  const answer = await context
+    .filesInUse(
       purpose,
       rows.map(({ _id }) => _id),
     )
     .catch((error: unknown) => {
-      keeping.log.warn(`nobody says which files of purpose ${purpose} are in use: ${(error as Error).message}`);
+      context.log.warn(`nobody says which files of purpose ${purpose} are in use: ${(error as Error).message}`);
       return undefined;
     });
   if (answer === undefined) return;
   const used = new Set(answer);
-  await eachRow(rows, (row) => (used.has(row._id) ? keep(keeping, row) : drop(keeping, row)));
+  await eachRow(rows, (row) => (used.has(row._id) ? markKept(context, row) : dropFile(context, row)));
 }
 
 /** Its original was removed when it was judged; if that failed, it is now. */
-async function keep({ db, blobs }: Keeping, row: FileRow): Promise<void> {
+async function markKept({ db, blobs }: MediaContext, row: MediaFileRow): Promise<void> {
   if (row.hasThumb) await blobs.remove([rawKey(row._id)]);
-  await moveFile(db, row, "kept");
+  await changeFileState(db, row, "kept");
 }
 
-async function forget({ db, blobs, areBlobsHeld }: Keeping, { _id }: FileRow): Promise<void> {
+async function deleteDropped({ db, blobs, areBlobsHeld }: MediaContext, { _id }: MediaFileRow): Promise<void> {
   if (await areBlobsHeld()) return;
   await removeBytes(blobs, _id);
-  await forgetFile(db, _id);
+  await deleteFileRow(db, _id);
 }
 
 /** One after the other; who changed a row meanwhile knows better. */
-async function eachRow(rows: readonly FileRow[], work: (row: FileRow) => Promise<void>): Promise<void> {
+async function eachRow(rows: readonly MediaFileRow[], apply: (row: MediaFileRow) => Promise<void>): Promise<void> {
   for (const row of rows) {
-    await work(row).catch((error: unknown) => {
+    await apply(row).catch((error: unknown) => {
       if (codeOf(error) !== "CONFLICT") throw error;
     });
   }

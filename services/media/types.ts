@@ -14,7 +14,7 @@ export const isPicture = (mimeType: string | undefined): mimeType is ImageType =
 /** Enough for file-type to know what it knows. */
 export const headBytes = 16 * 1024;
 
-const unknown = "application/octet-stream";
+const binaryType = "application/octet-stream";
 const plainText = "text/plain";
 
 /** Documents that a browser might run. */
@@ -23,27 +23,27 @@ const isMarkup = (mimeType: string): boolean => /[/+](?:html|svg|xml|javascript)
 const pngSignature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
 
 /** The type that these first bytes show; undefined when they show none, as text does. */
-export async function typeOf(head: Buffer): Promise<string | undefined> {
+export async function detectType(head: Buffer): Promise<string | undefined> {
   const found = await fileTypeFromBuffer(head).catch(() => undefined); // It throws at some that end early.
   // It looks for a PNG's first pixels, which a long profile may put behind the head.
   if (found === undefined) return head.subarray(0, pngSignature.length).equals(pngSignature) ? "image/png" : undefined;
   const mimeType = found.mime.split(";")[0]!;
-  return isMarkup(mimeType) ? unknown : mimeType;
+  return isMarkup(mimeType) ? binaryType : mimeType;
 }
 
 /** What a file without a known type is called: text if all of it is text and no markup, else just bytes. */
-export async function typeOfUnknown(bytes: Readable): Promise<string> {
+export async function textOrBinaryType(bytes: Readable): Promise<string> {
   let rest = Buffer.alloc(0);
   let isFirst = true;
   for await (const chunk of bytes as AsyncIterable<Buffer>) {
     const all = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     // A character may lie across two chunks.
     const end = wholeCharacters(all);
-    if (!isText(all.subarray(0, end)) || (isFirst && looksLikeMarkup(all))) return unknown;
+    if (!isText(all.subarray(0, end)) || (isFirst && looksLikeMarkup(all))) return binaryType;
     rest = Buffer.from(all.subarray(end));
     isFirst = false;
   }
-  return rest.length === 0 ? plainText : unknown;
+  return rest.length === 0 ? plainText : binaryType;
 }
 
 const isText = (bytes: Buffer): boolean => isUtf8(bytes) && !bytes.some((byte) => byte < 32 && ![9, 10, 12, 13].includes(byte));

@@ -9,25 +9,29 @@ import { auth } from "../auth/contract.ts";
 import type { AdmittedFile } from "../media/contract.ts";
 import type { Profile, profile, ProfileSummary, Source } from "./contract.ts";
 import * as present from "./present.ts";
-import { addProfile, changeProfile, firstProfile, profiles, type ProfileRow } from "./profiles.repository.ts";
+import { addProfile, changeProfile, initialProfile, profiles, type ProfileRow } from "./profiles.repository.ts";
 
 /** What profiles are read with. */
-export interface Reading {
+export interface ProfileContext {
   readonly db: Database;
   readonly cache: Cache;
   readonly clock: Clock;
 }
 
 /** What a person may change; null clears a field, undefined leaves it. */
-export type Changes = Infer<typeof profile.patch.params>;
+export type ProfilePatch = Infer<typeof profile.patch.params>;
 /** Those changes that are fields of the row: one that the row lacks does not compile. */
-type FieldChanges = Pick<Fields<ProfileRow>, Exclude<keyof Changes, "picture" | "profilePic">>;
+type FieldChanges = Pick<Fields<ProfileRow>, Exclude<keyof ProfilePatch, "picture" | "profilePic">>;
 
 const cacheKey = (userId: string): string => `profile:${userId}`;
-const nobody = (): NotFound => new NotFound("There is no such person");
+const noSuchPerson = (): NotFound => new NotFound("There is no such person");
 
 /** @throws NotFound  no such person */
-export async function profileOf({ db, cache }: Reading, ctx: Ctx<unknown>, userId: string): Promise<{ profile: Profile; source: Source }> {
+export async function readProfile(
+  { db, cache }: ProfileContext,
+  ctx: Ctx<unknown>,
+  userId: string,
+): Promise<{ profile: Profile; source: Source }> {
   const { value, source } = await cache.read(cacheKey(userId), async () => present.profile(await rowOf(db, ctx, userId)));
   return { profile: value, source };
 }
@@ -38,26 +42,31 @@ export async function profileOf({ db, cache }: Reading, ctx: Ctx<unknown>, userI
  * @throws NotFound  the account is gone
  * @throws Conflict  the picture was taken in too long ago
  */
-export async function patchProfile({ db, cache, clock }: Reading, ctx: Ctx<unknown>, userId: string, changes: Changes): Promise<Profile> {
+export async function patchProfile(
+  { db, cache, clock }: ProfileContext,
+  ctx: Ctx<unknown>,
+  userId: string,
+  changes: ProfilePatch,
+): Promise<Profile> {
   const { picture, profilePic, ...fields } = changes;
-  const named = Object.entries(fields).filter(([, value]) => value !== undefined);
-  if (named.length === 0 && picture === undefined && profilePic === undefined) throw new Invalid("Name a field to change");
-  refuseNameless(named);
-  if (picture != null) refuseUnfit(picture, clock.now());
+  const givenFields = Object.entries(fields).filter(([, value]) => value !== undefined);
+  if (givenFields.length === 0 && picture === undefined && profilePic === undefined) throw new Invalid("Name a field to change");
+  refuseMissingNames(givenFields);
+  if (picture != null) refuseUnusablePicture(picture, clock.now());
   const row = await rowOf(db, ctx, userId);
   if (profilePic !== undefined && profilePic !== present.profile(row).profilePic) {
     const message = "must be a picture, or the present one's URL";
     throw new Invalid(`profilePic ${message}`, [{ field: "profilePic", message }]);
   }
-  const set: FieldChanges = Object.fromEntries(named);
+  const set: FieldChanges = Object.fromEntries(givenFields);
   const pictureId = picture === undefined ? {} : { pictureId: picture?.fileId ?? null };
-  if (!(await changeProfile(db, userId, { ...set, ...pictureId }))) throw nobody();
+  if (!(await changeProfile(db, userId, { ...set, ...pictureId }))) throw noSuchPerson();
   await forgetProfile(cache, userId);
   return present.profile(await rowOf(db, ctx, userId));
 }
 
-function refuseNameless(named: readonly [string, unknown][]): void {
-  const taken = named.filter(([field, value]) => value === null && (field === "firstName" || field === "lastName"));
+function refuseMissingNames(givenFields: readonly [string, unknown][]): void {
+  const taken = givenFields.filter(([field, value]) => value === null && (field === "firstName" || field === "lastName"));
   if (taken.length === 0) return;
   throw new Invalid(
     "A name can't be taken away",
@@ -65,7 +74,7 @@ function refuseNameless(named: readonly [string, unknown][]): void {
   );
 }
 
-function refuseUnfit({ purpose, expiresAt }: AdmittedFile, now: number): void {
+function refuseUnusablePicture({ purpose, expiresAt }: AdmittedFile, now: number): void {
   if (purpose !== "profile") throw new Invalid("The file was sent for something else");
   if (expiresAt < now) throw new Conflict("The picture was kept too long, send it again");
 }
@@ -74,25 +83,25 @@ function refuseUnfit({ purpose, expiresAt }: AdmittedFile, now: number): void {
 export const forgetProfile = (cache: Cache, userId: string): Promise<void> => cache.invalidate([cacheKey(userId)]);
 
 /** Whom profile has not heard of yet is answered from auth and not stored: their events are on the way, perhaps by thousands. */
-export async function summariesOf({ db }: Reading, ctx: Ctx<unknown>, userIds: readonly string[]): Promise<ProfileSummary[]> {
+export async function readSummaries({ db }: ProfileContext, ctx: Ctx<unknown>, userIds: readonly string[]): Promise<ProfileSummary[]> {
   const rows = await db.getMany(profiles, userIds);
   const known = new Set(rows.map(({ _id }) => _id));
   const unknown = userIds.filter((userId) => !known.has(userId));
   const accounts = unknown.length === 0 ? [] : await call(ctx, auth.accounts, { userIds: unknown });
   const alive = rows.filter(({ deletedAt }) => deletedAt === null);
-  return [...alive, ...accounts.map(firstProfile)].map(present.summary);
+  return [...alive, ...accounts.map(initialProfile)].map(present.summary);
 }
 
 async function rowOf(db: Database, ctx: Ctx<unknown>, userId: string): Promise<ProfileRow> {
   const row = (await db.get(profiles, userId)) ?? (await addFromAccount(db, ctx, userId));
-  if (row?.deletedAt !== null) throw nobody();
+  if (row?.deletedAt !== null) throw noSuchPerson();
   return row;
 }
 
 async function addFromAccount(db: Database, ctx: Ctx<unknown>, userId: string): Promise<ProfileRow | undefined> {
   const [account] = await call(ctx, auth.accounts, { userIds: [userId] });
   if (account === undefined) return undefined;
-  await addProfile(db, firstProfile(account));
+  await addProfile(db, initialProfile(account));
   // Not the row just made: the event may have been first, and a change or a deletion after it.
   return db.get(profiles, userId);
 }

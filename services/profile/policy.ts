@@ -2,4 +2,4 @@
 import type { Relation } from "../request/contract.ts";
 
 /** Contacts see it whole; strangers, also those of whom one blocked the other, see the summary. */
-export const maySeeWhole = ({ state }: Relation): boolean => state === "accepted";
+export const canSeeWholeProfile = ({ state }: Relation): boolean => state === "accepted";

@@ -40,7 +40,7 @@ export const profiles = collection<ProfileRow>()("profiles", { byPicture: { fiel
 const blank = { firstName: "", lastName: "", about: null, gender: null, age: null, pictureId: null } as const;
 
 /** The profile that a person has from sign-up on. */
-export const firstProfile = ({ userId, firstName, lastName, createdAt }: Account): ProfileRow => ({
+export const initialProfile = ({ userId, firstName, lastName, createdAt }: Account): ProfileRow => ({
   _id: userId,
   ...blank,
   firstName,
@@ -65,7 +65,7 @@ export async function changeProfile(db: Database, userId: string, changes: Field
     const row = await db.get(profiles, userId);
     if (row?.deletedAt !== null) return { operations: [], outcome: false };
     const set: Fields<ProfileRow> = { ...changes, updatedAt: storeTime };
-    return { operations: [update(profiles, asSeen(row), set), ...dropReplaced(row, changes.pictureId)], outcome: true };
+    return { operations: [update(profiles, expectedRow(row), set), ...announceReplacedPicture(row, changes.pictureId)], outcome: true };
   });
   return outcome;
 }
@@ -77,10 +77,10 @@ export async function changeProfile(db: Database, userId: string, changes: Field
 export async function eraseProfile(db: Database, userId: string): Promise<void> {
   await commitWithRetry(db, async () => {
     const row = await db.get(profiles, userId);
-    const removal = row === undefined ? [] : [expect(profiles, asSeen(row)), remove(profiles, { _id: userId })];
+    const removal = row === undefined ? [] : [expect(profiles, expectedRow(row)), remove(profiles, { _id: userId })];
     const createdAt = row?.createdAt ?? storeTime;
     const tombstone = insert(profiles, { _id: userId, ...blank, createdAt, updatedAt: storeTime, deletedAt: storeTime });
-    return { operations: [...removal, tombstone, ...dropReplaced(row, null)], outcome: undefined };
+    return { operations: [...removal, tombstone, ...announceReplacedPicture(row, null)], outcome: undefined };
   });
 }
 
@@ -94,10 +94,10 @@ export async function picturesInUse(db: Database, fileIds: readonly string[]): P
 }
 
 /** The picture must still be the one that was seen, or one would be lost unannounced. */
-const asSeen = ({ _id, deletedAt, pictureId }: ProfileRow) => ({ _id, deletedAt, pictureId: pictureId ?? null });
+const expectedRow = ({ _id, deletedAt, pictureId }: ProfileRow) => ({ _id, deletedAt, pictureId: pictureId ?? null });
 
 /** @param next  undefined leaves the picture as it is */
-function dropReplaced(row: ProfileRow | undefined, next: ProfileRow["pictureId"] | symbol): Operation[] {
+function announceReplacedPicture(row: ProfileRow | undefined, next: ProfileRow["pictureId"] | symbol): Operation[] {
   const before = row?.pictureId ?? null;
   if (before === null || next === undefined || next === before) return [];
   return [announce(profileEvents["picture.dropped"], { key: before, rev: 1, payload: { fileId: before } })];

@@ -2,8 +2,8 @@
 import { call, type Ctx } from "../../core/contract/call.ts";
 import { Invalid, NotFound } from "../../core/errors.ts";
 import { auth } from "../auth/contract.ts";
-import { enforce, hasten } from "./enforcement.ts";
-import { changePair, type Find, type Keeping } from "./pairs.ts";
+import { applyInChats, tryApplyInChats } from "./enforcement.ts";
+import { changePair, type FindPair, type ContactRequestContext } from "./pairs.ts";
 import { requestOfPair } from "./requests.repository.ts";
 
 /**
@@ -11,8 +11,8 @@ import { requestOfPair } from "./requests.repository.ts";
  * @throws NotFound     the two never were contacts
  * @throws Unavailable  ended, but chat could not be told: may be repeated
  */
-export async function end(keeping: Keeping, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
-  await enforce(keeping, ctx, await changePair(keeping, "end", actor, withPerson(keeping, actor, other)));
+export async function endContact(context: ContactRequestContext, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
+  await applyInChats(context, ctx, await changePair(context, "end", actor, findWith(context, actor, other)));
 }
 
 /**
@@ -21,27 +21,27 @@ export async function end(keeping: Keeping, ctx: Ctx<unknown>, actor: string, ot
  * @throws NotFound     no such person
  * @throws Unavailable  blocked, but chat could not be told: may be repeated
  */
-export async function block(keeping: Keeping, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
+export async function blockPerson(context: ContactRequestContext, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
   if (other === actor) throw new Invalid("This is yourself", [{ field: "userId", message: "must be someone else's" }]);
-  const stands = withPerson(keeping, actor, other);
-  const find: Find = async () => {
-    const found = await stands();
-    if (found.row === undefined) await refuseUnknown(ctx, other);
+  const findPair = findWith(context, actor, other);
+  const find: FindPair = async () => {
+    const found = await findPair();
+    if (found.row === undefined) await requirePerson(ctx, other);
     return found;
   };
-  await enforce(keeping, ctx, await changePair(keeping, "block", actor, find));
+  await applyInChats(context, ctx, await changePair(context, "block", actor, find));
 }
 
 /** @throws NotFound  not blocked by the actor; whether the other one blocks makes no difference */
-export async function unblock(keeping: Keeping, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
-  await hasten(keeping, ctx, await changePair(keeping, "unblock", actor, withPerson(keeping, actor, other)));
+export async function unblockPerson(context: ContactRequestContext, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
+  await tryApplyInChats(context, ctx, await changePair(context, "unblock", actor, findWith(context, actor, other)));
 }
 
-const withPerson =
-  ({ db }: Keeping, actor: string, other: string): Find =>
+const findWith =
+  ({ db }: ContactRequestContext, actor: string, other: string): FindPair =>
   async () => ({ row: await requestOfPair(db, actor, other), other });
 
-async function refuseUnknown(ctx: Ctx<unknown>, userId: string): Promise<void> {
+async function requirePerson(ctx: Ctx<unknown>, userId: string): Promise<void> {
   const [account] = await call(ctx, auth.accounts, { userIds: [userId] });
   if (account === undefined) throw new NotFound("There is no such person");
 }

@@ -29,7 +29,7 @@ export async function personByEmail(db: Database, ctx: Ctx<unknown>, emailId: st
  * Takes over what an event says, unless a newer one was here before.
  * @throws Conflict, Duplicate  another event about this person at the same moment; the queue hands this one out again
  */
-export async function keepPerson(db: Database, person: PersonRow): Promise<void> {
+export async function recordPerson(db: Database, person: PersonRow): Promise<void> {
   const { _id, ...fields } = person;
   const known = await db.get(people, _id);
   if (known !== undefined && known.rev >= fields.rev) return;

@@ -6,36 +6,36 @@ import type { Source } from "../profile/contract.ts";
 import type { ContactRequest, ListedRequest, RelationState } from "./contract.ts";
 import { summariesById } from "./names.ts";
 import * as present from "./present.ts";
-import { newestRequests, sides, type Side } from "./requests.repository.ts";
+import { newestRequests, sides, type RequestSide } from "./requests.repository.ts";
 
 /** Invites that were taken back, contacts that ended and blocks are in no list. */
-const shown: readonly RelationState[] = ["pending", "accepted", "rejected"];
+const listedStates: readonly RelationState[] = ["pending", "accepted", "rejected"];
 
-const cacheKey = (side: Side, userId: string): string => `requests:${side}:${userId}`;
+const cacheKey = (side: RequestSide, userId: string): string => `requests:${side}:${userId}`;
 
 /** Someone's invites of one side, newest first, each with the other person's summary; at most 1000 of each status. */
 export async function listRequests(
   { db, cache }: { readonly db: Database; readonly cache: Cache },
   ctx: Ctx<unknown>,
-  side: Side,
+  side: RequestSide,
   userId: string,
   status: RelationState | null | undefined,
 ): Promise<{ requests: ListedRequest[]; source: Source }> {
   const { value, source } = await cache.read(cacheKey(side, userId), async () => {
-    const rows = await newestRequests(db, side, userId, shown);
+    const rows = await newestRequests(db, side, userId, listedStates);
     return rows.map(present.contactRequest);
   });
   const wanted = status == null ? value : value.filter((request) => request.status === status);
-  return { requests: await withPeople(ctx, side, wanted), source };
+  return { requests: await withSummaries(ctx, side, wanted), source };
 }
 
 /** Call it after every change of these people's requests and before its answer. */
 export const forgetLists = (cache: Cache, userIds: readonly string[]): Promise<void> =>
   cache.invalidate(userIds.flatMap((userId) => [cacheKey("sent", userId), cacheKey("received", userId)]));
 
-async function withPeople(ctx: Ctx<unknown>, side: Side, requests: readonly ContactRequest[]): Promise<ListedRequest[]> {
+async function withSummaries(ctx: Ctx<unknown>, side: RequestSide, requests: readonly ContactRequest[]): Promise<ListedRequest[]> {
   const { user } = sides[side];
   const ids = requests.map((request) => request[user]);
-  const people = await summariesById(ctx, ids);
-  return requests.map((request) => ({ ...request, user: people.get(request[user]) ?? null }));
+  const summaries = await summariesById(ctx, ids);
+  return requests.map((request) => ({ ...request, user: summaries.get(request[user]) ?? null }));
 }

@@ -2,10 +2,10 @@
 import type { Ctx } from "../../core/contract/call.ts";
 import type { PersonSince } from "./contract.ts";
 import { summariesById } from "./names.ts";
-import type { Entry, Place } from "./requests.repository.ts";
+import type { PersonEntry, PeopleCursor } from "./requests.repository.ts";
 
 /** Reads so many entries, newest first, from this place on. */
-export type Read = (limit: number, from: Place | undefined) => Promise<readonly Entry[]>;
+export type ReadPeople = (limit: number, cursor: PeopleCursor | undefined) => Promise<readonly PersonEntry[]>;
 
 export interface PeoplePage {
   readonly people: PersonSince[];
@@ -17,23 +17,26 @@ export interface PeoplePage {
 export async function pageOfPeople(
   ctx: Ctx<unknown>,
   { limit, before }: { readonly limit: number; readonly before?: string | null | undefined },
-  read: Read,
+  readPeople: ReadPeople,
 ): Promise<PeoplePage> {
-  const entries = await read(limit + 1, before == null ? undefined : placeOf(before));
+  const entries = await readPeople(limit + 1, before == null ? undefined : parseCursor(before));
   const page = entries.slice(0, limit);
   const last = entries.length > limit ? page.at(-1)! : undefined;
-  return { people: await withNames(ctx, page), ...(last === undefined ? {} : { next: `${last.since}-${last._id}` }) };
+  return { people: await withSummaries(ctx, page), ...(last === undefined ? {} : { next: `${last.since}-${last._id}` }) };
 }
 
-function placeOf(cursor: string): Place {
+function parseCursor(cursor: string): PeopleCursor {
   const [since, _id] = cursor.split("-") as [string, string];
   return [Number(since), _id];
 }
 
-const gone = { firstName: "Deleted", lastName: "user", profilePic: null } as const;
+const deletedPerson = { firstName: "Deleted", lastName: "user", profilePic: null } as const;
 
-async function withNames(ctx: Ctx<unknown>, entries: readonly Entry[]): Promise<PersonSince[]> {
+async function withSummaries(ctx: Ctx<unknown>, entries: readonly PersonEntry[]): Promise<PersonSince[]> {
   const ids = entries.map(({ userId }) => userId);
   const summaries = await summariesById(ctx, ids);
-  return entries.map(({ userId, since }) => ({ ...(summaries.get(userId) ?? { userId, ...gone }), since: new Date(since).toISOString() }));
+  return entries.map(({ userId, since }) => ({
+    ...(summaries.get(userId) ?? { userId, ...deletedPerson }),
+    since: new Date(since).toISOString(),
+  }));
 }

@@ -20,10 +20,10 @@
 import { Conflict, Forbidden, NotFound, type DomainError } from "../../core/errors.ts";
 import type { RelationState } from "./contract.ts";
 
-export type Act = "invite" | "accept" | "reject" | "cancel" | "end" | "block" | "unblock";
+export type RelationAction = "invite" | "accept" | "reject" | "cancel" | "end" | "block" | "unblock";
 
 /** The part of a pair's row that decides what may be done next. */
-export interface Standing {
+export interface PairState {
   readonly state: RelationState;
   readonly fromUserId: string;
   readonly toUserId: string;
@@ -34,119 +34,131 @@ export interface Standing {
   readonly wereContacts: boolean;
 }
 /** Where an act leads. `isNew`: an invite that starts afresh, with its own message and time. */
-export interface Next extends Omit<Standing, "updatedAt"> {
+export interface NextPairState extends Omit<PairState, "updatedAt"> {
   readonly isNew: boolean;
 }
 /** A move's part of `Next`; what two people were to each other follows from where they come from. */
-type Step = Omit<Next, "wereContacts">;
+type TransitionTarget = Omit<NextPairState, "wereContacts">;
 
-interface Doing {
+interface ActionInput {
   readonly actor: string;
   readonly other: string;
   /** Epoch milliseconds by the store's clock. */
   readonly now: number;
 }
 /** The pair as the actor sees it. */
-interface View extends Standing, Doing {
+interface ActorView extends PairState, ActionInput {
   readonly isSender: boolean;
   readonly isRecipient: boolean;
 }
 /** Null: it is so already. */
-type Move = (view: View) => Step | null;
+type TransitionRule = (view: ActorView) => TransitionTarget | null;
 
-export const rejectionHoldsMs = 24 * 60 * 60_000;
-export const nobodyThere = "There is no account with this e-mail address";
+export const rejectionCooldownMs = 24 * 60 * 60_000;
+export const unknownAddressMessage = "There is no account with this e-mail address";
 
 const noSuchRequest = (): DomainError => new NotFound("There is no such request");
-const refuse =
-  (error: () => DomainError): Move =>
+const refuseWith =
+  (error: () => DomainError): TransitionRule =>
   () => {
     throw error();
   };
-const to =
-  (state: RelationState): Move =>
+const moveTo =
+  (state: RelationState): TransitionRule =>
   ({ fromUserId, toUserId, blockedBy }) => ({ state, fromUserId, toUserId, blockedBy, isNew: false });
-const afresh: Move = ({ actor, other }) => ({ state: "pending", fromUserId: actor, toUserId: other, blockedBy: [], isNew: true });
+const newInvite: TransitionRule = ({ actor, other }) => ({
+  state: "pending",
+  fromUserId: actor,
+  toUserId: other,
+  blockedBy: [],
+  isNew: true,
+});
 
-const inviteRejected: Move = (view) => {
-  if (view.isSender && view.now - view.updatedAt < rejectionHoldsMs) {
+const inviteRejected: TransitionRule = (view) => {
+  if (view.isSender && view.now - view.updatedAt < rejectionCooldownMs) {
     throw new Conflict("This person declined; ask again a day later");
   }
-  return afresh(view);
+  return newInvite(view);
 };
-const inviteBlocked: Move = ({ blockedBy, actor }) => {
+const inviteBlocked: TransitionRule = ({ blockedBy, actor }) => {
   if (blockedBy.includes(actor)) throw new Conflict("You blocked this person");
   // Who is blocked must not find out: the same words as for an unknown address.
-  throw new NotFound(nobodyThere);
+  throw new NotFound(unknownAddressMessage);
 };
-const invitePending: Move = (view) => {
+const invitePending: TransitionRule = (view) => {
   if (view.isSender) throw new Conflict("You have asked this person already");
-  return to("accepted")(view);
+  return moveTo("accepted")(view);
 };
-const answer =
-  (state: "accepted" | "rejected"): Move =>
+const answerInvite =
+  (state: "accepted" | "rejected"): TransitionRule =>
   (view) => {
     if (!view.isRecipient) throw noSuchRequest();
-    return to(state)(view);
+    return moveTo(state)(view);
   };
-const cancelPending: Move = (view) => {
+const cancelPending: TransitionRule = (view) => {
   if (view.isRecipient) throw new Forbidden("Only who sent a request may take it back");
-  return to("cancelled")(view);
+  return moveTo("cancelled")(view);
 };
-const cancelAnswered: Move = ({ isRecipient }) => {
+const cancelAnswered: TransitionRule = ({ isRecipient }) => {
   throw isRecipient ? new Forbidden("Only who sent a request may take it back") : new Conflict("The request was answered already");
 };
 /** Two who were contacts once. Also between the blocked: whether it ended or was blocked must look the same. */
-const endAgain: Move = ({ wereContacts }) => {
+const repeatEnd: TransitionRule = ({ wereContacts }) => {
   if (!wereContacts) throw new NotFound("This person is not a contact");
   return null;
 };
-const block: Move = ({ actor, fromUserId, toUserId, blockedBy }) =>
+const addBlock: TransitionRule = ({ actor, fromUserId, toUserId, blockedBy }) =>
   blockedBy.includes(actor) ? null : { state: "blocked", fromUserId, toUserId, blockedBy: [...blockedBy, actor], isNew: false };
-const unblock: Move = ({ actor, fromUserId, toUserId, blockedBy }) => {
+const removeBlock: TransitionRule = ({ actor, fromUserId, toUserId, blockedBy }) => {
   if (!blockedBy.includes(actor)) throw new NotFound("This person is not blocked");
   const left = blockedBy.filter((blocker) => blocker !== actor);
   return { state: left.length === 0 ? "none" : "blocked", fromUserId, toUserId, blockedBy: left, isNew: false };
 };
 
-const missing = refuse(noSuchRequest);
-const notBlocked = refuse(() => new NotFound("This person is not blocked"));
+const refuseMissing = refuseWith(noSuchRequest);
+const refuseNotBlocked = refuseWith(() => new NotFound("This person is not blocked"));
 /** No invite stands: one that was taken back, and a contact that ended, are as good as never asked. */
-const open = {
-  invite: afresh,
-  accept: missing,
-  reject: missing,
-  cancel: missing,
-  end: endAgain,
-  block,
-  unblock: notBlocked,
+const withoutInvite = {
+  invite: newInvite,
+  accept: refuseMissing,
+  reject: refuseMissing,
+  cancel: refuseMissing,
+  end: repeatEnd,
+  block: addBlock,
+  unblock: refuseNotBlocked,
 } as const;
 
-const table: { readonly [S in RelationState]: { readonly [A in Act]: Move } } = {
-  none: open,
-  cancelled: open,
-  ended: open,
-  pending: { ...open, invite: invitePending, accept: answer("accepted"), reject: answer("rejected"), cancel: cancelPending },
-  accepted: {
-    ...open,
-    invite: refuse(() => new Conflict("This person is a contact already")),
-    cancel: cancelAnswered,
-    end: to("ended"),
+const transitions: { readonly [S in RelationState]: { readonly [A in RelationAction]: TransitionRule } } = {
+  none: withoutInvite,
+  cancelled: withoutInvite,
+  ended: withoutInvite,
+  pending: {
+    ...withoutInvite,
+    invite: invitePending,
+    accept: answerInvite("accepted"),
+    reject: answerInvite("rejected"),
+    cancel: cancelPending,
   },
-  rejected: { ...open, invite: inviteRejected, cancel: cancelAnswered },
-  blocked: { ...open, invite: inviteBlocked, unblock },
+  accepted: {
+    ...withoutInvite,
+    invite: refuseWith(() => new Conflict("This person is a contact already")),
+    cancel: cancelAnswered,
+    end: moveTo("ended"),
+  },
+  rejected: { ...withoutInvite, invite: inviteRejected, cancel: cancelAnswered },
+  blocked: { ...withoutInvite, invite: inviteBlocked, unblock: removeBlock },
 };
 
 /**
  * What an act makes of a pair.
- * @param standing  the pair's present row; undefined when the two never met
+ * @param state  the pair's present row; undefined when the two never met
  * @returns null when it is so already: then there is a row, and nothing to write
  * @throws Conflict, NotFound, Forbidden  as the table says
  */
-export function transition(standing: Standing | undefined, act: Act, doing: Doing): Next | null {
-  const { actor, other } = doing;
-  const present = standing ?? { state: "none", fromUserId: actor, toUserId: other, updatedAt: 0, blockedBy: [], wereContacts: false };
-  const isSender = present.fromUserId === actor;
-  const step = table[present.state][act]({ ...present, ...doing, isSender, isRecipient: !isSender });
-  return step === null ? null : { ...step, wereContacts: present.wereContacts || present.state === "accepted" };
+export function transition(state: PairState | undefined, action: RelationAction, input: ActionInput): NextPairState | null {
+  const { actor, other } = input;
+  const current = state ?? { state: "none", fromUserId: actor, toUserId: other, updatedAt: 0, blockedBy: [], wereContacts: false };
+  const isSender = current.fromUserId === actor;
+  const target = transitions[current.state][action]({ ...current, ...input, isSender, isRecipient: !isSender });
+  return target === null ? null : { ...target, wereContacts: current.wereContacts || current.state === "accepted" };
 }

@@ -6,72 +6,72 @@ import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import type { Account } from "../auth/contract.ts";
 import { followed } from "../followers.ts";
-import { block, end, unblock } from "./contacts.ts";
+import { blockPerson, endContact, unblockPerson } from "./contacts.ts";
 import { request } from "./contract.ts";
-import { keepPerson, people } from "./directory.ts";
+import { recordPerson, people } from "./directory.ts";
 import { cancel, invite, respond } from "./invites.ts";
 import { listRequests } from "./lists.ts";
-import type { Keeping } from "./pairs.ts";
+import type { ContactRequestContext } from "./pairs.ts";
 import { pageOfPeople } from "./people-lists.ts";
 import { restoring } from "./restoring.ts";
 import { blockedBy, blocks, contactsOf, relationsOf, requests } from "./requests.repository.ts";
 
 /** What `started` puts on the service. */
-interface Parts {
-  keeping: Keeping;
+interface RequestServiceState {
+  context: ContactRequestContext;
 }
-const parts: Mixin<Parts> = {};
+const state: Mixin<RequestServiceState> = {};
 
-async function keepKnown(this: Parts, { payload: { userId, emailId }, rev }: ReceivedEvent<Account>): Promise<void> {
-  await keepPerson(this.keeping.db, { _id: userId, emailId, rev });
+async function recordAccount(this: RequestServiceState, { payload: { userId, emailId }, rev }: ReceivedEvent<Account>): Promise<void> {
+  await recordPerson(this.context.db, { _id: userId, emailId, rev });
 }
 const following = follow(followed.request, {
-  "auth.user.created": keepKnown,
-  "auth.user.changed": keepKnown,
-  async "auth.user.deleted"(this: Parts, { payload: { userId }, rev }) {
-    await keepPerson(this.keeping.db, { _id: userId, emailId: null, rev });
+  "auth.user.created": recordAccount,
+  "auth.user.changed": recordAccount,
+  async "auth.user.deleted"(this: RequestServiceState, { payload: { userId }, rev }) {
+    await recordPerson(this.context.db, { _id: userId, emailId: null, rev });
   },
 });
 
 export default service(request, {
   restoring,
-  mixins: [database("request", [requests, blocks, people, outbox]), relay, following, parts],
+  mixins: [database("request", [requests, blocks, people, outbox]), relay, following, state],
   started() {
-    this.keeping = { ...portsOf(this.broker), db: this.db, log: this.logger };
+    this.context = { ...portsOf(this.broker), db: this.db, log: this.logger };
   },
   actions: {
     invite(ctx) {
-      return invite(this.keeping, ctx, ctx.meta.user!.id, ctx.params);
+      return invite(this.context, ctx, ctx.meta.user!.id, ctx.params);
     },
     respond(ctx) {
-      return respond(this.keeping, ctx, ctx.meta.user!.id, ctx.params);
+      return respond(this.context, ctx, ctx.meta.user!.id, ctx.params);
     },
     async cancel(ctx) {
-      await cancel(this.keeping, ctx.meta.user!.id, ctx.params.requestId);
+      await cancel(this.context, ctx.meta.user!.id, ctx.params.requestId);
       return null;
     },
     sent(ctx) {
-      return listRequests(this.keeping, ctx, "sent", ctx.meta.user!.id, ctx.params.status);
+      return listRequests(this.context, ctx, "sent", ctx.meta.user!.id, ctx.params.status);
     },
     received(ctx) {
-      return listRequests(this.keeping, ctx, "received", ctx.meta.user!.id, ctx.params.status);
+      return listRequests(this.context, ctx, "received", ctx.meta.user!.id, ctx.params.status);
     },
     connections(ctx) {
       return pageOfPeople(ctx, ctx.params, (limit, from) => contactsOf(this.db, ctx.meta.user!.id, limit, from));
     },
     async end(ctx) {
-      await end(this.keeping, ctx, ctx.meta.user!.id, ctx.params.userId);
+      await endContact(this.context, ctx, ctx.meta.user!.id, ctx.params.userId);
       return null;
     },
     blocks(ctx) {
       return pageOfPeople(ctx, ctx.params, (limit, from) => blockedBy(this.db, ctx.meta.user!.id, limit, from));
     },
     async block(ctx) {
-      await block(this.keeping, ctx, ctx.meta.user!.id, ctx.params.userId);
+      await blockPerson(this.context, ctx, ctx.meta.user!.id, ctx.params.userId);
       return null;
     },
     async unblock(ctx) {
-      await unblock(this.keeping, ctx, ctx.meta.user!.id, ctx.params.userId);
+      await unblockPerson(this.context, ctx, ctx.meta.user!.id, ctx.params.userId);
       return null;
     },
     relations(ctx) {

@@ -2,9 +2,9 @@
 import { pairKey } from "../../core/ids.ts";
 import { collection, type Database } from "../../core/store/store.ts";
 import type { Relation, RelationState } from "./contract.ts";
-import type { Standing } from "./relations.ts";
+import type { PairState } from "./relations.ts";
 
-export interface RequestRow extends Standing {
+export interface RequestRow extends PairState {
   readonly _id: string;
   readonly pair: string;
   /** Counts the changes of the pair. */
@@ -38,10 +38,10 @@ export const sides = {
   sent: { index: "bySenderAndState", own: "fromUserId", user: "toUserId" },
   received: { index: "byRecipientAndState", own: "toUserId", user: "fromUserId" },
 } as const;
-export type Side = keyof typeof sides;
+export type RequestSide = keyof typeof sides;
 
 /** Someone in a list of people. */
-export interface Entry {
+export interface PersonEntry {
   /** Of the row that puts them there. */
   readonly _id: string;
   readonly userId: string;
@@ -49,9 +49,9 @@ export interface Entry {
   readonly since: number;
 }
 /** Where a page of them ends. */
-export type Place = readonly [since: number, _id: string];
+export type PeopleCursor = readonly [since: number, _id: string];
 
-const newest = 1000;
+const maxPerState = 1000;
 
 export async function requestOfPair(db: Database, a: string, b: string): Promise<RequestRow | undefined> {
   const [row] = await db.find(requests, [{ pair: pairKey(a, b) }]);
@@ -59,32 +59,38 @@ export async function requestOfPair(db: Database, a: string, b: string): Promise
 }
 
 /** The requests of one side in these states, the newest first; of each state the 1000 that reached it last. */
-export async function newestRequests(db: Database, side: Side, userId: string, states: readonly RelationState[]): Promise<RequestRow[]> {
+export async function newestRequests(
+  db: Database,
+  side: RequestSide,
+  userId: string,
+  states: readonly RelationState[],
+): Promise<RequestRow[]> {
   const { index, own } = sides[side];
-  const page = (state: RelationState) => db.page(requests, { index, where: { [own]: userId, state }, order: "desc", limit: newest });
+  const page = (state: RelationState) => db.page(requests, { index, where: { [own]: userId, state }, order: "desc", limit: maxPerState });
   const rows = (await Promise.all(states.map(page))).flat();
   return rows.sort((a, b) => newestFirst([a.createdAt, a._id], [b.createdAt, b._id]));
 }
 
 /** Someone's contacts, whichever of the two asked for it, the newest first. */
-export async function contactsOf(db: Database, userId: string, limit: number, from: Place | undefined): Promise<Entry[]> {
-  const page = async ({ index, own, user }: (typeof sides)[Side]) => {
+export async function contactsOf(db: Database, userId: string, limit: number, cursor: PeopleCursor | undefined): Promise<PersonEntry[]> {
+  const page = async ({ index, own, user }: (typeof sides)[RequestSide]) => {
     const where = { [own]: userId, state: "accepted" } as const;
-    const rows = await db.page(requests, { index, where, ...(from === undefined ? {} : { before: from }), order: "desc", limit });
-    return rows.map((row): Entry => ({ _id: row._id, userId: row[user], since: row.updatedAt }));
+    const rows = await db.page(requests, { index, where, ...(cursor === undefined ? {} : { before: cursor }), order: "desc", limit });
+    return rows.map((row): PersonEntry => ({ _id: row._id, userId: row[user], since: row.updatedAt }));
   };
   const entries = (await Promise.all(Object.values(sides).map(page))).flat();
   return entries.sort((a, b) => newestFirst([a.since, a._id], [b.since, b._id])).slice(0, limit);
 }
 
 /** Whom someone has blocked, the newest first. */
-export async function blockedBy(db: Database, blockerId: string, limit: number, from: Place | undefined): Promise<Entry[]> {
-  const bound = from === undefined ? {} : { before: from };
+export async function blockedBy(db: Database, blockerId: string, limit: number, cursor: PeopleCursor | undefined): Promise<PersonEntry[]> {
+  const bound = cursor === undefined ? {} : { before: cursor };
   const rows = await db.page(blocks, { index: "byBlocker", where: { blockerId }, ...bound, order: "desc", limit });
   return rows.map(({ _id, blockedId, since }) => ({ _id, userId: blockedId, since }));
 }
 
-const newestFirst = ([timeA, idA]: Place, [timeB, idB]: Place): number => timeB - timeA || (idA < idB ? 1 : idA > idB ? -1 : 0);
+const newestFirst = ([timeA, idA]: PeopleCursor, [timeB, idB]: PeopleCursor): number =>
+  timeB - timeA || (idA < idB ? 1 : idA > idB ? -1 : 0);
 
 /** How a person stands to each of the others, in the order asked. */
 export async function relationsOf(db: Database, userId: string, otherIds: readonly string[]): Promise<Relation[]> {

@@ -1,9 +1,9 @@
 /** Request's part in a restore: how each pair stands is announced anew. */
 import type { RestoreHooks } from "../../core/backup/service-data.ts";
 import { announceAll } from "../../mixins/announce-all.ts";
-import { announcement } from "./pairs.ts";
+import { relationAnnouncement } from "./pairs.ts";
 import { requests } from "./requests.repository.ts";
 
 export const restoring: RestoreHooks = {
-  announceState: (db) => announceAll(db, { from: requests, index: "byPair", cursorOf: ({ pair }) => [pair] }, announcement),
+  announceState: (db) => announceAll(db, { from: requests, index: "byPair", cursorOf: ({ pair }) => [pair] }, relationAnnouncement),
 };

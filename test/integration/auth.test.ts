@@ -8,7 +8,7 @@ import { verifyToken } from "../../core/security/access-tokens.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
 import authService from "../../services/auth/auth.service.ts";
 import { auth, revocationsChannel, type Revocation } from "../../services/auth/contract.ts";
-import { sweepExpired, type Keeping } from "../../services/auth/sessions.ts";
+import { deleteExpiredSessions, type AuthContext } from "../../services/auth/sessions.ts";
 import { sessions } from "../../services/auth/sessions.repository.ts";
 import { as, goodPassword, hearing, someone, startServices, tally, type Services, type Someone } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
@@ -296,8 +296,8 @@ describe("revocations for gateways", () => {
     await services.db("auth").commit([update(sessions, { _id: ada.sessionId }, { expiresAt: longAgo })]);
     expect((await revocationsSince(0)).map(({ sessionId }) => sessionId)).not.toContain(ada.sessionId);
 
-    const { keeping } = services.broker.getLocalService("auth") as Service & { keeping: Keeping };
-    expect(await sweepExpired(keeping)).toBe(1);
+    const { context } = services.broker.getLocalService("auth") as Service & { context: AuthContext };
+    expect(await deleteExpiredSessions(context)).toBe(1);
     expect(await services.db("auth").get(sessions, ada.sessionId)).toBeUndefined();
     expect(await services.db("auth").get(sessions, ben.sessionId)).toBeDefined();
   });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import type { Database } from "../../core/store/store.ts";
-import { keepPerson, people } from "../../services/request/directory.ts";
+import { recordPerson, people } from "../../services/request/directory.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
 
@@ -19,11 +19,11 @@ describeStores("The directory", (open) => {
     const _id = newId();
     // `label` stands for a field that a later release adds.
     const event = (rev: number) => ({ _id, emailId: `${rev}@example.org`, rev, label: `of ${rev}` });
-    await keepPerson(db, event(1));
+    await recordPerson(db, event(1));
     expect(await db.get(people, _id)).toEqual(event(1));
-    await keepPerson(db, event(3));
+    await recordPerson(db, event(3));
     expect(await db.get(people, _id)).toEqual(event(3));
-    await keepPerson(db, event(2));
+    await recordPerson(db, event(2));
     expect(await db.get(people, _id)).toEqual(event(3));
   });
 });

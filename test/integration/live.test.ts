@@ -200,9 +200,9 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
       session,
       client: {},
       isSubscribed: false,
-      told: new KnownMemberships(),
-      unheard: new Set(),
-      held: undefined,
+      knownMemberships: new KnownMemberships(),
+      leftChats: new Set(),
+      pendingNotes: undefined,
     });
     socket.on("disconnecting", () => live.removeSocket(socket));
     live.addSocket(socket);
@@ -302,9 +302,9 @@ test("what only a newer release knows is dropped and counted, and what follows i
     session,
     client: {},
     isSubscribed: false,
-    told: new KnownMemberships(),
-    unheard: new Set(),
-    held: undefined,
+    knownMemberships: new KnownMemberships(),
+    leftChats: new Set(),
+    pendingNotes: undefined,
   });
   live.addSocket(socket);
   const { onAcknowledged: afterwards } = await live.subscribe(socket, { since: {} });

@@ -2,19 +2,19 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import sharp from "sharp";
-import { openDarkroom, type Darkroom } from "../../services/media/darkroom.ts";
+import { openImageWorkers, type ImageWorkers } from "../../services/media/darkroom.ts";
 import { eventually } from "../support/eventually.ts";
 import { gpsPhoto, pngBomb } from "../support/images.ts";
 
-let darkroom: Darkroom;
+let darkroom: ImageWorkers;
 let photo: Buffer;
 beforeAll(async () => {
-  darkroom = openDarkroom();
+  darkroom = openImageWorkers();
   photo = await gpsPhoto(400, 200);
 });
 afterAll(() => darkroom.close());
 
-const develop = (bytes: Buffer) => darkroom.develop("Ada", "attached", "image/jpeg", () => Promise.resolve(bytes));
+const develop = (bytes: Buffer) => darkroom.renderImage("Ada", "attached", "image/jpeg", () => Promise.resolve(bytes));
 /** The processes that decode for this one. */
 function workers(): number[] {
   const all = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" })
@@ -31,24 +31,24 @@ test("images are made, at most two at a time, and refusals say why", async () =>
   }
   expect(workers().length).toBeLessThanOrEqual(2);
   await expect(develop(photo.subarray(0, 500))).rejects.toMatchObject({ type: "VALIDATION" });
-  const bomb = darkroom.develop("Ada", "square", "image/png", () => Promise.resolve(pngBomb(50_000, 50_000)));
+  const bomb = darkroom.renderImage("Ada", "square", "image/png", () => Promise.resolve(pngBomb(50_000, 50_000)));
   await expect(bomb).rejects.toMatchObject({ type: "VALIDATION", message: expect.stringMatching(/50000 × 50000/) });
 });
 
 test("bytes that can't be fetched are that failure, and cost no turn", async () => {
-  const failing = () => darkroom.develop("Ada", "attached", "image/jpeg", () => Promise.reject(new Error("gone")));
+  const failing = () => darkroom.renderImage("Ada", "attached", "image/jpeg", () => Promise.reject(new Error("gone")));
   for (let time = 0; time < 5; time++) await expect(failing()).rejects.toThrow("gone");
   expect((await develop(photo)).width).toBe(200);
 });
 
 test("a crash ends the image that was under way, and the next is made", async () => {
-  const other = openDarkroom();
+  const other = openImageWorkers();
   const large = await sharp({ create: { width: 5000, height: 4000, channels: 3, background: "teal" } })
     .jpeg()
     .toBuffer();
   const doom = async () => {
     const before = new Set(workers());
-    const doomed = other.develop("Ada", "attached", "image/jpeg", () => Promise.resolve(large)).catch((error: unknown) => error);
+    const doomed = other.renderImage("Ada", "attached", "image/jpeg", () => Promise.resolve(large)).catch((error: unknown) => error);
     const [pid] = await eventually("it is under way", () => {
       const begun = workers().filter((one) => !before.has(one));
       return begun.length > 0 && begun;
@@ -60,7 +60,7 @@ test("a crash ends the image that was under way, and the next is made", async ()
   // Had this process been held up, the image would have been made before the crash.
   for (let time = 1; time < 10 && !(outcome instanceof Error); time++) outcome = await doom();
   expect(outcome).toMatchObject({ type: "VALIDATION", message: "The image can't be read" });
-  expect((await other.develop("Ada", "attached", "image/jpeg", () => Promise.resolve(photo))).width).toBe(200);
+  expect((await other.renderImage("Ada", "attached", "image/jpeg", () => Promise.resolve(photo))).width).toBe(200);
   other.close();
 });
 
@@ -72,9 +72,9 @@ test("a process that fell while it waited is replaced", async () => {
 });
 
 test("closing ends what is under way, and all processes", async () => {
-  const other = openDarkroom();
+  const other = openImageWorkers();
   const before = new Set(workers());
-  const underWay = other.develop("Ada", "attached", "image/jpeg", () => Promise.resolve(photo)).catch((error: unknown) => error);
+  const underWay = other.renderImage("Ada", "attached", "image/jpeg", () => Promise.resolve(photo)).catch((error: unknown) => error);
   await eventually("it has a process", () => workers().some((pid) => !before.has(pid)));
   other.close();
   await underWay;

@@ -4,10 +4,10 @@ import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import type { Database } from "../../core/store/store.ts";
-import { admit, dropUsed, giveUp, profilePicture, reserve, type Keeping } from "../../services/media/admission.ts";
+import { admit, dropReleasedFile, giveUp, profilePicture, reserve, type MediaContext } from "../../services/media/admission.ts";
 import { contentKey, imageKey, rawKey, thumbKey, type Purpose } from "../../services/media/contract.ts";
-import { openDarkroom, type Darkroom } from "../../services/media/darkroom.ts";
-import { files, type FileRow, type FileState } from "../../services/media/files.repository.ts";
+import { openImageWorkers, type ImageWorkers } from "../../services/media/darkroom.ts";
+import { files, type MediaFileRow, type FileState } from "../../services/media/files.repository.ts";
 import { sweep } from "../../services/media/sweeper.ts";
 import { disk, gridfs, type BlobsAdapter, type TestBlobs } from "../support/blobs.ts";
 import { gpsPhoto } from "../support/images.ts";
@@ -26,9 +26,9 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
     let storage: TestBlobs;
     let db: Database;
     let photo: Buffer;
-    let darkroom: Darkroom;
+    let darkroom: ImageWorkers;
     beforeAll(async () => {
-      darkroom = openDarkroom();
+      darkroom = openImageWorkers();
       [store, storage, photo] = await Promise.all([storeAdapter.open(), blobsAdapter.open(), gpsPhoto(200, 100)]);
       db = await store.store.open("media", [files]);
     });
@@ -42,20 +42,20 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
     let away: Purpose | undefined;
     let areHeld = false;
     /** @param laterMs  how much later than now it is */
-    const keeping = (laterMs = 0): Keeping => ({
+    const keeping = (laterMs = 0): MediaContext => ({
       db,
       blobs: storage.blobs,
-      darkroom,
+      imageWorkers: darkroom,
       clock: { now: () => Date.now() + laterMs, offsetMs: () => 0, stop: () => undefined },
       log: silent,
       graceMs,
       areBlobsHeld: () => Promise.resolve(areHeld),
-      inUse: (purpose, fileIds) =>
+      filesInUse: (purpose, fileIds) =>
         purpose === away ? Promise.reject(new Error("it is away")) : Promise.resolve(fileIds.filter((fileId) => used.has(fileId))),
     });
     const tooLate = () => keeping(graceMs + 10_000);
     const sweepLate = () => sweep(tooLate(), () => false);
-    const row = (fileId: string): Promise<FileRow | undefined> => db.get(files, fileId);
+    const row = (fileId: string): Promise<MediaFileRow | undefined> => db.get(files, fileId);
     const states = async (fileIds: readonly string[]): Promise<(FileState | undefined)[]> =>
       (await Promise.all(fileIds.map(row))).map((found) => found?.state);
     const isStored = async (key: string): Promise<boolean> => {
@@ -77,7 +77,7 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
     test("while a backup runs, the bytes of what is let go stay; the sweeper removes them after it", async () => {
       const { fileId } = await admitted(newId(), Buffer.from("words that a backup still has to read"));
       areHeld = true;
-      await dropUsed(keeping(), fileId);
+      await dropReleasedFile(keeping(), fileId);
       await sweepLate();
       expect([(await row(fileId))?.state, await isStored(rawKey(fileId))]).toEqual(["dropped", true]);
       areHeld = false;
@@ -121,7 +121,7 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
       const owner = newId();
       const fileId = await written(owner, photo);
       const admission = admit(keeping(), owner, fileId, { name: "photo.jpg", size: photo.length });
-      const drop = dropUsed(keeping(), fileId).catch(() => dropUsed(keeping(), fileId));
+      const drop = dropReleasedFile(keeping(), fileId).catch(() => dropReleasedFile(keeping(), fileId));
       const [judged] = await Promise.allSettled([admission, drop]);
       expect(await states([fileId])).toEqual(["dropped"]);
       if (judged.status === "rejected") expect(judged.reason).toMatchObject(notFound);
@@ -133,12 +133,12 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
     test("a drop removes the bytes at once, may repeat, and may name a file that nobody knows", async () => {
       const { fileId } = await admitted(newId(), photo);
       for (let time = 0; time < 2; time++) {
-        await dropUsed(keeping(), fileId);
+        await dropReleasedFile(keeping(), fileId);
         expect(await isStored(imageKey(fileId))).toBe(false);
       }
       await sweepLate();
-      await dropUsed(keeping(), fileId);
-      await dropUsed(keeping(), newId());
+      await dropReleasedFile(keeping(), fileId);
+      await dropReleasedFile(keeping(), newId());
       expect(await row(fileId)).toBeUndefined();
     });
 
@@ -152,7 +152,7 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
       used.delete(fileId);
       await giveUp(keeping(), owner, fileId);
       expect(await states([fileId])).toEqual(["kept"]);
-      await dropUsed(keeping(), fileId);
+      await dropReleasedFile(keeping(), fileId);
     });
 
     test("only a person's picture is given out as one, and only once it was judged", async () => {
@@ -162,7 +162,7 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
       for (const fileId of [(await admitted(owner, photo)).fileId, await written(owner, photo, "profile"), newId()]) {
         await expect(profilePicture(keeping(), fileId)).rejects.toMatchObject(notFound);
       }
-      await dropUsed(keeping(), pictureId);
+      await dropReleasedFile(keeping(), pictureId);
       await expect(profilePicture(keeping(), pictureId)).rejects.toMatchObject(notFound);
     });
 

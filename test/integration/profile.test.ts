@@ -15,7 +15,7 @@ import {
   addProfile,
   changeProfile,
   eraseProfile,
-  firstProfile,
+  initialProfile,
   picturesInUse,
   profiles,
 } from "../../services/profile/profiles.repository.ts";
@@ -314,7 +314,7 @@ describeStores("Erasing a profile", (open) => {
 
   test("leaves nothing of fields that were added later", async () => {
     const added = { pronouns: "she/her", links: ["https://ada.example"], pictureId: newId() };
-    const row = firstProfile(account());
+    const row = initialProfile(account());
     await db.commit([insert(profiles, { ...row, ...added, about: "Counts" })]);
     await eraseProfile(db, row._id);
     expect(await db.get(profiles, row._id)).toEqual({
@@ -329,7 +329,7 @@ describeStores("Erasing a profile", (open) => {
 
   test("erases what is changed at the same moment too, and is harmless when repeated", async () => {
     for (let round = 0; round < 10; round++) {
-      const row = firstProfile(account());
+      const row = initialProfile(account());
       await addProfile(db, row);
       const changes = { pronouns: "she/her", pictureId: newId() };
       await Promise.all([changeProfile(db, row._id, changes), eraseProfile(db, row._id), eraseProfile(db, row._id)]);
@@ -342,7 +342,7 @@ describeStores("Erasing a profile", (open) => {
   test("leaves a tombstone for someone it has not heard of, so that a late sign-up event adds nothing", async () => {
     const late = account();
     await eraseProfile(db, late.userId);
-    await addProfile(db, firstProfile(late));
+    await addProfile(db, initialProfile(late));
     expect(await db.get(profiles, late.userId)).toMatchObject({ ...blank, deletedAt: expect.any(Number) });
   });
 });

@@ -11,7 +11,7 @@ import { profile } from "../../services/profile/contract.ts";
 import profileService from "../../services/profile/profile.service.ts";
 import { request, type ContactRequest } from "../../services/request/contract.ts";
 import { people } from "../../services/request/directory.ts";
-import { rejectionHoldsMs } from "../../services/request/relations.ts";
+import { rejectionCooldownMs } from "../../services/request/relations.ts";
 import requestService from "../../services/request/request.service.ts";
 import { requests } from "../../services/request/requests.repository.ts";
 import { as, hearing, someone, startServices, tally, type Services, type Someone } from "../support/broker.ts";
@@ -128,7 +128,7 @@ describe("an invite", () => {
     const first = await invite(ada, ben, "first");
     await respond(ben, first, "rejected");
     await expect(invite(ada, ben)).rejects.toEqual(refused("CONFLICT"));
-    const dayAgo = Date.now() - rejectionHoldsMs;
+    const dayAgo = Date.now() - rejectionCooldownMs;
     await services.db("request").commit([update(requests, { _id: first._id }, { updatedAt: dayAgo, createdAt: dayAgo })]);
     const again = await invite(ada, ben, "again");
     expect(again).toMatchObject({ status: "pending", message: "again" });

@@ -3,7 +3,7 @@
  * computed now and arrive later, live events in `seq` order behind the answer that seated them, cut connections. What the client
  * makes of it is compared with what there is.
  */
-import { Chats, type ChatEvents, type Question } from "../../client/chats.ts";
+import { Chats, type ChatEvents, type SyncQuery } from "../../client/chats.ts";
 import type { Message, SyncAnswer } from "../../client/index.ts";
 import { chatOf, me, member, message, other } from "./client-chat.ts";
 
@@ -20,7 +20,7 @@ interface Truth {
 type Item =
   | { readonly kind: "event"; readonly message: Message }
   | { readonly kind: "removed" | "added"; readonly chatId: string }
-  | { readonly kind: "answer"; readonly question: Question; readonly answer: SyncAnswer }
+  | { readonly kind: "answer"; readonly question: SyncQuery; readonly answer: SyncAnswer }
   | { readonly kind: "positions"; readonly heads: Record<string, number> };
 
 export class Line {
@@ -52,8 +52,8 @@ export class Line {
         const { chatId, n = 0 } = data as { chatId: string; n?: number };
         this.told.push({ event, chatId, n });
       },
-      settle: () => false,
-      onTouched: () => undefined,
+      confirmSent: () => false,
+      onDirty: () => undefined,
     });
   }
 
@@ -83,8 +83,8 @@ export class Line {
   missing({ chatId, messages, membership }: Truth): readonly Message[] {
     const held = this.chats.get(chatId);
     if (held?.seq === undefined || membership === undefined || held.seq < membership.joinedSeq) return [];
-    const states = new Set(held.log.messages.map(({ seq }) => seq));
-    const from = Math.max(held.log.first ?? 1, membership.joinedN + 1);
+    const states = new Set(held.window.messages.map(({ seq }) => seq));
+    const from = Math.max(held.window.first ?? 1, membership.joinedN + 1);
     return messages.slice(from - 1).filter(({ seq }) => seq <= held.seq! && !states.has(seq));
   }
 
@@ -135,7 +135,7 @@ export class Line {
     this.isConnected = this.isAsking = this.isWanted = false;
     this.queue.length = 0;
     this.seats.clear();
-    this.chats.pause();
+    this.chats.onDisconnected();
   }
   private connect(): void {
     this.isConnected = true;
@@ -150,13 +150,13 @@ export class Line {
   /** An act of one's own is answered, before the event comes. */
   private learn({ membership, messages }: Truth): void {
     const state = messages[this.below(messages.length)];
-    if (state !== undefined && membership !== undefined && state.n > membership.joinedN) this.chats.learn(state);
+    if (state !== undefined && membership !== undefined && state.n > membership.joinedN) this.chats.applyMessageResponse(state);
   }
 
   private ask(): void {
     this.isAsking = true;
     this.isWanted = false;
-    const question = this.chats.question();
+    const question = this.chats.syncQuery();
     const answer = this.answer(question);
     // The answer is computed; what happens until it is sent comes before it on the line.
     for (let i = this.isQuiet ? 0 : this.below(3); i > 0; i--) this.happen(this.truths[this.below(this.truths.length)]!);
@@ -164,7 +164,7 @@ export class Line {
     this.seat(answer);
   }
 
-  private answer({ since }: Question): SyncAnswer {
+  private answer({ since }: SyncQuery): SyncAnswer {
     const mine = this.truths.filter((truth) => this.isMember(truth));
     const reset = mine.filter(({ chatId, membership }) => (since[chatId] ?? Infinity) > 0 && since[chatId]! < membership!.joinedSeq);
     const isReset = new Set(reset.map(({ chatId }) => chatId));
@@ -220,17 +220,17 @@ export class Line {
 
   /** @returns whether there is something to ask for */
   private take(item: Item): boolean {
-    if (item.kind === "answer") return this.chats.answer(item.question, item.answer);
-    if (item.kind === "positions") return this.chats.positions(item.heads);
+    if (item.kind === "answer") return this.chats.applyAnswer(item.question, item.answer);
+    if (item.kind === "positions") return this.chats.onPositions(item.heads);
     if (item.kind === "event") {
-      const isMissing = this.chats.hear(item.message);
-      return this.random() < 0.05 ? this.chats.hear(item.message) : isMissing; // now and then twice
+      const isMissing = this.chats.onMessage(item.message);
+      return this.random() < 0.05 ? this.chats.onMessage(item.message) : isMissing; // now and then twice
     }
     if (item.kind === "removed") {
-      this.chats.drop(item.chatId);
+      this.chats.removeChat(item.chatId);
       return false;
     }
     const truth = this.truths.find(({ chatId }) => chatId === item.chatId)!;
-    return this.isMember(truth) && this.chats.chatChanged(this.view(truth));
+    return this.isMember(truth) && this.chats.onChatChanged(this.view(truth));
   }
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "@jest/globals";
-import { Http } from "../../client/http.ts";
+import { HttpClient } from "../../client/http.ts";
 
 const closing: (() => void)[] = [];
 afterEach(() => closing.splice(0).forEach((close) => close()));
@@ -18,7 +18,7 @@ async function answering(...answers: ((response: ServerResponse) => void)[]) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   closing.push(() => (server.closeAllConnections(), server.close()));
-  return { asked, http: new Http(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, "token") };
+  return { asked, http: new HttpClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, "token") };
 }
 const json =
   (status: number, body: object, headers: Record<string, string> = {}) =>
@@ -31,17 +31,17 @@ const cut = (response: ServerResponse) => void response.destroy();
 
 test("what was refused for its number is asked again, whatever it is", async () => {
   const { asked, http } = await answering(tooMany, tooMany, fine);
-  expect(await http.ask("POST", "/x", { body: { a: 1 } })).toEqual({ fine: true });
+  expect(await http.request("POST", "/x", { body: { a: 1 } })).toEqual({ fine: true });
   expect(asked).toHaveLength(3);
   expect(asked[0]!.headers).toMatchObject({ authorization: "Bearer token", "content-type": "application/json" });
 });
 
 test("but not for ever, and not when the wait is long", async () => {
   const forever = await answering(tooMany);
-  await expect(forever.http.ask("GET", "/x")).rejects.toMatchObject({ code: "RATE_LIMITED", status: 429 });
+  await expect(forever.http.request("GET", "/x")).rejects.toMatchObject({ code: "RATE_LIMITED", status: 429 });
   expect(forever.asked).toHaveLength(5);
   const long = await answering(json(429, { code: "RATE_LIMITED", message: "Too many" }, { "retry-after": "900" }));
-  await expect(long.http.ask("GET", "/x")).rejects.toMatchObject({ retryAfterMs: 900_000 });
+  await expect(long.http.request("GET", "/x")).rejects.toMatchObject({ retryAfterMs: 900_000 });
   expect(long.asked).toHaveLength(1);
 });
 
@@ -50,14 +50,14 @@ test.each([
   ["no answer", cut, "OFFLINE"],
 ])("after %s only what may run twice is asked again", async (_what, answer, code) => {
   const once = await answering(answer, fine);
-  await expect(once.http.ask("POST", "/x")).rejects.toMatchObject({ code });
+  await expect(once.http.request("POST", "/x")).rejects.toMatchObject({ code });
   expect(once.asked).toHaveLength(1);
   for (const [method, isRepeatable] of [
     ["GET", undefined],
     ["POST", true],
   ] as const) {
     const { asked, http } = await answering(answer, fine);
-    expect(await http.ask(method, "/x", isRepeatable === undefined ? {} : { isRepeatable })).toEqual({ fine: true });
+    expect(await http.request(method, "/x", isRepeatable === undefined ? {} : { isRepeatable })).toEqual({ fine: true });
     expect(asked).toHaveLength(2);
   }
 });
@@ -70,7 +70,7 @@ test("a proxy's own page is an error with a code", async () => {
     [418, "INTERNAL"],
   ] as const) {
     const { http } = await answering(page(status));
-    await expect(http.ask("POST", "/x")).rejects.toMatchObject({ name: "ParleyError", code });
+    await expect(http.request("POST", "/x")).rejects.toMatchObject({ name: "ParleyError", code });
   }
 });
 

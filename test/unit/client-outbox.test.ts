@@ -1,14 +1,14 @@
 /** The outbox against the gateway's own queue: whatever is refused, lost or answered late, messages are stored once, in the order sent. */
 import { describe, expect, test } from "@jest/globals";
-import { Outbox, type Outgoing } from "../../client/outbox.ts";
-import { ParleyError, refusal } from "../../client/errors.ts";
+import { Outbox, type QueuedMessage } from "../../client/outbox.ts";
+import { ParleyError, serverError } from "../../client/errors.ts";
 import type { Message } from "../../client/index.ts";
 import { TooMany, Unavailable } from "../../core/errors.ts";
 import { SendQueue } from "../../services/gateway/socket/inbound/send-queue.ts";
 import { chatId, me, message } from "../support/client-chat.ts";
 import { seeded } from "../support/seeded.ts";
 
-const outgoing = (clientId: string, chat = chatId): Outgoing => ({
+const outgoing = (clientId: string, chat = chatId): QueuedMessage => ({
   chatId: chat,
   clientId,
   text: clientId,
@@ -17,15 +17,15 @@ const outgoing = (clientId: string, chat = chatId): Outgoing => ({
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** An outbox that keeps what became of its messages. */
-function outboxOver(deliver: (message: Outgoing) => Promise<Message>) {
+function outboxOver(deliver: (message: QueuedMessage) => Promise<Message>) {
   const stored: string[] = [];
-  const changed: Outgoing[] = [];
+  const changed: QueuedMessage[] = [];
   let touches = 0;
   const outbox = new Outbox({
-    deliver,
+    send: deliver,
     onStored: ({ clientId }) => stored.push(clientId),
     onChanged: (one) => changed.push(one),
-    onTouched: () => touches++,
+    onDirty: () => touches++,
   });
   return { outbox, stored, changed, touches: () => touches };
 }
@@ -40,22 +40,22 @@ describe("the outbox", () => {
     for (const id of ["a", "b", "c"]) outbox.add(outgoing(id));
     await Promise.resolve();
     expect(sent).toEqual([]);
-    outbox.open();
+    outbox.resume();
     await outbox.outcome("c");
     expect(sent).toEqual(["a", "b", "c"]);
   });
 
   test("who waits is told when the client ends, and what waits stays for the next", async () => {
     const { outbox } = outboxOver(() => Promise.withResolvers<Message>().promise);
-    outbox.open();
+    outbox.resume();
     outbox.add(outgoing("a"));
-    const waiting = [outbox.outcome("a"), outbox.settled()];
-    outbox.close();
+    const waiting = [outbox.outcome("a"), outbox.whenEmpty()];
+    outbox.pause();
     outbox.end();
     for (const one of waiting) await expect(one).rejects.toMatchObject({ code: "OFFLINE" });
     outbox.add(outgoing("b"));
     await expect(outbox.outcome("b")).rejects.toMatchObject({ code: "OFFLINE" });
-    await expect(outbox.settled()).rejects.toMatchObject({ code: "OFFLINE" });
+    await expect(outbox.whenEmpty()).rejects.toMatchObject({ code: "OFFLINE" });
     expect(outbox.messages).toMatchObject([{ clientId: "a" }, { clientId: "b" }]);
   });
 
@@ -66,7 +66,7 @@ describe("the outbox", () => {
         ? Promise.reject(new ParleyError("FORBIDDEN", "No"))
         : Promise.resolve(message({ n: 1, senderId: me, clientId })),
     );
-    outbox.open();
+    outbox.resume();
     for (const id of ["a", "b", "c"]) outbox.add(outgoing(id));
     await expect(outbox.outcome("b")).rejects.toMatchObject({ code: "FORBIDDEN" });
     await outbox.outcome("c");
@@ -88,10 +88,10 @@ describe("the outbox", () => {
     const { outbox, stored } = outboxOver(({ clientId }) =>
       clientId === "a" ? new Promise(() => undefined) : Promise.resolve(message({ n: 2, senderId: me, clientId })),
     );
-    outbox.open();
+    outbox.resume();
     for (const id of ["a", "b"]) outbox.add(outgoing(id));
-    expect(outbox.settle(message({ n: 1, senderId: me, clientId: "a" }))).toBe(true);
-    expect(outbox.settle(message({ n: 1, senderId: me, clientId: "a" }))).toBe(false);
+    expect(outbox.confirm(message({ n: 1, senderId: me, clientId: "a" }))).toBe(true);
+    expect(outbox.confirm(message({ n: 1, senderId: me, clientId: "a" }))).toBe(false);
     await outbox.outcome("b");
     expect(stored).toEqual(["a", "b"]);
   });
@@ -102,7 +102,7 @@ describe("the outbox", () => {
       attempts++;
       return Promise.reject(new ParleyError("INTERNAL", "Oh", { retryAfterMs: 1 }));
     });
-    outbox.open();
+    outbox.resume();
     outbox.add(outgoing("a"));
     await expect(outbox.outcome("a")).rejects.toMatchObject({ code: "INTERNAL" });
     expect(attempts).toBe(5);
@@ -115,12 +115,12 @@ describe("the outbox", () => {
         ? Promise.reject(new ParleyError("UNAVAILABLE", "Later", { retryAfterMs: 5 }))
         : Promise.resolve(message({ n: 1, senderId: me, clientId, chatId: elsewhere })),
     );
-    outbox.open();
+    outbox.resume();
     outbox.add(outgoing("a"));
     outbox.add(outgoing("b", elsewhere));
     await outbox.outcome("b");
     expect(outbox.messages).toMatchObject([{ clientId: "a" }]);
-    outbox.close();
+    outbox.pause();
   });
 });
 
@@ -156,14 +156,14 @@ test.each(numbers(10).map((i) => (Date.now() % 1_000_000) + i))(
       }
       try {
         const sent = await answer;
-        if (!sent.ok) throw refusal(sent.error);
+        if (!sent.ok) throw serverError(sent.error);
         return sent.message;
       } catch (error) {
         const { type, data } = error as { type?: string; data?: object };
-        throw type === undefined ? error : refusal({ code: type, ...data });
+        throw type === undefined ? error : serverError({ code: type, ...data });
       }
     });
-    outbox.open();
+    outbox.resume();
     const ids = numbers(100).map((i) => `m${i}`);
     for (const id of ids) outbox.add(outgoing(id));
     await outbox.outcome(ids.at(-1)!);

@@ -5,8 +5,8 @@ import { dispositionOf } from "../../services/gateway/http/response/disposition.
 import { extractDataUri, dataUriBytes, placeholder } from "../../services/gateway/http/request/data-uri.ts";
 import { matchesEtag } from "../../services/gateway/http/response/etag.ts";
 import { rangeOf } from "../../services/gateway/http/response/ranges.ts";
-import { renamed, safeName } from "../../services/media/names.ts";
-import { typeOf, typeOfUnknown } from "../../services/media/types.ts";
+import { withExtension, safeName } from "../../services/media/names.ts";
+import { detectType, textOrBinaryType } from "../../services/media/types.ts";
 
 describe("a file's name", () => {
   test.each([
@@ -25,9 +25,9 @@ describe("a file's name", () => {
     expect(kept.length).toBeLessThanOrEqual(200);
   });
   test("changes its extension with its format", () => {
-    expect(renamed("sea.avif", "webp")).toBe("sea.webp");
-    expect(renamed("sea", "webp")).toBe("sea.webp");
-    expect(renamed("x".repeat(200), "webp")).toHaveLength(200);
+    expect(withExtension("sea.avif", "webp")).toBe("sea.webp");
+    expect(withExtension("sea", "webp")).toBe("sea.webp");
+    expect(withExtension("x".repeat(200), "webp")).toHaveLength(200);
   });
   test("is safe in a header, whatever it is", () => {
     expect(dispositionOf({ mimeType: "image/png", name: `a"b\\c%41é*'().png` })).toBe(
@@ -41,21 +41,21 @@ describe("a type", () => {
   const unknown = "application/octet-stream";
   const pieces = (...parts: (string | Buffer)[]) => Readable.from(parts.map((part) => Buffer.from(part as string)));
   test("is what the first bytes show", async () => {
-    expect(await typeOf(Buffer.from("%PDF-1.7"))).toBe("application/pdf");
-    expect(await typeOf(Buffer.from("<?xml version='1.0'?><svg/>"))).toBe(unknown);
-    expect(await typeOf(Buffer.from("just text"))).toBeUndefined();
-    expect(await typeOf(Buffer.from("\x89PNG\r\n\x1a\nnonsense", "latin1"))).toBe("image/png");
-    expect(await typeOf(Buffer.alloc(0))).toBeUndefined();
+    expect(await detectType(Buffer.from("%PDF-1.7"))).toBe("application/pdf");
+    expect(await detectType(Buffer.from("<?xml version='1.0'?><svg/>"))).toBe(unknown);
+    expect(await detectType(Buffer.from("just text"))).toBeUndefined();
+    expect(await detectType(Buffer.from("\x89PNG\r\n\x1a\nnonsense", "latin1"))).toBe("image/png");
+    expect(await detectType(Buffer.alloc(0))).toBeUndefined();
   });
   test("is text only when all of it is, and no markup", async () => {
     const euro = Buffer.from("€");
-    expect(await typeOfUnknown(pieces("a text", " in pieces\n"))).toBe("text/plain");
-    expect(await typeOfUnknown(pieces(euro.subarray(0, 1), euro.subarray(1)))).toBe("text/plain");
-    expect(await typeOfUnknown(pieces(Buffer.concat([Buffer.from("a"), euro.subarray(0, 2)]), euro.subarray(2)))).toBe("text/plain");
-    expect(await typeOfUnknown(pieces("a", euro.subarray(0, 2)))).toBe(unknown);
-    expect(await typeOfUnknown(pieces("a", Buffer.from([0]), "b"))).toBe(unknown);
-    expect(await typeOfUnknown(pieces(Buffer.from([0xff]), "b"))).toBe(unknown);
-    expect(await typeOfUnknown(pieces(" \n<!doctype html>"))).toBe(unknown);
+    expect(await textOrBinaryType(pieces("a text", " in pieces\n"))).toBe("text/plain");
+    expect(await textOrBinaryType(pieces(euro.subarray(0, 1), euro.subarray(1)))).toBe("text/plain");
+    expect(await textOrBinaryType(pieces(Buffer.concat([Buffer.from("a"), euro.subarray(0, 2)]), euro.subarray(2)))).toBe("text/plain");
+    expect(await textOrBinaryType(pieces("a", euro.subarray(0, 2)))).toBe(unknown);
+    expect(await textOrBinaryType(pieces("a", Buffer.from([0]), "b"))).toBe(unknown);
+    expect(await textOrBinaryType(pieces(Buffer.from([0xff]), "b"))).toBe(unknown);
+    expect(await textOrBinaryType(pieces(" \n<!doctype html>"))).toBe(unknown);
   });
 });
 

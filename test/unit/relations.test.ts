@@ -1,16 +1,22 @@
 import { describe, expect, test } from "@jest/globals";
 import { codeOf } from "../../core/errors.ts";
 import type { RelationState } from "../../services/request/contract.ts";
-import { rejectionHoldsMs, transition, type Act, type Next, type Standing } from "../../services/request/relations.ts";
+import {
+  rejectionCooldownMs,
+  transition,
+  type RelationAction,
+  type NextPairState,
+  type PairState,
+} from "../../services/request/relations.ts";
 
 const sender = "a".repeat(24);
 const recipient = "b".repeat(24);
 const decidedAt = 1_000_000;
-const justBefore = decidedAt + rejectionHoldsMs - 1;
-const dayLater = decidedAt + rejectionHoldsMs;
+const justBefore = decidedAt + rejectionCooldownMs - 1;
+const dayLater = decidedAt + rejectionCooldownMs;
 
 /** A pair that the sender asked and that reached this state; blocked by the recipient, and contacts before only if that is over. */
-const standing = (state: RelationState, wereContacts = state === "ended"): Standing => ({
+const standing = (state: RelationState, wereContacts = state === "ended"): PairState => ({
   state,
   fromUserId: sender,
   toUserId: recipient,
@@ -19,7 +25,7 @@ const standing = (state: RelationState, wereContacts = state === "ended"): Stand
   wereContacts,
 });
 
-function outcome(from: Standing | undefined, act: Act, actor: string, now = justBefore): string {
+function outcome(from: PairState | undefined, act: RelationAction, actor: string, now = justBefore): string {
   const other = actor === sender ? recipient : sender;
   try {
     const next = transition(from, act, { actor, other, now });
@@ -31,7 +37,7 @@ function outcome(from: Standing | undefined, act: Act, actor: string, now = just
 }
 
 // Every cell: what the sender's act and what the recipient's act leads to.
-const table: { [S in RelationState]: { [A in Act]: readonly [ofSender: string, ofRecipient: string] } } = {
+const table: { [S in RelationState]: { [A in RelationAction]: readonly [ofSender: string, ofRecipient: string] } } = {
   none: {
     invite: ["new pending", "new pending"],
     accept: ["NOT_FOUND", "NOT_FOUND"],
@@ -100,7 +106,7 @@ const table: { [S in RelationState]: { [A in Act]: readonly [ofSender: string, o
 
 describe("how two people stand to each other", () => {
   for (const [state, acts] of Object.entries(table) as [RelationState, (typeof table)[RelationState]][]) {
-    for (const [act, [ofSender, ofRecipient]] of Object.entries(acts) as [Act, [string, string]][]) {
+    for (const [act, [ofSender, ofRecipient]] of Object.entries(acts) as [RelationAction, [string, string]][]) {
       test(`${state}: the sender's ${act} leads to ${ofSender}, the recipient's to ${ofRecipient}`, () => {
         expect(outcome(standing(state), act, sender)).toBe(ofSender);
         expect(outcome(standing(state), act, recipient)).toBe(ofRecipient);
@@ -109,7 +115,7 @@ describe("how two people stand to each other", () => {
   }
 
   test("two who never met stand as those whose state is none", () => {
-    for (const act of Object.keys(table.none) as Act[]) expect(outcome(undefined, act, sender)).toBe(table.none[act][0]);
+    for (const act of Object.keys(table.none) as RelationAction[]) expect(outcome(undefined, act, sender)).toBe(table.none[act][0]);
   });
 
   test("a rejected sender may ask again after 24 hours, not a millisecond before", () => {
@@ -119,7 +125,14 @@ describe("how two people stand to each other", () => {
 
   test("a new invite turns the direction to who sent it", () => {
     const next = transition(standing("ended"), "invite", { actor: recipient, other: sender, now: justBefore });
-    const afresh: Next = { state: "pending", fromUserId: recipient, toUserId: sender, blockedBy: [], isNew: true, wereContacts: true };
+    const afresh: NextPairState = {
+      state: "pending",
+      fromUserId: recipient,
+      toUserId: sender,
+      blockedBy: [],
+      isNew: true,
+      wereContacts: true,
+    };
     expect(next).toEqual(afresh);
   });
 

@@ -1,7 +1,7 @@
 /** Rules about what runs in a pod: probes, rights, sizes, images. */
 import { existsSync, readFileSync } from "node:fs";
 import { maxConcurrentUploads } from "../../../services/gateway/http/request/upload.ts";
-import { mostFileBytes } from "../../../services/media/contract.ts";
+import { maxFileBytes } from "../../../services/media/contract.ts";
 import {
   bytesOf,
   containersOf,
@@ -143,7 +143,7 @@ export const podRules: readonly Rule[] = [
         (container, { spec, metadata }) => {
           const mount = container.volumeMounts?.find(({ mountPath }) => mountPath === "/tmp");
           const volume = spec.template.spec.volumes?.find(({ name }) => name === mount?.name)?.emptyDir;
-          const least = metadata.name === "gateway" ? maxConcurrentUploads * mostFileBytes : 1;
+          const least = metadata.name === "gateway" ? maxConcurrentUploads * maxFileBytes : 1;
           const isReserved = bytesOf(container.resources?.requests?.["ephemeral-storage"] ?? "1") >= least;
           return volume?.medium === undefined && bytesOf(volume?.sizeLimit) >= least && isReserved;
         },

@@ -1,6 +1,6 @@
 /** Chats and messages over HTTP. */
 import { chat, type Message } from "../../../chat/contract.ts";
-import { mostFileBytes } from "../../../media/contract.ts";
+import { maxFileBytes } from "../../../media/contract.ts";
 import { messageInputRules, requireStored, messageToSend } from "../../shared/message-input.ts";
 import { row, type Upload } from "../table.ts";
 import { dataUriJsonBytes, dataUriOrNull } from "./pictures.ts";
@@ -10,7 +10,7 @@ const megabyte = 1024 * 1024;
 const groupPicture: Upload<{ readonly chatId: string }> = {
   purpose: "group",
   fields: ["picture", "file"],
-  maxBytes: mostFileBytes,
+  maxBytes: maxFileBytes,
   dataUri: "picture",
   authorize: { action: chat.authorize, input: ({ chatId }) => ({ chatId, act: "manage" }) },
 };

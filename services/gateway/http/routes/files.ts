@@ -1,6 +1,6 @@
 /** Files over HTTP: in with a message, and out to those who may see them. */
 import { chat } from "../../../chat/contract.ts";
-import { media, mostFileBytes, type StoredFile } from "../../../media/contract.ts";
+import { media, maxFileBytes, type StoredFile } from "../../../media/contract.ts";
 import { newId } from "../../../../core/ids.ts";
 import { row } from "../table.ts";
 
@@ -24,7 +24,7 @@ export const fileRows = [
     upload: {
       purpose: "message",
       fields: ["file"],
-      maxBytes: mostFileBytes,
+      maxBytes: maxFileBytes,
       isRequired: true,
       authorize: { action: chat.authorize, input: ({ chatId }) => ({ chatId, act: "post" }) },
       // A repeat is answered with the message that was stored first, and that has a file of its own.

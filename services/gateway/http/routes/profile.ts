@@ -1,10 +1,10 @@
 /** Profiles over HTTP. */
-import { mostFileBytes } from "../../../media/contract.ts";
+import { maxFileBytes } from "../../../media/contract.ts";
 import { profile } from "../../../profile/contract.ts";
 import { row, type Upload } from "../table.ts";
 import { dataUriJsonBytes, pictureRule } from "./pictures.ts";
 
-const upload: Upload = { purpose: "profile", fields: ["profilePic", "file"], maxBytes: mostFileBytes, dataUri: "profilePic" };
+const upload: Upload = { purpose: "profile", fields: ["profilePic", "file"], maxBytes: maxFileBytes, dataUri: "profilePic" };
 
 export const profileRows = [
   row({
