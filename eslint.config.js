@@ -10,7 +10,7 @@ const forbid = (files, patterns, message, ignores = []) => ({
 });
 const toServices = String.raw`/services/`;
 const toMixins = String.raw`/mixins/`;
-const anotherService = String.raw`(?!\.\./)[a-z]+/(?!contract\.ts$)`;
+const anotherService = String.raw`(?!\.\./)[a-z]+/(?!contract\.ts$|documents\.ts$)`;
 const serviceArrows = "a service imports core's ports, mixins, its own folder and others' contract.ts";
 const toAdapters = String.raw`/core/(?:store/(?!store\.ts|commit-with-retry\.ts|contents\.ts|migrate\.ts|migrations\.ts)|feed/(?!feed\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts)|blobs/(?!blobs\.ts))`;
 
@@ -92,12 +92,12 @@ export default tseslint.config(
         {
           patterns: [
             {
-              regex: String.raw`^\.\./services/\w+/(?:contract|shapes)\.ts$`,
+              regex: String.raw`^(?:\.\./)+services/\w+/(?:contract|documents)\.ts$`,
               allowTypeImports: true,
               message: "client imports types only",
             },
             {
-              regex: String.raw`^(?!\./|socket\.io-client$|\.\./services/\w+/(?:contract|shapes)\.ts$)`,
+              regex: String.raw`^(?!\.{1,2}/|socket\.io-client$)|^(?:\.\./)+(?:core|mixins|test|scripts|bench)/|^(?:\.\./)+services/(?!\w+/(?:contract|documents)\.ts$)`,
               message: "client imports socket.io-client, its own files, and types of contracts",
             },
           ],

@@ -2,15 +2,15 @@
  * What an application holds: a person's chats as they are now, and what they do. What can be known without asking is answered at
  * once; events say when it is another.
  */
-import type { MessageView } from "./chats.ts";
-import { Contacts } from "./contacts.ts";
+import type { MessageView } from "./chats/chats.ts";
+import { Contacts } from "./http/contacts.ts";
 import type { Chat, Me, Message } from "./documents.ts";
 import { ParleyError } from "./errors.ts";
-import { Groups } from "./groups.ts";
-import { HttpClient } from "./http.ts";
-import { fileMessage, pendingView, textMessage, type FileOptions, type SendOptions } from "./sending.ts";
+import { Groups } from "./http/groups.ts";
+import { HttpClient } from "./http/http-client.ts";
+import { fileMessage, pendingView, textMessage, type FileOptions, type SendOptions } from "./outbox/queued-message.ts";
 import { ParleySession, type Events, type SessionOptions, type State } from "./session.ts";
-import { clearStorage, loadRecords, MemoryStorage, type Storage } from "./storage.ts";
+import { clearStorage, loadRecords, MemoryStorage, type Storage } from "./storage/storage.ts";
 
 export interface ConnectOptions {
   /** The server's, like `http://localhost:3000`; in a browser, if not given, the page's own. */

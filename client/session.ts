@@ -1,16 +1,16 @@
 /** One person's session at work: its parts, what wires them, and what each event of the connection means to them. */
-import { Synchronizer } from "./catching-up.ts";
-import { Chats, type ChatEvents } from "./chats.ts";
-import { SocketConnection } from "./connection.ts";
+import { Synchronizer } from "./socket/synchronizer.ts";
+import { Chats, type ChatEvents } from "./chats/chats.ts";
+import { SocketConnection } from "./socket/connection.ts";
 import type { ContactRequest, IncomingEvents, Me, Message, SyncAnswer, Typing } from "./documents.ts";
 import { Emitter } from "./emitter.ts";
-import { fileTimeoutMs, HttpClient } from "./http.ts";
-import { StorageWriter } from "./keeping.ts";
-import { Outbox } from "./outbox.ts";
-import { ReadMarks } from "./reading.ts";
-import { formOf, payloadOf, pendingView } from "./sending.ts";
-import { chatKey, outboxKey, chatRecordOf, sessionKey, type SavedRecords, type Storage } from "./storage.ts";
-import { Typists } from "./typing.ts";
+import { fileTimeoutMs, HttpClient } from "./http/http-client.ts";
+import { StorageWriter } from "./storage/storage-writer.ts";
+import { Outbox } from "./outbox/outbox.ts";
+import { ReadMarks } from "./chats/read-marks.ts";
+import { formOf, payloadOf, pendingView } from "./outbox/queued-message.ts";
+import { chatKey, outboxKey, chatRecordOf, sessionKey, type SavedRecords, type Storage } from "./storage/storage.ts";
+import { Typists } from "./chats/typists.ts";
 
 /**
  * `connecting`: on the way, or catching up. `online`: what is held is what there is. `offline`: no connection, the next attempt

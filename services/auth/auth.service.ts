@@ -10,8 +10,8 @@ import { auth } from "./contract.ts";
 import { changePassword, logIn, signUp } from "./credentials.ts";
 import * as present from "./present.ts";
 import { restoring } from "./restoring.ts";
-import { endSession, revocationsAfter, startExpirySweep, type AuthContext } from "./sessions.ts";
-import { sessions } from "./sessions.repository.ts";
+import { endSession, revocationsAfter, startExpirySweep, type AuthContext } from "./sessions/sessions.ts";
+import { sessions } from "./sessions/sessions.repository.ts";
 
 /** What `started` puts on the service. */
 const state: Mixin<{ context: AuthContext; stopExpirySweep: () => void }> = {};

@@ -10,8 +10,8 @@ import { accountByEmail, accounts, type AccountRow } from "./accounts.repository
 import { authEvents, type LogIn } from "./contract.ts";
 import { hashPassword, isPassword } from "./passwords.ts";
 import * as present from "./present.ts";
-import { publishRevocationsAt, logInResult, newSession, type AuthContext } from "./sessions.ts";
-import { sessions } from "./sessions.repository.ts";
+import { publishRevocationsAt, logInResult, newSession, type AuthContext } from "./sessions/sessions.ts";
+import { sessions } from "./sessions/sessions.repository.ts";
 
 /**
  * Account, session and event in one commit: a sign-up that was cut leaves nothing half.

@@ -8,12 +8,12 @@ import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { chat } from "../chat/contract.ts";
 import { followed } from "../followers.ts";
 import { profile } from "../profile/contract.ts";
-import { admit, dropReleasedFile, giveUp, profilePicture, reserve, type MediaContext } from "./admission.ts";
+import { admit, dropReleasedFile, giveUp, profilePicture, reserve, type MediaContext } from "./lifecycle/admission.ts";
 import { media, type Purpose } from "./contract.ts";
-import { openImageWorkers } from "./darkroom.ts";
+import { openImageWorkers } from "./images/image-workers.ts";
 import { files } from "./files.repository.ts";
 import { restoring } from "./restoring.ts";
-import { startSweeper, type FileSweeper } from "./sweeper.ts";
+import { startSweeper, type FileSweeper } from "./lifecycle/sweeper.ts";
 
 /** What `started` puts on the service. */
 interface MediaServiceState {

@@ -9,7 +9,7 @@ import type { Account } from "../auth/contract.ts";
 import { followed } from "../followers.ts";
 import { request } from "../request/contract.ts";
 import { profile } from "./contract.ts";
-import { forgetProfile, patchProfile, readProfile, readSummaries, type ProfileContext } from "./people.ts";
+import { forgetProfile, patchProfile, readProfile, readSummaries, type ProfileContext } from "./profiles.ts";
 import { canSeeWholeProfile } from "./policy.ts";
 import * as present from "./present.ts";
 import { addProfile, eraseProfile, initialProfile, picturesInUse, profiles } from "./profiles.repository.ts";

@@ -2,7 +2,7 @@
 import { pairKey } from "../../core/ids.ts";
 import { collection, type Database } from "../../core/store/store.ts";
 import type { Relation, RelationState } from "./contract.ts";
-import type { PairState } from "./relations.ts";
+import type { PairState } from "./relations/transitions.ts";
 
 export interface RequestRow extends PairState {
   readonly _id: string;

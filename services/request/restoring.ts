@@ -1,7 +1,7 @@
 /** Request's part in a restore: how each pair stands is announced anew. */
 import type { RestoreHooks } from "../../core/backup/service-data.ts";
 import { announceAll } from "../../mixins/announce-all.ts";
-import { relationAnnouncement } from "./pairs.ts";
+import { relationAnnouncement } from "./relations/change-pair.ts";
 import { requests } from "./requests.repository.ts";
 
 export const restoring: RestoreHooks = {

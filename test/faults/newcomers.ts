@@ -10,7 +10,7 @@ import { accounts } from "../../services/auth/accounts.repository.ts";
 import { relations } from "../../services/chat/store/collections.ts";
 import { followers } from "../../services/followers.ts";
 import { profiles } from "../../services/profile/profiles.repository.ts";
-import { people } from "../../services/request/directory.ts";
+import { people } from "../../services/request/email-directory.ts";
 import type { RelationState } from "../../services/request/contract.ts";
 import { requests } from "../../services/request/requests.repository.ts";
 import { factory } from "../support/factory.ts";

@@ -8,8 +8,8 @@ import { verifyToken } from "../../core/security/access-tokens.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
 import authService from "../../services/auth/auth.service.ts";
 import { auth, revocationsChannel, type Revocation } from "../../services/auth/contract.ts";
-import { deleteExpiredSessions, type AuthContext } from "../../services/auth/sessions.ts";
-import { sessions } from "../../services/auth/sessions.repository.ts";
+import { deleteExpiredSessions, type AuthContext } from "../../services/auth/sessions/sessions.ts";
+import { sessions } from "../../services/auth/sessions/sessions.repository.ts";
 import { as, goodPassword, hearing, someone, startServices, tally, type Services, type Someone } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 

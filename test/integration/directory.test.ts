@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import type { Database } from "../../core/store/store.ts";
-import { recordPerson, people } from "../../services/request/directory.ts";
+import { recordPerson, people } from "../../services/request/email-directory.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
 

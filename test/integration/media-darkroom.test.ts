@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import sharp from "sharp";
-import { openImageWorkers, type ImageWorkers } from "../../services/media/darkroom.ts";
+import { openImageWorkers, type ImageWorkers } from "../../services/media/images/image-workers.ts";
 import { eventually } from "../support/eventually.ts";
 import { gpsPhoto, pngBomb } from "../support/images.ts";
 

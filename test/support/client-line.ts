@@ -3,7 +3,7 @@
  * computed now and arrive later, live events in `seq` order behind the answer that seated them, cut connections. What the client
  * makes of it is compared with what there is.
  */
-import { Chats, type ChatEvents, type SyncQuery } from "../../client/chats.ts";
+import { Chats, type ChatEvents, type SyncQuery } from "../../client/chats/chats.ts";
 import type { Message, SyncAnswer } from "../../client/index.ts";
 import { chatOf, me, member, message, other } from "./client-chat.ts";
 

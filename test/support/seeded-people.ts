@@ -9,7 +9,7 @@ import { insert, type Store } from "../../core/store/store.ts";
 import { signToken } from "../../core/security/access-tokens.ts";
 import { accounts } from "../../services/auth/accounts.repository.ts";
 import { outbox } from "../../mixins/relay.ts";
-import { sessions } from "../../services/auth/sessions.repository.ts";
+import { sessions } from "../../services/auth/sessions/sessions.repository.ts";
 import { Person } from "./person.ts";
 
 const ignore = () => undefined;

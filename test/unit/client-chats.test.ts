@@ -1,6 +1,6 @@
 /** What a client makes of what the server says: nothing lost, doubled or out of order, in whatever order it hears it. */
 import { describe, expect, test } from "@jest/globals";
-import { Chats, type ChatEvents } from "../../client/chats.ts";
+import { Chats, type ChatEvents } from "../../client/chats/chats.ts";
 import type { SyncAnswer } from "../../client/index.ts";
 import { chatId, chatOf, me, member, message, other, sharedOf } from "../support/client-chat.ts";
 import { Line } from "../support/client-line.ts";

@@ -1,6 +1,6 @@
 /** The messages a client holds of one chat: an unbroken run, the newest state of each, whatever order they come in. */
 import { expect, test } from "@jest/globals";
-import { MessageWindow } from "../../client/log.ts";
+import { MessageWindow } from "../../client/chats/message-window.ts";
 import { message } from "../support/client-chat.ts";
 
 const filled = (...ns: number[]): MessageWindow => {

@@ -5,8 +5,8 @@ import { dispositionOf } from "../../services/gateway/http/response/disposition.
 import { extractDataUri, dataUriBytes, placeholder } from "../../services/gateway/http/request/data-uri.ts";
 import { matchesEtag } from "../../services/gateway/http/response/etag.ts";
 import { rangeOf } from "../../services/gateway/http/response/ranges.ts";
-import { withExtension, safeName } from "../../services/media/names.ts";
-import { detectType, textOrBinaryType } from "../../services/media/types.ts";
+import { withExtension, safeName } from "../../services/media/lifecycle/file-names.ts";
+import { detectType, textOrBinaryType } from "../../services/media/file-types.ts";
 
 describe("a file's name", () => {
   test.each([

@@ -7,7 +7,7 @@ import {
   type RelationAction,
   type NextPairState,
   type PairState,
-} from "../../services/request/relations.ts";
+} from "../../services/request/relations/transitions.ts";
 
 const sender = "a".repeat(24);
 const recipient = "b".repeat(24);

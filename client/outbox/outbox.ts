@@ -1,0 +1,182 @@
+/**
+ * What one has sent and the server has not stored yet: a queue a chat, one message under way at a time, so that nothing overtakes
+ * what was refused or lost before it. What may succeed later is sent again, under the same `clientId`, until it is stored; what the
+ * server refuses for good is `failed`, and those behind it go on.
+ */
+import type { Message } from "../documents.ts";
+import { ParleyError, type ErrorCode } from "../errors.ts";
+
+export interface QueuedMessage {
+  readonly chatId: string;
+  readonly clientId: string;
+  readonly text: string;
+  readonly replyTo?: string;
+  /** Lives in memory only: such a message does not outlast its process. */
+  readonly file?: { readonly blob: Blob; readonly name: string };
+  /** ISO-8601, by this device's clock. */
+  readonly createdAt: string;
+  /** Why it was refused for good. */
+  failure?: { readonly code: ErrorCode; readonly message: string };
+}
+
+export interface OutboxContext {
+  /** Sends one message. @throws ParleyError */
+  readonly send: (message: QueuedMessage) => Promise<Message>;
+  /** It is stored. */
+  readonly onStored: (message: Message) => void;
+  /** It failed, or is tried again. */
+  readonly onChanged: (message: QueuedMessage) => void;
+  /** What waits is another, and is to be saved. */
+  readonly onDirty: () => void;
+}
+
+/** An error of the server's own may pass; a message that always causes one must not stop those behind it. */
+const maxInternalErrors = 5;
+const retryDelay = { firstMs: 500, maxMs: 10_000 } as const;
+
+interface OutboxEntry {
+  message: QueuedMessage;
+  attempts: number;
+  /** Settled when it is stored, told by whatever came first, or has failed. */
+  readonly outcome: PromiseWithResolvers<Message>;
+}
+
+export class Outbox {
+  private readonly context: OutboxContext;
+  /** By clientId, in the order sent. */
+  private readonly entries = new Map<string, OutboxEntry>();
+  /** Chats whose queue is being worked on. */
+  private readonly sendingChats = new Set<string>();
+  private isActive = false;
+  private isEnded = false;
+
+  constructor(context: OutboxContext) {
+    this.context = context;
+  }
+
+  /** All that waits or failed, in the order sent. */
+  get messages(): readonly QueuedMessage[] {
+    return [...this.entries.values()].map(({ message }) => message);
+  }
+
+  has(clientId: string): boolean {
+    return this.entries.has(clientId);
+  }
+
+  add(message: QueuedMessage): void {
+    const outcome = Promise.withResolvers<Message>();
+    outcome.promise.catch(() => undefined); // whether anyone waits for it is theirs to say
+    if (message.failure !== undefined) outcome.reject(new ParleyError(message.failure.code, message.failure.message));
+    else if (this.isEnded) outcome.reject(clientEndedError());
+    this.entries.set(message.clientId, { message, attempts: 0, outcome });
+    this.context.onDirty();
+    void this.drain(message.chatId);
+  }
+
+  /** The server can be reached. */
+  resume(): void {
+    this.isActive = true;
+    for (const chatId of new Set(this.messages.map(({ chatId }) => chatId))) void this.drain(chatId);
+  }
+
+  /** It can't. */
+  pause(): void {
+    this.isActive = false;
+  }
+
+  /** It can't any more: what waits is for the next client on this storage. */
+  end(): void {
+    this.isEnded = true;
+    for (const { outcome } of this.entries.values()) outcome.reject(clientEndedError());
+  }
+
+  /** A message is known to be stored. @returns whether it waited here */
+  confirm(message: Message): boolean {
+    const entry = this.entries.get(message.clientId);
+    if (entry === undefined || entry.message.chatId !== message.chatId) return false;
+    this.entries.delete(message.clientId);
+    this.context.onDirty();
+    entry.outcome.resolve(message);
+    return true;
+  }
+
+  /** Resolves with the stored message. @throws ParleyError  why it failed; OFFLINE: the client has ended; NOT_FOUND: no such message waits */
+  outcome(clientId: string): Promise<Message> {
+    return this.entries.get(clientId)?.outcome.promise ?? Promise.reject(new ParleyError("NOT_FOUND", "No such message is being sent"));
+  }
+
+  /** Resolves when nothing waits any more. @throws ParleyError  OFFLINE: the client has ended before */
+  async whenEmpty(): Promise<void> {
+    await Promise.allSettled([...this.entries.values()].map(({ outcome }) => outcome.promise));
+    const isWaiting = this.messages.some(({ failure }) => failure === undefined);
+    if (isWaiting && this.isEnded) throw clientEndedError();
+    if (isWaiting) await this.whenEmpty();
+  }
+
+  /** Sends a failed message again, behind what waits. */
+  retry(clientId: string): void {
+    const message = this.removeFailed(clientId);
+    if (message === undefined) return;
+    const again = { ...message };
+    delete again.failure;
+    this.add(again);
+    this.context.onChanged(again);
+  }
+
+  /** Forgets a failed message. @returns it */
+  discard(clientId: string): QueuedMessage | undefined {
+    const message = this.removeFailed(clientId);
+    if (message !== undefined) this.context.onDirty();
+    return message;
+  }
+
+  private removeFailed(clientId: string): QueuedMessage | undefined {
+    const message = this.entries.get(clientId)?.message;
+    if (message?.failure === undefined) return undefined;
+    this.entries.delete(clientId);
+    return message;
+  }
+
+  private nextEntry(chatId: string): OutboxEntry | undefined {
+    for (const entry of this.entries.values()) {
+      if (entry.message.chatId === chatId && entry.message.failure === undefined) return entry;
+    }
+    return undefined;
+  }
+
+  private async drain(chatId: string): Promise<void> {
+    if (this.sendingChats.has(chatId)) return;
+    this.sendingChats.add(chatId);
+    for (let next = this.nextEntry(chatId); next !== undefined && this.isActive; next = this.nextEntry(chatId)) await this.sendEntry(next);
+    this.sendingChats.delete(chatId);
+  }
+
+  private async sendEntry(entry: OutboxEntry): Promise<void> {
+    entry.attempts++;
+    try {
+      const stored = await Promise.race([this.context.send(entry.message), entry.outcome.promise]);
+      this.context.onStored(stored);
+      this.confirm(stored);
+    } catch (error) {
+      await this.onError(entry, error as ParleyError);
+    }
+  }
+
+  private async onError(entry: OutboxEntry, error: ParleyError): Promise<void> {
+    const { code, message, isTransient } = error;
+    if (!this.entries.has(entry.message.clientId)) return;
+    // The session is over: it waits for the next one.
+    const mayPass = isTransient || code === "UNAUTHENTICATED" || (code === "INTERNAL" && entry.attempts < maxInternalErrors);
+    if (mayPass) {
+      const { retryAfterMs = Math.min(retryDelay.maxMs, retryDelay.firstMs * 2 ** (entry.attempts - 1)) } = error;
+      if (this.isActive) await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+      return;
+    }
+    entry.message = { ...entry.message, failure: { code, message } };
+    entry.outcome.reject(error);
+    this.context.onDirty();
+    this.context.onChanged(entry.message);
+  }
+}
+
+const clientEndedError = (): ParleyError => new ParleyError("OFFLINE", "The client has ended");
