@@ -20,8 +20,8 @@ import setUpInfra, { tearDownInfra } from "../test/support/infra.setup.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../test/support/infra.ts";
 import { residentMb } from "../test/support/memory.ts";
 import { cleanUpMesh } from "../test/support/mesh-cleanup.ts";
-import { temporaryFolder, type Env } from "../test/support/server.ts";
-import { silent } from "../test/support/stores.ts";
+import { temporaryFolder, type ServerEnv } from "../test/support/server.ts";
+import { silentLogger } from "../test/support/stores.ts";
 
 const text = (fallback: string) => ({ type: "string", default: fallback }) as const;
 const options = {
@@ -37,10 +37,10 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Fills a data folder with chats of two, a thousand messages each, and with files in the first of them. */
 async function fill(folder: string, messageCount: number, fileCount: number, fileBytes: number): Promise<void> {
-  const store = await openSqliteStore(folder, { log: silent });
+  const store = await openSqliteStore(folder, { log: silentLogger });
   const db = await store.open("chat", [chats, members, messages, files]);
   const media = await store.open("media", [mediaFiles]);
-  const blobs = await openDiskBlobs(join(folder, "blobs"), { log: silent });
+  const blobs = await openDiskBlobs(join(folder, "blobs"), { log: silentLogger });
   const now = Date.now();
   for (let made = 0, fileLeft = fileCount; made < messageCount; made += perChat) {
     const people = [newId(), newId()].sort();
@@ -126,7 +126,7 @@ const message = (chatId: string, senderId: string, n: number, now: number): Mess
 });
 
 /** Runs a command, and watches its memory. */
-async function measured(what: string, name: "backup" | "restore", args: readonly string[], env: Env): Promise<void> {
+async function measured(what: string, name: "backup" | "restore", args: readonly string[], env: ServerEnv): Promise<void> {
   const began = performance.now();
   const running = startCommand(name, args, env);
   let peakMb = 0;

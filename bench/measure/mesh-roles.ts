@@ -1,6 +1,6 @@
 /** A mesh's processes by what they are to it: its nodes, and RabbitMQ, Redis and MongoDB as far as they run on this machine. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import type { Mesh } from "../../test/support/mesh.ts";
+import type { TestMesh } from "../../test/support/mesh.ts";
 import { during, type Used } from "./measure.ts";
 
 export const roles = ["gateway", "chat", "mongod", "RabbitMQ", "Redis", "other nodes"] as const;
@@ -9,7 +9,7 @@ export type Pids = Readonly<Record<MeshRole, readonly number[]>>;
 /** What the processes of each role used, together. */
 export type ByRole = Readonly<Record<MeshRole, Used>>;
 
-export function pidsOf({ env, nodes }: Mesh): Pids {
+export function pidsOf({ env, nodes }: TestMesh): Pids {
   const named = [...nodes].map(([name, { pid }]) => ({ name, pid }));
   const nodesOf = (...begins: readonly string[]) =>
     named.filter(({ name }) => begins.some((begin) => name.startsWith(begin))).map(({ pid }) => pid);

@@ -1,6 +1,6 @@
 /** Whether a chat's length shows: pages of history and a sync in a chat of 1,000,000 messages, beside the same in one of 1,000. */
 import { sync } from "../../services/chat/reads/sync.ts";
-import type { Answer } from "../../test/support/person.ts";
+import type { ApiResponse } from "../../test/support/person.ts";
 import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
 import { percentile, type MeasuredPair } from "../measure/measure.ts";
 import { readFromMongo, readFromSqlite, type RowsRead } from "./rows-read.ts";
@@ -14,7 +14,7 @@ const since = ({ chatId, seq }: History) => ({ [chatId]: seq - pageSize });
 /** Away from both ends, so that all pages are whole. */
 const somewhere = ({ n }: History): number => pageSize + 1 + Math.floor(Math.random() * (n - pageSize));
 
-const questions: readonly { readonly what: string; readonly ask: (history: History) => Promise<Answer> }[] = [
+const questions: readonly { readonly what: string; readonly ask: (history: History) => Promise<ApiResponse> }[] = [
   { what: "the newest page", ask: (history) => history.reader.get(page(history)) },
   { what: "a page from anywhere", ask: (history) => history.reader.get(page(history, `&before=${somewhere(history)}`)) },
   { what: "a sync of 50 changes", ask: (history) => history.reader.post("/chat/sync", { since: since(history) }) },
@@ -37,10 +37,10 @@ async function run(options: BenchOptions): Promise<ResultRow[]> {
 type Shown = readonly unknown[] | { readonly messages: Readonly<Record<string, readonly unknown[]>> };
 
 /** One request at a time, in turns, so that whatever else the machine does meets both alike. @returns medians, a pair a window */
-async function timed({ long, short }: Histories, ask: (history: History) => Promise<Answer>, { pairs, windowMs }: BenchOptions) {
+async function timed({ long, short }: Histories, ask: (history: History) => Promise<ApiResponse>, { pairs, windowMs }: BenchOptions) {
   const took = async (history: History): Promise<number> => {
     const from = performance.now();
-    const { status, body } = (await ask(history)) as Answer<Shown>;
+    const { status, body } = (await ask(history)) as ApiResponse<Shown>;
     const ms = performance.now() - from;
     const shown = "messages" in body ? body.messages[history.chatId]! : body;
     if (status !== 200 || shown.length !== pageSize) throw new Error(`answered ${status} with ${shown.length} messages`);

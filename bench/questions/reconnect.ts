@@ -2,7 +2,7 @@
  * What it takes when everybody comes back at once: 2,000 clients whose connections were cut, or whose server began anew, each with messages
  * to catch up on. And what a chat of people who stayed feels of it.
  */
-import type { Answer } from "../../test/support/person.ts";
+import type { ApiResponse } from "../../test/support/person.ts";
 import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
 import { connectCrowd, type Crowd, type ChatWindow } from "../servers/crowd.ts";
 import { startLoad } from "../load/remote.ts";
@@ -92,7 +92,7 @@ async function sendTo(circles: readonly Circle[]): Promise<Record<string, number
       for (const chatId of circle.chatIds) {
         for (let i = 0; i < missed; i++) {
           const answer = await circle.people[0]!.post("/chat/messages", { chatId, text: "Where are you all?" });
-          const { status, body } = answer as Answer<{ n: number }>;
+          const { status, body } = answer as ApiResponse<{ n: number }>;
           if (status !== 201) throw new Error(`a message was answered ${status}: ${JSON.stringify(body)}`);
           lastN[chatId] = body.n;
         }

@@ -4,7 +4,7 @@
  */
 import mongoose from "mongoose";
 import type { MongoRow as StoredRow, MongoRows } from "../../core/store/mongo/collections.ts";
-import type { Line } from "../../test/support/person.ts";
+import type { TestSocket } from "../../test/support/person.ts";
 import type { Bench, BenchOptions } from "../measure/bench.ts";
 import { capacityOf, commonPace, type Drive } from "../measure/capacity.ts";
 import { percentileOf, connectCrowd, sharesOf, type Crowd, type ChatWindow } from "../servers/crowd.ts";
@@ -132,7 +132,7 @@ function rowsOf(pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow[] {
 async function besideHeld({ filled, crowd }: MeshSide, count: number, pace: { readonly perSecond: number }): Promise<ResultRow[]> {
   const { place, content, urls } = filled;
   const [chatId, ...others] = chatsOf(content) as [string, ...string[]];
-  const line = await content[0]!.people[0]!.at(urls[0]).listen();
+  const line = await content[0]!.people[0]!.at(urls[0]).connectAndSubscribe();
   const client = new mongoose.mongo.MongoClient(place[1]);
   try {
     const rows = client.db(`${place[2]}_chat`).collection<StoredRow>("chats");
@@ -150,13 +150,13 @@ async function besideHeld({ filled, crowd }: MeshSide, count: number, pace: { re
   }
 }
 
-async function whileHeld<T>(client: mongoose.mongo.MongoClient, rows: MongoRows, chatId: string, line: Line, act: () => Promise<T>) {
+async function whileHeld<T>(client: mongoose.mongo.MongoClient, rows: MongoRows, chatId: string, line: TestSocket, act: () => Promise<T>) {
   const session = client.startSession();
   try {
     session.startTransaction();
     await rows.updateOne({ _id: chatId }, { $set: { held: true } }, { session });
     const from = performance.now();
-    const inHeld = line.must("sendMessage", { chatId, text: "Is anybody there?" }).then(() => performance.now() - from);
+    const inHeld = line.callOrThrow("sendMessage", { chatId, text: "Is anybody there?" }).then(() => performance.now() - from);
     const outcome = await act();
     await session.abortTransaction();
     return { outcome, inHeldMs: await inHeld };

@@ -10,7 +10,7 @@ import { indexRangeOf } from "../../core/store/query-checks.ts";
 import { countQuery, pageQuery, type SqlQuery } from "../../core/store/sqlite/pages.ts";
 import { tableOf } from "../../core/store/sqlite/tables.ts";
 import type { Database, Doc } from "../../core/store/store.ts";
-import { startNode, callContextFor } from "../../test/support/chat-nodes.ts";
+import { openChatTimelines, callContextFor } from "../../test/support/chat-nodes.ts";
 import type { TestStore } from "../../test/support/stores.ts";
 import type { CallContext } from "../../services/chat/context.ts";
 import { openChats } from "../seed/chats.ts";
@@ -33,7 +33,7 @@ export async function readFromSqlite(
   const connection = new DatabaseSync(join(place[1], "parley.db"), { readOnly: true });
   try {
     const queries: SqlQuery[] = [];
-    await act(callContextFor(await startNode(store, recorded(await openChats(store), queries)), userId));
+    await act(callContextFor(await openChatTimelines(store, recorded(await openChats(store), queries)), userId));
     const counted = queries.map((query) => counting(connection, query));
     return {
       read: counted.reduce((sum, { read }) => sum + read, 0),
@@ -82,7 +82,7 @@ interface Profiled extends Doc {
 }
 
 /** What the mesh's nodes ask of chat's messages while something is done. */
-export async function readFromMongo({ place }: { readonly place: TestStore["place"] }, act: () => Promise<unknown>): Promise<RowsRead> {
+export async function readFromMongo({ place }: { readonly place: TestStore["location"] }, act: () => Promise<unknown>): Promise<RowsRead> {
   const client = new mongoose.mongo.MongoClient(place[1]);
   try {
     const db = client.db(`${place[2]}_chat`);

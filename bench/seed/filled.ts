@@ -3,15 +3,15 @@ import { rm } from "node:fs/promises";
 import type { Store } from "../../core/store/store.ts";
 import setUpInfra, { tearDownInfra } from "../../test/support/infra.setup.ts";
 import { skipReason } from "../../test/support/infra.ts";
-import { startMesh, type Mesh, type Role } from "../../test/support/mesh.ts";
+import { startMesh, type TestMesh, type MeshNodeName } from "../../test/support/mesh.ts";
 import { freePort, temporaryFolder } from "../../test/support/server.ts";
-import { openPlace, type TestStore } from "../../test/support/stores.ts";
+import { openStoreAt, type TestStore } from "../../test/support/stores.ts";
 import type { BenchMode } from "../measure/bench.ts";
 import { secret, startOurs, type Served } from "../servers/servers.ts";
 
 /** @param urls  where the people will be, in turn */
 export type Fill<T> = (store: Store, urls: readonly string[]) => Promise<T>;
-type StoreLocation = TestStore["place"];
+type StoreLocation = TestStore["location"];
 
 export interface Filled<T> {
   readonly urls: readonly string[];
@@ -54,7 +54,7 @@ export async function filledServer<T>(fill: Fill<T>): Promise<FilledServer<T>> {
     urls: [server.url],
     content,
     place,
-    openStore: () => openPlace(place),
+    openStore: () => openStoreAt(place),
     get server() {
       return server;
     },
@@ -73,14 +73,14 @@ export async function filledServer<T>(fill: Fill<T>): Promise<FilledServer<T>> {
 
 export interface FilledMesh<T> extends Filled<T> {
   readonly urls: readonly [string, string];
-  readonly mesh: Mesh;
+  readonly mesh: TestMesh;
 }
 
 /** Meshes that run now; the last to stop takes down what they run on. */
 let meshes = 0;
 
 /** @param without  of the usual nodes */
-export async function filledMesh<T>(fill: Fill<T>, without: readonly Role[] = []): Promise<FilledMesh<T>> {
+export async function filledMesh<T>(fill: Fill<T>, without: readonly MeshNodeName[] = []): Promise<FilledMesh<T>> {
   await setUpInfra();
   const whyNot = skipReason("amqp", "redis", "mongo");
   if (whyNot !== undefined) throw new Error(whyNot);
@@ -92,7 +92,7 @@ export async function filledMesh<T>(fill: Fill<T>, without: readonly Role[] = []
     urls: mesh.gateways,
     content: await filled(place, fill, mesh.gateways),
     place,
-    openStore: () => openPlace(place),
+    openStore: () => openStoreAt(place),
     mesh,
     stopServer,
     async remove() {
@@ -103,7 +103,7 @@ export async function filledMesh<T>(fill: Fill<T>, without: readonly Role[] = []
 }
 
 async function filled<T>(place: StoreLocation, fill: Fill<T>, urls: readonly string[]): Promise<T> {
-  const store = await openPlace(place);
+  const store = await openStoreAt(place);
   try {
     return await fill(store, urls);
   } finally {

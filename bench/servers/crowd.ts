@@ -1,6 +1,6 @@
 /** People in groups at a server, behind load processes that hold one chat's people each in one place. */
 import { seededPeople } from "../../test/support/seeded-people.ts";
-import type { Answer, Person } from "../../test/support/person.ts";
+import type { ApiResponse, Person } from "../../test/support/person.ts";
 import { temporaryFolder, freePort } from "../../test/support/server.ts";
 import { during, percentile, type Used } from "../measure/measure.ts";
 import { shareOf } from "../load/pacing.ts";
@@ -24,7 +24,7 @@ export async function seedFolder(count: number): Promise<SeededFolder> {
 /** Makes a group at Parley; its first member is its admin. @returns its id */
 export async function makeGroup([founder, ...others]: readonly Person[]): Promise<string> {
   const group = { name: "A group", participants: others.map(({ id }) => id) };
-  const { status, body } = (await founder!.post("/chat/create-group", group)) as Answer<{ _id: string }>;
+  const { status, body } = (await founder!.post("/chat/create-group", group)) as ApiResponse<{ _id: string }>;
   if (status !== 201) throw new Error(`create-group answered ${status}: ${JSON.stringify(body)}`);
   return body._id;
 }

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { freePort, startEmbedded, type Env } from "../../test/support/server.ts";
+import { freePort, startEmbedded, type ServerEnv } from "../../test/support/server.ts";
 import { within } from "../../test/support/eventually.ts";
 import type { Delay, Memory } from "./probe.ts";
 
@@ -36,7 +36,7 @@ async function probe() {
  * Parley, embedded, with its defaults but for rate limits, which are off, and contacts: anyone may chat with anyone.
  * @param dataDir  where its people are
  */
-export async function startOurs({ dataDir, port, env = {} }: { dataDir: string; port: number; env?: Env }): Promise<Served> {
+export async function startOurs({ dataDir, port, env = {} }: { dataDir: string; port: number; env?: ServerEnv }): Promise<Served> {
   const { module, questions } = await probe();
   const options = { JWT_SECRET: secret, CONTACTS: "open", NODE_OPTIONS: `--import=${module}`, ...env };
   const { url, pid, stop } = await startEmbedded({ dataDir, port, env: options });

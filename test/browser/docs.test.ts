@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import { desktop, phone, screenshot, startBrowser, watchedPage } from "../support/browser.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { startEmbedded, type Server } from "../support/server.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
 
 describeWith(["chromium"], "/docs", () => {
-  let server: Server;
+  let server: EmbeddedServer;
   let browser: Browser;
   beforeAll(async () => {
     // With its limits: a page must not need more than a visitor may ask.
@@ -22,7 +22,7 @@ describeWith(["chromium"], "/docs", () => {
     ["a phone by day", phone, "light"],
     ["a phone by night", phone, "dark"],
   ] as const)("can be read on %s, and nothing is wrong in its console", async (name, device, colorScheme) => {
-    const { page, troubles } = await watchedPage(browser, server.url, { ...device, colorScheme });
+    const { page, consoleProblems: troubles } = await watchedPage(browser, server.url, { ...device, colorScheme });
     await page.goto(`${server.url}/docs`);
     await screenshot(page, `docs on ${name}`);
     expect(await page.locator("h1").innerText()).toBe("Parley API");
@@ -43,7 +43,7 @@ describeWith(["chromium"], "/docs", () => {
   });
 
   test("finds what one searches, and nothing else", async () => {
-    const { page, troubles } = await watchedPage(browser, server.url, desktop);
+    const { page, consoleProblems: troubles } = await watchedPage(browser, server.url, desktop);
     await page.goto(`${server.url}/docs`);
     await page.keyboard.press("/");
     await page.keyboard.type("post sync");

@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, "../..");
 const release = "bookworm";
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
-interface Recipe {
+interface StandInRecipe {
   readonly packages: readonly string[];
   /** Files of this machine, and the folder they are copied to. */
   readonly files?: readonly (readonly [from: string, to: string])[];
@@ -24,7 +24,7 @@ interface Recipe {
 }
 
 /** By the image's name without its tag. */
-async function recipes(): Promise<Readonly<Record<string, Recipe>>> {
+async function recipes(): Promise<Readonly<Record<string, StandInRecipe>>> {
   const npm = dirname(dirname(await realpath((await run("sh", ["-c", "command -v npm"])).trim())));
   return {
     node: {
@@ -85,7 +85,7 @@ export async function importStandIn(image: string, folder: string, docker: Docke
 }
 export type Docker = (args: readonly string[]) => Promise<string>;
 
-async function archived(name: string, recipe: Recipe, folder: string): Promise<string> {
+async function archived(name: string, recipe: StandInRecipe, folder: string): Promise<string> {
   const sizes = await Promise.all((recipe.files ?? []).map(async ([file]) => [file, (await stat(file)).mtimeMs]));
   const key = createHash("sha256")
     .update(JSON.stringify([recipe, sizes]))

@@ -1,7 +1,7 @@
 /** What is demanded of a running project besides that it works: what its containers may do, and how they wait and end. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
-import type { Container, Project } from "./project.ts";
+import type { ComposeContainer, ComposeProject } from "./project.ts";
 
 /** What a process in the container sees of its own rights. */
 const rights = `
@@ -15,7 +15,7 @@ const rights = `
 `;
 
 /** Every container of Parley's image: what it was started with, and what a process in it meets. @returns how many */
-export async function areClosed(project: Project): Promise<number> {
+export async function areClosed(project: ComposeProject): Promise<number> {
   const ours = (await project.containers()).filter(({ isOurs }) => isOurs);
   for (const container of ours) {
     const { isReadOnly, dropped, securityOptions, user } = container;
@@ -32,7 +32,7 @@ export async function areClosed(project: Project): Promise<number> {
 }
 
 /** A node that is started while MongoDB is away says so at each try and is not ready; it becomes ready once MongoDB is back. */
-export async function waitsForItsStore(project: Project): Promise<void> {
+export async function waitsForItsStore(project: ComposeProject): Promise<void> {
   await project.compose(["stop", "mongo"]);
   const { name } = await project.container("core");
   const since = new Date().toISOString();
@@ -48,7 +48,7 @@ export async function waitsForItsStore(project: Project): Promise<void> {
 }
 
 /** A node with too little memory: one line and exit code 1. @returns the line */
-export async function refusesTooLittleMemory(project: Project): Promise<string> {
+export async function refusesTooLittleMemory(project: ComposeProject): Promise<string> {
   const args = ["run", "--rm", "--memory", "96m", "parley:local"];
   const failure = await project.docker(args).then(
     () => undefined,
@@ -59,11 +59,11 @@ export async function refusesTooLittleMemory(project: Project): Promise<string> 
 }
 
 /** Stops everything. @returns the exit codes of what is not ours, by service; ours are 0 */
-export async function endsWell(project: Project): Promise<string> {
+export async function endsWell(project: ComposeProject): Promise<string> {
   const before = (await project.containers()).filter(({ isRunning }) => isRunning).map(({ name }) => name);
   await project.compose(["--profile", "*", "stop"]);
   const stopped = (await project.containers()).filter(({ name }) => before.includes(name));
-  const codes = (all: readonly Container[]) => Object.fromEntries(all.map(({ name, exitCode }) => [name, exitCode]));
+  const codes = (all: readonly ComposeContainer[]) => Object.fromEntries(all.map(({ name, exitCode }) => [name, exitCode]));
   const ours = stopped.filter(({ isOurs }) => isOurs);
   assert.deepEqual(codes(ours), Object.fromEntries(ours.map(({ name }) => [name, 0])));
   return stopped

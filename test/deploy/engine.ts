@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { atEnd } from "../support/at-end.ts";
+import { cleanUpOnExit } from "../support/at-end.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { has, run, type RunOptions } from "./shell.ts";
 
@@ -17,7 +17,7 @@ const pool = "base=172.29.0.0/17,size=24";
 const forwarding = "/proc/sys/net/ipv4/ip_forward";
 const stopWithinMs = 60_000;
 
-export interface Engine {
+export interface DockerEngine {
   /** @returns what `docker` with these arguments printed */
   docker(args: readonly string[], options?: RunOptions): Promise<string>;
   /** For programs that look for an engine, e.g. Compose. */
@@ -48,7 +48,7 @@ const isRunning = (): Promise<boolean> =>
  * @param folder  for its data and its socket
  * @param config  DOCKER_CONFIG, with the plugins
  */
-export async function startEngine(folder: string, config: string): Promise<Engine> {
+export async function startEngine(folder: string, config: string): Promise<DockerEngine> {
   await clearNetwork(); // What a run that was killed has left.
   const before = await readFile(forwarding, "utf8");
   const policy = (await run("iptables", ["-S", "FORWARD"])).split("\n")[0]!;
@@ -67,9 +67,9 @@ export async function startEngine(folder: string, config: string): Promise<Engin
     child.once("error", () => resolve());
     child.once("exit", () => resolve());
   });
-  const forget = atEnd(() => child.kill("SIGTERM"));
+  const forget = cleanUpOnExit(() => child.kill("SIGTERM"));
   const env = { DOCKER_HOST: socket, DOCKER_CONFIG: config };
-  const engine: Engine = {
+  const engine: DockerEngine = {
     env,
     // Debian's own: another one on the PATH may be newer than the engine, or older than the plugins.
     docker: (args, options) => run("/usr/bin/docker", args, { ...options, env: { ...env, ...options?.env } }),
@@ -94,7 +94,7 @@ export async function startEngine(folder: string, config: string): Promise<Engin
   return engine;
 }
 
-interface Link {
+interface NetworkLink {
   readonly ifname: string;
   readonly addr_info: readonly { readonly local: string }[];
 }
@@ -102,8 +102,8 @@ interface Link {
 /** Removes this engine's bridges, Docker's chains, and the rules that lead to them or are for the bridges. */
 async function clearNetwork(): Promise<void> {
   for (const table of ["filter", "nat"]) await clearTable(table);
-  const links = JSON.parse(await run("ip", ["-json", "addr"])) as Link[];
-  const isOurs = ({ ifname, addr_info }: Link) =>
+  const links = JSON.parse(await run("ip", ["-json", "addr"])) as NetworkLink[];
+  const isOurs = ({ ifname, addr_info }: NetworkLink) =>
     ifname === bridge || (/^br-[0-9a-f]{12}$/.test(ifname) && addr_info.some(({ local }) => local.startsWith("172.29.")));
   for (const { ifname } of links.filter(isOurs)) await run("ip", ["link", "delete", ifname]);
 }

@@ -1,12 +1,12 @@
 /** The fault test's clients and ledger at the proxy of a running project, while `docker kill` ends each node in turn. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Cut, FaultRow, ReachableWorld, Storm, Strike } from "../faults/fault.ts";
+import type { CutOffSpan, FaultEntry, ReachableTarget, Storm, StrikeReport } from "../faults/fault.ts";
 import { smallSize } from "../faults/storm.ts";
-import type { Outcome } from "../faults/table.ts";
-import { struck } from "../faults/trial.ts";
-import { lookIntoMesh } from "../faults/world.ts";
-import { openProxy } from "../support/tcp-proxy.ts";
-import type { Project } from "./project.ts";
+import type { FaultOutcome } from "../faults/table.ts";
+import { runFault } from "../faults/trial.ts";
+import { inspectMesh } from "../faults/world.ts";
+import { openTcpProxy } from "../support/tcp-proxy.ts";
+import type { ComposeProject } from "./project.ts";
 import { run } from "./shell.ts";
 
 const deadMs = 3000;
@@ -14,7 +14,7 @@ const healthyWithinMs = 120_000;
 /** The proxy chooses a gateway by address: so many make sure that both are chosen. */
 const addresses = 8;
 
-const fault: FaultRow = {
+const fault: FaultEntry = {
   name: "docker-kill",
   what: "each node's container is killed (docker kill) and started again",
   // Of a machine that runs all of this besides: what is held to here are the counts.
@@ -22,18 +22,18 @@ const fault: FaultRow = {
 };
 
 /** @param say  told of each kill */
-export async function killEachNode(project: Project, say: (line: string) => void): Promise<Outcome> {
+export async function killEachNode(project: ComposeProject, say: (line: string) => void): Promise<FaultOutcome> {
   const { world, close } = await worldOf(project);
   try {
-    return await struck(world, fault, smallSize, (storm) => strike(project, storm, say));
+    return await runFault(world, fault, smallSize, (storm) => strike(project, storm, say));
   } finally {
     await close();
   }
 }
 
-async function strike(project: Project, storm: Storm, say: (line: string) => void): Promise<Strike> {
+async function strike(project: ComposeProject, storm: Storm, say: (line: string) => void): Promise<StrikeReport> {
   const from = Date.now();
-  const cut: Cut[] = [];
+  const cut: CutOffSpan[] = [];
   say(await connectionsOf(project));
   const nodes = (await project.containers()).filter(({ isOurs, isRunning }) => isOurs && isRunning);
   for (const { name, service } of nodes) {
@@ -44,7 +44,7 @@ async function strike(project: Project, storm: Storm, say: (line: string) => voi
     await project.healthy(healthyWithinMs);
     const until = Date.now();
     // Nobody knows which gateway the proxy has chosen for whom.
-    if (service.startsWith("gateway")) cut.push(...storm.dwellers.map((one) => ({ name: one.name, from: before.at, until })));
+    if (service.startsWith("gateway")) cut.push(...storm.clients.map((one) => ({ name: one.name, from: before.at, until })));
     const changes = storm.acknowledged() - before.acknowledged;
     say(`${name} killed, healthy again after ${((until - before.at) / 1000).toFixed(1)} s; ${changes} changes acknowledged meanwhile`);
   }
@@ -54,7 +54,7 @@ async function strike(project: Project, storm: Storm, say: (line: string) => voi
 const gateways = ["gateway-1", "gateway-2"] as const;
 
 /** @throws Error  the proxy has sent all clients to one gateway */
-async function connectionsOf(project: Project): Promise<string> {
+async function connectionsOf(project: ComposeProject): Promise<string> {
   // Established ones (01) to port 3000, as the kernel lists them.
   const count = `process.stdout.write(String(fs.readFileSync("/proc/net/tcp", "utf8").match(/:0BB8 \\S+ 01 /g)?.length ?? 0))`;
   const counts = await Promise.all(
@@ -65,7 +65,7 @@ async function connectionsOf(project: Project): Promise<string> {
 }
 
 /** Clients reach the proxy on its container's own address, from several addresses of this machine on the same bridge. */
-async function worldOf(project: Project): Promise<{ readonly world: ReachableWorld; readonly close: () => Promise<void> }> {
+async function worldOf(project: ComposeProject): Promise<{ readonly world: ReachableTarget; readonly close: () => Promise<void> }> {
   const { addresses: of, name } = await project.container("proxy");
   const proxy = of["outside"]!;
   const network = await project.docker([
@@ -77,12 +77,12 @@ async function worldOf(project: Project): Promise<{ readonly world: ReachableWor
   const id = network.split("\n").find((line) => line.endsWith(` ${proxy}`))!;
   const local = Array.from({ length: addresses }, (_, index) => proxy.replace(/\d+$/, String(200 + index)));
   for (const address of local) await run("ip", ["addr", "add", `${address}/24`, "dev", `br-${id.slice(0, 12)}`]);
-  const ways = await Promise.all(local.map((address) => openProxy(`http://${proxy}:80`, address)));
+  const ways = await Promise.all(local.map((address) => openTcpProxy(`http://${proxy}:80`, address)));
   const env = await environmentOf(project);
   return {
     world: {
       gateways: ways.map(({ url }) => url.replace(/\/$/, "")),
-      look: (see) => lookIntoMesh(env, see),
+      inspect: (see) => inspectMesh(env, see),
       stop: () => Promise.resolve(),
     },
     async close() {
@@ -92,7 +92,7 @@ async function worldOf(project: Project): Promise<{ readonly world: ReachableWor
 }
 
 /** A node's environment, as it is for someone outside of the containers: their addresses in place of their names. */
-async function environmentOf(project: Project): Promise<Readonly<Record<string, string>>> {
+async function environmentOf(project: ComposeProject): Promise<Readonly<Record<string, string>>> {
   const [core, mongo, rabbitmq, redis] = await Promise.all(
     ["core", "mongo", "rabbitmq", "redis"].map((service) => project.container(service)),
   );

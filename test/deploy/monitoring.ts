@@ -1,16 +1,16 @@
 /** The profile `monitoring`, as far as there are stand-ins: Prometheus takes its configuration, and finds every node. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
-import type { Project } from "./project.ts";
+import type { ComposeProject } from "./project.ts";
 
-interface Targets {
+interface ScrapeTargets {
   readonly data: {
     readonly activeTargets: readonly { readonly health: string; readonly scrapeUrl: string; readonly lastError: string }[];
   };
 }
 
 /** @returns how many nodes are scraped */
-export async function areScraped(project: Project): Promise<string> {
+export async function areScraped(project: ComposeProject): Promise<string> {
   await project.compose(["--profile", "monitoring", "config", "-q"]);
   await project.compose(["--profile", "monitoring", "up", "-d", "prometheus", "alertmanager"]);
   const nodes = (await project.containers()).filter(({ isOurs, isRunning }) => isOurs && isRunning).length;
@@ -18,8 +18,8 @@ export async function areScraped(project: Project): Promise<string> {
   let last: unknown;
   const targets = async () => {
     const answer = await fetch(`http://${addresses["inner"]}:9090/api/v1/targets?state=active`, { signal: AbortSignal.timeout(5000) });
-    last = ((await answer.json()) as Targets).data.activeTargets.filter(({ scrapeUrl }) => scrapeUrl.includes(":3001/"));
-    return (last as Targets["data"]["activeTargets"]).filter(({ health }) => health === "up").length === nodes;
+    last = ((await answer.json()) as ScrapeTargets).data.activeTargets.filter(({ scrapeUrl }) => scrapeUrl.includes(":3001/"));
+    return (last as ScrapeTargets["data"]["activeTargets"]).filter(({ health }) => health === "up").length === nodes;
   };
   await eventually("every node is scraped", targets, 90_000).catch(async (error: unknown) => {
     throw new Error(`${JSON.stringify(last)}\n${await project.compose(["logs", "--tail", "20", "prometheus"])}`, { cause: error });

@@ -1,12 +1,12 @@
 /** The project's own compose file, run on an engine: what its containers are and do, as an operator would ask. */
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
-import type { Engine } from "./engine.ts";
+import type { DockerEngine } from "./engine.ts";
 import type { RunOptions } from "./shell.ts";
 
 export const root = join(import.meta.dirname, "../..");
 
-export interface Container {
+export interface ComposeContainer {
   readonly name: string;
   readonly service: string;
   readonly isOurs: boolean;
@@ -22,7 +22,7 @@ export interface Container {
   readonly user: string;
 }
 
-interface Inspected {
+interface InspectedContainer {
   readonly Name: string;
   readonly Config: { readonly Image: string; readonly User: string; readonly Labels: Readonly<Record<string, string>> };
   readonly State: { readonly Running: boolean; readonly ExitCode: number; readonly Health?: { readonly Status: string } };
@@ -34,14 +34,14 @@ interface Inspected {
   readonly NetworkSettings: { readonly Networks: Readonly<Record<string, { readonly IPAddress: string }>> };
 }
 
-export class Project {
-  private readonly engine: Engine;
+export class ComposeProject {
+  private readonly engine: DockerEngine;
   private readonly name: string;
   private readonly files: readonly string[];
   private readonly env: Readonly<Record<string, string>>;
 
   /** @param files  besides the project's own */
-  constructor(engine: Engine, name: string, env: Readonly<Record<string, string>> = {}, files: readonly string[] = []) {
+  constructor(engine: DockerEngine, name: string, env: Readonly<Record<string, string>> = {}, files: readonly string[] = []) {
     this.engine = engine;
     this.name = name;
     this.files = [join(root, "docker-compose.yml"), ...files];
@@ -49,8 +49,8 @@ export class Project {
   }
 
   /** The same project with other settings, as after a change of `.env` or an override. */
-  with(env: Readonly<Record<string, string>>, files: readonly string[] = []): Project {
-    return new Project(this.engine, this.name, { ...this.env, ...env }, files);
+  with(env: Readonly<Record<string, string>>, files: readonly string[] = []): ComposeProject {
+    return new ComposeProject(this.engine, this.name, { ...this.env, ...env }, files);
   }
 
   compose(args: readonly string[], options: RunOptions = {}): Promise<string> {
@@ -60,10 +60,10 @@ export class Project {
   }
 
   /** Every container, also one that has ended. */
-  async containers(): Promise<Container[]> {
+  async containers(): Promise<ComposeContainer[]> {
     const ids = (await this.compose(["--profile", "*", "ps", "-aq"])).split("\n").filter(Boolean);
     if (ids.length === 0) return [];
-    const inspected = JSON.parse(await this.engine.docker(["inspect", ...ids])) as Inspected[];
+    const inspected = JSON.parse(await this.engine.docker(["inspect", ...ids])) as InspectedContainer[];
     return inspected.map(({ Name, Config, State, HostConfig, NetworkSettings }) => ({
       name: Name.slice(1),
       service: Config.Labels["com.docker.compose.service"]!,
@@ -81,7 +81,7 @@ export class Project {
     }));
   }
 
-  async container(service: string): Promise<Container> {
+  async container(service: string): Promise<ComposeContainer> {
     const found = (await this.containers()).find((one) => one.service === service);
     if (found === undefined) throw new Error(`there is no container of ${service}`);
     return found;

@@ -10,12 +10,12 @@ import { hasMongod } from "../support/mongod.ts";
 import { counted, details, table } from "../faults/table.ts";
 import { hasStandIn, importStandIn } from "./base-images.ts";
 import { areClosed, endsWell, refusesTooLittleMemory, waitsForItsStore } from "./checks.ts";
-import { lackingForEngine, startEngine, type Engine } from "./engine.ts";
+import { lackingForEngine, startEngine, type DockerEngine } from "./engine.ts";
 import { imageSizes } from "./image-sizes.ts";
 import { killEachNode } from "./kills.ts";
 import { areScraped } from "./monitoring.ts";
 import { fetchPlugins } from "./plugins.ts";
-import { Project, root } from "./project.ts";
+import { ComposeProject, root } from "./project.ts";
 import { run } from "./shell.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -34,7 +34,7 @@ async function step(title: string, work: () => Promise<unknown>): Promise<void> 
 const demo = async (url: string, env: Readonly<Record<string, string>> = {}): Promise<string> =>
   (await run(process.execPath, ["scripts/demo.ts", "--url", url], { cwd: root, env })).trimEnd().split("\n").at(-1)!;
 
-async function prepare(engine: Engine, project: Project, cache: string): Promise<void> {
+async function prepare(engine: DockerEngine, project: ComposeProject, cache: string): Promise<void> {
   const named = (await readFile(join(root, "Dockerfile"), "utf8")).matchAll(/^FROM (\S+)/gm);
   const wanted = (await project.compose(["--profile", "*", "config", "--images"])).trim().split("\n");
   const images = [...new Set([...[...named].map(([, image]) => image!), ...wanted.filter((image) => !image.startsWith("parley:"))])];
@@ -48,7 +48,7 @@ async function prepare(engine: Engine, project: Project, cache: string): Promise
   });
 }
 
-async function tryMesh(project: Project, url: string): Promise<void> {
+async function tryMesh(project: ComposeProject, url: string): Promise<void> {
   await step("docker compose up: all healthy", async () => {
     await project.compose(["up", "-d", "--wait", "--wait-timeout", String(healthyWithinMs / 1000)]);
     await project.healthy(healthyWithinMs);
@@ -62,7 +62,7 @@ async function tryMesh(project: Project, url: string): Promise<void> {
   await step("Prometheus and Alertmanager run with the project's configuration", () => areScraped(project));
 }
 
-async function tryStorm(project: Project): Promise<void> {
+async function tryStorm(project: ComposeProject): Promise<void> {
   await step("a storm, while docker kill ends each node in turn", async () => {
     const limitless = project.with({}, [join(import.meta.dirname, "limits-off.yml")]);
     await limitless.compose(["up", "-d"]);
@@ -73,15 +73,15 @@ async function tryStorm(project: Project): Promise<void> {
   });
 }
 
-interface Tls {
-  readonly project: Project;
+interface TlsTrial {
+  readonly project: ComposeProject;
   readonly folder: string;
   readonly port: number;
   readonly services?: readonly string[];
 }
 
 /** With the certificate that the proxy signs itself. @param services  all if not given */
-async function tryTls(title: string, { project, folder, port, services = [] }: Tls): Promise<void> {
+async function tryTls(title: string, { project, folder, port, services = [] }: TlsTrial): Promise<void> {
   await step(title, async () => {
     const secure = project.with({ DOMAIN: "localhost", PUBLIC_URL: `https://localhost:${port}` });
     await secure.compose(["up", "-d", ...(services.length > 0 ? ["--no-deps"] : []), ...services]);
@@ -93,7 +93,7 @@ async function tryTls(title: string, { project, folder, port, services = [] }: T
   });
 }
 
-async function tryEmbedded(project: Project, port: number): Promise<void> {
+async function tryEmbedded(project: ComposeProject, port: number): Promise<void> {
   await step("docker compose up embedded: one container, healthy", async () => {
     await project.compose(["up", "-d", "--wait", "embedded"]);
     const running = (await project.containers()).filter(({ isRunning }) => isRunning).map(({ service }) => service);
@@ -105,7 +105,7 @@ async function tryEmbedded(project: Project, port: number): Promise<void> {
 }
 
 /** As docs/operating.md has it: beside the nodes, in a container of its own. @returns what the command says in the end */
-async function backUp(project: Project, service: string): Promise<string> {
+async function backUp(project: ComposeProject, service: string): Promise<string> {
   const command = ["node", "scripts/backup.ts", "--to", `/backups/${service}.tar`];
   return (await project.compose(["run", "--rm", "--no-deps", "-T", service, ...command])).trim().split("\n").at(-1)!;
 }
@@ -122,7 +122,7 @@ async function deployTest(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void engine.stop().finally(() => process.exit(130)));
   const ports = { HTTP_PORT: await freePort(), HTTPS_PORT: await freePort(), EMBEDDED_PORT: await freePort() };
   const env = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
-  const project = new Project(engine, "parley-deploy-test", env);
+  const project = new ComposeProject(engine, "parley-deploy-test", env);
   try {
     await prepare(engine, project, join(cache, "images"));
     await tryMesh(project, `http://localhost:${ports.HTTP_PORT}`);

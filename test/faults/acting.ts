@@ -1,10 +1,10 @@
 /** How someone of a storm goes on: at a steady pace they send, and beside it change what there is; each answer goes to the ledger. */
 import { setTimeout as pause } from "node:timers/promises";
 import { ParleyError, type Message, type MessageView } from "../../client/index.ts";
-import type { Dweller } from "./fault.ts";
+import type { StormClient } from "./fault.ts";
 import type { Ledger } from "./ledger.ts";
 
-export interface Actor extends Dweller {
+export interface StormActor extends StormClient {
   readonly ledger: Ledger;
   readonly over: AbortSignal;
 }
@@ -19,7 +19,7 @@ const emojis = ["👍", "❤️", "😂", "🎉"] as const;
 const recent = 30;
 
 /** Acts until it is over. Resolves when everything begun is answered, or given up. */
-export async function act(actor: Actor): Promise<void> {
+export async function runActor(actor: StormActor): Promise<void> {
   const sends: Promise<void>[] = [];
   await Promise.all([sending(actor, sends), changing(actor)]);
   await Promise.all(sends);
@@ -30,7 +30,7 @@ const nextTurn = (ms: number, over: AbortSignal): Promise<boolean> => pause(ms, 
 
 const from = <T>(all: readonly T[]): T | undefined => all[Math.floor(Math.random() * all.length)];
 
-async function sending({ parley, chatIds, ledger, over }: Actor, sends: Promise<void>[]): Promise<void> {
+async function sending({ parley, chatIds, ledger, over }: StormActor, sends: Promise<void>[]): Promise<void> {
   let waiting = 0;
   await nextTurn(Math.random() * sendEveryMs, over);
   for (let i = 0; !over.aborted; i++) {
@@ -48,7 +48,7 @@ async function sending({ parley, chatIds, ledger, over }: Actor, sends: Promise<
   }
 }
 
-async function changing(actor: Actor): Promise<void> {
+async function changing(actor: StormActor): Promise<void> {
   const { parley, chatIds, over } = actor;
   for (let i = 0; await nextTurn(changeEveryMs * (0.5 + Math.random()), over); i++) {
     const stored = parley.messages(from(chatIds)!).filter(({ n, kind, deletedAt }) => n > 0 && kind === "text" && deletedAt === null);
@@ -63,7 +63,7 @@ async function changing(actor: Actor): Promise<void> {
 }
 
 /** Of 40 changes 20 are reactions, 15 edits, 5 deletions; the last two of one's own. */
-async function change({ parley, ledger, person }: Actor, stored: readonly MessageView[], i: number): Promise<void> {
+async function change({ parley, ledger, person }: StormActor, stored: readonly MessageView[], i: number): Promise<void> {
   const dice = Math.random() * 40;
   const message = from(dice < 20 ? stored : stored.filter(({ senderId }) => senderId === person.id));
   if (message === undefined) return;

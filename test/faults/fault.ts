@@ -2,71 +2,71 @@
 import type { Parley } from "../../client/index.ts";
 import type { Queue } from "../../core/queue/queue.ts";
 import type { Store } from "../../core/store/store.ts";
-import type { Mesh } from "../support/mesh.ts";
+import type { TestMesh } from "../support/mesh.ts";
 import type { Mongod } from "../support/mongod.ts";
 import type { OwnRabbit } from "../support/own-rabbit.ts";
 import type { OwnRedis } from "../support/own-redis.ts";
-import type { CutPlace } from "../support/network.ts";
+import type { CuttableLocation } from "../support/network.ts";
 import type { Person } from "../support/person.ts";
-import type { Server } from "../support/server.ts";
-import type { Proxy } from "../support/tcp-proxy.ts";
+import type { EmbeddedServer } from "../support/server.ts";
+import type { TcpProxy } from "../support/tcp-proxy.ts";
 
 /** A world's store and queue, opened besides its processes: to see what is in them. */
-export interface Inside {
+export interface TargetInternals {
   readonly store: Store;
   readonly queue: Queue;
 }
 /** What a storm needs of any world: where clients connect, and a way to look into its store and its queue. */
-export interface ReachableWorld {
+export interface ReachableTarget {
   /** Where clients connect, in turn; of an embedded server twice the same. */
   readonly gateways: readonly string[];
   /** Opens the store and the queue, and closes them again; for it an embedded server is stopped, and then started anew. */
-  look<T>(see: (inside: Inside) => Promise<T>): Promise<T>;
+  inspect<T>(see: (inside: TargetInternals) => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
 /** Two gateways, two chat nodes and one of each other service, on infrastructure of their own. */
-export interface MeshWorld extends ReachableWorld {
+export interface MeshTarget extends ReachableTarget {
   readonly kind: "mesh";
-  readonly mesh: Mesh;
+  readonly mesh: TestMesh;
   /** Nodes that can be cut off, by role; none in the usual mesh. */
-  readonly places: Readonly<Record<string, CutPlace>>;
+  readonly places: Readonly<Record<string, CuttableLocation>>;
   readonly rabbit: OwnRabbit;
   readonly redis: OwnRedis;
   readonly mongod: Mongod;
 }
 
 /** One process on one folder. */
-export interface EmbeddedWorld extends ReachableWorld {
+export interface EmbeddedTarget extends ReachableTarget {
   readonly kind: "embedded";
   /** The process that runs now. */
-  readonly server: Server;
+  readonly server: EmbeddedServer;
   /** Starts it again on the same port and folder, after its end; resolves when it is ready. */
   restart(): Promise<void>;
 }
-export type World = MeshWorld | EmbeddedWorld;
+export type FaultTarget = MeshTarget | EmbeddedTarget;
 
 /** Someone of the storm, at a client of the library that acts all the time. */
-export interface Dweller {
+export interface StormClient {
   readonly name: string;
   readonly person: Person;
   readonly parley: Parley;
   /** The gateway they are connected to, by its URL, also where they reach it through a proxy. */
   readonly gateway: string;
   /** Set for the first `proxied` ones of the fault. */
-  readonly proxy?: Proxy;
+  readonly proxy?: TcpProxy;
   readonly chatIds: readonly string[];
 }
 
 /** What goes on while a fault strikes. */
 export interface Storm {
-  readonly dwellers: readonly Dweller[];
+  readonly clients: readonly StormClient[];
   /** Changes acknowledged so far. */
   readonly acknowledged: () => number;
 }
 
 /** Someone whom the fault itself cuts off or holds up: no promise counts their waiting until they are online again after it. */
-export interface Cut {
+export interface CutOffSpan {
   /** A dweller's. */
   readonly name: string;
   /** Epoch milliseconds. */
@@ -75,16 +75,16 @@ export interface Cut {
 }
 
 /** How it went, as far as the fault itself knows. */
-export interface Strike {
+export interface StrikeReport {
   /** Epoch milliseconds: where the promise's clock begins, e.g. when the process fell, or the store accepted connections again. */
   readonly from: number;
-  readonly cut: readonly Cut[];
+  readonly cut: readonly CutOffSpan[];
   /** Said below the table, e.g. how the network was cut. */
   readonly note?: string;
 }
 
 /** What the table says of a fault, and what a storm has to know of it. */
-export interface FaultRow {
+export interface FaultEntry {
   /** As given to `--only`, in kebab-case. */
   readonly name: string;
   /** The row of the table: what falls, e.g. "a gateway is killed". */
@@ -96,18 +96,18 @@ export interface FaultRow {
   /** One of those that the test suite runs too, in a smaller storm. */
   readonly isQuick?: boolean;
 }
-export interface MeshFault extends FaultRow {
+export interface MeshFault extends FaultEntry {
   readonly world: "mesh";
   /** Does it and undoes it; resolves when the world is whole again. */
-  strike(world: MeshWorld, storm: Storm): Promise<Strike>;
+  strike(world: MeshTarget, storm: Storm): Promise<StrikeReport>;
   /** Starts the mesh that is struck, if not the usual one, e.g. on a network of its own. */
-  start?(): Promise<MeshWorld>;
+  start?(): Promise<MeshTarget>;
 }
-export interface EmbeddedFault extends FaultRow {
+export interface EmbeddedFault extends FaultEntry {
   readonly world: "embedded";
-  strike(world: EmbeddedWorld, storm: Storm): Promise<Strike>;
+  strike(world: EmbeddedTarget, storm: Storm): Promise<StrikeReport>;
   /** Starts the server that is struck, if not the usual one, e.g. on a disk of its own. */
-  start?(): Promise<EmbeddedWorld>;
+  start?(): Promise<EmbeddedTarget>;
 }
 export type Fault = MeshFault | EmbeddedFault;
 
@@ -122,5 +122,5 @@ export const promises = {
 } as const;
 
 /** Everyone connected to this gateway, as cut off from one moment until another. */
-export const cutAt = ({ dwellers }: Storm, gateway: string, from: number, until: number): Cut[] =>
+export const clientsCutOff = ({ clients: dwellers }: Storm, gateway: string, from: number, until: number): CutOffSpan[] =>
   dwellers.filter((dweller) => dweller.gateway === gateway).map(({ name }) => ({ name, from, until }));

@@ -5,7 +5,7 @@
 import type { Message } from "../../client/index.ts";
 
 /** A message that was sent, whatever became of it. */
-export interface Sent {
+export interface SentMessage {
   readonly chatId: string;
   readonly senderId: string;
   readonly clientId: string;
@@ -17,17 +17,17 @@ export interface Sent {
 
 const open = Symbol("may have happened or not");
 /** One thing about a message, as the last answer left it: its text, that it is deleted, someone's reaction. */
-interface Entry {
+interface LedgerEntry {
   readonly messageId: string;
   readonly holds: (stored: Message) => boolean;
 }
 
 export class Ledger {
-  readonly sent: Sent[] = [];
+  readonly sent: SentMessage[] = [];
   /** What the server refused for good without a reason, by its code. */
   readonly refused: string[] = [];
   private readonly orders = new Map<string, number>();
-  private readonly entries = new Map<string, Entry | typeof open>();
+  private readonly entries = new Map<string, LedgerEntry | typeof open>();
   private changes = 0;
   private sends = 0;
 
@@ -35,16 +35,16 @@ export class Ledger {
     return this.sends + this.changes;
   }
 
-  send({ chatId, senderId, clientId }: Pick<Message, "chatId" | "senderId" | "clientId">): Sent {
+  send({ chatId, senderId, clientId }: Pick<Message, "chatId" | "senderId" | "clientId">): SentMessage {
     const key = `${chatId} ${senderId}`;
     const order = (this.orders.get(key) ?? 0) + 1;
     this.orders.set(key, order);
-    const sent: Sent = { chatId, senderId, clientId, order };
+    const sent: SentMessage = { chatId, senderId, clientId, order };
     this.sent.push(sent);
     return sent;
   }
 
-  stored(sent: Sent): void {
+  stored(sent: SentMessage): void {
     sent.acknowledgedAt = Date.now();
     this.sends++;
   }
@@ -54,7 +54,7 @@ export class Ledger {
    * @param key  what is changed, like "text of <id>"
    * @param holds  whether a stored message has it
    */
-  async change(key: string, messageId: string, make: () => Promise<unknown>, holds: Entry["holds"]): Promise<void> {
+  async change(key: string, messageId: string, make: () => Promise<unknown>, holds: LedgerEntry["holds"]): Promise<void> {
     this.entries.set(key, open);
     await make();
     this.changes++;

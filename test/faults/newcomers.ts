@@ -14,25 +14,25 @@ import { people } from "../../services/request/email-directory.ts";
 import type { RelationState } from "../../services/request/contract.ts";
 import { requests } from "../../services/request/requests.repository.ts";
 import { factory } from "../support/factory.ts";
-import type { Answer, Person } from "../support/person.ts";
-import type { Inside } from "./fault.ts";
+import type { ApiResponse, Person } from "../support/person.ts";
+import type { TargetInternals } from "./fault.ts";
 
 export interface Newcomers {
   /** Sign-ups and changes of contacts that were answered. */
   readonly acknowledged: () => number;
   end(): Promise<void>;
   /** What those who follow don't know, and what still waits or was given up. */
-  lost(inside: Inside): Promise<string[]>;
+  lost(inside: TargetInternals): Promise<string[]>;
 }
 
-interface Pair {
+interface NewcomerPair {
   readonly key: string;
   /** As last answered; undefined: a later act found no answer. */
   state: RelationState | undefined;
 }
-interface Book {
+interface NewcomerRecord {
   readonly signedUp: Person[];
-  readonly pairs: Pair[];
+  readonly pairs: NewcomerPair[];
   acknowledged: number;
 }
 
@@ -43,8 +43,8 @@ const everyMs = 500;
 /** @param gateways  one newcomer after another comes by each */
 export function newcomers(gateways: readonly string[]): Newcomers {
   const over = new AbortController();
-  const book: Book = { signedUp: [], pairs: [], acknowledged: 0 };
-  const coming = gateways.map((url) => comeBy(url, book, over.signal));
+  const book: NewcomerRecord = { signedUp: [], pairs: [], acknowledged: 0 };
+  const coming = gateways.map((url) => bringNewcomers(url, book, over.signal));
   return {
     acknowledged: () => book.acknowledged,
     async end() {
@@ -55,7 +55,7 @@ export function newcomers(gateways: readonly string[]): Newcomers {
   };
 }
 
-async function comeBy(url: string, book: Book, over: AbortSignal): Promise<void> {
+async function bringNewcomers(url: string, book: NewcomerRecord, over: AbortSignal): Promise<void> {
   const made = factory(() => [url]);
   const host = made.stranger();
   for (let i = 0; !over.aborted; i++) {
@@ -71,22 +71,22 @@ async function comeBy(url: string, book: Book, over: AbortSignal): Promise<void>
   }
 }
 
-async function must(asked: Promise<Answer>): Promise<Answer> {
+async function must(asked: Promise<ApiResponse>): Promise<ApiResponse> {
   const answer = await asked;
   if (answer.status >= 300) throw new Error(`${answer.status}`);
   return answer;
 }
 
-async function join(person: Person, book: Book): Promise<void> {
+async function join(person: Person, book: NewcomerRecord): Promise<void> {
   await must(person.signUp());
   book.signedUp.push(person);
   book.acknowledged++;
 }
 
-async function meet(newcomer: Person, host: Person, ending: (typeof endings)[number], book: Book): Promise<void> {
-  const pair: Pair = { key: pairKey(newcomer.id, host.id), state: undefined };
+async function meet(newcomer: Person, host: Person, ending: (typeof endings)[number], book: NewcomerRecord): Promise<void> {
+  const pair: NewcomerPair = { key: pairKey(newcomer.id, host.id), state: undefined };
   book.pairs.push(pair);
-  const step = async (state: RelationState, asked: Promise<Answer>): Promise<Answer> => {
+  const step = async (state: RelationState, asked: Promise<ApiResponse>): Promise<ApiResponse> => {
     pair.state = undefined;
     const answer = await must(asked);
     pair.state = state;
@@ -101,14 +101,14 @@ async function meet(newcomer: Person, host: Person, ending: (typeof endings)[num
   if (ending === "unblocked") await step("none", host.delete(`/request/blocks/${newcomer.id}`));
 }
 
-async function lost(book: Book, inside: Inside): Promise<string[]> {
+async function lost(book: NewcomerRecord, inside: TargetInternals): Promise<string[]> {
   const { store, queue } = inside;
   const left = await Promise.all(Object.keys(followers).map((group) => queue.deadLetters(group, 200)));
   const dead = left.flat().map(({ group, event }) => `dead letter of ${group}: ${event.topic} ${event.key}`);
   return [...(await peopleLost(book, store)), ...(await relationsLost(book, store)), ...(await waiting(store)), ...dead];
 }
 
-async function peopleLost({ signedUp }: Book, store: Store): Promise<string[]> {
+async function peopleLost({ signedUp }: NewcomerRecord, store: Store): Promise<string[]> {
   const ids = signedUp.map(({ id }) => id);
   const rowsOf = async <T extends Doc>(service: string, from: Collection<T>) =>
     byId(await (await store.open(service, [from])).getMany(from, ids));
@@ -121,7 +121,7 @@ async function peopleLost({ signedUp }: Book, store: Store): Promise<string[]> {
 }
 const byId = <T extends Doc>(rows: readonly T[]): ReadonlyMap<string, T> => new Map(rows.map((row) => [row._id, row]));
 
-async function relationsLost({ pairs }: Book, store: Store): Promise<string[]> {
+async function relationsLost({ pairs }: NewcomerRecord, store: Store): Promise<string[]> {
   const keys = pairs.map(({ key }) => ({ pair: key }));
   if (keys.length === 0) return [];
   const own = await (await store.open("request", [requests])).find(requests, keys);

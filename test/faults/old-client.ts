@@ -8,7 +8,7 @@ import type { Message } from "../../client/index.ts";
 import type { Ack, Person } from "../support/person.ts";
 
 /** What one connection was told of one chat. */
-export interface Stretch {
+export interface JoinedSpan {
   readonly chatId: string;
   /** The chat's newest message when it was joined: the next one is the first to come. */
   after: number | undefined;
@@ -20,7 +20,7 @@ export interface Stretch {
 export interface OldClient {
   /** It is connected, and every chat was joined again. */
   isBack(): boolean;
-  readonly stretches: readonly Stretch[];
+  readonly stretches: readonly JoinedSpan[];
   close(): void;
 }
 
@@ -29,17 +29,17 @@ const answerWithinMs = 10_000;
 
 /** Resolves when it has joined its chats for the first time. */
 export async function oldClient({ url, token }: Person, chatIds: readonly string[]): Promise<OldClient> {
-  const stretches: Stretch[] = [];
+  const stretches: JoinedSpan[] = [];
   let again: NodeJS.Timeout | undefined;
-  let open = new Map<string, Stretch>();
+  let open = new Map<string, JoinedSpan>();
   const socket = io(url, { path: "/chat/socket.io/", auth: { token }, transports: ["websocket"], forceNew: true });
 
   /** Again and again: what is away comes back, and its user tries again. */
-  async function join(stretch: Stretch): Promise<void> {
+  async function join(stretch: JoinedSpan): Promise<void> {
     while (stretch.isOpen && !(await asked(stretch))) await pause(againMs);
   }
   // By callback: what comes in one piece behind the answer must be heard after it.
-  const asked = (stretch: Stretch): Promise<boolean> =>
+  const asked = (stretch: JoinedSpan): Promise<boolean> =>
     new Promise((resolve) => {
       const answered = (error: Error | null, answer: Ack) => {
         if (error === null && answer.ok && stretch.heard.length === 0) stretch.after = answer.data.lastN;
@@ -58,7 +58,7 @@ export async function oldClient({ url, token }: Person, chatIds: readonly string
   });
   const joined = Promise.withResolvers<undefined>();
   socket.on("connect", () => {
-    const begun = chatIds.map((chatId): Stretch => ({ chatId, after: undefined, heard: [], isOpen: true }));
+    const begun = chatIds.map((chatId): JoinedSpan => ({ chatId, after: undefined, heard: [], isOpen: true }));
     open = new Map(begun.map((stretch) => [stretch.chatId, stretch]));
     stretches.push(...begun);
     void Promise.all(begun.map(join)).then(() => joined.resolve(undefined));

@@ -5,8 +5,8 @@
 import { parseArgs } from "node:util";
 import { faults } from "./faults/index.ts";
 import { wholeSize } from "./storm.ts";
-import { details, holds, table, type Outcome } from "./table.ts";
-import { Trial } from "./trial.ts";
+import { details, holds, table, type FaultOutcome } from "./table.ts";
+import { FaultTrial } from "./trial.ts";
 import { lacking } from "./world.ts";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -22,8 +22,8 @@ async function run(): Promise<boolean> {
   const chosen = faults.filter(({ name }) => values.only?.includes(name) ?? true);
   const missing = chosen.some(({ world }) => world === "mesh") ? lacking() : undefined;
   if (missing !== undefined) throw new Error(`Faults of a mesh need ${missing} on this machine (mongod: on the PATH, or named by MONGOD)`);
-  const outcomes: Outcome[] = [];
-  const trial = new Trial(wholeSize);
+  const outcomes: FaultOutcome[] = [];
+  const trial = new FaultTrial(wholeSize);
   try {
     for (const fault of chosen) {
       const outcome = await trial.run(fault);

@@ -4,14 +4,14 @@ const everyMs = 100;
 /** Later than this is no busy moment any more. */
 const lateMs = 300;
 
-export interface Standstills {
+export interface StallRecorder {
   /** How much of this span was stood still, milliseconds; the span by epoch milliseconds. */
   between(from: number, until: number): number;
   /** Notes no more. */
   stop(): void;
 }
 
-export function noteStandstills(): Standstills {
+export function recordStalls(): StallRecorder {
   const spans: { readonly from: number; readonly until: number }[] = [];
   let due = Date.now() + everyMs;
   const timer = setInterval(() => {

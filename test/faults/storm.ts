@@ -6,15 +6,15 @@ import { Parley, type State } from "../../client/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory, type Factory } from "../support/factory.ts";
 import type { Person } from "../support/person.ts";
-import { openProxy } from "../support/tcp-proxy.ts";
-import { act } from "./acting.ts";
-import type { Dweller, FaultRow, ReachableWorld, Storm } from "./fault.ts";
+import { openTcpProxy } from "../support/tcp-proxy.ts";
+import { runActor } from "./acting.ts";
+import type { StormClient, FaultEntry, ReachableTarget, Storm } from "./fault.ts";
 import { Ledger } from "./ledger.ts";
 import { newcomers, type Newcomers } from "./newcomers.ts";
 import { oldClient, type OldClient } from "./old-client.ts";
-import { noteStandstills, type Standstills } from "./standstills.ts";
+import { recordStalls, type StallRecorder } from "./standstills.ts";
 
-export interface Size {
+export interface StormSize {
   readonly people: number;
   /** Members of each group, without old clients. */
   readonly groups: readonly number[];
@@ -23,17 +23,17 @@ export interface Size {
   /** Acknowledged changes before the fault, so that it strikes a storm. */
   readonly before: number;
 }
-export const wholeSize: Size = {
+export const wholeSize: StormSize = {
   people: 50,
   groups: [12, 11, 9, 8, 6, 5, 4, 3],
   directs: 2,
   oldClientsAtEachGateway: 2,
   before: 600,
 };
-export const smallSize: Size = { people: 16, groups: [6, 5, 4, 3], directs: 1, oldClientsAtEachGateway: 1, before: 100 };
+export const smallSize: StormSize = { people: 16, groups: [6, 5, 4, 3], directs: 1, oldClientsAtEachGateway: 1, before: 100 };
 
 /** A new message that a client was told of by an event. */
-export interface Told {
+export interface ObservedMessage {
   readonly chatId: string;
   readonly senderId: string;
   readonly clientId: string;
@@ -42,17 +42,17 @@ export interface Told {
   /** Epoch milliseconds. */
   readonly at: number;
 }
-export interface Watched extends Dweller {
-  readonly told: readonly Told[];
+export interface ObservedClient extends StormClient {
+  readonly told: readonly ObservedMessage[];
   readonly states: readonly { readonly state: State; readonly at: number }[];
 }
 
 export interface RunningStorm extends Storm {
-  readonly dwellers: readonly Watched[];
+  readonly clients: readonly ObservedClient[];
   readonly oldClients: readonly OldClient[];
   readonly newcomers: Newcomers;
   readonly ledger: Ledger;
-  readonly standstills: Standstills;
+  readonly standstills: StallRecorder;
   /** Members by chat; the first one was there from the beginning. */
   readonly chats: ReadonlyMap<string, readonly Person[]>;
   /** Nobody begins anything any more. @returns when, epoch milliseconds; everything begun is answered or given up */
@@ -65,7 +65,7 @@ export const afterMs = 3000;
 const atOnce = 10;
 
 /** Begins a storm in this world, and waits until it is under way. */
-export async function startStorm(world: ReachableWorld, { proxied = 0 }: FaultRow, size: Size): Promise<RunningStorm> {
+export async function startStorm(world: ReachableTarget, { proxied = 0 }: FaultEntry, size: StormSize): Promise<RunningStorm> {
   const made = factory(() => world.gateways);
   const people = await signUp(made, size.people);
   const readers = await signUp(made, 2 * size.oldClientsAtEachGateway);
@@ -73,16 +73,16 @@ export async function startStorm(world: ReachableWorld, { proxied = 0 }: FaultRo
   const chatIdsOf = ({ id }: Person) => [...chats].flatMap(([chatId, members]) => (members.some((one) => one.id === id) ? [chatId] : []));
   const ledger = new Ledger();
   const dwellers = await Promise.all(
-    people.map((person, index) => watched(person, `dweller ${index}`, chatIdsOf(person), index < proxied)),
+    people.map((person, index) => observeClient(person, `dweller ${index}`, chatIdsOf(person), index < proxied)),
   );
   const oldClients = await Promise.all(readers.map((person) => oldClient(person, chatIdsOf(person))));
   const joining = newcomers(world.gateways);
-  const standstills = noteStandstills();
+  const standstills = recordStalls();
 
   const over = new AbortController();
-  const acting = dwellers.map((dweller) => act({ ...dweller, ledger, over: over.signal }));
+  const acting = dwellers.map((dweller) => runActor({ ...dweller, ledger, over: over.signal }));
   const storm: RunningStorm = {
-    dwellers,
+    clients: dwellers,
     oldClients,
     newcomers: joining,
     ledger,
@@ -117,7 +117,7 @@ async function signUp(made: Factory, count: number): Promise<Person[]> {
 }
 
 /** Groups of neighbours, so that each has people at both gateways and everyone is in one; then pairs of those who come last. */
-async function makeChats(made: Factory, people: readonly Person[], readers: readonly Person[], size: Size) {
+async function makeChats(made: Factory, people: readonly Person[], readers: readonly Person[], size: StormSize) {
   const chats = new Map<string, readonly Person[]>();
   let next = 0;
   for (const [index, count] of size.groups.entries()) {
@@ -147,10 +147,10 @@ async function befriend(made: Factory, one: Person, others: readonly Person[]): 
   await Promise.all(others.filter(({ id }) => !known.has(id)).map((other) => made.befriend(one, other)));
 }
 
-async function watched(person: Person, name: string, chatIds: readonly string[], isProxied: boolean): Promise<Watched> {
-  const proxy = isProxied ? await openProxy(person.url) : undefined;
+async function observeClient(person: Person, name: string, chatIds: readonly string[], isProxied: boolean): Promise<ObservedClient> {
+  const proxy = isProxied ? await openTcpProxy(person.url) : undefined;
   const parley = await Parley.resume({ url: proxy?.url ?? person.url, token: person.token });
-  const told: Told[] = [];
+  const told: ObservedMessage[] = [];
   const states: { state: State; at: number }[] = [];
   parley.on("message", ({ chatId, senderId, clientId, seq }) => told.push({ chatId, senderId, clientId, seq, at: Date.now() }));
   parley.on("state", ({ state }) => states.push({ state, at: Date.now() }));

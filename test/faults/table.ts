@@ -1,11 +1,11 @@
 /** The table of all faults, as text for a terminal and as Markdown for a page, and what is said below it. */
-import type { FaultRow, Strike } from "./fault.ts";
-import type { Verdict } from "./verdict.ts";
+import type { FaultEntry, StrikeReport } from "./fault.ts";
+import type { StormVerdict } from "./verdict.ts";
 
-export interface Outcome {
-  readonly fault: FaultRow;
-  readonly strike: Strike;
-  readonly verdict: Verdict;
+export interface FaultOutcome {
+  readonly fault: FaultEntry;
+  readonly strike: StrikeReport;
+  readonly verdict: StormVerdict;
 }
 
 const columns = [
@@ -22,7 +22,7 @@ const columns = [
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 /** The counts that must be 0. */
-export const counted = ({ lost, doubled, outOfOrder, viewsDiffer, eventsLost }: Verdict) => ({
+export const counted = ({ lost, doubled, outOfOrder, viewsDiffer, eventsLost }: StormVerdict) => ({
   lost,
   doubled,
   outOfOrder,
@@ -30,13 +30,13 @@ export const counted = ({ lost, doubled, outOfOrder, viewsDiffer, eventsLost }: 
   eventsLost,
 });
 
-const isKept = ({ fault, verdict }: Outcome): boolean => verdict.longestSilenceMs <= fault.promiseMs;
+const isKept = ({ fault, verdict }: FaultOutcome): boolean => verdict.longestSilenceMs <= fault.promiseMs;
 
 /** Nothing lost, doubled, disordered or different, and the promise kept. */
-export const holds = (outcome: Outcome): boolean =>
+export const holds = (outcome: FaultOutcome): boolean =>
   isKept(outcome) && Object.values(counted(outcome.verdict)).every((found) => found.length === 0);
 
-function cells(outcome: Outcome): string[] {
+function cells(outcome: FaultOutcome): string[] {
   const { fault, verdict } = outcome;
   const { lost, doubled, outOfOrder, viewsDiffer, eventsLost } = counted(verdict);
   const silence = `${seconds(verdict.longestSilenceMs)} (${seconds(fault.promiseMs)})${isKept(outcome) ? "" : " BROKEN"}`;
@@ -45,7 +45,7 @@ function cells(outcome: Outcome): string[] {
 }
 
 /** Lines as wide as their widest cells, in the form of a Markdown table; the first column to the left, numbers to the right. */
-export function table(outcomes: readonly Outcome[]): string {
+export function table(outcomes: readonly FaultOutcome[]): string {
   const lines = [[...columns], ...outcomes.map(cells), sums(outcomes)];
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   const drawn = lines.map((line) => line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))));
@@ -53,9 +53,9 @@ export function table(outcomes: readonly Outcome[]): string {
   return [drawn[0]!, rule, ...drawn.slice(1)].map((line) => `| ${line.join(" | ")} |`).join("\n");
 }
 
-function sums(outcomes: readonly Outcome[]): string[] {
+function sums(outcomes: readonly FaultOutcome[]): string[] {
   const verdicts = outcomes.map(({ verdict }) => verdict);
-  const sum = (of: (verdict: Verdict) => number) => String(verdicts.reduce((total, verdict) => total + of(verdict), 0));
+  const sum = (of: (verdict: StormVerdict) => number) => String(verdicts.reduce((total, verdict) => total + of(verdict), 0));
   return [
     `all ${outcomes.length}`,
     sum(({ acknowledged }) => acknowledged),
@@ -72,7 +72,7 @@ function sums(outcomes: readonly Outcome[]): string[] {
 const mostShown = 10;
 
 /** What one fault's counts were counted from, the first of each. */
-export function details({ fault, strike, verdict }: Outcome): string {
+export function details({ fault, strike, verdict }: FaultOutcome): string {
   const found = Object.entries(counted(verdict)).flatMap(([what, list]) => [
     ...list.slice(0, mostShown).map((one) => `  ${what}: ${one}`),
     ...(list.length > mostShown ? [`  ${what}: and ${list.length - mostShown} more`] : []),

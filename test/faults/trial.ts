@@ -1,32 +1,32 @@
 /** Faults tried one after the other: each in a storm of its own, a mesh shared by those that follow each other as long as it holds. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Fault, FaultRow, MeshFault, MeshWorld, ReachableWorld, World, Storm, Strike } from "./fault.ts";
-import { afterMs, startStorm, type Size } from "./storm.ts";
-import { holds, type Outcome } from "./table.ts";
-import { judge } from "./verdict.ts";
-import { startEmbeddedWorld, startMeshWorld } from "./world.ts";
+import type { Fault, FaultEntry, MeshFault, MeshTarget, ReachableTarget, FaultTarget, Storm, StrikeReport } from "./fault.ts";
+import { afterMs, startStorm, type StormSize } from "./storm.ts";
+import { holds, type FaultOutcome } from "./table.ts";
+import { assess } from "./verdict.ts";
+import { startEmbeddedTarget, startMeshTarget } from "./world.ts";
 
-export class Trial {
-  private readonly size: Size;
-  private mesh: MeshWorld | undefined;
+export class FaultTrial {
+  private readonly size: StormSize;
+  private mesh: MeshTarget | undefined;
 
-  constructor(size: Size) {
+  constructor(size: StormSize) {
     this.size = size;
   }
 
-  async run(fault: Fault): Promise<Outcome> {
+  async run(fault: Fault): Promise<FaultOutcome> {
     if (fault.world === "mesh" && fault.start === undefined) return this.inSharedMesh(fault);
     await this.end();
     if (fault.world === "mesh") return this.inOwn(await fault.start!(), fault, (world, storm) => fault.strike(world, storm));
-    const world = fault.start === undefined ? await startEmbeddedWorld() : await fault.start();
+    const world = fault.start === undefined ? await startEmbeddedTarget() : await fault.start();
     return this.inOwn(world, fault, (world, storm) => fault.strike(world, storm));
   }
 
-  private async inSharedMesh(fault: MeshFault): Promise<Outcome> {
-    const world = (this.mesh ??= await startMeshWorld());
+  private async inSharedMesh(fault: MeshFault): Promise<FaultOutcome> {
+    const world = (this.mesh ??= await startMeshTarget());
     let isWhole = false;
     try {
-      const outcome = await struck(world, fault, this.size, (storm) => fault.strike(world, storm));
+      const outcome = await runFault(world, fault, this.size, (storm) => fault.strike(world, storm));
       isWhole = holds(outcome);
       return outcome;
     } finally {
@@ -34,9 +34,13 @@ export class Trial {
     }
   }
 
-  private async inOwn<W extends World>(world: W, fault: Fault, strike: (world: W, storm: Storm) => Promise<Strike>): Promise<Outcome> {
+  private async inOwn<W extends FaultTarget>(
+    world: W,
+    fault: Fault,
+    strike: (world: W, storm: Storm) => Promise<StrikeReport>,
+  ): Promise<FaultOutcome> {
     try {
-      return await struck(world, fault, this.size, (storm) => strike(world, storm));
+      return await runFault(world, fault, this.size, (storm) => strike(world, storm));
     } finally {
       await world.stop();
     }
@@ -51,18 +55,18 @@ export class Trial {
 }
 
 /** Lets a fault strike in a storm of its own, and judges what is left of it. */
-export async function struck(
-  world: ReachableWorld,
-  fault: FaultRow,
-  size: Size,
-  strikes: (storm: Storm) => Promise<Strike>,
-): Promise<Outcome> {
+export async function runFault(
+  world: ReachableTarget,
+  fault: FaultEntry,
+  size: StormSize,
+  inject: (storm: Storm) => Promise<StrikeReport>,
+): Promise<FaultOutcome> {
   const storm = await startStorm(world, fault, size);
   try {
-    const strike = await strikes(storm);
+    const strike = await inject(storm);
     await pause(afterMs);
     const endedAt = await storm.end();
-    return { fault, strike, verdict: await judge(world, storm, strike, endedAt) };
+    return { fault, strike, verdict: await assess(world, storm, strike, endedAt) };
   } finally {
     await storm.close();
   }

@@ -2,12 +2,12 @@
 import type { Message } from "../../client/index.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Person, Received } from "../support/person.ts";
-import { differences } from "../support/random-day.ts";
-import type { Cut, ReachableWorld, Strike } from "./fault.ts";
-import type { Stretch } from "./old-client.ts";
-import type { RunningStorm, Told, Watched } from "./storm.ts";
+import { viewDifferences } from "../support/random-day.ts";
+import type { CutOffSpan, ReachableTarget, StrikeReport } from "./fault.ts";
+import type { JoinedSpan } from "./old-client.ts";
+import type { RunningStorm, ObservedMessage, ObservedClient } from "./storm.ts";
 
-export interface Verdict {
+export interface StormVerdict {
   readonly acknowledged: number;
   readonly durableEvents: number;
   /** What is wrong, each with where; nothing else may be in a table that stands. */
@@ -26,13 +26,13 @@ const quietWithinMs = 60_000;
 const atOnce = 10;
 
 /** Waits for quiet and counts. @param endedAt  when the last change was begun, epoch milliseconds */
-export async function judge(world: ReachableWorld, storm: RunningStorm, strike: Strike, endedAt: number): Promise<Verdict> {
+export async function assess(world: ReachableTarget, storm: RunningStorm, strike: StrikeReport, endedAt: number): Promise<StormVerdict> {
   const viewsDiffer = await differing(storm);
   const stored = await storedOf(storm);
   const all = [...stored.values()].flat();
   const byId = new Map(all.map((message) => [message._id, message]));
   const old = storm.oldClients.flatMap(({ stretches }) => stretches.map((stretch) => heardOf(stretch, stored.get(stretch.chatId)!)));
-  const { ledger, dwellers, newcomers } = storm;
+  const { ledger, clients: dwellers, newcomers } = storm;
   return {
     acknowledged: ledger.acknowledged,
     durableEvents: newcomers.acknowledged(),
@@ -55,15 +55,15 @@ export async function judge(world: ReachableWorld, storm: RunningStorm, strike: 
 }
 
 /** Asks again while there are differences, until it is too late for them to go. */
-async function differing({ dwellers, oldClients }: RunningStorm): Promise<string[]> {
+async function differing({ clients: dwellers, oldClients }: RunningStorm): Promise<string[]> {
   const deadline = Date.now() + quietWithinMs;
   const found: string[] = [];
   const queue = [...dwellers];
-  const check = async ({ name, parley, person }: Watched): Promise<void> => {
+  const check = async ({ name, parley, person }: ObservedClient): Promise<void> => {
     let last: string[] = ["it could not be compared"];
     const look = async () => {
       if (parley.state !== "online") return void (last = [`is ${parley.state}`]);
-      last = await differences({ parley, userId: person.id }, (path) => must(person, path));
+      last = await viewDifferences({ parley, userId: person.id }, (path) => must(person, path));
       return last.length === 0;
     };
     await eventually("the view equals the store", look, Math.max(0, deadline - Date.now())).catch(() => undefined);
@@ -143,7 +143,7 @@ function disordered({ ledger: { sent } }: RunningStorm, all: readonly Message[])
  * Messages that a client was told of after a later one, by `seq`: one that was edited while a client was away comes in the edit's
  * place. One's own are told when sent, before they have a number.
  */
-function falling(name: string, told: readonly Pick<Told, "chatId" | "seq">[]): string[] {
+function falling(name: string, told: readonly Pick<ObservedMessage, "chatId" | "seq">[]): string[] {
   const highest = new Map<string, number>();
   return told.flatMap(({ chatId, seq }) => {
     const before = highest.get(chatId) ?? 0;
@@ -153,7 +153,7 @@ function falling(name: string, told: readonly Pick<Told, "chatId" | "seq">[]): s
 }
 
 /** What one connection of an old client was told, against what is stored; of a connection that lives until the newest message. */
-function heardOf({ chatId, after, heard, isOpen }: Stretch, stored: readonly Message[]) {
+function heardOf({ chatId, after, heard, isOpen }: JoinedSpan, stored: readonly Message[]) {
   const ns = heard.map(({ n }) => n);
   const first = after === undefined ? Math.min(...ns) : after + 1;
   const last = isOpen ? stored.length : Math.max(0, ...ns);
@@ -170,15 +170,15 @@ function heardOf({ chatId, after, heard, isOpen }: Stretch, stored: readonly Mes
   };
 }
 
-async function eventsLost(world: ReachableWorld, { newcomers }: RunningStorm): Promise<string[]> {
+async function eventsLost(world: ReachableTarget, { newcomers }: RunningStorm): Promise<string[]> {
   let found: string[] = ["they could not be compared"];
-  const look = async () => (found = await world.look((inside) => newcomers.lost(inside))).length === 0;
+  const look = async () => (found = await world.inspect((inside) => newcomers.lost(inside))).length === 0;
   await eventually("everyone knows of everything", look, quietWithinMs).catch(() => undefined);
   return found;
 }
 
 /** Each span of time without a new message of anybody else's, by client and chat, while others who were not cut sent there. */
-function silences({ dwellers, chats, standstills }: RunningStorm, { from, cut }: Strike, endedAt: number): number[] {
+function silences({ clients: dwellers, chats, standstills }: RunningStorm, { from, cut }: StrikeReport, endedAt: number): number[] {
   const cuts = cutSpans(dwellers, cut);
   const isCut = (userId: string, begin: number, end: number) =>
     (cuts.get(userId) ?? []).some((span) => span.from < end && span.until > begin);
@@ -197,7 +197,7 @@ function silences({ dwellers, chats, standstills }: RunningStorm, { from, cut }:
 }
 
 /** From a message's acknowledgement to the moment when each other client was told of it. */
-function waits({ dwellers, ledger, standstills }: RunningStorm, { from, cut }: Strike): number[] {
+function waits({ clients: dwellers, ledger, standstills }: RunningStorm, { from, cut }: StrikeReport): number[] {
   const cuts = cutSpans(dwellers, cut);
   const acknowledged = new Map(ledger.sent.map((one) => [keyOf(one), one.acknowledgedAt]));
   return dwellers.flatMap(({ person, told }) =>
@@ -212,7 +212,10 @@ function waits({ dwellers, ledger, standstills }: RunningStorm, { from, cut }: S
 }
 
 /** By person: cut off until they were online again. */
-function cutSpans(dwellers: readonly Watched[], cut: readonly Cut[]): ReadonlyMap<string, readonly Pick<Cut, "from" | "until">[]> {
+function cutSpans(
+  dwellers: readonly ObservedClient[],
+  cut: readonly CutOffSpan[],
+): ReadonlyMap<string, readonly Pick<CutOffSpan, "from" | "until">[]> {
   return new Map(
     dwellers.map(({ name, person, states }) => {
       const own = cut.filter((one) => one.name === name);
@@ -222,7 +225,7 @@ function cutSpans(dwellers: readonly Watched[], cut: readonly Cut[]): ReadonlyMa
 }
 
 /** @returns the moment itself where someone was online then */
-function onlineSince(states: Watched["states"], moment: number): number {
+function onlineSince(states: ObservedClient["states"], moment: number): number {
   const before = states.findLast(({ at }) => at <= moment);
   if (before === undefined || before.state === "online") return moment;
   return states.find(({ at, state }) => at > moment && state === "online")?.at ?? Infinity;

@@ -8,14 +8,14 @@ import { openLocalQueue } from "../../core/queue/local.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { followers } from "../../services/followers.ts";
-import { startMesh, type Role } from "../support/mesh.ts";
+import { startMesh, type MeshNodeName } from "../support/mesh.ts";
 import { meshQueue } from "../support/mesh-ports.ts";
 import { hasMongod, startMongod, type Mongod } from "../support/mongod.ts";
-import { openNetwork, type CutPlace } from "../support/network.ts";
+import { openNetwork, type CuttableLocation } from "../support/network.ts";
 import { hasRabbit, startOwnRabbit, type OwnRabbit } from "../support/own-rabbit.ts";
 import { startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
-import { freePort, startEmbedded, temporaryFolder, type Env } from "../support/server.ts";
-import type { EmbeddedWorld, Inside, MeshWorld } from "./fault.ts";
+import { freePort, startEmbedded, temporaryFolder, type ServerEnv } from "../support/server.ts";
+import type { EmbeddedTarget, TargetInternals, MeshTarget } from "./fault.ts";
 
 const log: Logger = new ServiceBroker({ logger: false }).getLogger("FAULTS");
 
@@ -27,7 +27,7 @@ export function lacking(): string | undefined {
 }
 
 /** @param apart  nodes that run where they can be cut off */
-export async function startMeshWorld(apart: readonly Role[] = []): Promise<MeshWorld> {
+export async function startMeshTarget(apart: readonly MeshNodeName[] = []): Promise<MeshTarget> {
   const network = apart.length === 0 ? undefined : openNetwork();
   const [rabbit, redis, mongod] = await infrastructure(network?.address).catch(async (error: unknown) => {
     await network?.close();
@@ -38,10 +38,10 @@ export async function startMeshWorld(apart: readonly Role[] = []): Promise<MeshW
     await network?.close();
   };
   const env = { AMQP_URL: rabbit.url, REDIS_URL: redis.url, MONGO_URI: mongod.uri };
-  const places: Record<string, CutPlace> = {};
+  const places: Record<string, CuttableLocation> = {};
   const start = async () => {
-    for (const role of apart) places[role] = await network!.place(env);
-    return startMesh({ env, places });
+    for (const role of apart) places[role] = await network!.addLocation(env);
+    return startMesh({ env, locations: places });
   };
   const mesh = await start().catch(async (error: unknown) => {
     await stopAll();
@@ -55,7 +55,7 @@ export async function startMeshWorld(apart: readonly Role[] = []): Promise<MeshW
     rabbit,
     redis,
     mongod,
-    look: (see) => lookIntoMesh(mesh.env, see),
+    inspect: (see) => inspectMesh(mesh.env, see),
     async stop() {
       await Promise.all([...mesh.nodes.values()].map((node) => node.stop()));
       await stopAll();
@@ -75,7 +75,7 @@ async function infrastructure(address: string | undefined): Promise<[OwnRabbit, 
 }
 
 /** @param env  a node's: where the mesh's store and queue are */
-export async function lookIntoMesh<T>(env: Env, see: (inside: Inside) => Promise<T>): Promise<T> {
+export async function inspectMesh<T>(env: ServerEnv, see: (inside: TargetInternals) => Promise<T>): Promise<T> {
   const { mongoUri, name } = readConfig(env).mesh!;
   const [store, queue] = await Promise.all([openMongoStore(mongoUri, name, { log }), meshQueue({ env })]);
   try {
@@ -86,11 +86,11 @@ export async function lookIntoMesh<T>(env: Env, see: (inside: Inside) => Promise
 }
 
 /** @param folder  where it stores; a temporary one of its own if not given */
-export async function startEmbeddedWorld(folder?: string): Promise<EmbeddedWorld> {
+export async function startEmbeddedTarget(folder?: string): Promise<EmbeddedTarget> {
   const [dataDir, port] = [folder ?? (await temporaryFolder()), await freePort()];
   let server = await startEmbedded({ dataDir, port });
   const { url } = server;
-  const world: EmbeddedWorld = {
+  const world: EmbeddedTarget = {
     kind: "embedded",
     gateways: [url, url],
     get server() {
@@ -99,10 +99,10 @@ export async function startEmbeddedWorld(folder?: string): Promise<EmbeddedWorld
     async restart() {
       server = await startEmbedded({ dataDir, port });
     },
-    async look(see) {
+    async inspect(see) {
       await server.stop();
       try {
-        return await lookIntoFolder(dataDir, see);
+        return await inspectFolder(dataDir, see);
       } finally {
         await world.restart();
       }
@@ -115,7 +115,7 @@ export async function startEmbeddedWorld(folder?: string): Promise<EmbeddedWorld
   return world;
 }
 
-async function lookIntoFolder<T>(dataDir: string, see: (inside: Inside) => Promise<T>): Promise<T> {
+async function inspectFolder<T>(dataDir: string, see: (inside: TargetInternals) => Promise<T>): Promise<T> {
   const store = await openSqliteStore(dataDir, { log });
   const clock = await followClock(() => store.time());
   try {

@@ -1,9 +1,9 @@
 /** What may be wrong with any HTTP call: bodies that are no JSON, other methods and paths, and headers that mean harm. */
-import type { Call } from "./send.ts";
-import type { Fields } from "./wrong.ts";
+import type { RawCall } from "./send.ts";
+import type { PayloadFields } from "./wrong.ts";
 
 /** Bodies that are no JSON, or are not said to be. */
-export function rawBodies(plain: Call, right: Fields): Call[] {
+export function rawBodies(plain: RawCall, right: PayloadFields): RawCall[] {
   const whole = JSON.stringify(right);
   const bodies: [string, string | Buffer][] = [
     ...[
@@ -48,9 +48,9 @@ export function rawBodies(plain: Call, right: Fields): Call[] {
     "application/json;".repeat(200),
     "*/*",
   ];
-  const headed = (what: string, headers: Call["headers"]): Call => ({ ...plain, what, headers: { ...plain.headers, ...headers } });
+  const headed = (what: string, headers: RawCall["headers"]): RawCall => ({ ...plain, what, headers: { ...plain.headers, ...headers } });
   return [
-    ...bodies.map(([what, body]): Call => ({ ...plain, what, body, json: undefined })),
+    ...bodies.map(([what, body]): RawCall => ({ ...plain, what, body, json: undefined })),
     ...types.map((type) => headed(`the type ${JSON.stringify(type).slice(0, 40)}`, { "content-type": type })),
     ...["gzip", "br", "identity", "x"].map((encoding) => headed(`encoded as ${encoding}`, { "content-encoding": encoding })),
     { ...headed("a body that breaks off", { "content-length": String(whole.length + 100) }), isBeside: true, isCutOff: true },
@@ -59,7 +59,7 @@ export function rawBodies(plain: Call, right: Fields): Call[] {
 }
 
 /** Other methods and paths, and headers that mean harm. */
-export function besideCalls(plain: Call, takesBody: boolean): Call[] {
+export function unlistedCalls(plain: RawCall, takesBody: boolean): RawCall[] {
   const bare = { ...plain, isBeside: true as const };
   const path = plain.target;
   const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "PURGE"].filter(
@@ -111,15 +111,15 @@ export function besideCalls(plain: Call, takesBody: boolean): Call[] {
     { "transfer-encoding": "gzip" },
   ];
   return [
-    ...methods.map((method): Call => ({ ...bare, what: `the method ${method}`, method })),
-    ...targets.map((target): Call => ({ ...bare, what: `the path ${JSON.stringify(target).slice(0, 60)}`, target })),
-    ...headers.map((more): Call => ({
+    ...methods.map((method): RawCall => ({ ...bare, what: `the method ${method}`, method })),
+    ...targets.map((target): RawCall => ({ ...bare, what: `the path ${JSON.stringify(target).slice(0, 60)}`, target })),
+    ...headers.map((more): RawCall => ({
       ...bare,
       what: `the header ${JSON.stringify(more).slice(0, 60)}`,
       headers: { ...plain.headers, ...more },
     })),
     ...(!takesBody
-      ? ["{}", "x", '{"a":1}', "x".repeat(300_000)].map((body): Call => ({
+      ? ["{}", "x", '{"a":1}', "x".repeat(300_000)].map((body): RawCall => ({
           ...bare,
           what: "a body where none belongs",
           body,

@@ -1,6 +1,6 @@
 /** What was refused one at a time comes again, in another order and many at once: first alone, then while people go about their day. */
-import type { Cast } from "./cast.ts";
-import type { Refused, Round } from "./round.ts";
+import type { Callers } from "./cast.ts";
+import type { RefusedCall, FuzzRound } from "./round.ts";
 import { shuffled } from "./wrong.ts";
 import { views } from "./views.ts";
 
@@ -8,31 +8,31 @@ const atOnce = 16;
 const inBurst = 250;
 
 /** @param refused  gathered by other parts */
-export async function bursts(round: Round, refused: readonly Refused[]): Promise<void> {
-  const chance = round.chance("bursts");
-  const cast = await round.cast();
+export async function bursts(round: FuzzRound, refused: readonly RefusedCall[]): Promise<void> {
+  const chance = round.random("bursts");
+  const cast = await round.currentCallers();
   const calls = shuffled(chance, refused);
   for (let from = 0; from < calls.length; from += inBurst) {
     const burst = calls.slice(from, from + inBurst);
-    if ((from / inBurst) % 3 === 2) await all(round, burst, () => cast.act(chance));
+    if ((from / inBurst) % 3 === 2) await all(round, burst, () => cast.changeSomething(chance));
     else await alone(round, cast, burst);
     await socketBurst(round, cast);
   }
 }
 
 /** Nothing is taken, so nothing may change. */
-async function alone(round: Round, cast: Cast, burst: readonly Refused[]): Promise<void> {
-  await round.taken();
+async function alone(round: FuzzRound, cast: Callers, burst: readonly RefusedCall[]): Promise<void> {
+  await round.recordBaseline();
   const before = await views(cast);
   const taken = await all(round, burst);
   if (taken > 0) return;
-  await round.unchanged("a burst", () => `${burst.length} refused calls at once`);
+  await round.checkUnchanged("a burst", () => `${burst.length} refused calls at once`);
   if ((await views(cast)) !== before)
     round.verdict.found(round.part, "stored", "a burst", "people see something else after refused calls alone");
 }
 
 /** @returns how many were taken after all */
-async function all(round: Round, burst: readonly Refused[], meanwhile?: () => Promise<void>): Promise<number> {
+async function all(round: FuzzRound, burst: readonly RefusedCall[], meanwhile?: () => Promise<void>): Promise<number> {
   const waiting = [...burst];
   let taken = 0;
   const worker = async () => {
@@ -47,7 +47,7 @@ async function all(round: Round, burst: readonly Refused[], meanwhile?: () => Pr
 }
 
 /** Many events at once without a callback: the socket goes on, and so does another one. */
-async function socketBurst(round: Round, { user, stranger }: Cast): Promise<void> {
+async function socketBurst(round: FuzzRound, { user, stranger }: Callers): Promise<void> {
   const [line, other] = await Promise.all([stranger.connect(), user.connect()]);
   for (let i = 0; i < 300; i++) line.socket.emit(round.sockets.clientEvents[i % round.sockets.clientEvents.length]!, { surprise: i });
   for (const each of [line, other]) {

@@ -8,7 +8,7 @@ import { file, sendFile, sendForm } from "../support/uploads.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import { pngBomb } from "../support/images.ts";
 import { newId } from "../../core/ids.ts";
-import type { Chance } from "./wrong.ts";
+import type { RandomSource } from "./wrong.ts";
 
 /** A PNG of one pixel. */
 export const png = Buffer.from(
@@ -19,22 +19,22 @@ export const png = Buffer.from(
 export const bomb = pngBomb(30_000, 30_000);
 
 /** The roles that calls are made in. */
-export const roles = ["nobody", "user", "wrong user"] as const;
-export type Role = (typeof roles)[number];
+export const callerRoles = ["nobody", "user", "wrong user"] as const;
+export type CallerRole = (typeof callerRoles)[number];
 
-export interface Cast {
+export interface Callers {
   /** All of it is theirs. */
   readonly user: Person;
   /** Nothing of it is theirs. */
   readonly stranger: Person;
   readonly everyone: readonly Person[];
   /** What a field of this name holds when it is right. */
-  right(field: string, schema: JsonSchema, path: string): unknown;
+  validValue(field: string, schema: JsonSchema, path: string): unknown;
   /** Something that changes the state and is right; it must be taken. */
-  act(chance: Chance): Promise<void>;
+  changeSomething(chance: RandomSource): Promise<void>;
 }
 
-export async function makeCast(world: Factory): Promise<Cast> {
+export async function makeCallers(world: Factory): Promise<Callers> {
   const [user, friend, other, addable, asker, invited] = (await Promise.all(Array.from({ length: 6 }, () => world.person()))) as [
     Person,
     Person,
@@ -87,8 +87,8 @@ export async function makeCast(world: Factory): Promise<Cast> {
     user,
     stranger,
     everyone: [user, friend, other, addable, asker, invited, stranger],
-    right: (field, schema, path) => byField[field]?.(path) ?? ordinary(schema),
-    async act(chance) {
+    validValue: (field, schema, path) => byField[field]?.(path) ?? ordinary(schema),
+    async changeSomething(chance) {
       const acts = [
         () => friend.post("/chat/messages", { chatId, text: "Meanwhile" }),
         () => user.put(`/chat/messages/${messageId}/reactions/${encodeURIComponent("👍")}`),

@@ -1,17 +1,17 @@
 /** How a call says whose it is. */
-import type { Cast, Role } from "./cast.ts";
-import type { Call } from "./send.ts";
-import { pick, type Chance } from "./wrong.ts";
+import type { Callers, CallerRole } from "./cast.ts";
+import type { RawCall } from "./send.ts";
+import { pick, type RandomSource } from "./wrong.ts";
 
 /** How the role shows who it is: rightly, or, as nobody, not at all or falsely. */
-export function credential(cast: Cast, role: Role, chance: Chance): Call["headers"] {
+export function credential(cast: Callers, role: CallerRole, chance: RandomSource): RawCall["headers"] {
   const { token } = role === "user" ? cast.user : cast.stranger;
   if (role !== "nobody") return chance() < 0.8 ? { authorization: `Bearer ${token}` } : { cookie: `token=${token}` };
   return pick(chance, falseCredentials(token))();
 }
 
 /** Nobody's: without a token, and with what is none. */
-const falseCredentials = (token: string): (() => Call["headers"])[] => {
+const falseCredentials = (token: string): (() => RawCall["headers"])[] => {
   const [header = "", payload = "", signature = ""] = token.split(".");
   const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url");
   const other = signature.startsWith("A") ? `B${signature.slice(1)}` : `A${signature.slice(1)}`;

@@ -1,11 +1,11 @@
 /** Forms that are broken, of the routes that take a file: their framing, their parts, their fields, and the file itself. */
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
-import { file, formBytes, formType, text, type Part } from "../support/uploads.ts";
+import { file, formBytes, formType, text, type UploadPart } from "../support/uploads.ts";
 import { bomb, png } from "./cast.ts";
 import { keys } from "./hostile.ts";
-import { replacements, shuffled, type Chance, type Fields } from "./wrong.ts";
+import { replacements, shuffled, type RandomSource, type PayloadFields } from "./wrong.ts";
 
-export interface WrongForm {
+export interface InvalidForm {
   readonly what: string;
   readonly body: Buffer;
   readonly type: string;
@@ -13,18 +13,23 @@ export interface WrongForm {
 }
 
 const megabyte = 1024 * 1024;
-const form = (what: string, parts: readonly Part[]): WrongForm => ({ what, body: formBytes(parts), type: formType, isCutOff: false });
+const form = (what: string, parts: readonly UploadPart[]): InvalidForm => ({
+  what,
+  body: formBytes(parts),
+  type: formType,
+  isCutOff: false,
+});
 
 /** So many, or as many as there are. */
-export function wrongForms(schema: JsonSchema, right: Fields, count: number, chance: Chance): WrongForm[] {
+export function invalidForms(schema: JsonSchema, right: PayloadFields, count: number, chance: RandomSource): InvalidForm[] {
   const properties = Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>);
   const fileField = properties.find(([, one]) => one["contentMediaType"] !== undefined)?.[0] ?? "file";
   const good = file(png, "p.png", "image/png", fileField);
   const texts = Object.entries(right).flatMap(([name, value]) =>
     name === fileField || typeof value !== "string" ? [] : [text(name, value)],
   );
-  const fields = replacements(schema, right).flatMap(({ what, value }): WrongForm[] => {
-    const entries = Object.entries(value as Fields).filter(([name]) => name !== fileField);
+  const fields = replacements(schema, right).flatMap(({ what, value }): InvalidForm[] => {
+    const entries = Object.entries(value as PayloadFields).filter(([name]) => name !== fileField);
     const parts = entries.map(([name, one]) => text(name, typeof one === "string" ? one : JSON.stringify(one)));
     return what.startsWith(`${fileField}:`) ? [] : [form(what, [...parts, good])];
   });
@@ -33,7 +38,7 @@ export function wrongForms(schema: JsonSchema, right: Fields, count: number, cha
 }
 
 /** What holds the parts together. */
-function framings(parts: readonly Part[]): WrongForm[] {
+function framings(parts: readonly UploadPart[]): InvalidForm[] {
   const body = formBytes(parts);
   const types = [
     "multipart/form-data",
@@ -66,7 +71,7 @@ function framings(parts: readonly Part[]): WrongForm[] {
 }
 
 /** Which parts there are, and what they are called. */
-function partings(texts: readonly Part[], good: Part): WrongForm[] {
+function partings(texts: readonly UploadPart[], good: UploadPart): InvalidForm[] {
   const headed = (header: string) => ({
     what: `the header ${header.slice(0, 50)}`,
     body: Buffer.from(
@@ -116,7 +121,7 @@ function partings(texts: readonly Part[], good: Part): WrongForm[] {
 }
 
 /** The file's bytes, name and type. */
-function files(texts: readonly Part[], field: string): WrongForm[] {
+function files(texts: readonly UploadPart[], field: string): InvalidForm[] {
   const svg = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><image href="file:///etc/passwd"/></svg>';
   const contents: [string, string | Buffer][] = [
     ["no bytes", ""],

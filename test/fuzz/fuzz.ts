@@ -6,15 +6,15 @@ import { DocumentedHttp, DocumentedSockets } from "../support/documented.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import { childrenOf } from "../support/memory.ts";
-import { ask } from "../support/person.ts";
-import { startEmbedded, type Env, type Server } from "../support/server.ts";
+import { requestJson } from "../support/person.ts";
+import { startEmbedded, type ServerEnv, type EmbeddedServer } from "../support/server.ts";
 import { bursts } from "./bursts.ts";
-import { Round, type Base, type Settings } from "./round.ts";
-import { Stored } from "./stored.ts";
-import { Verdict, type Part } from "./verdict.ts";
+import { FuzzRound, type FuzzRoundOptions, type FuzzSettings } from "./round.ts";
+import { StoreInspector } from "./stored.ts";
+import { FuzzReport, type FuzzPart } from "./verdict.ts";
 import { walkEvents } from "./walk-events.ts";
 import { walkRoutes } from "./walk-routes.ts";
-import { connectionsOf, errorsLogged, handlesOf, Inspector, inspectable } from "./watch.ts";
+import { connectionsOf, errorsLogged, handlesOf, ProcessInspector, inspectable } from "./watch.ts";
 
 /** Fewer calls of each go first, so that what is loaded or made once is there before anything is measured. */
 const warmUp = 20;
@@ -22,8 +22,8 @@ const withLimits = 10;
 /** What a process may take more: compiled code and caches once, and of each call, for people and chats that are made stay. */
 const mayKeep = { bytes: 2_000_000, ofEachCall: 500 };
 
-export async function fuzz(settings: Settings, say: (line: string) => void): Promise<Verdict> {
-  const verdict = new Verdict();
+export async function fuzz(settings: FuzzSettings, say: (line: string) => void): Promise<FuzzReport> {
+  const verdict = new FuzzReport();
   try {
     await on({ ...inspectable, KEEP_ALIVE_MS: "1000" }, "routes", verdict, (server) => watched(server, settings, verdict, say));
     say("routes with rate limits on");
@@ -37,7 +37,7 @@ export async function fuzz(settings: Settings, say: (line: string) => void): Pro
 }
 
 /** Does this to a server of its own, and looks how it ended. */
-async function on(env: Env, part: Part, verdict: Verdict, work: (server: Server) => Promise<void>): Promise<void> {
+async function on(env: ServerEnv, part: FuzzPart, verdict: FuzzReport, work: (server: EmbeddedServer) => Promise<void>): Promise<void> {
   const server = await startEmbedded({ env });
   try {
     await work(server);
@@ -48,9 +48,9 @@ async function on(env: Env, part: Part, verdict: Verdict, work: (server: Server)
   }
 }
 
-async function watched(server: Server, settings: Settings, verdict: Verdict, say: (line: string) => void): Promise<void> {
-  const inspector = await Inspector.of(server);
-  const stored = new Stored(server.dataDir);
+async function watched(server: EmbeddedServer, settings: FuzzSettings, verdict: FuzzReport, say: (line: string) => void): Promise<void> {
+  const inspector = await ProcessInspector.of(server);
+  const stored = new StoreInspector(server.dataDir);
   try {
     const quiet = async () => {
       await eventually("all connections are closed", () => connectionsOf(server) === 0, 60_000);
@@ -81,16 +81,16 @@ const mb = (bytes: number): string => (bytes / 1024 / 1024).toFixed(1);
 const newHandles = (before: readonly string[], after: readonly string[]): string[] => after.filter((one) => !before.includes(one));
 
 async function walk(
-  server: Server,
-  settings: Settings,
-  verdict: Verdict,
-  stored: Stored | undefined,
+  server: EmbeddedServer,
+  settings: FuzzSettings,
+  verdict: FuzzReport,
+  stored: StoreInspector | undefined,
   say: (line: string) => void,
 ): Promise<void> {
   const world = factory(() => [server.url]);
-  const base: Base = { settings, verdict, server, world, stored, ...(await documents(server)) };
-  const rounds = (["routes", "events", "bursts"] as const).map((part) => new Round(part, base));
-  const [routes, events, burst] = rounds as [Round, Round, Round];
+  const base: FuzzRoundOptions = { settings, verdict, server, world, stored, ...(await documents(server)) };
+  const rounds = (["routes", "events", "bursts"] as const).map((part) => new FuzzRound(part, base));
+  const [routes, events, burst] = rounds as [FuzzRound, FuzzRound, FuzzRound];
   try {
     say(`routes, ${settings.each} each in 3 roles`);
     await walkRoutes(routes);
@@ -101,30 +101,30 @@ async function walk(
     await bursts(burst, refused);
   } finally {
     for (const round of rounds) round.close();
-    world.leave();
+    world.disconnectAll();
   }
 }
 
 /** With limits most calls are one too many: their answers count, and that the server lives. */
-async function unwatched(server: Server, settings: Settings, verdict: Verdict): Promise<void> {
+async function unwatched(server: EmbeddedServer, settings: FuzzSettings, verdict: FuzzReport): Promise<void> {
   const world = factory(() => [server.url]);
   const few = { ...settings, each: Math.min(settings.each, withLimits) };
-  const round = new Round("limits on", { settings: few, verdict, server, world, stored: undefined, ...(await documents(server)) });
+  const round = new FuzzRound("limits on", { settings: few, verdict, server, world, stored: undefined, ...(await documents(server)) });
   try {
     await walkRoutes(round);
   } finally {
     round.close();
-    world.leave();
+    world.disconnectAll();
   }
 }
 
-async function documents({ url }: Server): Promise<Pick<Base, "http" | "sockets">> {
-  const [http, sockets] = await Promise.all(["/openapi.json", "/asyncapi.json"].map((path) => ask(url, "GET", path)));
+async function documents({ url }: EmbeddedServer): Promise<Pick<FuzzRoundOptions, "http" | "sockets">> {
+  const [http, sockets] = await Promise.all(["/openapi.json", "/asyncapi.json"].map((path) => requestJson(url, "GET", path)));
   return { http: new DocumentedHttp(http!.body), sockets: new DocumentedSockets(sockets!.body) };
 }
 
 /** Whether it lived to the end, ends as it should, and logged no error. */
-async function ended(server: Server, verdict: Verdict, part: Part): Promise<void> {
+async function ended(server: EmbeddedServer, verdict: FuzzReport, part: FuzzPart): Promise<void> {
   const log = server.log();
   if (server.hasEnded()) verdict.found(part, "crashed", "the process", log.slice(-1000));
   else {

@@ -1,14 +1,14 @@
 /** What may be wrong with an answer, over HTTP and over a socket. */
 import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
-import type { Ack, Answer, Received } from "../support/person.ts";
+import type { Ack, ApiResponse, Received } from "../support/person.ts";
 import type { DocumentedHttp, DocumentedSockets } from "../support/documented.ts";
-import type { Role } from "./cast.ts";
-import type { Call } from "./send.ts";
-import type { Fault } from "./verdict.ts";
+import type { CallerRole } from "./cast.ts";
+import type { RawCall } from "./send.ts";
+import type { FindingKind } from "./verdict.ts";
 
-export interface Problem {
-  readonly fault: Fault;
+export interface AnswerProblem {
+  readonly fault: FindingKind;
   readonly what: string;
 }
 
@@ -26,10 +26,10 @@ const isError = (body: Received): boolean =>
   typeof body.requestId === "string" &&
   Object.keys(body).every((key) => ["message", "code", "details", "requestId"].includes(key));
 
-export function judgeAnswer(document: DocumentedHttp, call: Call, role: Role, answer: Answer): Problem[] {
+export function checkAnswer(document: DocumentedHttp, call: RawCall, role: CallerRole, answer: ApiResponse): AnswerProblem[] {
   const { status, headers, body } = answer;
-  const problems: Problem[] = [];
-  const wrong = (fault: Fault, what: string) => problems.push({ fault, what });
+  const problems: AnswerProblem[] = [];
+  const wrong = (fault: FindingKind, what: string) => problems.push({ fault, what });
   const isHead = call.method === "HEAD";
   if (status >= 500) wrong("broken", `answered ${status}`);
   if (status >= 400 && !isHead && !isError(body)) wrong("undocumented", `answered ${status} with no error of ours`);
@@ -46,15 +46,15 @@ export function judgeAnswer(document: DocumentedHttp, call: Call, role: Role, an
   return problems;
 }
 
-export function judgeAck(
+export function checkAck(
   document: DocumentedSockets,
   event: string,
   payload: unknown,
-  role: Role,
+  role: CallerRole,
   ack: Ack,
   fields: JsonSchema,
-): Problem[] {
-  const problems: Problem[] = [];
+): AnswerProblem[] {
+  const problems: AnswerProblem[] = [];
   if (!ack.ok) {
     if (/^(?:INTERNAL|UNAVAILABLE)$/.test(ack.error.code)) problems.push({ fault: "broken", what: `answered ${ack.error.code}` });
     const [leak] = inner.exec(JSON.stringify(ack)) ?? [];
@@ -75,7 +75,7 @@ export function judgeAck(
 const ownedIds = ["chatId", "messageId", "requestId"];
 
 /** Whether this role is never to succeed there: without a session, or with another person's ids. */
-function mayNot({ security, parameters = [], requestBody }: OpenApiOperation, name: string, role: Role): boolean {
+function mayNot({ security, parameters = [], requestBody }: OpenApiOperation, name: string, role: CallerRole): boolean {
   if (role === "nobody") return security.length > 0 && security.every((one) => Object.keys(one).length > 0);
   if (role === "user") return false;
   const inBody = JSON.stringify(requestBody ?? {});

@@ -4,17 +4,17 @@ import { setImmediate as turn } from "node:timers/promises";
 import { eventually } from "../support/eventually.ts";
 import type { DocumentedHttp, DocumentedSockets } from "../support/documented.ts";
 import type { Factory } from "../support/factory.ts";
-import type { Answer } from "../support/person.ts";
+import type { ApiResponse } from "../support/person.ts";
 import { seeded } from "../support/seeded.ts";
-import type { Server } from "../support/server.ts";
-import { makeCast, type Cast, type Role } from "./cast.ts";
-import { judgeAnswer, type Problem } from "./judge.ts";
-import { Sender, type Call } from "./send.ts";
-import { differences, type State, type Stored } from "./stored.ts";
-import type { Part, Verdict } from "./verdict.ts";
-import type { Chance } from "./wrong.ts";
+import type { EmbeddedServer } from "../support/server.ts";
+import { makeCallers, type Callers, type CallerRole } from "./cast.ts";
+import { checkAnswer, type AnswerProblem } from "./judge.ts";
+import { RawHttpClient, type RawCall } from "./send.ts";
+import { differences, type StoredTables, type StoreInspector } from "./stored.ts";
+import type { FuzzPart, FuzzReport } from "./verdict.ts";
+import type { RandomSource } from "./wrong.ts";
 
-export interface Settings {
+export interface FuzzSettings {
   readonly seed: number;
   /** Wrong calls of each route and event, in each role. */
   readonly each: number;
@@ -23,9 +23,9 @@ export interface Settings {
 }
 
 /** A call that was refused, to be sent again in a burst. */
-export interface Refused {
-  readonly call: Call;
-  readonly role: Role;
+export interface RefusedCall {
+  readonly call: RawCall;
+  readonly role: CallerRole;
 }
 
 /** Of one route in one role. */
@@ -33,24 +33,24 @@ const mostRefused = 25;
 const longestRefused = 4000;
 const shownBody = 700;
 
-export class Round {
-  private readonly refused = new Map<string, Refused[]>();
-  private made: Cast | undefined;
-  private readonly sender: Sender;
-  private baseline: State | undefined;
+export class FuzzRound {
+  private readonly refused = new Map<string, RefusedCall[]>();
+  private callers: Callers | undefined;
+  private readonly sender: RawHttpClient;
+  private baseline: StoredTables | undefined;
   private version = 0;
 
-  readonly part: Part;
-  readonly settings: Settings;
-  readonly verdict: Verdict;
-  readonly server: Server;
+  readonly part: FuzzPart;
+  readonly settings: FuzzSettings;
+  readonly verdict: FuzzReport;
+  readonly server: EmbeddedServer;
   readonly world: Factory;
   readonly http: DocumentedHttp;
   readonly sockets: DocumentedSockets;
   /** Undefined where it is not looked at. */
-  readonly stored: Stored | undefined;
+  readonly stored: StoreInspector | undefined;
 
-  constructor(part: Part, of: Base) {
+  constructor(part: FuzzPart, of: FuzzRoundOptions) {
     this.part = part;
     this.settings = of.settings;
     this.verdict = of.verdict;
@@ -59,29 +59,29 @@ export class Round {
     this.http = of.http;
     this.sockets = of.sockets;
     this.stored = of.stored;
-    this.sender = new Sender(of.server.url);
+    this.sender = new RawHttpClient(of.server.url);
   }
 
   /** Chance of this seed for a purpose: the same whatever else runs. */
-  chance(...purpose: readonly string[]): Chance {
+  random(...purpose: readonly string[]): RandomSource {
     const digest = createHash("sha256").update([this.settings.seed, ...purpose].join(" "));
     return seeded(digest.digest().readUInt32LE());
   }
   isAsked = (name: string): boolean => this.settings.only === undefined || name.includes(this.settings.only);
 
-  async cast(): Promise<Cast> {
-    if (this.made !== undefined) return this.made;
-    this.made = await makeCast(this.world);
-    await this.taken();
-    return this.made;
+  async currentCallers(): Promise<Callers> {
+    if (this.callers !== undefined) return this.callers;
+    this.callers = await makeCallers(this.world);
+    await this.recordBaseline();
+    return this.callers;
   }
   /** What the cast has may have been ended. Where limits are on, nobody new could sign up. */
-  spoiled(): void {
-    if (this.stored !== undefined) this.made = undefined;
+  discardCallers(): void {
+    if (this.stored !== undefined) this.callers = undefined;
   }
 
   /** Sends a call and judges the answer. @returns the answer, if there was one */
-  async call(call: Call, role: Role): Promise<Answer | undefined> {
+  async call(call: RawCall, role: CallerRole): Promise<ApiResponse | undefined> {
     const answer = await this.sender.send(call).catch((error: unknown) => error as NodeJS.ErrnoException);
     const show = (outcome: string) => `${call.what}, as ${role}: ${shown(call)}\n  → ${outcome}`;
     if (!("status" in answer)) {
@@ -89,40 +89,40 @@ export class Round {
       if (answer.code?.startsWith("ERR_") === true) return undefined;
       this.verdict.called(this.part, true);
       if (call.isCutOff !== true) this.verdict.found(this.part, "silent", call.operation, show(answer.message));
-      await this.lives();
+      await this.checkAlive();
       return undefined;
     }
     const isRefused = answer.status >= 400;
     this.verdict.called(this.part, isRefused);
     const told = `${answer.status} ${JSON.stringify(answer.body).slice(0, shownBody)}`;
-    this.note(call.operation, judgeAnswer(this.http, call, role, answer), (what) => show(`${what}: ${told}`));
+    this.note(call.operation, checkAnswer(this.http, call, role, answer), (what) => show(`${what}: ${told}`));
     if (isRefused) this.remember({ call, role });
     return answer;
   }
 
   /** Calls of every route and role that were refused, some of each. */
-  get someRefused(): Refused[] {
+  get someRefused(): RefusedCall[] {
     return [...this.refused.values()].flat();
   }
-  private remember({ call, role }: Refused): void {
+  private remember({ call, role }: RefusedCall): void {
     const key = `${call.operation} ${role}`;
     const known = this.refused.get(key) ?? [];
     const size = (call.body?.length ?? 0) + call.target.length;
     if (call.isBeside !== true && size < longestRefused && known.length < mostRefused) this.refused.set(key, [...known, { call, role }]);
   }
 
-  note(where: string, problems: readonly Problem[], show: (what: string) => string): void {
+  note(where: string, problems: readonly AnswerProblem[], show: (what: string) => string): void {
     for (const { fault, what } of problems) this.verdict.found(this.part, fault, where, show(what));
   }
 
   /** @throws Error  the process is gone: there is nothing left to call */
-  async lives(): Promise<void> {
+  async checkAlive(): Promise<void> {
     await turn();
     if (this.server.hasEnded()) throw new Error("the server has ended");
   }
 
   /** Something was taken: what the store holds from now on is right. */
-  async taken(): Promise<void> {
+  async recordBaseline(): Promise<void> {
     if (this.stored === undefined) return;
     await this.stored.settled();
     this.version = this.stored.version();
@@ -130,7 +130,7 @@ export class Round {
   }
 
   /** Something was refused: the store must hold what it held. */
-  async unchanged(where: string, show: () => string): Promise<void> {
+  async checkUnchanged(where: string, show: () => string): Promise<void> {
     const { stored, baseline } = this;
     if (stored === undefined || baseline === undefined || stored.version() === this.version) return;
     let rows: string[] = [];
@@ -138,7 +138,7 @@ export class Round {
     await eventually("the store holds what it held", isSame).catch(() => {
       this.verdict.found(this.part, "stored", where, `${show()}\n  stored: ${rows.join("\n  ").slice(0, shownBody)}`);
     });
-    await this.taken();
+    await this.recordBaseline();
   }
 
   close(): void {
@@ -146,18 +146,18 @@ export class Round {
   }
 }
 
-export interface Base {
-  readonly settings: Settings;
-  readonly verdict: Verdict;
-  readonly server: Server;
+export interface FuzzRoundOptions {
+  readonly settings: FuzzSettings;
+  readonly verdict: FuzzReport;
+  readonly server: EmbeddedServer;
   readonly world: Factory;
   readonly http: DocumentedHttp;
   readonly sockets: DocumentedSockets;
-  readonly stored: Stored | undefined;
+  readonly stored: StoreInspector | undefined;
 }
 
 /** A call as one would write it again. */
-export function shown({ method, target, headers, body }: Call): string {
+export function shown({ method, target, headers, body }: RawCall): string {
   const { authorization, cookie, ...others } = headers;
   const text = body === undefined ? "" : ` ${JSON.stringify(body.toString().slice(0, shownBody))}`;
   const credential = String(authorization ?? cookie ?? "").slice(0, 20);

@@ -2,16 +2,16 @@
 import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import type { Parameter } from "../../services/gateway/docs/requests.ts";
-import type { Cast, Role } from "./cast.ts";
-import { besideCalls, rawBodies } from "./beside.ts";
+import type { Callers, CallerRole } from "./cast.ts";
+import { unlistedCalls, rawBodies } from "./beside.ts";
 import { credential } from "./credentials.ts";
-import { wrongForms } from "./forms.ts";
+import { invalidForms } from "./forms.ts";
 import { keys } from "./hostile.ts";
-import type { Call } from "./send.ts";
-import { pick, shuffled, wrongPayloads, wrongValues, type Chance, type Fields, type Wrong } from "./wrong.ts";
+import type { RawCall } from "./send.ts";
+import { pick, shuffled, invalidPayloads, invalidValues, type RandomSource, type PayloadFields, type InvalidPayload } from "./wrong.ts";
 
 /** A route with all that is right to send it. */
-interface Right {
+interface ValidCall {
   readonly name: string;
   readonly method: string;
   readonly path: string;
@@ -20,15 +20,18 @@ interface Right {
   readonly query: Readonly<Record<string, string>>;
   readonly jsonSchema?: JsonSchema;
   readonly formSchema?: JsonSchema;
-  readonly body: Fields;
+  readonly body: PayloadFields;
 }
 
-export const fieldsOf = (schema: JsonSchema | undefined, cast: Cast, path: string): Fields =>
+export const fieldsOf = (schema: JsonSchema | undefined, cast: Callers, path: string): PayloadFields =>
   Object.fromEntries(
-    Object.entries((schema?.["properties"] ?? {}) as Record<string, JsonSchema>).map(([name, one]) => [name, cast.right(name, one, path)]),
+    Object.entries((schema?.["properties"] ?? {}) as Record<string, JsonSchema>).map(([name, one]) => [
+      name,
+      cast.validValue(name, one, path),
+    ]),
   );
 
-function rightOf(name: string, operation: OpenApiOperation, cast: Cast): Right {
+function validCallOf(name: string, operation: OpenApiOperation, cast: Callers): ValidCall {
   const [method, path] = name.split(" ") as [string, string];
   const { parameters = [] } = operation;
   const content = operation.requestBody?.["content"] as Record<string, { schema: JsonSchema }> | undefined;
@@ -36,7 +39,7 @@ function rightOf(name: string, operation: OpenApiOperation, cast: Cast): Right {
   const formSchema = content?.["multipart/form-data"]?.schema;
   const texts = (where: Parameter["in"]) =>
     Object.fromEntries(
-      parameters.filter((one) => one.in === where).map((one) => [one.name, String(cast.right(one.name, one.schema, path))]),
+      parameters.filter((one) => one.in === where).map((one) => [one.name, String(cast.validValue(one.name, one.schema, path))]),
     );
   return {
     name,
@@ -52,8 +55,15 @@ function rightOf(name: string, operation: OpenApiOperation, cast: Cast): Right {
 }
 
 /** So many wrong calls of one route in one role. */
-export function routeCalls(name: string, operation: OpenApiOperation, cast: Cast, role: Role, count: number, chance: Chance): Call[] {
-  const right = rightOf(name, operation, cast);
+export function routeCalls(
+  name: string,
+  operation: OpenApiOperation,
+  cast: Callers,
+  role: CallerRole,
+  count: number,
+  chance: RandomSource,
+): RawCall[] {
+  const right = validCallOf(name, operation, cast);
   const takesBody = right.jsonSchema !== undefined || right.formSchema !== undefined;
   const plain = callOf(right, "nothing", {});
   const queries = shuffled(chance, queryCalls(right));
@@ -65,7 +75,7 @@ export function routeCalls(name: string, operation: OpenApiOperation, cast: Cast
     takesBody ? queries.slice(0, count / 10) : queries,
     bodies,
     forms,
-    shuffled(chance, besideCalls(plain, takesBody)).slice(0, count / 5),
+    shuffled(chance, unlistedCalls(plain, takesBody)).slice(0, count / 5),
   ];
   const calls = [plain, ...dealt(sources, count)].slice(0, count);
   while (calls.length < count) calls.push(pick(chance, queries));
@@ -81,14 +91,14 @@ function dealt<T>(sources: readonly (readonly T[])[], count: number): T[] {
   return result;
 }
 
-interface Changed {
+interface CallChange {
   readonly pathParams?: Readonly<Record<string, string>>;
   /** As written after the question mark. */
   readonly query?: string;
   readonly payload?: { readonly json: unknown };
 }
 
-function callOf(right: Right, what: string, { pathParams = {}, query, payload }: Changed): Call {
+function callOf(right: ValidCall, what: string, { pathParams = {}, query, payload }: CallChange): RawCall {
   const inPath: Readonly<Record<string, string>> = { ...right.pathParams, ...pathParams };
   const path = right.path.replace(/\{(\w+)\}/g, (_, key: string) => asPathPart(inPath[key] ?? ""));
   const written = query ?? new URLSearchParams(right.query).toString();
@@ -107,13 +117,13 @@ function callOf(right: Right, what: string, { pathParams = {}, query, payload }:
 const asPathPart = (value: string): string =>
   value.isWellFormed() ? encodeURIComponent(value) : encodeURIComponent(value.toWellFormed()).replaceAll("%EF%BF%BD", "%ED%A0%80");
 
-const textsOf = (wrong: readonly Wrong[]): { what: string; value: string }[] =>
+const textsOf = (wrong: readonly InvalidPayload[]): { what: string; value: string }[] =>
   wrong.flatMap(({ what, value }) => (typeof value === "string" && value.length < 12_000 ? [{ what, value }] : []));
 
-function pathCalls(right: Right): Call[] {
+function pathCalls(right: ValidCall): RawCall[] {
   const inPath = right.parameters.filter((one) => one.in === "path");
   return inPath.flatMap(({ name, schema }) =>
-    textsOf(wrongValues(schema, right.pathParams[name])).map(({ what, value }) => {
+    textsOf(invalidValues(schema, right.pathParams[name])).map(({ what, value }) => {
       // An empty or a dotted part is another path.
       const isElsewhere = value === "" || /^\.{1,2}$/.test(value);
       return {
@@ -124,12 +134,12 @@ function pathCalls(right: Right): Call[] {
   );
 }
 
-function queryCalls(right: Right): Call[] {
+function queryCalls(right: ValidCall): RawCall[] {
   const inQuery = right.parameters.filter((one) => one.in === "query");
   const base = new URLSearchParams(right.query).toString();
   const and = (more: string) => (base === "" ? more : `${base}&${more}`);
   const each = inQuery.flatMap(({ name, schema }) => [
-    ...textsOf(wrongValues(schema, right.query[name])).map(({ what, value }) => ({
+    ...textsOf(invalidValues(schema, right.query[name])).map(({ what, value }) => ({
       what: `${name}: ${what}`,
       query: `${name}=${asPathPart(value)}`,
     })),
@@ -169,15 +179,15 @@ function queryCalls(right: Right): Call[] {
   return [...each, ...odd, ...raw].map(({ what, query }) => callOf(right, what, { query }));
 }
 
-function jsonCalls(right: Right, count: number, chance: Chance): Call[] {
-  const payloads = wrongPayloads(right.jsonSchema!, right.body, count, chance).map(({ what, value }) =>
+function jsonCalls(right: ValidCall, count: number, chance: RandomSource): RawCall[] {
+  const payloads = invalidPayloads(right.jsonSchema!, right.body, count, chance).map(({ what, value }) =>
     callOf(right, what, { payload: { json: value } }),
   );
   return dealt([payloads, shuffled(chance, rawBodies(callOf(right, "", {}), right.body))], count);
 }
 
-function formCalls(right: Right, schema: JsonSchema, count: number, chance: Chance): Call[] {
-  return wrongForms(schema, right.body, count, chance).map(({ what, body, type, isCutOff }) => ({
+function formCalls(right: ValidCall, schema: JsonSchema, count: number, chance: RandomSource): RawCall[] {
+  return invalidForms(schema, right.body, count, chance).map(({ what, body, type, isCutOff }) => ({
     operation: right.name,
     what: `form: ${what}`,
     method: right.method,

@@ -1,8 +1,8 @@
 /** One HTTP call as it is: any method, headers and bytes, also those that a well-behaved client would not send. */
 import { Agent, request, type IncomingMessage } from "node:http";
-import type { Answer } from "../support/person.ts";
+import type { ApiResponse } from "../support/person.ts";
 
-export interface Call {
+export interface RawCall {
   /** As the document names it: `POST /chat/messages`. */
   readonly operation: string;
   /** What is wrong with it. */
@@ -22,7 +22,7 @@ export interface Call {
 
 const withinMs = 20_000;
 
-export class Sender {
+export class RawHttpClient {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 20 });
   private readonly url: string;
 
@@ -31,7 +31,7 @@ export class Sender {
   }
 
   /** @throws Error  no answer, or half of one */
-  send(call: Call, isRepeat = false): Promise<Answer> {
+  send(call: RawCall, isRepeat = false): Promise<ApiResponse> {
     const { method, target, headers, body, isCutOff } = call;
     const { hostname, port } = new URL(this.url);
     // What may spoil its connection gets one of its own.
@@ -59,7 +59,7 @@ export class Sender {
   }
 }
 
-async function read(answer: IncomingMessage): Promise<Answer> {
+async function read(answer: IncomingMessage): Promise<ApiResponse> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString();

@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { eventually } from "../support/eventually.ts";
 
 /** Rows by table and id. */
-export type State = ReadonlyMap<string, ReadonlyMap<string, string>>;
+export type StoredTables = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 const onTheirWay = /_outbox$|^queue_rows$/;
 /** What a row is compared by; undefined if not at all. */
@@ -17,7 +17,7 @@ const compared: Readonly<Record<string, (doc: string) => string | undefined>> = 
   media_files: (doc) => (/"state":"dropped"/.test(doc) ? undefined : doc),
 };
 
-export class Stored {
+export class StoreInspector {
   private readonly database: DatabaseSync;
   private readonly blobs: string;
   private readonly tables: readonly string[];
@@ -43,7 +43,7 @@ export class Stored {
     await eventually("every event has arrived", () => waiting.every(isEmpty));
   }
 
-  state(): State {
+  state(): StoredTables {
     const tables = this.tables.filter((table) => !onTheirWay.test(table));
     const rowsOf = (table: string): ReadonlyMap<string, string> => {
       const value = compared[table] ?? String;
@@ -70,7 +70,7 @@ export class Stored {
 const mayGo = new Set(["blobs", "media_files"]);
 
 /** The rows that differ, each in a line. */
-export function differences(before: State, after: State): string[] {
+export function differences(before: StoredTables, after: StoredTables): string[] {
   return [...after].flatMap(([table, rows]) => {
     const old = before.get(table) ?? new Map<string, string>();
     const ids = mayGo.has(table) ? [...rows.keys()] : [...new Set([...old.keys(), ...rows.keys()])];

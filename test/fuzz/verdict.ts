@@ -1,6 +1,6 @@
 /** What was found, counted, with the smallest call that shows each; and the table of it. */
 
-export const faults = {
+export const findingKinds = {
   broken: "5xx answers",
   crashed: "crashes",
   internal: "internal texts",
@@ -12,38 +12,38 @@ export const faults = {
   handles: "file handles kept",
   memory: "bytes kept beyond what may be",
 } as const;
-export type Fault = keyof typeof faults;
+export type FindingKind = keyof typeof findingKinds;
 
 /** The table's columns. */
-export const parts = ["routes", "events", "bursts", "limits on"] as const;
-export type Part = (typeof parts)[number];
+export const fuzzParts = ["routes", "events", "bursts", "limits on"] as const;
+export type FuzzPart = (typeof fuzzParts)[number];
 
-interface Finding {
+interface FuzzFinding {
   readonly count: number;
   readonly smallest: string;
 }
 const longestShown = 1500;
 const mostShown = 30;
 
-export class Verdict {
+export class FuzzReport {
   /** Figures worth saying that are no faults. */
   readonly notes: string[] = [];
-  private readonly calls = new Map<Part, number>();
-  private readonly refused = new Map<Part, number>();
+  private readonly calls = new Map<FuzzPart, number>();
+  private readonly refused = new Map<FuzzPart, number>();
   private readonly counts = new Map<string, number>();
   /** By fault and where it was found. */
-  private readonly findings = new Map<string, Finding>();
+  private readonly findings = new Map<string, FuzzFinding>();
 
-  called(part: Part, isRefused: boolean): void {
+  called(part: FuzzPart, isRefused: boolean): void {
     this.calls.set(part, (this.calls.get(part) ?? 0) + 1);
     if (isRefused) this.refused.set(part, (this.refused.get(part) ?? 0) + 1);
   }
 
   /** @param where  the route or event; @param shown  the call and what came of it */
-  found(part: Part, fault: Fault, where: string, shown: string, times = 1): void {
+  found(part: FuzzPart, fault: FindingKind, where: string, shown: string, times = 1): void {
     const key = `${part} ${fault}`;
     this.counts.set(key, (this.counts.get(key) ?? 0) + times);
-    const at = `${faults[fault]}: ${where}`;
+    const at = `${findingKinds[fault]}: ${where}`;
     const { count, smallest } = this.findings.get(at) ?? { count: 0, smallest: shown };
     this.findings.set(at, { count: count + times, smallest: shown.length < smallest.length ? shown : smallest });
   }
@@ -51,8 +51,8 @@ export class Verdict {
   get total(): number {
     return [...this.calls.values()].reduce((sum, one) => sum + one, 0);
   }
-  count(fault: Fault): number {
-    return parts.reduce((sum, part) => sum + (this.counts.get(`${part} ${fault}`) ?? 0), 0);
+  count(fault: FindingKind): number {
+    return fuzzParts.reduce((sum, part) => sum + (this.counts.get(`${part} ${fault}`) ?? 0), 0);
   }
   get isClean(): boolean {
     return this.findings.size === 0;
@@ -60,12 +60,14 @@ export class Verdict {
 
   /** The table, then what was found. */
   text(): string {
-    const row = (name: string, of: (part: Part) => number) => [name, ...parts.map((part) => String(of(part)))];
+    const row = (name: string, of: (part: FuzzPart) => number) => [name, ...fuzzParts.map((part) => String(of(part)))];
     const rows = [
-      ["", ...parts],
+      ["", ...fuzzParts],
       row("calls", (part) => this.calls.get(part) ?? 0),
       row("of them refused", (part) => this.refused.get(part) ?? 0),
-      ...(Object.keys(faults) as Fault[]).map((fault) => row(faults[fault], (part) => this.counts.get(`${part} ${fault}`) ?? 0)),
+      ...(Object.keys(findingKinds) as FindingKind[]).map((fault) =>
+        row(findingKinds[fault], (part) => this.counts.get(`${part} ${fault}`) ?? 0),
+      ),
     ];
     const table = rows.map(([name = "", ...figures]) => `${name.padEnd(36)}${figures.map((one) => one.padStart(11)).join("")}`);
     const found = [...this.findings]

@@ -1,6 +1,6 @@
 /** What people see: every list and document of theirs, as text to be compared. */
 import type { Person } from "../support/person.ts";
-import type { Cast } from "./cast.ts";
+import type { Callers } from "./cast.ts";
 
 const lists = [
   "/auth/me",
@@ -11,7 +11,7 @@ const lists = [
   "/request/blocks",
 ];
 
-export const views = async ({ everyone }: Cast): Promise<string> => JSON.stringify(await Promise.all(everyone.map(viewOf)));
+export const views = async ({ everyone }: Callers): Promise<string> => JSON.stringify(await Promise.all(everyone.map(viewOf)));
 
 async function viewOf(person: Person): Promise<unknown> {
   const own = await Promise.all(lists.map((path) => person.get(path)));

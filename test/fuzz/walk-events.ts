@@ -1,14 +1,14 @@
 /** Every documented socket event, sent wrongly as a user and as the wrong one; handshakes as nobody; and packets no client would send. */
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
-import { connect, type Ack, type Line, type Person } from "../support/person.ts";
-import type { Role } from "./cast.ts";
+import { connect, type Ack, type TestSocket, type Person } from "../support/person.ts";
+import type { CallerRole } from "./cast.ts";
 import { hostileTexts, ofAnyKind } from "./hostile.ts";
-import { judgeAck } from "./judge.ts";
-import type { Round } from "./round.ts";
+import { checkAck } from "./judge.ts";
+import type { FuzzRound } from "./round.ts";
 import { fieldsOf } from "./routes.ts";
-import { pick, shuffled, wrongPayloads, type Chance, type Fields } from "./wrong.ts";
+import { pick, shuffled, invalidPayloads, type RandomSource, type PayloadFields } from "./wrong.ts";
 
-interface Emit {
+interface InvalidEmit {
   readonly what: string;
   readonly args: readonly unknown[];
   readonly isSilent?: true;
@@ -20,35 +20,35 @@ const actEvery = 25;
 /** A name that no event has. */
 const unknown = "noSuchEvent";
 
-export async function walkEvents(round: Round): Promise<void> {
+export async function walkEvents(round: FuzzRound): Promise<void> {
   for (const event of [...round.sockets.clientEvents, unknown]) {
     if (!round.isAsked(event)) continue;
     for (const role of ["user", "wrong user"] as const) await walkEvent(round, event, role);
   }
-  if (round.isAsked("handshake")) await knock(round);
-  if (round.isAsked("packets")) await scribble(round);
+  if (round.isAsked("handshake")) await tryHandshakes(round);
+  if (round.isAsked("packets")) await sendRawPackets(round);
 }
 
-async function walkEvent(round: Round, event: string, role: Role): Promise<void> {
+async function walkEvent(round: FuzzRound, event: string, role: CallerRole): Promise<void> {
   const { each } = round.settings;
   const schema = event === unknown ? {} : round.sockets.payloadOf(event);
-  let cast = await round.cast();
+  let cast = await round.currentCallers();
   const personOf = () => (role === "user" ? cast.user : cast.stranger);
-  const emitsOf = () => emits(schema, fieldsOf(schema, cast, event), role, each, round.chance(event, role));
-  const acts = round.chance(event, role, "acts");
-  let line = await personOf().listen();
+  const emitsOf = () => emits(schema, fieldsOf(schema, cast, event), role, each, round.random(event, role));
+  const acts = round.random(event, role, "acts");
+  let line = await personOf().connectAndSubscribe();
   let list = emitsOf();
   for (let i = 0; i < each; i++) {
-    const current = await round.cast();
+    const current = await round.currentCallers();
     if (current !== cast || !line.socket.connected) {
       cast = current;
       line.close();
-      line = await personOf().listen();
+      line = await personOf().connectAndSubscribe();
       list = emitsOf();
     }
     if (round.stored !== undefined && i % actEvery === actEvery - 1) {
-      await cast.act(acts);
-      await round.taken();
+      await cast.changeSomething(acts);
+      await round.recordBaseline();
     }
     await emitOne(round, event, role, line, list[i]!, schema);
   }
@@ -57,11 +57,11 @@ async function walkEvent(round: Round, event: string, role: Role): Promise<void>
 }
 
 async function emitOne(
-  round: Round,
+  round: FuzzRound,
   event: string,
-  role: Role,
-  line: Line,
-  { what, args, isSilent }: Emit,
+  role: CallerRole,
+  line: TestSocket,
+  { what, args, isSilent }: InvalidEmit,
   schema: JsonSchema,
 ): Promise<void> {
   const show = (outcome: string) => `${what}, as ${role}: ${event} ${JSON.stringify(args).slice(0, 700)}\n  → ${outcome}`;
@@ -70,28 +70,28 @@ async function emitOne(
       line.socket.emit(event, ...args);
       await line.call("sync", { since: {} });
       round.verdict.called(round.part, true);
-      await round.unchanged(event, () => show("no callback"));
+      await round.checkUnchanged(event, () => show("no callback"));
       return;
     }
     const ack: Ack = await line.call(event, ...args);
     round.verdict.called(round.part, !ack.ok);
-    const problems = judgeAck(round.sockets, event, args[0], role, ack, schema);
+    const problems = checkAck(round.sockets, event, args[0], role, ack, schema);
     round.note(event, problems, (told) => show(`${told}: ${JSON.stringify(ack).slice(0, 700)}`));
-    if (!ack.ok) await round.unchanged(event, () => show("refused"));
+    if (!ack.ok) await round.checkUnchanged(event, () => show("refused"));
     else {
-      if (ending.has(event)) round.spoiled();
-      await round.taken();
+      if (ending.has(event)) round.discardCallers();
+      await round.recordBaseline();
     }
   } catch (error) {
     round.verdict.called(round.part, true);
     round.verdict.found(round.part, "silent", event, show((error as Error).message));
-    await round.lives();
+    await round.checkAlive();
   }
 }
 
 /** What a socket heard must be documented, too. */
-function hearAll(round: Round, event: string, line: Line): void {
-  for (const { event: name, data } of line.heard) {
+function hearAll(round: FuzzRound, event: string, line: TestSocket): void {
+  for (const { event: name, data } of line.received) {
     if (name === "disconnect") continue;
     try {
       round.sockets.heard(name, data);
@@ -101,10 +101,10 @@ function hearAll(round: Round, event: string, line: Line): void {
   }
 }
 
-function emits(schema: JsonSchema, right: Fields, role: Role, count: number, chance: Chance): Emit[] {
+function emits(schema: JsonSchema, right: PayloadFields, role: CallerRole, count: number, chance: RandomSource): InvalidEmit[] {
   const bytes = Buffer.from("bytes");
   const [first = "chatId"] = Object.keys(right);
-  const odd: Emit[] = [
+  const odd: InvalidEmit[] = [
     { what: "nothing", args: [] },
     { what: "what is right", args: [right] },
     { what: "two payloads", args: [right, right] },
@@ -122,14 +122,14 @@ function emits(schema: JsonSchema, right: Fields, role: Role, count: number, cha
     { what: "junk and no callback", args: [{ $ne: "" }], isSilent: true },
     { what: "nothing and no callback", args: [], isSilent: true },
   ];
-  const payloads = wrongPayloads(schema, right, count, chance).map(({ what, value }): Emit => ({ what, args: [value] }));
+  const payloads = invalidPayloads(schema, right, count, chance).map(({ what, value }): InvalidEmit => ({ what, args: [value] }));
   return shuffled(chance, [...odd, ...payloads]).slice(0, count);
 }
 
 /** Handshakes that prove nothing. */
-async function knock(round: Round): Promise<void> {
-  const { user } = await round.cast();
-  const chance = round.chance("handshake");
+async function tryHandshakes(round: FuzzRound): Promise<void> {
+  const { user } = await round.currentCallers();
+  const chance = round.random("handshake");
   const tokens = shuffled(chance, [...ofAnyKind, ...hostileTexts]).filter(({ value }) => JSON.stringify(value).length < 60_000);
   for (const { what, value } of tokens.slice(0, round.settings.each)) {
     const how = pick(chance, [
@@ -153,8 +153,8 @@ async function knock(round: Round): Promise<void> {
       if (data?.code === "INTERNAL") round.verdict.found(round.part, "broken", "handshake", `${shownAs}\n  → ${message}`);
     }
   }
-  await round.unchanged("handshake", () => "handshakes that were refused");
-  await round.lives();
+  await round.checkUnchanged("handshake", () => "handshakes that were refused");
+  await round.checkAlive();
 }
 
 const packets: readonly (string | Uint8Array)[] = [
@@ -219,10 +219,10 @@ const packets: readonly (string | Uint8Array)[] = [
 ];
 
 /** Packets that no Socket.IO client would send cut at most their own socket. */
-async function scribble(round: Round): Promise<void> {
-  const { user } = await round.cast();
-  const bystander = await user.listen();
-  const chance = round.chance("packets");
+async function sendRawPackets(round: FuzzRound): Promise<void> {
+  const { user } = await round.currentCallers();
+  const bystander = await user.connectAndSubscribe();
+  const chance = round.random("packets");
   for (let i = 0; i < round.settings.each; i++) {
     await scribbled(
       user,
@@ -232,9 +232,9 @@ async function scribble(round: Round): Promise<void> {
     round.verdict.called(round.part, true);
     const ack = await bystander.call("sync", { since: {} }).catch(() => undefined);
     if (ack === undefined) round.verdict.found(round.part, "silent", "packets", "another socket got no answer");
-    await round.lives();
+    await round.checkAlive();
   }
-  await round.unchanged("packets", () => "packets that are none");
+  await round.checkUnchanged("packets", () => "packets that are none");
   hearAll(round, "packets", bystander);
   bystander.close();
 }

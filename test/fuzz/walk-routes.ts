@@ -1,7 +1,7 @@
 /** Every documented route, called wrongly in every role, one call after the other, with right ones in between. */
-import { roles, type Role } from "./cast.ts";
+import { callerRoles, type CallerRole } from "./cast.ts";
 import { routeCalls } from "./routes.ts";
-import type { Round } from "./round.ts";
+import type { FuzzRound } from "./round.ts";
 import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 
 const actEvery = 25;
@@ -24,36 +24,36 @@ const harmless = new Set([
   "POST /chat/send-file",
 ]);
 
-export async function walkRoutes(round: Round): Promise<void> {
+export async function walkRoutes(round: FuzzRound): Promise<void> {
   for (const [name, operation] of round.http.operations) {
     if (!round.isAsked(name)) continue;
-    for (const role of roles) await walkRoute(round, name, operation, role);
+    for (const role of callerRoles) await walkRoute(round, name, operation, role);
   }
 }
 
-async function walkRoute(round: Round, name: string, operation: OpenApiOperation, role: Role): Promise<void> {
+async function walkRoute(round: FuzzRound, name: string, operation: OpenApiOperation, role: CallerRole): Promise<void> {
   const { each } = round.settings;
-  let cast = await round.cast();
-  const callsOf = () => routeCalls(name, operation, cast, role, each, round.chance(name, role));
-  const chance = round.chance(name, role, "acts");
+  let cast = await round.currentCallers();
+  const callsOf = () => routeCalls(name, operation, cast, role, each, round.random(name, role));
+  const chance = round.random(name, role, "acts");
   let calls = callsOf();
   for (let i = 0; i < each; i++) {
-    const current = await round.cast();
+    const current = await round.currentCallers();
     if (current !== cast) {
       cast = current;
       calls = callsOf();
     }
     if (round.stored !== undefined && i % actEvery === actEvery - 1) {
-      await cast.act(chance);
-      await round.taken();
+      await cast.changeSomething(chance);
+      await round.recordBaseline();
     }
     const call = calls[i]!;
     const answer = await round.call(call, role);
     const isTaken = answer !== undefined && answer.status < 400;
-    if (!isTaken) await round.unchanged(name, () => `${call.what}, as ${role}: ${call.method} ${call.target}`);
+    if (!isTaken) await round.checkUnchanged(name, () => `${call.what}, as ${role}: ${call.method} ${call.target}`);
     else if (call.method !== "GET" && call.method !== "HEAD" && call.method !== "OPTIONS") {
-      if (!harmless.has(name) || call.isBeside === true) round.spoiled();
-      await round.taken();
+      if (!harmless.has(name) || call.isBeside === true) round.discardCallers();
+      await round.recordBaseline();
     }
   }
 }

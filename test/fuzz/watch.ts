@@ -1,10 +1,10 @@
 /** What a server's process keeps: file handles, as Linux counts them, and memory after a forced collection, asked of its inspector. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { eventually } from "../support/eventually.ts";
-import type { Server } from "../support/server.ts";
+import type { EmbeddedServer } from "../support/server.ts";
 
 /** What each handle of the process is, without what tells two of a kind apart. */
-export function handlesOf({ pid }: Server): string[] {
+export function handlesOf({ pid }: EmbeddedServer): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
       return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
@@ -17,7 +17,7 @@ export function handlesOf({ pid }: Server): string[] {
 const listening = "0A";
 
 /** Connections to where the server listens that it still holds a handle of, in whatever state: only those have an inode. */
-export function connectionsOf({ url }: Server): number {
+export function connectionsOf({ url }: EmbeddedServer): number {
   const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
   const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
   return lines
@@ -29,7 +29,7 @@ export function connectionsOf({ url }: Server): number {
 export const inspectable = { NODE_OPTIONS: "--inspect-port=127.0.0.1:0" } as const;
 
 /** A line to the process's inspector. */
-export class Inspector {
+export class ProcessInspector {
   private readonly socket: WebSocket;
   private asked = 0;
 
@@ -37,7 +37,7 @@ export class Inspector {
     this.socket = socket;
   }
 
-  static async of(server: Server): Promise<Inspector> {
+  static async of(server: EmbeddedServer): Promise<ProcessInspector> {
     server.signal("SIGUSR1");
     const url = await eventually("the inspector listens", () => /ws:\/\/\S+/.exec(server.log())?.[0]);
     const socket = new WebSocket(url);
@@ -45,7 +45,7 @@ export class Inspector {
       socket.addEventListener("open", resolve, { once: true });
       socket.addEventListener("error", () => reject(new Error("the inspector refused")), { once: true });
     });
-    return new Inspector(socket);
+    return new ProcessInspector(socket);
   }
 
   /** Bytes in use on the heap and beside it, collected first: twice, for what finalizers let go. */

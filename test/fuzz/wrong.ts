@@ -5,20 +5,20 @@
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import { hostileTexts, keys, ofAnyKind } from "./hostile.ts";
 
-export type Chance = () => number;
-export type Fields = Readonly<Record<string, unknown>>;
+export type RandomSource = () => number;
+export type PayloadFields = Readonly<Record<string, unknown>>;
 
 /** A value that stands where another one belongs. */
-export interface Wrong {
+export interface InvalidPayload {
   /** What is wrong with it, in a few words. */
   readonly what: string;
   readonly value: unknown;
 }
 
-export const pick = <T>(chance: Chance, all: readonly T[]): T => all[Math.floor(chance() * all.length)]!;
+export const pick = <T>(chance: RandomSource, all: readonly T[]): T => all[Math.floor(chance() * all.length)]!;
 
 /** The same things in an order of chance (Fisher and Yates). */
-export function shuffled<T>(chance: Chance, all: readonly T[]): T[] {
+export function shuffled<T>(chance: RandomSource, all: readonly T[]): T[] {
   const result = [...all];
   for (let last = result.length - 1; last > 0; last--) {
     const other = Math.floor(chance() * (last + 1));
@@ -31,12 +31,12 @@ export function shuffled<T>(chance: Chance, all: readonly T[]): T[] {
 const severalIn1 = 0.15;
 
 /** So many wrong payloads for a schema: with one fault, each another and in an order of chance, and some with two or three. */
-export function wrongPayloads(schema: JsonSchema, right: Fields, count: number, chance: Chance): Wrong[] {
+export function invalidPayloads(schema: JsonSchema, right: PayloadFields, count: number, chance: RandomSource): InvalidPayload[] {
   const single = shuffled(chance, [...wholes(right), ...misses(right), ...additions(right), ...replacements(schema, right)]);
   return Array.from({ length: count }, () => (chance() < severalIn1 ? undefined : single.pop()) ?? several(schema, right, chance));
 }
 
-const wholes = (right: Fields): Wrong[] => [
+const wholes = (right: PayloadFields): InvalidPayload[] => [
   ...ofAnyKind.filter(({ value }) => typeof value !== "string" || value.length < 100),
   { what: "in a list", value: [right] },
   { what: "in an object", value: { data: right } },
@@ -44,7 +44,7 @@ const wholes = (right: Fields): Wrong[] => [
 ];
 
 /** Without each field, and without any. */
-const misses = (right: Fields): Wrong[] => [
+const misses = (right: PayloadFields): InvalidPayload[] => [
   { what: "nothing in it", value: {} },
   ...Object.keys(right).map((name) => ({
     what: `no ${name}`,
@@ -52,7 +52,7 @@ const misses = (right: Fields): Wrong[] => [
   })),
 ];
 
-const additions = (right: Fields): Wrong[] => [
+const additions = (right: PayloadFields): InvalidPayload[] => [
   ...keys.map((key) => ({ what: `and ${JSON.stringify(key).slice(0, 40)}`, value: { ...right, [key]: { admin: true } } })),
   { what: "and 2,000 more", value: { ...right, ...Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`more${i}`, i])) } },
   ...Object.keys(right).flatMap((name) =>
@@ -64,20 +64,20 @@ const additions = (right: Fields): Wrong[] => [
 ];
 
 /** Each field in every wrong way. */
-export function replacements(schema: JsonSchema, right: Fields): Wrong[] {
+export function replacements(schema: JsonSchema, right: PayloadFields): InvalidPayload[] {
   const properties = (schema["properties"] ?? {}) as Record<string, JsonSchema>;
   return Object.entries(properties).flatMap(([name, property]) =>
-    wrongValues(property, right[name]).map(({ what, value }) => ({ what: `${name}: ${what}`, value: { ...right, [name]: value } })),
+    invalidValues(property, right[name]).map(({ what, value }) => ({ what: `${name}: ${what}`, value: { ...right, [name]: value } })),
   );
 }
 
 /** Two or three faults at once. */
-function several(schema: JsonSchema, right: Fields, chance: Chance): Wrong {
+function several(schema: JsonSchema, right: PayloadFields, chance: RandomSource): InvalidPayload {
   const properties = Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>);
-  const faults = Array.from({ length: 2 + Math.floor(chance() * 2) }, (): [string, Wrong] => {
+  const faults = Array.from({ length: 2 + Math.floor(chance() * 2) }, (): [string, InvalidPayload] => {
     if (properties.length === 0 || chance() < 0.3) return [pick(chance, keys), pick(chance, ofAnyKind)];
     const [name, property] = pick(chance, properties);
-    return [name, pick(chance, wrongValues(property, right[name]))];
+    return [name, pick(chance, invalidValues(property, right[name]))];
   });
   return {
     what: faults.map(([name, { what }]) => `${JSON.stringify(name).slice(0, 20)}: ${what}`).join(", "),
@@ -86,15 +86,15 @@ function several(schema: JsonSchema, right: Fields, chance: Chance): Wrong {
 }
 
 /** What a value of this schema should not be. Some of it is fair after all: the server decides, and is held to its document. */
-export function wrongValues(schema: JsonSchema, right: unknown): Wrong[] {
+export function invalidValues(schema: JsonSchema, right: unknown): InvalidPayload[] {
   return [...ofAnyKind, ...hostileTexts, ...bounds(schema, right), ...inside(schema, right)];
 }
 
 const numberOf = (schema: JsonSchema, keyword: string): number[] => (typeof schema[keyword] === "number" ? [schema[keyword]] : []);
-const named = (what: string, values: readonly unknown[]): Wrong[] => values.map((value) => ({ what, value }));
+const named = (what: string, values: readonly unknown[]): InvalidPayload[] => values.map((value) => ({ what, value }));
 
 /** Just before, at and after each bound. */
-function bounds(schema: JsonSchema, right: unknown): Wrong[] {
+function bounds(schema: JsonSchema, right: unknown): InvalidPayload[] {
   const lengths = [...numberOf(schema, "minLength"), ...numberOf(schema, "maxLength")].flatMap((bound) => [bound - 1, bound, bound + 1]);
   const limits = [...numberOf(schema, "minimum"), ...numberOf(schema, "maximum")];
   const counts = [...numberOf(schema, "minItems"), ...numberOf(schema, "maxItems")].flatMap((bound) => [bound - 1, bound + 1]);
@@ -151,7 +151,7 @@ function bounds(schema: JsonSchema, right: unknown): Wrong[] {
 }
 
 /** What is wrong within a list or a record. */
-function inside(schema: JsonSchema, right: unknown): Wrong[] {
+function inside(schema: JsonSchema, right: unknown): InvalidPayload[] {
   const items = schema["items"] as JsonSchema | undefined;
   const values = schema["additionalProperties"] as JsonSchema | false | undefined;
   const [key = "0".repeat(24)] = typeof right === "object" && right !== null ? Object.keys(right) : [];

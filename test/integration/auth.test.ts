@@ -10,10 +10,19 @@ import authService from "../../services/auth/auth.service.ts";
 import { auth, revocationsChannel, type Revocation } from "../../services/auth/contract.ts";
 import { deleteExpiredSessions, type AuthContext } from "../../services/auth/sessions/sessions.ts";
 import { sessions } from "../../services/auth/sessions/sessions.repository.ts";
-import { as, goodPassword, hearing, someone, startServices, tally, type Services, type Someone } from "../support/broker.ts";
+import {
+  asUser,
+  goodPassword,
+  recordFeed,
+  signUpUser,
+  startServices,
+  countOutcomes,
+  type InProcessServices,
+  type SignedUpUser,
+} from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 
-let services: Services;
+let services: InProcessServices;
 beforeAll(async () => {
   services = await startServices(authService);
 });
@@ -21,7 +30,8 @@ afterAll(() => services.stop());
 
 const newPassword = "Better-Horse-8";
 const newcomer = () => ({ firstName: "Ada", lastName: "Lovelace", emailId: `${newId()}@example.org`, password: goodPassword });
-const logIn = ({ emailId }: Pick<Someone, "emailId">, password = goodPassword) => call(services.broker, auth.logIn, { emailId, password });
+const logIn = ({ emailId }: Pick<SignedUpUser, "emailId">, password = goodPassword) =>
+  call(services.broker, auth.logIn, { emailId, password });
 const refused = (code: string) => expect.objectContaining({ type: code });
 const revocationsSince = async (since: number): Promise<Revocation[]> =>
   (await call(services.broker, auth.revocations, { since })).revocations;
@@ -43,7 +53,7 @@ describe("signing up", () => {
   });
 
   test("keeps no password, only its hash", async () => {
-    const { userId } = await someone(services.broker);
+    const { userId } = await signUpUser(services.broker);
     expect(JSON.stringify(await services.db("auth").get(accounts, userId))).not.toContain(goodPassword);
   });
 
@@ -56,7 +66,7 @@ describe("signing up", () => {
 
   test("ten at once with one address make one account", async () => {
     const who = newcomer();
-    expect(await tally(Array.from({ length: 10 }, () => call(services.broker, auth.signUp, who)))).toEqual({ ok: 1, CONFLICT: 9 });
+    expect(await countOutcomes(Array.from({ length: 10 }, () => call(services.broker, auth.signUp, who)))).toEqual({ ok: 1, CONFLICT: 9 });
     await expect(logIn(who)).resolves.toBeDefined();
   });
 
@@ -76,7 +86,7 @@ describe("signing up", () => {
 
 describe("logging in", () => {
   test("refuses an unknown address and a wrong password with the same words", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const unknown = await logIn({ emailId: "nobody@example.org" }).catch((error: unknown) => error as Error);
     const wrong = await logIn(ada, newPassword).catch((error: unknown) => error as Error);
     expect(unknown).toEqual(refused("UNAUTHENTICATED"));
@@ -85,7 +95,7 @@ describe("logging in", () => {
   });
 
   test("starts a session each time and notes where from", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const client = { device: "Firefox", address: "192.0.2.7" };
     const answer = await call(services.broker, auth.logIn, { emailId: ada.emailId, password: goodPassword }, { meta: { client } });
     expect(answer.sessionId).not.toBe(ada.sessionId);
@@ -100,12 +110,12 @@ describe("logging out", () => {
   });
 
   test("ends this session only, tells the gateways before it answers, and may be repeated", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const { sessionId: another } = await logIn(ada);
-    const heard = await hearing(services.broker, [revocationsChannel]);
-    await call(services.broker, auth.logOut, {}, as(ada));
+    const heard = await recordFeed(services.broker, [revocationsChannel]);
+    await call(services.broker, auth.logOut, {}, asUser(ada));
     await eventually("the gateways are told", () => heard.length > 0);
-    await call(services.broker, auth.logOut, {}, as(ada));
+    await call(services.broker, auth.logOut, {}, asUser(ada));
 
     expect(heard.map(({ message }) => message)).toEqual([
       {
@@ -122,8 +132,8 @@ describe("logging out", () => {
 });
 
 describe("changing the password", () => {
-  const change = (who: Someone, oldPassword = goodPassword, wanted = newPassword) =>
-    call(services.broker, auth.changePassword, { oldPassword, newPassword: wanted }, as(who));
+  const change = (who: SignedUpUser, oldPassword = goodPassword, wanted = newPassword) =>
+    call(services.broker, auth.changePassword, { oldPassword, newPassword: wanted }, asUser(who));
 
   test("is refused without a user", async () => {
     const anonymous = call(services.broker, auth.changePassword, { oldPassword: goodPassword, newPassword });
@@ -131,7 +141,7 @@ describe("changing the password", () => {
   });
 
   test("needs the old one, and another than it", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await expect(change(ada, "Wrong-Horse-9")).rejects.toEqual(refused("UNAUTHENTICATED"));
     await expect(change(ada, goodPassword, goodPassword)).rejects.toEqual(refused("VALIDATION"));
     await expect(change(ada, goodPassword, "weak")).rejects.toMatchObject({ code: 422 });
@@ -139,10 +149,10 @@ describe("changing the password", () => {
   });
 
   test("lets the new one in, keeps the old one out, and ends every session but this one", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const { sessionId: phone } = await logIn(ada);
-    const stranger = await someone(services.broker);
-    const heard = await hearing(services.broker, [revocationsChannel]);
+    const stranger = await signUpUser(services.broker);
+    const heard = await recordFeed(services.broker, [revocationsChannel]);
     await change(ada);
 
     await expect(logIn(ada)).rejects.toEqual(refused("UNAUTHENTICATED"));
@@ -155,9 +165,9 @@ describe("changing the password", () => {
   });
 
   test("does not revive sessions that had ended, nor may one of them ask for it", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const { sessionId: phone } = await logIn(ada);
-    await call(services.broker, auth.logOut, {}, as({ ...ada, sessionId: phone }));
+    await call(services.broker, auth.logOut, {}, asUser({ ...ada, sessionId: phone }));
     const endedAt = (await services.db("auth").get(sessions, phone))!.revokedAt;
     await change(ada);
     expect(await services.db("auth").get(sessions, phone)).toMatchObject({ revokedAt: endedAt, reason: "loggedOut" });
@@ -166,22 +176,22 @@ describe("changing the password", () => {
 
   test("raced with logging out leaves the session ended", async () => {
     for (let round = 0; round < 5; round++) {
-      const ada = await someone(services.broker);
-      await Promise.allSettled([change(ada), call(services.broker, auth.logOut, {}, as(ada))]);
+      const ada = await signUpUser(services.broker);
+      await Promise.allSettled([change(ada), call(services.broker, auth.logOut, {}, asUser(ada))]);
       expect(await isRevoked(ada.sessionId)).toBe(true);
     }
   });
 
   test("two at once from two sessions: one wins, and only its session lives", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const phone = { ...ada, sessionId: (await logIn(ada)).sessionId };
-    expect(await tally([change(ada), change(phone, goodPassword, "Other-Horse-9")])).toEqual({ ok: 1, UNAUTHENTICATED: 1 });
+    expect(await countOutcomes([change(ada), change(phone, goodPassword, "Other-Horse-9")])).toEqual({ ok: 1, UNAUTHENTICATED: 1 });
     const ended = [await isRevoked(ada.sessionId), await isRevoked(phone.sessionId)];
     expect(ended.filter(Boolean)).toHaveLength(1);
   });
 
   /** The sessions of log-ins by the old password that go on until it has changed. */
-  async function madeWhileChanging(ada: Someone): Promise<string[]> {
+  async function madeWhileChanging(ada: SignedUpUser): Promise<string[]> {
     const changed = { done: false };
     const changing = change(ada).then(() => (changed.done = true));
     const made: string[] = [];
@@ -194,11 +204,11 @@ describe("changing the password", () => {
   }
 
   test("raced with log-ins leaves no session alive that the old password made", async () => {
-    let ada = await someone(services.broker);
+    let ada = await signUpUser(services.broker);
     let made = await madeWhileChanging(ada);
     // On a busy machine a change may be over before any of its log-ins: that was no race.
     for (let more = 0; more < 10 && made.length === 0; more++) {
-      ada = await someone(services.broker);
+      ada = await signUpUser(services.broker);
       made = await madeWhileChanging(ada);
     }
     expect(made.length).toBeGreaterThan(0);
@@ -213,10 +223,10 @@ describe("looking someone up by address", () => {
   });
 
   test("answers the id, whatever the address's case, and NotFound for an unknown one", async () => {
-    const [ada, ben] = [await someone(services.broker), await someone(services.broker)];
-    const answer = await call(services.broker, auth.userByEmail, { emailId: ben.emailId.toUpperCase() }, as(ada));
+    const [ada, ben] = [await signUpUser(services.broker), await signUpUser(services.broker)];
+    const answer = await call(services.broker, auth.userByEmail, { emailId: ben.emailId.toUpperCase() }, asUser(ada));
     expect(answer).toEqual({ userId: ben.userId });
-    const unknown = call(services.broker, auth.userByEmail, { emailId: "nobody@example.org" }, as(ada));
+    const unknown = call(services.broker, auth.userByEmail, { emailId: "nobody@example.org" }, asUser(ada));
     await expect(unknown).rejects.toEqual(refused("NOT_FOUND"));
   });
 });
@@ -227,8 +237,8 @@ describe("one's own account", () => {
   });
 
   test("has what its owner may know and nothing internal", async () => {
-    const ada = await someone(services.broker);
-    const { createdAt, ...rest } = await call(services.broker, auth.me, {}, as(ada));
+    const ada = await signUpUser(services.broker);
+    const { createdAt, ...rest } = await call(services.broker, auth.me, {}, asUser(ada));
     expect(new Date(createdAt).toISOString()).toBe(createdAt);
     expect(rest).toEqual({
       _id: ada.userId,
@@ -241,21 +251,21 @@ describe("one's own account", () => {
   });
 
   test("is refused to a session whose account is gone", async () => {
-    const gone = call(services.broker, auth.me, {}, as({ userId: newId(), sessionId: newId() }));
+    const gone = call(services.broker, auth.me, {}, asUser({ userId: newId(), sessionId: newId() }));
     await expect(gone).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 });
 
 describe("accounts for other services", () => {
   test("come by id, unknown ids left out", async () => {
-    const [ada, ben] = [await someone(services.broker, "Ada"), await someone(services.broker, "Ben")];
+    const [ada, ben] = [await signUpUser(services.broker, "Ada"), await signUpUser(services.broker, "Ben")];
     const found = await call(services.broker, auth.accounts, { userIds: [ada.userId, newId(), ben.userId] });
     expect(found.map(({ firstName }) => firstName).sort()).toEqual(["Ada", "Ben"]);
     expect(Object.keys(found[0]!).sort()).toEqual(["createdAt", "emailId", "firstName", "lastName", "userId"]);
   });
 
   test("come by address, null for an unknown one", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     expect(await call(services.broker, auth.accountByEmail, { emailId: ada.emailId })).toMatchObject({ userId: ada.userId });
     expect(await call(services.broker, auth.accountByEmail, { emailId: "nobody@example.org" })).toBeNull();
   });
@@ -264,8 +274,8 @@ describe("accounts for other services", () => {
 describe("revocations for gateways", () => {
   test("come oldest first, a page at a time, each once", async () => {
     const since = await portsOf(services.broker).store.time();
-    const people = await Promise.all(Array.from({ length: 5 }, () => someone(services.broker)));
-    for (const person of people) await call(services.broker, auth.logOut, {}, as(person));
+    const people = await Promise.all(Array.from({ length: 5 }, () => signUpUser(services.broker)));
+    for (const person of people) await call(services.broker, auth.logOut, {}, asUser(person));
 
     const seen: Revocation[] = [];
     let cursor: string | undefined;
@@ -283,15 +293,15 @@ describe("revocations for gateways", () => {
   });
 
   test("are asked again from the store time of the last answer, less some slack", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const { at } = await call(services.broker, auth.revocations, { since: 0 });
-    await call(services.broker, auth.logOut, {}, as(ada));
+    await call(services.broker, auth.logOut, {}, asUser(ada));
     expect((await revocationsSince(at - 1000)).map(({ sessionId }) => sessionId)).toContain(ada.sessionId);
   });
 
   test("leave out sessions whose tokens have expired, which the sweep then removes", async () => {
-    const [ada, ben] = [await someone(services.broker), await someone(services.broker)];
-    await call(services.broker, auth.logOut, {}, as(ada));
+    const [ada, ben] = [await signUpUser(services.broker), await signUpUser(services.broker)];
+    await call(services.broker, auth.logOut, {}, asUser(ada));
     const longAgo = Date.now() - 24 * 60 * 60_000;
     await services.db("auth").commit([update(sessions, { _id: ada.sessionId }, { expiresAt: longAgo })]);
     expect((await revocationsSince(0)).map(({ sessionId }) => sessionId)).not.toContain(ada.sessionId);

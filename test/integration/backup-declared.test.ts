@@ -15,15 +15,15 @@ import { collection, insert, type Database, type Doc } from "../../core/store/st
 import { database } from "../../mixins/database.ts";
 import { allServiceData } from "../../scripts/operator/service-data.ts";
 import { followers } from "../../services/followers.ts";
-import { heldBy } from "../support/archives.ts";
+import { readArchive } from "../support/archives.ts";
 import { addThings, contents, kept, migrated, openAs, releases } from "../support/migrating.ts";
 import { startEmbedded, temporaryFolder } from "../support/server.ts";
-import { silent } from "../support/stores.ts";
+import { silentLogger } from "../support/stores.ts";
 
-interface Row extends Doc {
+interface DeclaredRow extends Doc {
   readonly words: string;
 }
-const extras = collection<Row>()("extras", { byWords: { fields: ["words"] } });
+const extras = collection<DeclaredRow>()("extras", { byWords: { fields: ["words"] } });
 
 let folder: string;
 beforeAll(async () => {
@@ -33,16 +33,16 @@ afterAll(() => rm(folder, { recursive: true }));
 
 test("a collection that a service opens is in the next backup", async () => {
   const row = { _id: newId(), words: "nobody told the backup of me" };
-  const store = await openSqliteStore(folder, { log: silent });
+  const store = await openSqliteStore(folder, { log: silentLogger });
   await (await store.open("novel", [extras])).commit([insert(extras, row)]);
   await store.close();
   const declared = serviceDataOf({ name: "novel", mixins: [{ mixins: [database("novel", [extras])] }] })!;
-  const place = await openInstallationData(readConfig({ DATA_DIR: folder }), followers, "beside", silent);
+  const place = await openInstallationData(readConfig({ DATA_DIR: folder }), followers, "beside", silentLogger);
   const file = join(folder, "novel.tar");
   const { signal } = new AbortController();
   await backUp({ data: place, declared: [declared], file, version: "0.0.0", isMove: false, say: () => undefined, signal });
   await place.close();
-  const { rows, manifest } = await heldBy(file);
+  const { rows, manifest } = await readArchive(file);
   expect(rows["novel.extras"]).toEqual([row]);
   expect(manifest.rows["novel.extras"]).toBe(1);
 });
@@ -61,12 +61,12 @@ test("everything that a server keeps is declared, or said to be on its way only"
 });
 
 test("what a service does with restored rows finds them at its release's schema", async () => {
-  const store = await openSqliteStore(join(folder, "older"), { log: silent });
+  const store = await openSqliteStore(join(folder, "older"), { log: silentLogger });
   await addThings(await openAs(store, 1), 12);
   const seen: unknown[] = [];
   const agree = async (db: Database) => void seen.push(await contents(db));
   const declared = serviceDataOf({ name: "thing", mixins: [database("thing", kept, releases()), { restoring: { agree } }] })!;
-  await prepareServices({ store, log: silent }, [declared], true);
+  await prepareServices({ store, log: silentLogger }, [declared], true);
   expect(seen).toEqual([migrated(12)]);
   await store.close();
 });

@@ -8,15 +8,15 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { entryBytes, sha256 } from "../../core/backup/tar.ts";
 import { ArchiveWriter, renameWhole } from "../../core/backup/archive-writer.ts";
 import { MemoryStorage, Parley } from "../../client/index.ts";
-import { heldBy, plain } from "../support/archives.ts";
-import { device, texts, toldBy } from "../support/client.ts";
-import { command, mustRun, refusal, startCommand } from "../support/commands.ts";
+import { readArchive, plain } from "../support/archives.ts";
+import { openDevice, texts, eventsOf } from "../support/client.ts";
+import { command, runOrThrow, refusal, startCommand } from "../support/commands.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import { isFrozen } from "../support/freezing.ts";
 import { gpsPhoto } from "../support/images.ts";
 import type { Person } from "../support/person.ts";
-import { freePort, startEmbedded, temporaryFolder, type Server } from "../support/server.ts";
+import { freePort, startEmbedded, temporaryFolder, type EmbeddedServer } from "../support/server.ts";
 import { openSmallDisk } from "../support/small-disk.ts";
 
 const password = "Correct-Horse-7";
@@ -38,7 +38,7 @@ function load(who: Person, chatId: string): { readonly sent: () => number; reado
   const sending = (async () => {
     const line = await who.connect();
     while (!stopping.signal.aborted) {
-      await line.must("sendMessage", { chatId, text: `load ${sent + 1}` });
+      await line.callOrThrow("sendMessage", { chatId, text: `load ${sent + 1}` });
       sent++;
     }
     line.close();
@@ -73,7 +73,7 @@ async function history(who: Person, chatId: string): Promise<{ n: number; text: 
 }
 
 describe("a server backed up under load, written on, and restored", () => {
-  let server: Server;
+  let server: EmbeddedServer;
   let port: number;
   let people: { a: Person; b: Person; chatId: string };
   let storage: MemoryStorage;
@@ -88,10 +88,10 @@ describe("a server backed up under load, written on, and restored", () => {
     const { a, b, chatId } = people;
     await sendPhoto(a, chatId);
     storage = new MemoryStorage();
-    const client = await device(b, { storage });
+    const client = await openDevice(b, { storage });
     const loading = load(a, chatId);
     await eventually("there is load", () => loading.sent() > 50);
-    await mustRun("backup", ["--to", file()], env("source"));
+    await runOrThrow("backup", ["--to", file()], env("source"));
     const total = (await loading.stop()) + 1;
     const other = await made.person();
     await made.befriend(a, other);
@@ -102,14 +102,14 @@ describe("a server backed up under load, written on, and restored", () => {
     await client.close();
     await server.stop();
     await rm(at("source"), { recursive: true });
-    await mustRun("restore", ["--from", file()], env("source"));
+    await runOrThrow("restore", ["--from", file()], env("source"));
     server = await startEmbedded({ dataDir: at("source"), port });
   });
   afterAll(() => server.stop());
 
   test("has exactly what was there at the backup's moment", async () => {
     const { a, chatId } = people;
-    const held = await heldBy(file());
+    const held = await readArchive(file());
     const backedUp = held.rows["chat.messages"] as { n: number; text: string; _id: string }[];
     expect(backedUp.length).toBeGreaterThan(50);
     expect(backedUp.length).toBeLessThan(later.total);
@@ -128,9 +128,9 @@ describe("a server backed up under load, written on, and restored", () => {
 
   test("a client of before is told to log in and reset, and then holds what the store has", async () => {
     const { a, b, chatId } = people;
-    await expect(device(b, { storage })).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    await expect(openDevice(b, { storage })).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     const again = await Parley.logIn({ url: b.url, emailId: b.emailId, password, storage });
-    const resets = toldBy(again, "chatReset");
+    const resets = eventsOf(again, "chatReset");
     await again.online();
     expect(resets).toEqual([{ chatId }]);
     await a.logIn();
@@ -152,7 +152,7 @@ describe("a server backed up under load, written on, and restored", () => {
     const before = (await a.post("/chat/sync", { since: {} })).body.seq[chatId] as number;
     await server.stop();
     await rm(at("source"), { recursive: true });
-    await mustRun("restore", ["--from", file()], env("source"));
+    await runOrThrow("restore", ["--from", file()], env("source"));
     server = await startEmbedded({ dataDir: at("source"), port });
     await b.logIn();
     for (const since of [1, later.total, before, before + 1]) {
@@ -168,9 +168,9 @@ describe("a server backed up under load, written on, and restored", () => {
     await b.logIn();
     const { seq } = (await b.post("/chat/sync", { since: {} })).body;
     await server.stop();
-    await mustRun("backup", ["--to", at("moved.tar"), "--move"], env("source"));
+    await runOrThrow("backup", ["--to", at("moved.tar"), "--move"], env("source"));
     await expect(startEmbedded({ dataDir: at("source"), port })).rejects.toThrow(/moved elsewhere at .*npm run new-era/);
-    await mustRun("new-era", [], env("source"));
+    await runOrThrow("new-era", [], env("source"));
     server = await startEmbedded({ dataDir: at("source"), port });
     expect((await b.get("/auth/me")).status).toBe(401);
     await b.logIn();
@@ -185,10 +185,10 @@ describe("a backup's file", () => {
     const made = factory(() => [server.url]);
     const { a, chatId } = await made.pair();
     await sendPhoto(a, chatId);
-    made.leave();
+    made.disconnectAll();
     await server.stop();
     good = at("few.tar");
-    await mustRun("backup", ["--to", good], env("few"));
+    await runOrThrow("backup", ["--to", good], env("few"));
   });
 
   /** What restoring this says; nothing is made then. */
@@ -199,9 +199,9 @@ describe("a backup's file", () => {
   }
 
   test("holds equal content when what was restored from it is backed up again", async () => {
-    await mustRun("restore", ["--from", good], env("copy"));
-    await mustRun("backup", ["--to", at("copy.tar")], env("copy"));
-    const [first, second] = [await heldBy(good), await heldBy(at("copy.tar"))];
+    await runOrThrow("restore", ["--from", good], env("copy"));
+    await runOrThrow("backup", ["--to", at("copy.tar")], env("copy"));
+    const [first, second] = [await readArchive(good), await readArchive(at("copy.tar"))];
     expect(second.blobs).toEqual(first.blobs);
     for (const name of ["auth.accounts", "chat.messages", "chat.members", "chat.files", "profile.profiles", "request.requests"]) {
       expect(first.rows[name]!.length).toBeGreaterThan(0);
@@ -210,21 +210,21 @@ describe("a backup's file", () => {
   });
 
   test("is written of a broken store too, is said to be of no use as it is, and is refused", async () => {
-    await mustRun("restore", ["--from", good], env("broken"));
+    await runOrThrow("restore", ["--from", good], env("broken"));
     const store = new DatabaseSync(at("broken/parley.db"));
     store.exec("DELETE FROM chat_messages WHERE n = 1");
     store.close();
     expect(await refusal("backup", ["--to", at("of-broken.tar")], env("broken"))).toMatch(
       / is written, but .* broken.*: chat \w{24} is at message/,
     );
-    expect((await heldBy(at("of-broken.tar"))).rows["auth.accounts"]!.length).toBeGreaterThan(0);
+    expect((await readArchive(at("of-broken.tar"))).rows["auth.accounts"]!.length).toBeGreaterThan(0);
     expect(await refused("of-broken.tar")).toMatch(/^FILE is damaged: chat \w{24} is at message/);
     expect(await refusal("backup", ["--to", at("no.tar"), "--move"], env("broken"))).toMatch(/^The store can't be moved: chat/);
     expect(existsSync(at("no.tar"))).toBe(false);
   });
 
   test("is taken of an earlier release's store without making it this one's", async () => {
-    await mustRun("restore", ["--from", good], env("earlier"));
+    await runOrThrow("restore", ["--from", good], env("earlier"));
     const version = (set?: number): unknown => {
       const store = new DatabaseSync(at("earlier/parley.db"));
       if (set !== undefined) store.exec(`PRAGMA user_version = ${set}`);
@@ -233,7 +233,7 @@ describe("a backup's file", () => {
       return row!["user_version"];
     };
     version(2);
-    await mustRun("backup", ["--to", at("earlier.tar")], env("earlier"));
+    await runOrThrow("backup", ["--to", at("earlier.tar")], env("earlier"));
     expect(version()).toBe(2);
   });
 
@@ -297,7 +297,7 @@ describe("a backup's file", () => {
   });
 
   test("--dry-run says what would come, and makes nothing", async () => {
-    const out = await mustRun("restore", ["--from", good, "--dry-run"], env("fresh"));
+    const out = await runOrThrow("restore", ["--from", good, "--dry-run"], env("fresh"));
     expect(out).toMatch(/is whole: \d+ rows \(1 messages\) and 2 files/);
     expect(existsSync(at("fresh"))).toBe(false);
   });
@@ -315,8 +315,8 @@ describe("a backup's file", () => {
     frozen.signal("SIGCONT");
     expect(await frozen.ended).toMatchObject({ code: 1, err: "Ended by SIGTERM\n" });
     expect((await readdir(folder)).filter((name) => name.startsWith("late"))).toEqual([]);
-    await mustRun("backup", ["--to", target], env("few"));
-    expect((await heldBy(target)).manifest.rows).toEqual((await heldBy(good)).manifest.rows);
+    await runOrThrow("backup", ["--to", target], env("few"));
+    expect((await readArchive(target)).manifest.rows).toEqual((await readArchive(good)).manifest.rows);
   });
 
   test("is not there when the disk was full, and nothing of it", async () => {
@@ -327,7 +327,7 @@ describe("a backup's file", () => {
       expect(await refusal("backup", ["--to", join(disk.folder, "b.tar")], env("few"))).toMatch(/ENOSPC/);
       expect(await readdir(disk.folder)).toEqual(["filler"]);
       disk.empty(process.pid);
-      await mustRun("backup", ["--to", join(disk.folder, "b.tar")], env("few"));
+      await runOrThrow("backup", ["--to", join(disk.folder, "b.tar")], env("few"));
     } finally {
       disk.close();
     }
@@ -339,9 +339,9 @@ describe("a backup's file", () => {
       await expect(startEmbedded({ dataDir: at("half") })).rejects.toThrow(/a restore that began at .* has not ended/);
     }
     await copyFile(good, at("renamed.tar"));
-    await mustRun("restore", ["--from", at("renamed.tar")], env("half"));
-    await mustRun("backup", ["--to", at("half.tar")], env("half"));
-    const [first, second] = [await heldBy(good), await heldBy(at("half.tar"))];
+    await runOrThrow("restore", ["--from", at("renamed.tar")], env("half"));
+    await runOrThrow("backup", ["--to", at("half.tar")], env("half"));
+    const [first, second] = [await readArchive(good), await readArchive(at("half.tar"))];
     expect(second.blobs).toEqual(first.blobs);
     expect(second.rows["chat.messages"]!.map(plain)).toEqual(first.rows["chat.messages"]!.map(plain));
     const server = await startEmbedded({ dataDir: at("half") });

@@ -8,8 +8,8 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Blobs } from "../../core/blobs/blobs.ts";
 import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import { listening, openBlobs } from "../support/blobs.ts";
-import { startCloudinary, type Cloudinary } from "../support/cloudinary.ts";
+import { recordWarnings, openBlobs } from "../support/blobs.ts";
+import { startCloudinaryEmulator, type CloudinaryEmulator } from "../support/cloudinary.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { freePort, startEmbedded } from "../support/server.ts";
 
@@ -17,12 +17,12 @@ const unavailable = { type: "UNAVAILABLE", message: "Temporarily unavailable, tr
 const bytes = randomBytes(2_000_000);
 const source = () => Readable.from([bytes.subarray(0, 1_000_000), bytes.subarray(1_000_000)], { objectMode: false });
 
-let server: Cloudinary;
+let server: CloudinaryEmulator;
 let blobs: Blobs;
 let warnings: readonly string[];
 beforeEach(async () => {
-  server = await startCloudinary();
-  const { log, warnings: heard } = listening();
+  server = await startCloudinaryEmulator();
+  const { log, warnings: heard } = recordWarnings();
   warnings = heard;
   blobs = await openBlobs(["cloudinary", server.url, "parley/test"], log);
 });
@@ -55,12 +55,12 @@ test("a blob lies in Parley's folder, and no URL without a signature delivers it
 test.each(["broken", "refusing"] as const)("while Cloudinary is %s everything is unavailable, and nothing changes", async (mood) => {
   const key = newId();
   await blobs.write(key, source());
-  server.become(mood);
+  server.setMode(mood);
   expect(await attempts(key)).toEqual(
     Array.from({ length: 4 }, () => ({ status: "rejected", reason: expect.objectContaining(unavailable) })),
   );
   expect(await blobs.health()).toEqual({ ok: false, detail: "Cloudinary can't be reached, or refuses" });
-  server.become("well");
+  server.setMode("well");
   expect((await buffer((await blobs.read(key))!)).equals(bytes)).toBe(true);
   expect(await blobs.health()).toEqual({ ok: true });
   expect(server.stored()).toHaveLength(1);
@@ -69,10 +69,10 @@ test.each(["broken", "refusing"] as const)("while Cloudinary is %s everything is
 test("a Cloudinary that falls silent fails callers within 20 s, and keeps no connection of theirs", async () => {
   const key = newId();
   await blobs.write(key, source());
-  server.become("stalling");
+  server.setMode("stalling");
   const stalled = (await blobs.read(key))!;
   await once(stalled, "readable");
-  server.become("silent");
+  server.setMode("silent");
   const [outcomes, delivery] = await within(20_000, "callers are told", Promise.all([attempts(key), settled(buffer(stalled))]));
   expect(delivery).toMatchObject({ status: "rejected", reason: unavailable });
   expect(outcomes).toEqual(Array.from({ length: 4 }, () => ({ status: "rejected", reason: expect.objectContaining(unavailable) })));
@@ -82,7 +82,7 @@ test("a Cloudinary that falls silent fails callers within 20 s, and keeps no con
 test("a delivery that is cut fails, and does not end short", async () => {
   const key = newId();
   await blobs.write(key, source());
-  server.become("cutting");
+  server.setMode("cutting");
   for (const range of [undefined, { start: 5, end: 1_900_000 }]) {
     const stream = (await blobs.read(key, range))!;
     await expect(buffer(stream)).rejects.toMatchObject(unavailable);
@@ -92,7 +92,7 @@ test("a delivery that is cut fails, and does not end short", async () => {
 test("a range comes out right when all is delivered instead", async () => {
   const key = newId();
   await blobs.write(key, source());
-  server.become("rangeless");
+  server.setMode("rangeless");
   for (const [start, end] of [
     [0, 0],
     [70_000, 1_900_000],
@@ -125,7 +125,7 @@ test("a reader that goes away cuts the delivery", async () => {
 });
 
 test("two accounts in one process are kept apart", async () => {
-  const other = await startCloudinary();
+  const other = await startCloudinaryEmulator();
   const others = await openBlobs(["cloudinary", other.url, "parley/test"]);
   const key = newId();
   await blobs.write(key, source());
@@ -146,7 +146,7 @@ test("a wrong key or secret ends the start with one line", async () => {
 });
 
 test("a Cloudinary that is away at the start is warned about, and does not hold it up", async () => {
-  const { log, warnings: heard } = listening();
+  const { log, warnings: heard } = recordWarnings();
   const away = server.url.replaceAll(server.host, `127.0.0.1:${await freePort()}`);
   const early = await openBlobs(["cloudinary", away, "parley/test"], log);
   expect(heard).toEqual([expect.stringMatching(/^Cloudinary can't be reached/)]);
@@ -160,7 +160,7 @@ test("no secret, signature or address is logged or told", async () => {
   await blobs.write(key, source());
   const told: unknown[] = [];
   for (const mood of ["broken", "refusing", "cutting"] as const) {
-    server.become(mood);
+    server.setMode(mood);
     for (const outcome of await attempts(key))
       if (outcome.status === "rejected") told.push(JSON.stringify(outcome.reason), outcome.reason.stack);
   }

@@ -10,11 +10,11 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import { listening, openBlobs, type Place } from "../support/blobs.ts";
+import { recordWarnings, openBlobs, type BlobsLocation } from "../support/blobs.ts";
 import { temporaryFolder } from "../support/server.ts";
 
 let folder: string;
-let place: Place;
+let place: BlobsLocation;
 beforeEach(async () => {
   folder = await temporaryFolder();
   place = ["disk", join(folder, "blobs"), ""];
@@ -66,7 +66,7 @@ test("a folder that can't be made or written ends the start with one line", asyn
 });
 
 test("a folder that is lost makes reads and writes fail, not the process, and the log says why", async () => {
-  const { log, warnings } = listening();
+  const { log, warnings } = recordWarnings();
   const blobs = await openBlobs(place, log);
   await rm(place[1], { recursive: true });
   const error = await blobs.write(newId(), oneChunk(randomBytes(10))).catch((reason: unknown) => reason);
@@ -78,7 +78,7 @@ test("a folder that is lost makes reads and writes fail, not the process, and th
 });
 
 test("a blob that can't be read is unavailable, not missing", async () => {
-  const { log, warnings } = listening();
+  const { log, warnings } = recordWarnings();
   const blobs = await openBlobs(place, log);
   const [closed, broken] = [newId(), newId()];
   await mkdir(join(place[1], broken));

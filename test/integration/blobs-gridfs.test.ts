@@ -9,12 +9,12 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import mongoose from "mongoose";
 import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
-import { gridfs, listening, openBlobs, type TestBlobs } from "../support/blobs.ts";
+import { gridFsBlobs, recordWarnings, openBlobs, type TestBlobs } from "../support/blobs.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { mongoUri } from "../support/infra.ts";
 import { hasMongod, startMongod } from "../support/mongod.ts";
-import { openProxy } from "../support/tcp-proxy.ts";
+import { openTcpProxy } from "../support/tcp-proxy.ts";
 
 const { ObjectId } = mongoose.mongo;
 const unavailable = { type: "UNAVAILABLE" };
@@ -34,7 +34,7 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
   let opened: TestBlobs;
   let client: mongoose.mongo.MongoClient;
   beforeAll(async () => {
-    opened = await gridfs.open();
+    opened = await gridFsBlobs.open();
     client = new mongoose.mongo.MongoClient(mongoUri());
   });
   afterAll(async () => {
@@ -48,12 +48,12 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     writing: mongoose.mongo.ObjectId[];
     gone: mongoose.mongo.ObjectId[];
   }
-  const db = () => client.db(`${opened.place[2]}_media`);
+  const db = () => client.db(`${opened.location[2]}_media`);
   const rows = () => db().collection<Row>("blobs");
   const chunksOf = (fileId: mongoose.mongo.ObjectId) => db().collection("blobs.chunks").countDocuments({ files_id: fileId });
   /** What another node does when it starts. */
   const sweep = async () => {
-    const other = await openBlobs(opened.place);
+    const other = await openBlobs(opened.location);
     await other.close();
   };
 
@@ -61,10 +61,10 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     const bytes = randomBytes(1000);
     const [key, other] = [newId(), newId()];
     await opened.blobs.write(key, inPieces(bytes));
-    const before = await opened.held();
+    const before = await opened.storedCount();
     for (const target of [key, other]) {
       const program = fileURLToPath(new URL("../support/blobs-writer.ts", import.meta.url));
-      const writer = spawn(process.execPath, [program, ...opened.place, target, "1000000"], { stdio: ["ignore", "pipe", "inherit"] });
+      const writer = spawn(process.execPath, [program, ...opened.location, target, "1000000"], { stdio: ["ignore", "pipe", "inherit"] });
       await once(writer.stdout, "data");
       writer.kill("SIGKILL");
       await once(writer, "exit");
@@ -84,23 +84,23 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
       await rows().updateOne({ _id: target }, { $set: { writing: [earlier] } });
     }
     await sweep();
-    expect(await opened.held()).toBe(before);
+    expect(await opened.storedCount()).toBe(before);
     expect(await buffer((await opened.blobs.read(key))!)).toEqual(bytes);
     expect(await rows().findOne({ _id: other })).toBeNull();
   });
 
   test("what a process that died between counting and cleaning left is swept at once", async () => {
-    const before = await opened.held();
+    const before = await opened.storedCount();
     const key = newId();
     await opened.blobs.write(key, inPieces(randomBytes(600_000)));
     const { fileId } = (await rows().findOne({ _id: key }))!.current!;
     await rows().updateOne({ _id: key }, { $set: { gone: [fileId] }, $unset: { current: 1 } });
     await sweep();
-    expect(await opened.held()).toBe(before);
+    expect(await opened.storedCount()).toBe(before);
   });
 
   test("a writer that wakes after it was given up finds out, and leaves nothing", async () => {
-    const before = await opened.held();
+    const before = await opened.storedCount();
     const key = newId();
     const source = new PassThrough();
     const writing = opened.blobs.write(key, source);
@@ -112,14 +112,14 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     source.end(randomBytes(600_000));
     await expect(writing).rejects.toMatchObject(unavailable);
     expect(await opened.blobs.read(key)).toBeUndefined();
-    expect(await opened.held()).toBe(before);
+    expect(await opened.storedCount()).toBe(before);
   });
 
   test("who loses the connection to MongoDB in the middle is told so, and nothing half counts", async () => {
-    const proxy = await openProxy(`${mongoUri().split("?")[0]}?directConnection=true`);
+    const proxy = await openTcpProxy(`${mongoUri().split("?")[0]}?directConnection=true`);
     cleanUps.push(() => proxy.close());
-    const { log, warnings } = listening();
-    const blobs = await openBlobs(["gridfs", proxy.url, opened.place[2]], log);
+    const { log, warnings } = recordWarnings();
+    const blobs = await openBlobs(["gridfs", proxy.url, opened.location[2]], log);
     cleanUps.push(() => blobs.close());
     const [key, other] = [newId(), newId()];
     const bytes = randomBytes(3_000_000);

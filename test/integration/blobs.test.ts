@@ -38,7 +38,9 @@ describeWithEach((open) => {
   };
   /** The storage holds as much as before, once what is going on in it is over. */
   const nothingStays = async (before: number) =>
-    eventually("nothing stays", async () => (await opened.held()) === before).catch(async () => expect(await opened.held()).toBe(before));
+    eventually("nothing stays", async () => (await opened.storedCount()) === before).catch(async () =>
+      expect(await opened.storedCount()).toBe(before),
+    );
 
   test.each([1, chunk - 1, chunk, chunk + 1, 5_000_000])("%d bytes come back as they were written", async (size) => {
     const bytes = randomBytes(size);
@@ -82,7 +84,7 @@ describeWithEach((open) => {
 
   test("a key that is written again has the new bytes, and nothing of the old stays", async () => {
     const key = await stored(randomBytes(600_000));
-    const before = await opened.held();
+    const before = await opened.storedCount();
     const bytes = randomBytes(1000);
     await stored(bytes, key);
     expect(await read(key)).toEqual(bytes);
@@ -101,7 +103,7 @@ describeWithEach((open) => {
   });
 
   test("what is removed is gone, and removing what is not there is fine", async () => {
-    const before = await opened.held();
+    const before = await opened.storedCount();
     const keys = [await stored(randomBytes(600_000)), await stored(randomBytes(10)), newId()];
     await blobs.remove(keys);
     await blobs.remove(keys);
@@ -113,7 +115,7 @@ describeWithEach((open) => {
   test("a source that fails half-way leaves nothing, and what was there before stays", async () => {
     const bytes = randomBytes(1000);
     const key = await stored(bytes);
-    const before = await opened.held();
+    const before = await opened.storedCount();
     for (const target of [key, newId()]) {
       await expect(blobs.write(target, failing(600_000))).rejects.toThrow("the client went away");
     }
@@ -133,7 +135,7 @@ describeWithEach((open) => {
   });
 
   test("a source of another size than was said, or of none, is refused and let go", async () => {
-    const before = await opened.held();
+    const before = await opened.storedCount();
     for (const [bytes, size] of [
       [400_000, 400_001],
       [400_000, 399_999],
@@ -152,7 +154,7 @@ describeWithEach((open) => {
   });
 
   test("what is no key is refused everywhere, whatever it names", async () => {
-    const before = await opened.held();
+    const before = await opened.storedCount();
     const id = newId();
     for (const key of [
       "",
@@ -191,7 +193,7 @@ describeWithEach((open) => {
   });
 
   test("of many writers of one key at once, one's bytes stay whole, and nothing of the others", async () => {
-    const before = await opened.held();
+    const before = await opened.storedCount();
     const key = newId();
     const versions = Array.from({ length: 8 }, () => randomBytes(300_000));
     await Promise.all(versions.map((bytes) => stored(bytes, key)));
@@ -231,7 +233,7 @@ describeWithEach((open) => {
 
   test("twenty streams of 5 MB in each direction at once take little memory, also when readers are slow", async () => {
     const program = fileURLToPath(new URL("../support/blobs-load.ts", import.meta.url));
-    const child = spawn(process.execPath, ["--expose-gc", program, ...opened.place], {
+    const child = spawn(process.execPath, ["--expose-gc", program, ...opened.location], {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, NODE_EXTRA_CA_CERTS: certificateFile },
     });

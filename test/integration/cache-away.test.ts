@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Redis } from "ioredis";
 import type { Cachers } from "moleculer";
-import { from, name, never, startCacheNode, stopCacheNodes, type CacheNode } from "../support/cache-node.ts";
+import { filledWith, name, neverFilled, startCacheNode, stopCacheNodes, type CacheNode } from "../support/cache-node.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { describeOwnRedis } from "../support/infra-describe.ts";
 import { startOwnRedis, type OwnRedis } from "../support/own-redis.ts";
-import { openProxy } from "../support/tcp-proxy.ts";
+import { openTcpProxy } from "../support/tcp-proxy.ts";
 
 describeOwnRedis("the cache while Redis is away", () => {
   let redis: OwnRedis;
@@ -22,12 +22,12 @@ describeOwnRedis("the cache while Redis is away", () => {
 
   const isBack = () => eventually("the breaker closes", () => node.cache.health().ok, 60_000);
   const thousandReads = async () => {
-    for (let i = 0; i < 1000; i++) await node.cache.read("a", from("store"));
+    for (let i = 0; i < 1000; i++) await node.cache.read("a", filledWith("store"));
   };
   const cachedAgain = async (key: string, value: unknown) => {
     const values: unknown[] = [];
     const isCached = async () => {
-      const answer = await node.cache.read(key, from(value));
+      const answer = await node.cache.read(key, filledWith(value));
       values.push(answer.value);
       return answer.source === "cache";
     };
@@ -37,7 +37,7 @@ describeOwnRedis("the cache while Redis is away", () => {
 
   test("what is kept, and a lease that is not used, live a minute together at most", async () => {
     await cachedAgain("kept", 1);
-    await node.cache.read("failed", never).catch(() => undefined);
+    await node.cache.read("failed", neverFilled).catch(() => undefined);
     const { client } = node.broker.cacher as Cachers.Redis<Pick<Redis, "pttl">>;
     const [kept, lease] = [await client.pttl(`${name}:cache-kept`), await client.pttl(`${name}:cache-failed`)];
     expect(Math.min(kept, lease)).toBeGreaterThan(0);
@@ -45,9 +45,9 @@ describeOwnRedis("the cache while Redis is away", () => {
   });
 
   test("a frozen Redis costs one read a moment and then nothing, and is used again when it is back", async () => {
-    await node.cache.read("a", from("cached"));
+    await node.cache.read("a", filledWith("cached"));
     redis.freeze();
-    await within(600, "the first read is answered", node.cache.read("a", from("store")));
+    await within(600, "the first read is answered", node.cache.read("a", filledWith("store")));
     await within(200, "a thousand more are answered", thousandReads());
     expect(node.cache.health()).toEqual({ ok: false, detail: expect.stringContaining("circuit breaker open") });
 
@@ -68,12 +68,12 @@ describeOwnRedis("the cache while Redis is away", () => {
   });
 
   test("what could not be forgotten is never served again, though Redis kept it over its restart", async () => {
-    const proxy = await openProxy(redis.url);
+    const proxy = await openTcpProxy(redis.url);
     const { cache } = (node = await startCacheNode(proxy.url));
     await cachedAgain("a", "old");
     await redis.kill();
     await within(600, "it is forgotten", cache.invalidate(["a"]));
-    expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
+    expect(await cache.read("a", filledWith("new"))).toEqual({ value: "new", source: "database" });
     await proxy.cut(); // The node would make up for it before we look.
     await redis.start();
     expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
@@ -84,12 +84,12 @@ describeOwnRedis("the cache while Redis is away", () => {
 
   test("a forget that a frozen Redis did not answer counts as missed", async () => {
     // What a Redis that froze has in its socket it would carry out after all; on this line it is lost.
-    const proxy = await openProxy(redis.url);
+    const proxy = await openTcpProxy(redis.url);
     const { cache } = (node = await startCacheNode(proxy.url));
     await cachedAgain("a", "old");
     proxy.freeze();
     await within(600, "it is forgotten", cache.invalidate(["a"]));
-    expect(await cache.read("a", from("new"))).toEqual({ value: "new", source: "database" });
+    expect(await cache.read("a", filledWith("new"))).toEqual({ value: "new", source: "database" });
     await proxy.cut();
     expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
     await proxy.mend();
@@ -99,8 +99,8 @@ describeOwnRedis("the cache while Redis is away", () => {
 
   test("too many to remember: everything is dropped before the cache is used again, without a read", async () => {
     const keys = Array.from({ length: 1500 }, (_, i) => `many:${i}`);
-    await node.cache.read("many:1", from("old"));
-    await node.cache.read("bystander", from("old"));
+    await node.cache.read("many:1", filledWith("old"));
+    await node.cache.read("bystander", filledWith("old"));
     await redis.kill();
     await node.cache.invalidate(keys);
     await redis.start();

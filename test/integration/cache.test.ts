@@ -1,8 +1,8 @@
 /** The cache port's suite, on both adapters, and the cache that two nodes share. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { registryOf } from "../../core/metrics/declare.ts";
-import { from, never, startCacheNode, stopCacheNodes, told, type CacheNode } from "../support/cache-node.ts";
-import { race, type Raced } from "../support/cache-race.ts";
+import { filledWith, neverFilled, startCacheNode, stopCacheNodes, loggedWarnings, type CacheNode } from "../support/cache-node.ts";
+import { raceReadsAndWrites, type CacheRaceResult } from "../support/cache-race.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { redisUrl } from "../support/infra.ts";
 import { whileRedisAnswers } from "../support/own-redis.ts";
@@ -11,7 +11,7 @@ afterEach(stopCacheNodes);
 
 /** On nodes without a past, each time it is tried. */
 const onNewNodes = (attempt: () => Promise<void>) => () =>
-  whileRedisAnswers(told, async () => {
+  whileRedisAnswers(loggedWarnings, async () => {
     await stopCacheNodes();
     await attempt();
   });
@@ -24,25 +24,25 @@ function suite(start: () => Promise<CacheNode>): void {
     );
 
   testWith("a miss is filled from the store, the next read comes from the cache", async ({ cache }) => {
-    expect(await cache.read("a", from({ name: "Ada", at: 1 }))).toEqual({ value: { name: "Ada", at: 1 }, source: "database" });
-    expect(await cache.read("a", never)).toEqual({ value: { name: "Ada", at: 1 }, source: "cache" });
-    expect(await cache.read("b", from("other"))).toEqual({ value: "other", source: "database" });
+    expect(await cache.read("a", filledWith({ name: "Ada", at: 1 }))).toEqual({ value: { name: "Ada", at: 1 }, source: "database" });
+    expect(await cache.read("a", neverFilled)).toEqual({ value: { name: "Ada", at: 1 }, source: "cache" });
+    expect(await cache.read("b", filledWith("other"))).toEqual({ value: "other", source: "database" });
   });
 
   testWith("that there is nothing is remembered too; undefined is not", async ({ cache }) => {
-    await cache.read("none", from(null));
-    expect(await cache.read("none", never)).toEqual({ value: null, source: "cache" });
-    await cache.read("undefined", from(undefined));
-    expect(await cache.read("undefined", from(1))).toEqual({ value: 1, source: "database" });
+    await cache.read("none", filledWith(null));
+    expect(await cache.read("none", neverFilled)).toEqual({ value: null, source: "cache" });
+    await cache.read("undefined", filledWith(undefined));
+    expect(await cache.read("undefined", filledWith(1))).toEqual({ value: 1, source: "database" });
   });
 
   testWith("what is forgotten is read from the store again", async ({ cache }) => {
-    await cache.read("a", from(1));
-    await cache.read("b", from(1));
+    await cache.read("a", filledWith(1));
+    await cache.read("b", filledWith(1));
     await cache.invalidate(["a", "b", "never read"]);
     await cache.invalidate([]);
-    expect(await cache.read("a", from(2))).toEqual({ value: 2, source: "database" });
-    expect(await cache.read("b", from(2))).toEqual({ value: 2, source: "database" });
+    expect(await cache.read("a", filledWith(2))).toEqual({ value: 2, source: "database" });
+    expect(await cache.read("b", filledWith(2))).toEqual({ value: 2, source: "database" });
   });
 
   testWith("a fill that began before a forget does not get in after it", async ({ cache }) => {
@@ -53,26 +53,26 @@ function suite(start: () => Promise<CacheNode>): void {
     await cache.invalidate(["a"]);
     old.resolve(1);
     expect(await slow).toEqual({ value: 1, source: "database" });
-    expect(await cache.read("a", from(2))).toEqual({ value: 2, source: "database" });
-    expect(await cache.read("a", never)).toEqual({ value: 2, source: "cache" });
+    expect(await cache.read("a", filledWith(2))).toEqual({ value: 2, source: "database" });
+    expect(await cache.read("a", neverFilled)).toEqual({ value: 2, source: "cache" });
   });
 
   testWith("a fill that fails tells its reader and leaves the next one free to fill", async ({ cache }) => {
-    await expect(cache.read("a", never)).rejects.toThrow("the store was asked");
-    expect(await cache.read("a", from(1))).toEqual({ value: 1, source: "database" });
-    expect(await cache.read("a", never)).toEqual({ value: 1, source: "cache" });
+    await expect(cache.read("a", neverFilled)).rejects.toThrow("the store was asked");
+    expect(await cache.read("a", filledWith(1))).toEqual({ value: 1, source: "database" });
+    expect(await cache.read("a", neverFilled)).toEqual({ value: 1, source: "cache" });
   });
 
   testWith("a reader that changes what it was given changes nobody else's", async ({ cache }) => {
-    const { value } = await cache.read("a", from({ tags: ["x"] }));
+    const { value } = await cache.read("a", filledWith({ tags: ["x"] }));
     // In memory, where all share one value, it is not even done.
     Reflect.set((value as { tags: string[] }).tags, 1, "y");
-    const again = await cache.read("a", never);
+    const again = await cache.read("a", neverFilled);
     expect(again.value).toEqual({ tags: ["x"] });
   });
 
   testWith("1,000 writes raced by reads: none is older than an answered write", async ({ cache }) => {
-    const counts = await race([cache], 42);
+    const counts = await raceReadsAndWrites([cache], 42);
     console.info(counts);
     expect(counts.stale).toBe(0);
     expect(counts.cached).toBeGreaterThan(100);
@@ -80,7 +80,7 @@ function suite(start: () => Promise<CacheNode>): void {
 
   testWith("the same race sees a plain cacher fail", async ({ broker }) => {
     const cacher = broker.cacher!;
-    const plain: Raced = {
+    const plain: CacheRaceResult = {
       async read<T>(key: string, fill: () => Promise<T>) {
         const held = (await cacher.get(key)) as T | null | undefined;
         if (held !== undefined && held !== null) return { value: held, source: "cache" as const };
@@ -90,12 +90,12 @@ function suite(start: () => Promise<CacheNode>): void {
       },
       invalidate: (keys) => cacher.del([...keys]),
     };
-    expect((await race([plain], 42)).stale).toBeGreaterThan(0);
+    expect((await raceReadsAndWrites([plain], 42)).stale).toBeGreaterThan(0);
   });
 
   testWith("hits and misses are counted", async ({ cache, broker }) => {
-    await cache.read("a", from(1));
-    await cache.read("a", never);
+    await cache.read("a", filledWith(1));
+    await cache.read("a", neverFilled);
     const text = await registryOf(broker).metrics();
     expect(text).toContain('parley_cache_reads_total{result="hit"} 1');
     expect(text).toContain('parley_cache_reads_total{result="miss"} 1');
@@ -112,9 +112,9 @@ describeWith(["redis"], "the cache on Redis, on two nodes", () => {
     onNewNodes(async () => {
       const [a, b] = [await startCacheNode(redisUrl()), await startCacheNode(redisUrl())];
       // What one keeps is there for the other when that one's own connection has seen it.
-      await a.cache.read("x", from(1));
-      await a.cache.read("x", never);
-      expect(await b.cache.read("x", never)).toEqual({ value: 1, source: "cache" });
+      await a.cache.read("x", filledWith(1));
+      await a.cache.read("x", neverFilled);
+      expect(await b.cache.read("x", neverFilled)).toEqual({ value: 1, source: "cache" });
       await b.cache.invalidate(["x"]);
 
       const old = Promise.withResolvers<number>();
@@ -124,9 +124,9 @@ describeWith(["redis"], "the cache on Redis, on two nodes", () => {
       await b.cache.invalidate(["x"]);
       old.resolve(1);
       await slow;
-      expect(await b.cache.read("x", from(2))).toEqual({ value: 2, source: "database" });
-      await b.cache.read("x", never);
-      expect(await a.cache.read("x", never)).toEqual({ value: 2, source: "cache" });
+      expect(await b.cache.read("x", filledWith(2))).toEqual({ value: 2, source: "database" });
+      await b.cache.read("x", neverFilled);
+      expect(await a.cache.read("x", neverFilled)).toEqual({ value: 2, source: "cache" });
     }),
   );
 
@@ -134,7 +134,7 @@ describeWith(["redis"], "the cache on Redis, on two nodes", () => {
     "1,000 writes raced by reads on both: none is older than an answered write on either",
     onNewNodes(async () => {
       const [a, b] = [await startCacheNode(redisUrl()), await startCacheNode(redisUrl())];
-      const counts = await race([a.cache, b.cache], 7);
+      const counts = await raceReadsAndWrites([a.cache, b.cache], 7);
       console.info(counts);
       expect(counts.stale).toBe(0);
       expect(counts.cached).toBeGreaterThan(100);

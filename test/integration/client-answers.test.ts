@@ -5,7 +5,7 @@ import { expect, test } from "@jest/globals";
 import { Server } from "socket.io";
 import { MemoryStorage, Parley } from "../../client/index.ts";
 import { chatId, chatOf, me, message } from "../support/client-chat.ts";
-import { toldBy } from "../support/client.ts";
+import { eventsOf } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
 
 test("what comes right behind an answer is told after what the answer brings", async () => {
@@ -28,7 +28,7 @@ test("what comes right behind an answer is told after what the answer brings", a
   storage.save(`chat/${chatId}`, { chat: chatOf(), seq: 0, messages: [] });
 
   const client = await Parley.resume({ url, storage });
-  const told = toldBy(client, "message");
+  const told = eventsOf(client, "message");
   await eventually("all were told", () => told.length >= numbers.length);
   expect(told.map(({ n }) => n)).toEqual(numbers);
   await client.close();

@@ -9,11 +9,11 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import type { Parley } from "../../client/index.ts";
 import { startBrowser } from "../support/browser.ts";
-import { device, sees, texts } from "../support/client.ts";
+import { openDevice, waitForView, texts } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { freePort, startEmbedded, type Server } from "../support/server.ts";
+import { freePort, startEmbedded, type EmbeddedServer } from "../support/server.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const socketIo = "/node_modules/socket.io-client/dist/socket.io.esm.min.js";
@@ -47,7 +47,7 @@ async function servePage(port: number): Promise<{ served: string[]; server: Http
 declare const window: { isReady?: boolean; parley: Parley; Parley: typeof Parley; LocalStorage: new (name: string) => never };
 
 describeWith(["chromium"], "In a browser", () => {
-  let server: Server;
+  let server: EmbeddedServer;
   let pages: Awaited<ReturnType<typeof servePage>>;
   let browser: Browser;
   let origin: string;
@@ -64,7 +64,7 @@ describeWith(["chromium"], "In a browser", () => {
 
   test("a person logs in, chats, loads the page anew, and goes on from localStorage; only client files are loaded", async () => {
     const { a, b, chatId } = await factory(() => [server.url]).pair();
-    const ben = await device(b);
+    const ben = await openDevice(b);
     const tab = await browser.newPage();
     const troubles: string[] = [];
     tab.on("pageerror", ({ message }) => troubles.push(message));
@@ -87,7 +87,7 @@ describeWith(["chromium"], "In a browser", () => {
       window.parley.sendFile(chat, new Blob(["a file"], { type: "text/plain" }), { name: "file.txt", text: "a file" });
       return window.parley.allSent();
     }, chatId);
-    await sees(ben, chatId, "both", (messages) => messages.length === 2);
+    await waitForView(ben, chatId, "both", (messages) => messages.length === 2);
     ben.send(chatId, "from Node");
     ben.markRead(chatId);
     await eventually("the browser shows it all", async () => (await shown()).join() === "from the browser read,a file read,from Node sent");

@@ -2,12 +2,12 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { MemoryStorage, Parley, type Message, type Storage } from "../../client/index.ts";
-import { allStored, device, sees, texts, toldBy } from "../support/client.ts";
+import { waitUntilStored, openDevice, waitForView, texts, eventsOf } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory, type Factory } from "../support/factory.ts";
 import type { Person } from "../support/person.ts";
-import { freePort, startEmbedded, temporaryFolder, type Server } from "../support/server.ts";
-import { openProxy, type Proxy } from "../support/tcp-proxy.ts";
+import { freePort, startEmbedded, temporaryFolder, type EmbeddedServer } from "../support/server.ts";
+import { openTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 const isAscending = (values: readonly number[]) => values.every((value, index) => index === 0 || value > values[index - 1]!);
@@ -25,8 +25,8 @@ test("three kills while three people write lose, double and reorder nothing, in 
   const [dataDir, port] = [await temporaryFolder(), await freePort()];
   let server = await startEmbedded({ dataDir, port });
   const { members, chatId } = await factory(() => [server.url]).group(3);
-  const clients = await Promise.all(members.map((member) => device(member)));
-  const told = clients.map((client) => toldBy(client, "message"));
+  const clients = await Promise.all(members.map((member) => openDevice(member)));
+  const told = clients.map((client) => eventsOf(client, "message"));
   let isOver = false;
   const writing = clients.map(async (client, index) => {
     for (let i = 0; !isOver; i++) {
@@ -46,7 +46,7 @@ test("three kills while three people write lose, double and reorder nothing, in 
   await everyoneHas(400);
   isOver = true;
   await Promise.all(writing);
-  await Promise.all(clients.map((client) => allStored(client, chatId)));
+  await Promise.all(clients.map((client) => waitUntilStored(client, chatId)));
   const stored = await wholeHistory(members[0], chatId);
   await everyoneHas(stored.length);
 
@@ -74,12 +74,12 @@ test("three kills while three people write lose, double and reorder nothing, in 
 });
 
 describe("a client", () => {
-  let server: Server;
-  let proxy: Proxy;
+  let server: EmbeddedServer;
+  let proxy: TcpProxy;
   let made: Factory;
   beforeAll(async () => {
     server = await startEmbedded();
-    proxy = await openProxy(server.url);
+    proxy = await openTcpProxy(server.url);
     made = factory(() => [server.url]);
   });
   afterAll(async () => {
@@ -90,11 +90,11 @@ describe("a client", () => {
 
   test("whose connection is cut catches up with what it missed, and sends what was written meanwhile", async () => {
     const { a, b, chatId } = await made.pair();
-    const ada = await device(a, { url: url() });
-    const ben = await device(b);
-    const states = toldBy(ada, "state");
+    const ada = await openDevice(a, { url: url() });
+    const ben = await openDevice(b);
+    const states = eventsOf(ada, "state");
     await ben.stored(ben.send(chatId, "before"));
-    await sees(ada, chatId, "the first", (messages) => messages.length === 1);
+    await waitForView(ada, chatId, "the first", (messages) => messages.length === 1);
     // The first time more than one answer holds.
     const missed = [210, 10, 10];
     for (const [round, count] of missed.entries()) {
@@ -102,26 +102,26 @@ describe("a client", () => {
       await eventually("Ada is offline", () => ada.state === "offline");
       for (const i of numbers(5)) ada.send(chatId, `Ada ${round} ${i}`);
       for (const i of numbers(count)) ben.send(chatId, `Ben ${round} ${i}`);
-      await allStored(ben, chatId);
+      await waitUntilStored(ben, chatId);
       await proxy.mend();
       await ada.online();
     }
-    await allStored(ada, chatId);
-    await sees(ben, chatId, "all", (messages) => messages.length === 1 + 230 + 15);
+    await waitUntilStored(ada, chatId);
+    await waitForView(ben, chatId, "all", (messages) => messages.length === 1 + 230 + 15);
     expect(texts(ada, chatId)).toEqual(texts(ben, chatId));
     expect(states.filter(({ state }) => state === "online")).toHaveLength(3);
   });
 
   test("whose line is frozen in the middle of sending stores each message once", async () => {
     const { a, b, chatId } = await made.pair();
-    const ada = await device(a, { url: url() });
+    const ada = await openDevice(a, { url: url() });
     for (const i of numbers(20)) ada.send(chatId, `${i}`);
     await eventually("some are stored", () => ada.chat(chatId)!.lastN > 3);
     proxy.freeze();
     for (const i of numbers(20)) ada.send(chatId, `${20 + i}`);
     await proxy.cut();
     await proxy.mend();
-    await allStored(ada, chatId);
+    await waitUntilStored(ada, chatId);
     const stored = await wholeHistory(b, chatId);
     expect(stored.map(({ text }) => text)).toEqual(numbers(40).map(String));
     expect(texts(ada, chatId)).toEqual(numbers(40).map(String));
@@ -132,25 +132,25 @@ describe("a client", () => {
     const storage = new MemoryStorage();
     const first = await Parley.resume({ url: url(), token: a.token, storage });
     await first.online();
-    const ben = await device(b);
+    const ben = await openDevice(b);
     for (const i of numbers(150)) ben.send(chatId, `early ${i}`);
-    await allStored(ben, chatId);
-    await sees(first, chatId, "all", (messages) => messages.length === 150);
+    await waitUntilStored(ben, chatId);
+    await waitForView(first, chatId, "all", (messages) => messages.length === 150);
     await proxy.cut();
     await eventually("it is offline", () => first.state === "offline");
     first.send(chatId, "written on the train");
     first.markRead(chatId);
     await first.close();
     for (const i of numbers(10)) ben.send(chatId, `late ${i}`);
-    await allStored(ben, chatId);
+    await waitUntilStored(ben, chatId);
 
     const second = await Parley.resume({ url: url(), storage });
-    const told = toldBy(second, "message");
+    const told = eventsOf(second, "message");
     expect(texts(second, chatId)).toEqual([...numbers(100).map((i) => `early ${50 + i}`), "written on the train"]);
     expect(second.chat(chatId)!.unread).toBe(0);
     await proxy.mend();
     await second.online();
-    await allStored(second, chatId);
+    await waitUntilStored(second, chatId);
     expect(texts(second, chatId).slice(100)).toEqual([...numbers(10).map((i) => `late ${i}`), "written on the train"]);
     expect(told.map(({ text }) => text)).toEqual(numbers(10).map((i) => `late ${i}`));
     expect(second.chat(chatId)!.unread).toBe(10);
@@ -168,14 +168,14 @@ describe("a client", () => {
         snapshots.push(memory.load());
       },
     };
-    const ada = await device(a, { storage });
-    const ben = await device(b);
+    const ada = await openDevice(a, { storage });
+    const ben = await openDevice(b);
     for (const round of numbers(6)) {
       for (const i of numbers(10)) {
         ada.send(chatId, `Ada ${round} ${i}`);
         ben.send(chatId, `Ben ${round} ${i}`);
       }
-      await Promise.all([allStored(ada, chatId), allStored(ben, chatId)]);
+      await Promise.all([waitUntilStored(ada, chatId), waitUntilStored(ben, chatId)]);
     }
     await ada.close();
     const stored = await wholeHistory(b, chatId);
@@ -184,8 +184,8 @@ describe("a client", () => {
       const saved = snapshots[Math.floor(at * snapshots.length)]!;
       const crashed = new MemoryStorage();
       for (const [key, record] of Object.entries(saved)) crashed.save(key, record);
-      const again = await device(a, { storage: crashed });
-      await allStored(again, chatId);
+      const again = await openDevice(a, { storage: crashed });
+      await waitUntilStored(again, chatId);
       while (again.hasOlder(chatId)) await again.loadOlder(chatId);
       expect(texts(again, chatId)).toEqual(stored.map(({ text }) => text));
       await again.close();
@@ -202,14 +202,14 @@ describe("a client", () => {
     await eventually("it is offline", () => ada.state === "offline");
     ada.send(chatId, "too late for this session");
     await a.patch("/auth/changePassword", { oldPassword: a.password, newPassword: "Other-Horse-8" });
-    const states = toldBy(ada, "state");
+    const states = eventsOf(ada, "state");
     await proxy.mend();
     await eventually("it has ended", () => ada.state === "ended");
     expect(states.at(-1)).toEqual({ state: "ended", reason: "unauthenticated" });
     await expect(Parley.resume({ url: url(), storage })).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     const again = await Parley.logIn({ url: url(), emailId: a.emailId, password: "Other-Horse-8", storage });
     await again.online();
-    await allStored(again, chatId);
+    await waitUntilStored(again, chatId);
     expect((await wholeHistory(b, chatId)).map(({ text }) => text)).toEqual(["too late for this session"]);
     await again.close();
 
@@ -222,11 +222,11 @@ describe("a client", () => {
 test("a server with its usual limits stores 60 messages sent at once in order, and answers 40 questions asked at once", async () => {
   const server = await startEmbedded({ env: { LIMITS: "on" } });
   const { a, b, chatId } = await factory(() => [server.url]).pair();
-  const ada = await device(a);
+  const ada = await openDevice(a);
   for (const i of numbers(60)) ada.send(chatId, `${i}`);
   const answers = await Promise.all(numbers(40).map(() => ada.contacts.list()));
   expect(answers.map((people) => people.length)).toEqual(Array(40).fill(1));
-  await allStored(ada, chatId);
+  await waitUntilStored(ada, chatId);
   expect((await wholeHistory(b, chatId)).map(({ text }) => text)).toEqual(numbers(60).map(String));
   await ada.close();
   await server.stop();

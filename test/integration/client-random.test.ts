@@ -5,13 +5,13 @@
 import { rm } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { ParleyError, type Chat, type Message, type MessageView, type Parley } from "../../client/index.ts";
-import { device } from "../support/client.ts";
+import { openDevice } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import type { Person } from "../support/person.ts";
 import { seeded } from "../support/seeded.ts";
 import { freePort, startEmbedded, temporaryFolder } from "../support/server.ts";
-import { openProxy, type Proxy } from "../support/tcp-proxy.ts";
+import { openTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 const acts = 1200;
 const emojis = ["👍", "🎉", "😀"] as const;
@@ -20,7 +20,7 @@ const seed = Date.now() % 1_000_000;
 interface User {
   readonly person: Person;
   readonly client: Parley;
-  readonly proxy: Proxy;
+  readonly proxy: TcpProxy;
 }
 
 test(`seed ${seed}: after ${acts} random acts every view equals the store`, async () => {
@@ -32,8 +32,8 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
   const { members, chatId } = await factory(() => [server.url]).group(5);
   const users: User[] = [];
   for (const person of members) {
-    const proxy = await openProxy(server.url);
-    users.push({ person, proxy, client: await device(person, { url: proxy.url.replace(/\/$/, "") }) });
+    const proxy = await openTcpProxy(server.url);
+    users.push({ person, proxy, client: await openDevice(person, { url: proxy.url.replace(/\/$/, "") }) });
   }
   const [founder] = users as [User, ...User[]];
   const others = users.slice(1);
@@ -110,12 +110,12 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
   await rm(dataDir, { recursive: true });
 });
 
-interface Stored {
+interface StoredChatState {
   readonly chat: Chat;
   readonly messages: readonly Message[];
 }
 
-async function stateOf(person: Person, chatId: string): Promise<Stored> {
+async function stateOf(person: Person, chatId: string): Promise<StoredChatState> {
   const messages: Message[] = [];
   for (;;) {
     const { body } = await person.get(`/chat/messages/${chatId}?limit=200&after=${messages.at(-1)?.n ?? 0}`);
@@ -127,7 +127,7 @@ async function stateOf(person: Person, chatId: string): Promise<Stored> {
 }
 
 /** Fields in which a client's view is another, from its oldest message on. */
-function differencesOf(stored: Stored, client: Parley, chatId: string): string[] {
+function differencesOf(stored: StoredChatState, client: Parley, chatId: string): string[] {
   const held = client.messages(chatId).filter(({ n }) => n > 0);
   const first = held[0]?.n ?? 0;
   const visible = stored.messages.filter(({ n }) => n >= first);

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { freshEmail } from "../support/factory.ts";
-import { startEmbedded, type Server } from "../support/server.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
 
 const page = "http://app.example.org";
-let server: Server;
+let server: EmbeddedServer;
 beforeAll(async () => {
   server = await startEmbedded({ env: { CORS_ORIGINS: page } });
 });

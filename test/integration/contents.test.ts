@@ -4,24 +4,24 @@ import { newId } from "../../core/ids.ts";
 import type { StoreContents, DeclaredDatabase, StoreSnapshot } from "../../core/store/contents.ts";
 import { collection, insert, update, type Database, type Doc } from "../../core/store/store.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { adapters, silent, type TestStore } from "../support/stores.ts";
+import { storeAdapters, silentLogger, type TestStore } from "../support/stores.ts";
 
-interface Row extends Doc {
+interface CountRow extends Doc {
   readonly count: number;
 }
-const heads = collection<Row>()("heads", { byCount: { fields: ["count"] } });
-const tails = collection<Row>()("tails", {});
+const heads = collection<CountRow>()("heads", { byCount: { fields: ["count"] } });
+const tails = collection<CountRow>()("tails", {});
 const databases: readonly DeclaredDatabase[] = [
   { service: "first", collections: [heads] },
   { service: "second", collections: [tails] },
 ];
 
-async function openContents([adapter, where, mesh]: TestStore["place"]): Promise<StoreContents> {
+async function openContents([adapter, where, mesh]: TestStore["location"]): Promise<StoreContents> {
   if (adapter === "sqlite") return (await import("../../core/store/sqlite/contents.ts")).openSqliteContents(where);
-  return (await import("../../core/store/mongo/contents.ts")).openMongoContents(where, mesh, silent);
+  return (await import("../../core/store/mongo/contents.ts")).openMongoContents(where, mesh, silentLogger);
 }
 
-for (const adapter of adapters) {
+for (const adapter of storeAdapters) {
   describeWith(adapter.needs, `The contents of a store on ${adapter.title}`, () => {
     let opened: TestStore;
     let contents: StoreContents;
@@ -32,15 +32,15 @@ for (const adapter of adapters) {
       opened = await adapter.open();
       first = await opened.store.open("first", [heads]);
       second = await opened.store.open("second", [tails]);
-      contents = await openContents(opened.place);
+      contents = await openContents(opened.location);
     });
     afterEach(async () => {
       await contents.close();
       await opened.remove();
     });
-    async function rowsOf(snapshot: StoreSnapshot, service: string, c: typeof heads | typeof tails): Promise<Row[]> {
-      const found: Row[] = [];
-      for await (const page of snapshot.rows(service, c)) found.push(...page.map((row) => JSON.parse(row) as Row));
+    async function rowsOf(snapshot: StoreSnapshot, service: string, c: typeof heads | typeof tails): Promise<CountRow[]> {
+      const found: CountRow[] = [];
+      for await (const page of snapshot.rows(service, c)) found.push(...page.map((row) => JSON.parse(row) as CountRow));
       return found;
     }
     const none = () => undefined;

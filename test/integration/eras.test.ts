@@ -23,7 +23,7 @@ import { files } from "../../services/media/files.repository.ts";
 import { requests } from "../../services/request/requests.repository.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { adapters, silent, sqlite, type TestStore } from "../support/stores.ts";
+import { storeAdapters, silentLogger, sqlite, type TestStore } from "../support/stores.ts";
 
 /** Holds this process up, as SIGSTOP would. */
 const standStill = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
@@ -32,7 +32,8 @@ describe("A node", () => {
   let opened: TestStore;
   let facts: Database;
   let installation: Installation | undefined;
-  const open = async (at: Parameters<typeof openInstallation>[2]) => (installation = await openInstallation(opened.store, silent, at));
+  const open = async (at: Parameters<typeof openInstallation>[2]) =>
+    (installation = await openInstallation(opened.store, silentLogger, at));
   beforeEach(async () => {
     opened = await sqlite.open();
     facts = await openInstallationDatabase(opened.store);
@@ -84,13 +85,13 @@ describe("A node", () => {
     await updateFacts(facts, mark);
     await eventually("it is told", () => reasons.length > 0);
     expect(reasons[0]).toMatch(line);
-    const refused = openInstallation(opened.store, silent);
+    const refused = openInstallation(opened.store, silentLogger);
     await expect(refused).rejects.toThrow(line);
     await expect(refused).rejects.toBeInstanceOf(StartError);
   });
 });
 
-for (const adapter of adapters) {
+for (const adapter of storeAdapters) {
   describeWith(adapter.needs, `A new era on ${adapter.title}`, () => {
     let opened: TestStore;
     beforeEach(async () => {
@@ -112,9 +113,9 @@ for (const adapter of adapters) {
             )
           ).map((row) => [row._id, row]),
         );
-      await prepareServices({ ...opened, log: silent }, declared, true);
+      await prepareServices({ ...opened, log: silentLogger }, declared, true);
       const once = await read();
-      await prepareServices({ ...opened, log: silent }, declared, true);
+      await prepareServices({ ...opened, log: silentLogger }, declared, true);
       const twice = await read();
       for (const { _id, seq, n } of rows) {
         const [first, second] = [once.get(_id)!, twice.get(_id)!];
@@ -145,7 +146,7 @@ for (const adapter of adapters) {
       ]);
       const file = { _id: newId(), ownerId: one, purpose: "message", state: "kept", since: 1, expiresAt: 1 } as const;
       await media.commit([insert(files, file)]);
-      await prepareServices({ ...opened, log: silent }, await allServiceData(), false);
+      await prepareServices({ ...opened, log: silentLogger }, await allServiceData(), false);
       const announced = async (db: Database) => db.page(outbox, { index: "byLease", limit: 10 });
       expect((await announced(auth)).map(({ topic, key, rev }) => [topic, key, rev]).sort()).toEqual(
         [one, two].map((key) => ["auth.user.changed", key, 4]).sort(),

@@ -14,8 +14,8 @@ test("defect 8: a socket does not outlive its session", async () => {
   const token = signToken({ userId: newId(), sessionId: newId(), era: firstEra, expiresAt: now + 8000 }, [secret], now);
   const line = await connect(server.url, { auth: { token } });
   expect(await line.call("sync", { since: {} })).toMatchObject({ ok: true });
-  expect(await line.until("sessionEnded", undefined, 30_000)).toEqual({ reason: "expired" });
-  await line.until("disconnect");
+  expect(await line.waitFor("sessionEnded", undefined, 30_000)).toEqual({ reason: "expired" });
+  await line.waitFor("disconnect");
   await expect(connect(server.url, { auth: { token } })).rejects.toThrow("Invalid or expired token");
   await server.stop();
 });

@@ -4,10 +4,10 @@ import type { Fault } from "../faults/fault.ts";
 import { faults } from "../faults/faults/index.ts";
 import { smallSize } from "../faults/storm.ts";
 import { table } from "../faults/table.ts";
-import { Trial } from "../faults/trial.ts";
+import { FaultTrial } from "../faults/trial.ts";
 import { lacking } from "../faults/world.ts";
 
-const trial = new Trial(smallSize);
+const trial = new FaultTrial(smallSize);
 afterAll(() => trial.end());
 
 async function tried(fault: Fault): Promise<number> {

@@ -10,7 +10,7 @@ import { openRedisFeed } from "../../core/feed/redis.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { redisUrl } from "../support/infra.ts";
-import { openProxy, type Proxy } from "../support/tcp-proxy.ts";
+import { openTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 interface Numbered {
   readonly n: number;
@@ -28,9 +28,9 @@ afterEach(async () => {
 
 const openRedis = async (prefix = `test-${randomUUID()}:`, url = redisUrl()): Promise<Feed> =>
   closing(await openRedisFeed({ url, prefix, log }));
-const openProxied = async (): Promise<{ proxy: Proxy; near: Feed; far: Feed }> => {
+const openProxied = async (): Promise<{ proxy: TcpProxy; near: Feed; far: Feed }> => {
   const prefix = `test-${randomUUID()}:`;
-  const proxy = closing(await openProxy(redisUrl()));
+  const proxy = closing(await openTcpProxy(redisUrl()));
   return { proxy, near: await openRedis(prefix, proxy.url), far: await openRedis(prefix) };
 };
 /** What a channel brings from now on. */
@@ -305,7 +305,7 @@ describeWith(["redis"], "The feed on Redis, its connection", () => {
   });
 
   test("a Redis that is not there yet is waited for", async () => {
-    const proxy = closing(await openProxy(redisUrl()));
+    const proxy = closing(await openTcpProxy(redisUrl()));
     await proxy.cut();
     const opening = openRedis(undefined, proxy.url);
     await proxy.mend();

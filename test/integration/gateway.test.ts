@@ -76,7 +76,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Ask {
+interface RawRequest {
   readonly body?: unknown;
   readonly raw?: string | Buffer;
   readonly token?: string;
@@ -86,7 +86,7 @@ interface Ask {
   /** Another server than the shared one. */
   readonly to?: string;
 }
-interface Answer {
+interface RawResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Received;
@@ -94,7 +94,11 @@ interface Answer {
 
 const newAddress = (): string => `10.1.${address >> 8}.${address++ & 255}`;
 
-async function ask(method: string, path: string, { body, raw, token, headers, from = newAddress(), to = base }: Ask = {}): Promise<Answer> {
+async function ask(
+  method: string,
+  path: string,
+  { body, raw, token, headers, from = newAddress(), to = base }: RawRequest = {},
+): Promise<RawResponse> {
   const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body));
   const answer = await fetch(`${to}${path}`, {
     method,
@@ -449,10 +453,10 @@ describe("a web page of", () => {
 });
 
 describe("limits", () => {
-  const many = (count: number, once: () => Promise<Answer>) => Promise.all(Array.from({ length: count }, once));
-  const withStatus = (heard: readonly Answer[], wanted: number) => heard.filter(({ status }) => status === wanted);
+  const many = (count: number, once: () => Promise<RawResponse>) => Promise.all(Array.from({ length: count }, once));
+  const withStatus = (heard: readonly RawResponse[], wanted: number) => heard.filter(({ status }) => status === wanted);
   /** At once, and at most how many of them may pass: 10 in each second that they touch, and 20 more in 10 s. */
-  async function sixty(once: () => Promise<Answer>): Promise<{ heard: Answer[]; most: number }> {
+  async function sixty(once: () => Promise<RawResponse>): Promise<{ heard: RawResponse[]; most: number }> {
     const began = performance.now();
     const heard = await many(60, once);
     const seconds = (performance.now() - began) / 1000;

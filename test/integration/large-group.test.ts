@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import type { Line, Person } from "../support/person.ts";
+import type { TestSocket, Person } from "../support/person.ts";
 import { seededPeople } from "../support/seeded-people.ts";
 import { freePort, startEmbedded, temporaryFolder } from "../support/server.ts";
 
@@ -17,7 +17,7 @@ async function forEach<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Pr
   for (let i = 0; i < all.length; i += atOnce) results.push(...(await Promise.all(all.slice(i, i + atOnce).map(act))));
   return results;
 }
-const listen = (someone: Person): Promise<Line> => someone.listen();
+const listen = (someone: Person): Promise<TestSocket> => someone.connectAndSubscribe();
 
 test(`a group of ${size}: every member is added, and hears one message once`, async () => {
   const [dataDir, port, secret] = [await temporaryFolder(), await freePort(), randomBytes(32).toString("hex")];
@@ -33,15 +33,15 @@ test(`a group of ${size}: every member is added, and hears one message once`, as
     for (const { status } of await forEach(members.slice(3), add)) expect(status).toBe(200);
     expect(await add(stranger!)).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
     expect((await admin.get(`/chat/members/${chatId}?limit=1`)).body.count).toBe(size);
-    expect(lines.at(-1)!.all("receiveMessage")[0]).toMatchObject({ system: { event: "added" } });
+    expect(lines.at(-1)!.payloadsOf("receiveMessage")[0]).toMatchObject({ system: { event: "added" } });
 
     lines.push(...(await forEach(members.slice(early), listen)));
     const sent = (await admin.post("/chat/messages", { chatId, text: "Hello, everyone" })).body;
-    const heardBy = (line: Line) => line.all("receiveMessage").filter(({ _id }) => _id === sent._id).length;
+    const heardBy = (line: TestSocket) => line.payloadsOf("receiveMessage").filter(({ _id }) => _id === sent._id).length;
     await eventually("all have heard it", () => lines.every((line) => heardBy(line) > 0), 120_000);
     expect(lines.filter((line) => heardBy(line) !== 1)).toEqual([]);
   } finally {
-    for (const member of members) member.leave();
+    for (const member of members) member.disconnectAll();
     await server.stop();
   }
 }, 300_000);

@@ -18,7 +18,7 @@ import { pollMissedChanges } from "../../services/gateway/socket/delivery/poll-m
 import type { UserSocket } from "../../services/gateway/socket/socket-state.ts";
 import { KnownMemberships } from "../../services/gateway/socket/known-memberships.ts";
 import { eventually } from "../support/eventually.ts";
-import { openListeners, type Heard, type Listeners } from "../support/listeners.ts";
+import { openListeningSockets, type ReceivedSocketEvent, type ListeningSockets } from "../support/listeners.ts";
 import { seeded } from "../support/seeded.ts";
 import { StoredChat } from "../support/stored-chat.ts";
 
@@ -26,9 +26,9 @@ const chatIds = ["0123456789abcdef01234567", "fedcba9876543210fedcba98"] as cons
 const people = ["a", "b", "c", "d"] as const;
 const silent = { error: (error: unknown) => process.emitWarning(String(error)), debug: () => undefined } as Logger;
 
-let listeners: Listeners;
+let listeners: ListeningSockets;
 beforeAll(async () => {
-  listeners = await openListeners();
+  listeners = await openListeningSockets();
 });
 afterAll(() => listeners.close());
 
@@ -132,9 +132,9 @@ class Device {
   private readonly joined = new Map<string, Pick<Membership, "joinedN" | "joinedSeq">>();
   private readonly lastSeq = new Map<string, number>();
   private read = 0;
-  private readonly heard: readonly Heard[];
+  private readonly heard: readonly ReceivedSocketEvent[];
 
-  constructor(heard: readonly Heard[]) {
+  constructor(heard: readonly ReceivedSocketEvent[]) {
     this.heard = heard;
   }
 
@@ -154,7 +154,7 @@ class Device {
     this.read = this.heard.length;
   }
 
-  private take(event: string, data: Heard["data"]): void {
+  private take(event: string, data: ReceivedSocketEvent["data"]): void {
     const chatId: string = data.chatId ?? data._id;
     const held = this.held.get(chatId);
     const complain = (what: string) => this.wrong.push(`${event} ${data.n ?? ""} in ${chatId.slice(0, 2)}: ${what}`);
@@ -193,7 +193,7 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
   const devices: { userId: string; socket: UserSocket; device: Device }[] = [];
 
   const arrive = async (userId: string) => {
-    const { server, heard } = await listeners.listener();
+    const { server, received: heard } = await listeners.connect();
     const socket = server as UserSocket;
     const session = { user: { id: userId, sessionId: "s" }, expiresAt: Infinity };
     Object.assign(socket.data, {
@@ -295,7 +295,7 @@ test("what only a newer release knows is dropped and counted, and what follows i
   const service = chatService([chat], () => 0.5);
   service.heal();
   const live = new LiveDelivery(service.broker, listeners.io, feed, silent);
-  const { server, heard } = await listeners.listener();
+  const { server, received: heard } = await listeners.connect();
   const socket = server as UserSocket;
   const session = { user: { id: "a", sessionId: "s" }, expiresAt: Infinity };
   Object.assign(socket.data, {

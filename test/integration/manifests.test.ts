@@ -16,7 +16,7 @@ import {
   ofKind,
   parseManifests,
   podsOf,
-  type Manifest,
+  type KubernetesManifest,
   type PodMonitor,
 } from "../support/manifests/manifest.ts";
 import { networkRules } from "../support/manifests/network.ts";
@@ -39,10 +39,10 @@ const folders = {
 const withoutSchema = /Couldn't find schema for kind (PodMonitor|PrometheusRule) /;
 
 describeWith(["kustomize"], "The manifests", () => {
-  const rendered = new Map<string, { text: string; manifests: readonly Manifest[] }>();
+  const rendered = new Map<string, { text: string; manifests: readonly KubernetesManifest[] }>();
   const text = (folder: string) => rendered.get(folder)?.text ?? "";
   /** Each caller's own. */
-  const manifests = (folder: string): Manifest[] => structuredClone([...(rendered.get(folder)?.manifests ?? [])]);
+  const manifests = (folder: string): KubernetesManifest[] => structuredClone([...(rendered.get(folder)?.manifests ?? [])]);
   beforeAll(() => {
     for (const folder of Object.keys(folders)) {
       const text = render(folder);
@@ -57,7 +57,7 @@ describeWith(["kustomize"], "The manifests", () => {
   });
 
   describe("Broken on purpose", () => {
-    test.each(scaling)("$title", ({ violations, breaking }) => {
+    test.each(scaling)("$title", ({ violations, breakingChange: breaking }) => {
       const changed = manifests("k8s/overlays/production");
       breaking(changed);
       expect(violations(changed)).not.toEqual([]);

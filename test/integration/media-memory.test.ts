@@ -4,16 +4,16 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import sharp from "sharp";
 import { factory, type Factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";
-import { growth } from "../support/memory.ts";
-import { startMesh, type Mesh } from "../support/mesh.ts";
-import { startEmbedded, type Server } from "../support/server.ts";
+import { memoryGrowth } from "../support/memory.ts";
+import { startMesh, type TestMesh } from "../support/mesh.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
 import { download, file, sendFile, sendForm } from "../support/uploads.ts";
 
 const filesAtOnce = 20;
 const mostGrowthMb = { files: 64, images: 256 };
 
 describe("embedded", () => {
-  let server: Server;
+  let server: EmbeddedServer;
   beforeAll(async () => {
     server = await startEmbedded();
   });
@@ -22,7 +22,7 @@ describe("embedded", () => {
 });
 
 describeMesh("in a mesh", () => {
-  let mesh: Mesh;
+  let mesh: TestMesh;
   beforeAll(async () => {
     mesh = await startMesh();
   });
@@ -46,7 +46,7 @@ function tests(imagesAtOnce: number, running: () => { made: Factory; pids: Recor
       expect(fetched.every((one) => one.bytes.equals(bytes))).toBe(true);
     };
     await round();
-    expectGrowth("files", await growth(pids, round));
+    expectGrowth("files", await memoryGrowth(pids, round));
   }, 300_000);
 
   test(`${imagesAtOnce} large photos at once, in messages and as pictures`, async () => {
@@ -64,7 +64,7 @@ function tests(imagesAtOnce: number, running: () => { made: Factory; pids: Recor
       expect(sent.filter(({ status }) => status !== 201 && status !== 200 && status !== 503)).toEqual([]);
     };
     await round();
-    expectGrowth("images", await growth(pids, round));
+    expectGrowth("images", await memoryGrowth(pids, round));
     expect(await sendForm(a, "PUT", "/profile/patchProfile", [file(photos[0], "me.jpg", "image/jpeg")])).toMatchObject({ status: 200 });
   }, 300_000);
 }

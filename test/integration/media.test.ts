@@ -9,18 +9,18 @@ import { contentKey, imageKey, rawKey, thumbKey, type Purpose } from "../../serv
 import { openImageWorkers, type ImageWorkers } from "../../services/media/images/image-workers.ts";
 import { files, type MediaFileRow, type FileState } from "../../services/media/files.repository.ts";
 import { sweep } from "../../services/media/lifecycle/sweeper.ts";
-import { disk, gridfs, type BlobsAdapter, type TestBlobs } from "../support/blobs.ts";
+import { diskBlobs, gridFsBlobs, type BlobsAdapter, type TestBlobs } from "../support/blobs.ts";
 import { gpsPhoto } from "../support/images.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { mongo, silent, sqlite, type Adapter, type TestStore } from "../support/stores.ts";
+import { mongo, silentLogger, sqlite, type StoreAdapter, type TestStore } from "../support/stores.ts";
 
 const graceMs = 60_000;
 const notFound = { type: "NOT_FOUND" };
 
-describeOn(sqlite, disk);
-describeOn(mongo, gridfs);
+describeOn(sqlite, diskBlobs);
+describeOn(mongo, gridFsBlobs);
 
-function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
+function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): void {
   describeWith([...storeAdapter.needs, ...blobsAdapter.needs], `media on ${storeAdapter.title} and ${blobsAdapter.title}`, () => {
     let store: TestStore;
     let storage: TestBlobs;
@@ -47,7 +47,7 @@ function describeOn(storeAdapter: Adapter, blobsAdapter: BlobsAdapter): void {
       blobs: storage.blobs,
       imageWorkers: darkroom,
       clock: { now: () => Date.now() + laterMs, offsetMs: () => 0, stop: () => undefined },
-      log: silent,
+      log: silentLogger,
       graceMs,
       areBlobsHeld: () => Promise.resolve(areHeld),
       filesInUse: (purpose, fileIds) =>

@@ -2,9 +2,9 @@
 import { networkInterfaces, userInfo } from "node:os";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { describeWithPrometheus, promtool } from "../support/prometheus.ts";
-import { startEmbedded, type Server } from "../support/server.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
 
-let server: Server;
+let server: EmbeddedServer;
 let text: string;
 beforeAll(async () => {
   server = await startEmbedded();

@@ -12,7 +12,7 @@ import { eventually } from "../support/eventually.ts";
 import { isFrozen } from "../support/freezing.ts";
 import { describeStores, describeWith } from "../support/infra-describe.ts";
 import { addThings, contents, kept, migrated, openAs, releases, things } from "../support/migrating.ts";
-import { mongo, openPlace, silent, type TestStore } from "../support/stores.ts";
+import { mongo, openStoreAt, silentLogger, type TestStore } from "../support/stores.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 /** A process of its own that migrates, and does this at a fault point once so many pages are read. */
-function node(place: TestStore["place"], pages: number, fault: string): ChildProcess {
+function node(place: TestStore["location"], pages: number, fault: string): ChildProcess {
   const program = fileURLToPath(new URL("../support/migrating-node.ts", import.meta.url));
   const child = spawn(process.execPath, [program, ...place, String(pages), fault], { stdio: ["ignore", "ignore", "inherit"] });
   cleanUps.push(() => child.exitCode ?? child.signalCode ?? (child.kill("SIGKILL") && once(child, "exit")));
@@ -29,7 +29,7 @@ function node(place: TestStore["place"], pages: number, fault: string): ChildPro
 const lines = (): { log: Logger; said: string[] } => {
   const said: string[] = [];
   const note = (line: string) => void said.push(line);
-  return { said, log: { ...silent, info: note, warn: note } };
+  return { said, log: { ...silentLogger, info: note, warn: note } };
 };
 
 describeStores("Migrations", (open) => {
@@ -39,13 +39,13 @@ describeStores("Migrations", (open) => {
 
   /** As many stores as nodes would have: embedded there is one. */
   async function stores(count: number): Promise<Store[]> {
-    if (opened.place[0] === "sqlite") return Array.from({ length: count }, () => opened.store);
-    const others = await Promise.all(Array.from({ length: count - 1 }, () => openPlace(opened.place)));
+    if (opened.location[0] === "sqlite") return Array.from({ length: count }, () => opened.store);
+    const others = await Promise.all(Array.from({ length: count - 1 }, () => openStoreAt(opened.location)));
     cleanUps.push(() => Promise.all(others.map((store) => store.close())));
     return [opened.store, ...others];
   }
   async function refusal(schema: number, all = releases()): Promise<string> {
-    const error = await openAs(opened.store, schema, silent, all).catch((reason: unknown) => reason);
+    const error = await openAs(opened.store, schema, silentLogger, all).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StartError);
     expect((error as StartError).message).not.toContain("\n");
     return (error as StartError).message;
@@ -77,8 +77,8 @@ describeStores("Migrations", (open) => {
       const world = await open();
       try {
         await addThings(await openAs(world.store, 1), count);
-        const alone = world.place[0] === "sqlite";
-        const others = await Promise.all(Array.from({ length: alone ? 0 : runners - 1 }, () => openPlace(world.place)));
+        const alone = world.location[0] === "sqlite";
+        const others = await Promise.all(Array.from({ length: alone ? 0 : runners - 1 }, () => openStoreAt(world.location)));
         const all = Array.from({ length: runners }, (_, i) => others[i - 1] ?? world.store);
         const [db] = await Promise.all(all.map((store) => openAs(store, 4)));
         expect(await contents(db!)).toEqual(migrated(count));
@@ -91,18 +91,18 @@ describeStores("Migrations", (open) => {
 
   test("a runner that is killed at every third page leaves what another goes on with", async () => {
     await addThings(await openAs(opened.store, 1), 45);
-    const isEmbedded = opened.place[0] === "sqlite";
+    const isEmbedded = opened.location[0] === "sqlite";
     if (isEmbedded) await opened.store.close();
     let kills = 0;
     for (let runs = 0; runs < 20; runs++) {
-      const child = node(opened.place, 2, "schema.page=kill");
+      const child = node(opened.location, 2, "schema.page=kill");
       const [code, signal] = await once(child, "exit");
       if (code === 0) break;
       expect(signal).toBe("SIGKILL");
       kills++;
     }
     expect(kills).toBeGreaterThanOrEqual(7);
-    const store = isEmbedded ? await openPlace(opened.place) : opened.store;
+    const store = isEmbedded ? await openStoreAt(opened.location) : opened.store;
     expect(await contents(await openAs(store, 4))).toEqual(migrated(45));
     if (isEmbedded) await store.close();
   });
@@ -122,7 +122,7 @@ describeStores("Migrations", (open) => {
       reached.resolve(undefined);
       return goOn.promise;
     });
-    const late = openAs(first!, schema, silent, standing);
+    const late = openAs(first!, schema, silentLogger, standing);
     await reached.promise;
     const db = await openAs(second!, schema);
     const [whole, row] = [await contents(db), await schemaOf(db)];
@@ -143,7 +143,7 @@ describeStores("Migrations", (open) => {
       const [row] = await old.find(things, [{ name: pages === 0 ? "thing 1004" : "thing 2004" }]);
       await old.commit([update(things, { _id: row!._id }, { name: `thing ${pages === 0 ? 2004 : 3004}` })]);
     });
-    const db = await openAs(opened.store, 2, silent, meeting);
+    const db = await openAs(opened.store, 2, silentLogger, meeting);
     expect(limits.slice(0, 3)).toEqual([200, 100, 50]);
     const { things: rows, marks } = await contents(db);
     expect(rows).toHaveLength(8);
@@ -156,7 +156,7 @@ describeStores("Migrations", (open) => {
     const old = await openAs(opened.store, 1);
     await old.commit([insert(things, { _id: newId(), name: "by an old node" })]);
     const stopped = releases(() => Promise.reject(new Error("stopped at its first page")));
-    await expect(openAs(opened.store, 4, silent, stopped)).rejects.toThrow("stopped at its first page");
+    await expect(openAs(opened.store, 4, silentLogger, stopped)).rejects.toThrow("stopped at its first page");
 
     expect(await refusal(2)).toMatch(/the data of thing needs a release with schema 3 or newer.*this release 2/);
     expect(await schemaOf(old)).toMatchObject({ version: 3, oldest: 3 });
@@ -170,7 +170,7 @@ describeStores("Migrations", (open) => {
     await openAs(opened.store, 1);
     expect(await refusal(4, releases().slice(1))).toMatch(/has schema 1, and this release begins with 2/);
     await openAs(opened.store, 2);
-    await openAs(opened.store, 4, silent, releases().slice(1));
+    await openAs(opened.store, 4, silentLogger, releases().slice(1));
   });
 });
 
@@ -179,7 +179,7 @@ describeWith(["mongo"], "A migration's runner among nodes of a mesh", () => {
     const opened = await mongo.open();
     cleanUps.push(() => opened.remove());
     await addThings(await openAs(opened.store, 1), 45);
-    const frozen = node(opened.place, 13, `${point}=freeze`);
+    const frozen = node(opened.location, 13, `${point}=freeze`);
     await eventually("it is frozen in a page", () => isFrozen(frozen));
     const db = await openAs(opened.store, 4);
     expect(await contents(db)).toEqual(migrated(45));

@@ -21,8 +21,17 @@ import { follow, followings, type ReceivedEvent } from "../../mixins/follower.ts
 import { announce, outbox } from "../../mixins/outbox.ts";
 import { startRelay, type OutboxRow, type Relay } from "../../mixins/relay.ts";
 import { eventually } from "../support/eventually.ts";
-import { change, changeInVain, databaseOf, groups, outboxService, startBroker, thingEvents, things } from "../support/outbox-service.ts";
-import { quiet } from "../support/queues.ts";
+import {
+  commitChange,
+  commitFailingChange,
+  databaseOf,
+  groups,
+  outboxService,
+  startBroker,
+  thingEvents,
+  things,
+} from "../support/outbox-service.ts";
+import { quietLogger } from "../support/queues.ts";
 
 let folder: string;
 const cleanUps: (() => Promise<unknown>)[] = [];
@@ -57,7 +66,7 @@ describe("A service with an outbox", () => {
     const { service, heard } = shelf();
     const broker = await start(outboxService(), service);
     const id = newId();
-    await change(broker, id);
+    await commitChange(broker, id);
     await eventually("it is heard", () => heard.length === 1, soonMs);
     expect(heard).toEqual([{ id: expect.any(String), topic: "thing.changed", key: id, rev: 1, payload: { id } }]);
     await eventually("the outbox is empty", async () => (await waiting(databaseOf(broker))).length === 0);
@@ -66,9 +75,9 @@ describe("A service with an outbox", () => {
   test("a commit that fails announces nothing", async () => {
     const { service, heard } = shelf();
     const broker = await start(outboxService(), service);
-    await expect(changeInVain(broker, newId())).rejects.toEqual(expect.objectContaining({ type: "CONFLICT" }));
+    await expect(commitFailingChange(broker, newId())).rejects.toEqual(expect.objectContaining({ type: "CONFLICT" }));
     const id = newId();
-    await change(broker, id);
+    await commitChange(broker, id);
     await eventually("the next is heard", () => heard.length > 0);
     expect(heard.map(({ key }) => key)).toEqual([id]);
   });
@@ -81,7 +90,7 @@ describe("A service with an outbox", () => {
     expect(signal).toBe("SIGKILL");
 
     // Looked for before anyone relays: the dead one's lease may be over when the next has started.
-    const store = await openSqliteStore(folder, { log: quiet });
+    const store = await openSqliteStore(folder, { log: quietLogger });
     const db = await store.open("thing", [things, outbox]);
     expect(await db.get(things, id)).toEqual({ _id: id, rev: 1 });
     expect(await waiting(db)).toHaveLength(1);
@@ -142,10 +151,10 @@ describe("Relays of one outbox", () => {
 
   beforeEach(async () => {
     published.length = 0;
-    store = await openSqliteStore(folder, { log: quiet });
+    store = await openSqliteStore(folder, { log: quietLogger });
     clock = await followClock(() => store.time());
     db = await store.open("thing", [outbox]);
-    queue = await openLocalQueue({ store, groups, retry, clock, log: quiet });
+    queue = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
     await queue.consume("shelf", (event) => Promise.resolve(void published.push(event)));
     cleanUps.push(async () => {
       clock.stop();
@@ -155,7 +164,7 @@ describe("Relays of one outbox", () => {
   });
 
   function relaying(parts: { queue?: Queue; clock?: Clock } = {}): Relay {
-    const relay = startRelay({ service: "test", db, queue, clock, log: quiet, ...parts });
+    const relay = startRelay({ service: "test", db, queue, clock, log: quietLogger, ...parts });
     cleanUps.push(() => relay.stop());
     return relay;
   }
@@ -190,7 +199,7 @@ describe("Relays of one outbox", () => {
   });
 
   test("while the queue refuses, entries stay and wait; then they go out", async () => {
-    const closed = await openLocalQueue({ store, groups, retry, clock, log: quiet });
+    const closed = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
     await closed.close();
     await announceMany(3);
     const refused = relaying({ queue: closed });
@@ -202,7 +211,7 @@ describe("Relays of one outbox", () => {
   });
 
   test("what waits is counted, with the age of the oldest", async () => {
-    const closed = await openLocalQueue({ store, groups, retry, clock, log: quiet });
+    const closed = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
     await closed.close();
     await announceMany(2);
     const minuteAgo = Math.floor(Date.now() / 1000 - 60).toString(16) + newId().slice(8);

@@ -21,12 +21,12 @@ import {
 } from "../../services/profile/profiles.repository.ts";
 import { request } from "../../services/request/contract.ts";
 import requestService from "../../services/request/request.service.ts";
-import { as, someone, startServices, type Services, type Someone } from "../support/broker.ts";
+import { asUser, signUpUser, startServices, type InProcessServices, type SignedUpUser } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
 
-let services: Services;
+let services: InProcessServices;
 /** Files that media was told to let go of. */
 const dropped: string[] = [];
 beforeAll(async () => {
@@ -39,17 +39,17 @@ beforeAll(async () => {
 afterAll(() => services.stop());
 
 const refused = (code: string) => expect.objectContaining({ type: code });
-const mine = (who: Pick<Someone, "userId" | "sessionId">) => call(services.broker, profile.mine, {}, as(who));
-const patch = (who: Someone, fields: object) => call(services.broker, profile.patch, fields, as(who));
-const byId = (who: Someone, userId: string) => call(services.broker, profile.byId, { userId }, as(who));
+const mine = (who: Pick<SignedUpUser, "userId" | "sessionId">) => call(services.broker, profile.mine, {}, asUser(who));
+const patch = (who: SignedUpUser, fields: object) => call(services.broker, profile.patch, fields, asUser(who));
+const byId = (who: SignedUpUser, userId: string) => call(services.broker, profile.byId, { userId }, asUser(who));
 const rowOf = (userId: string) => services.db("profile").get(profiles, userId);
 const publish = (ref: EventRef, userId: string, rev: number, payload: object) =>
   portsOf(services.broker).queue.publish({ id: newId(), topic: ref.topic, key: userId, rev, payload });
-const accountOf = async ({ userId }: Someone) => (await call(services.broker, auth.accounts, { userIds: [userId] }))[0]!;
+const accountOf = async ({ userId }: SignedUpUser) => (await call(services.broker, auth.accounts, { userIds: [userId] }))[0]!;
 
-async function befriend(a: Someone, b: Someone): Promise<void> {
-  const { _id } = await call(services.broker, request.invite, { toEmail: b.emailId }, as(a));
-  await call(services.broker, request.respond, { requestId: _id, status: "accepted" }, as(b));
+async function befriend(a: SignedUpUser, b: SignedUpUser): Promise<void> {
+  const { _id } = await call(services.broker, request.invite, { toEmail: b.emailId }, asUser(a));
+  await call(services.broker, request.respond, { requestId: _id, status: "accepted" }, asUser(b));
 }
 
 test("summaries are for other services only", () => {
@@ -75,7 +75,7 @@ const inUse = (...pictures: readonly AdmittedFile[]) =>
 
 describe("a picture", () => {
   test("is shown, and in use, until it is replaced or taken away; then it is announced as dropped", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const [first, second] = [picture(), picture()];
     expect((await patch(ada, { picture: first })).profilePic).toBe(`/profile/pictures/${first.fileId}`);
     expect(await inUse(first, second)).toEqual([first.fileId]);
@@ -89,7 +89,7 @@ describe("a picture", () => {
   });
 
   test("stays with a repeat, and with its own URL; another URL is refused", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const own = picture();
     await patch(ada, { picture: own });
     const { profilePic } = await patch(ada, { picture: own });
@@ -101,14 +101,14 @@ describe("a picture", () => {
   });
 
   test("that was sent for something else, or too long ago, is refused", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await expect(patch(ada, { picture: picture({ purpose: "message" }) })).rejects.toEqual(refused("VALIDATION"));
     await expect(patch(ada, { picture: picture({ expiresAt: Date.now() - 1000 }) })).rejects.toEqual(refused("CONFLICT"));
     expect((await mine(ada)).profile.profilePic).toBeNull();
   });
 
   test("changed by many at once leaves one, and every other one is announced", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const all = Array.from({ length: 4 }, () => picture());
     const outcomes = await Promise.allSettled(all.map((one) => patch(ada, { picture: one })));
     const set = all.filter((_, index) => outcomes[index]!.status === "fulfilled").map(({ fileId }) => fileId);
@@ -121,13 +121,13 @@ describe("a picture", () => {
 
 describe("one's own profile", () => {
   test("is refused without a user, also when the cache has it", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await mine(ada);
     await expect(call(services.broker, profile.mine, {})).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
   test("exists right from sign-up, with the names given there", async () => {
-    const ada = await someone(services.broker, "Ada");
+    const ada = await signUpUser(services.broker, "Ada");
     const { profile: own, source } = await mine(ada);
     expect(source).toBe("database");
     expect(own).toEqual({
@@ -146,7 +146,7 @@ describe("one's own profile", () => {
   });
 
   test("comes from the cache the second time, and from the store after a change", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await mine(ada);
     expect((await mine(ada)).source).toBe("cache");
     await patch(ada, { about: "Counts" });
@@ -158,7 +158,7 @@ describe("one's own profile", () => {
   });
 
   test("is made by the sign-up's event, whether someone looks at it or not", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     expect(await eventually("the event has made it", () => rowOf(ada.userId))).toMatchObject({ firstName: "Ada" });
   });
 });
@@ -169,7 +169,7 @@ describe("changing one's profile", () => {
   });
 
   test("changes what is named, keeps the rest, and clears with null", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await patch(ada, { firstName: " Augusta ", about: "Counts", age: 36, gender: "female" });
     const changed = await patch(ada, { age: null });
     expect(changed).toMatchObject({ firstName: "Augusta", lastName: "Example", about: "Counts", age: null, gender: "female" });
@@ -177,7 +177,7 @@ describe("changing one's profile", () => {
   });
 
   test("refuses blank names, names taken away, nothing at all and values out of range", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     for (const fields of [
       { firstName: "   " },
       { lastName: "" },
@@ -195,7 +195,7 @@ describe("changing one's profile", () => {
   });
 
   test("is not undone by a repeat of the sign-up's event, whichever of the two made the profile", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await patch(ada, { firstName: "Augusta" });
     const account = await accountOf(ada);
     await publish(authEvents["user.created"], ada.userId, 1, account);
@@ -208,14 +208,14 @@ describe("changing one's profile", () => {
 
   test("raced with the profile's first making never loses the change", async () => {
     for (let round = 0; round < 20; round++) {
-      const ada = await someone(services.broker);
+      const ada = await signUpUser(services.broker);
       await Promise.all([patch(ada, { firstName: "Augusta" }), mine(ada), mine(ada)]);
       expect((await mine(ada)).profile.firstName).toBe("Augusta");
     }
   });
 
   test("is seen by every read that starts after its answer", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     let answered = 0;
     let stale = 0;
     let reading = true;
@@ -241,33 +241,33 @@ describe("changing one's profile", () => {
 
 describe("someone's profile", () => {
   test("is refused without a user, also when the cache has it", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await mine(ada);
     await expect(call(services.broker, profile.byId, { userId: ada.userId })).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
   test("is a summary for strangers and for who was only invited, whole for contacts and oneself", async () => {
-    const [ada, ben] = [await someone(services.broker, "Ada"), await someone(services.broker, "Ben")];
+    const [ada, ben] = [await signUpUser(services.broker, "Ada"), await signUpUser(services.broker, "Ben")];
     await patch(ben, { about: "Bakes" });
     const summary = { userId: ben.userId, firstName: "Ben", lastName: "Example", profilePic: null };
     expect((await byId(ada, ben.userId)).profile).toEqual(summary);
-    await call(services.broker, request.invite, { toEmail: ben.emailId }, as(ada));
+    await call(services.broker, request.invite, { toEmail: ben.emailId }, asUser(ada));
     expect((await byId(ada, ben.userId)).profile).toEqual(summary);
     // Ben's invite crosses Ada's: they are contacts.
-    await call(services.broker, request.invite, { toEmail: ada.emailId }, as(ben));
+    await call(services.broker, request.invite, { toEmail: ada.emailId }, asUser(ben));
     expect((await byId(ada, ben.userId)).profile).toMatchObject({ ...summary, about: "Bakes" });
     expect((await byId(ben, ben.userId)).profile).toMatchObject({ about: "Bakes" });
   });
 
   test("is NotFound when there is no such person", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await expect(byId(ada, newId())).rejects.toEqual(refused("NOT_FOUND"));
   });
 });
 
 describe("summaries", () => {
   test("come for a thousand ids at once; ids of nobody are left out, and whom profile has not heard of is asked of auth", async () => {
-    const [ada, ben] = [await someone(services.broker, "Ada"), await someone(services.broker, "Ben")];
+    const [ada, ben] = [await signUpUser(services.broker, "Ada"), await signUpUser(services.broker, "Ben")];
     await patch(ben, { firstName: "Benno" });
     const nobody = Array.from({ length: 998 }, newId);
     const found = await call(services.broker, profile.summaries, { userIds: [...nobody, ada.userId, ben.userId] });
@@ -278,7 +278,7 @@ describe("summaries", () => {
 
 describe("a deleted account", () => {
   test("takes its profile along for good, whatever comes late", async () => {
-    const [ada, ben] = [await someone(services.broker), await someone(services.broker)];
+    const [ada, ben] = [await signUpUser(services.broker), await signUpUser(services.broker)];
     await befriend(ada, ben);
     const own = picture();
     await patch(ada, { about: "Counts", picture: own });

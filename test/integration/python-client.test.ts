@@ -5,19 +5,19 @@ import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "@jest/globals";
 import type { Message } from "../../client/index.ts";
-import { device, sees } from "../support/client.ts";
+import { openDevice, waitForView } from "../support/client.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import { pythonPath } from "../support/infra.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import type { Person } from "../support/person.ts";
-import { freePort, startEmbedded, temporaryFolder, type Server } from "../support/server.ts";
+import { freePort, startEmbedded, temporaryFolder, type EmbeddedServer } from "../support/server.ts";
 
 const program = fileURLToPath(new URL("../../docs/examples/chat.py", import.meta.url));
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 const started: ChildProcess[] = [];
-let server: Server;
+let server: EmbeddedServer;
 afterAll(async () => {
   for (const child of started) child.kill("SIGKILL");
   await server.stop();
@@ -48,7 +48,7 @@ describeWith(["python"], "the example in Python", () => {
     server = await startEmbedded({ dataDir, port });
     const { members, chatId } = await factory(() => [server.url]).group(3);
     const [ada, ben, cleo] = members as [Person, Person, Person];
-    const library = await device(cleo);
+    const library = await openDevice(cleo);
     const programs = [startChat(ada, chatId), startChat(ben, chatId)];
     const writers = [...programs.map(({ write }) => write), (line: string) => void library.send(chatId, line)];
     const written: string[][] = writers.map(() => []);
@@ -61,7 +61,7 @@ describeWith(["python"], "the example in Python", () => {
     const everyoneWrites = (count: number) => writers.forEach((_, index) => write(index, count));
     const everyoneHas = async (count: number) => {
       await eventually(`${count} lines are printed`, () => programs.every(({ printed }) => printed().length >= count), 120_000);
-      await sees(library, chatId, `${count} messages`, (messages) => messages.length >= count);
+      await waitForView(library, chatId, `${count} messages`, (messages) => messages.length >= count);
     };
 
     let count = 1;

@@ -9,8 +9,16 @@ import { openRabbitQueue } from "../../core/queue/rabbit.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { amqpUrl } from "../support/infra.ts";
-import { event, groups, localBench, quiet, rabbitBench, type Bench, type RabbitBench } from "../support/queues.ts";
-import { openProxy, type Proxy } from "../support/tcp-proxy.ts";
+import {
+  event,
+  groups,
+  localTestQueues,
+  quietLogger,
+  rabbitTestQueues,
+  type TestQueues,
+  type RabbitTestQueues,
+} from "../support/queues.ts";
+import { openTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 const cleanUps: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -48,13 +56,13 @@ async function dead(queue: Queue, group: string, count: number): Promise<DeadLet
   return letters;
 }
 
-function promisesOfThePort(makeBench: () => Bench | Promise<Bench>): void {
-  async function bench(): Promise<Bench> {
+function promisesOfThePort(makeBench: () => TestQueues | Promise<TestQueues>): void {
+  async function bench(): Promise<TestQueues> {
     const made = await makeBench();
     cleanUps.push(made.cleanUp);
     return made;
   }
-  const open = async (...retry: Parameters<Bench["open"]>): Promise<Queue> => (await bench()).open(...retry);
+  const open = async (...retry: Parameters<TestQueues["open"]>): Promise<Queue> => (await bench()).open(...retry);
 
   describe("publishing", () => {
     test("every group that follows the topic gets the event as it was published, no other does", async () => {
@@ -300,12 +308,12 @@ function promisesOfThePort(makeBench: () => Bench | Promise<Bench>): void {
   });
 }
 
-describe("The queue in process", () => promisesOfThePort(localBench));
-describeWith(["amqp"], "The queue on RabbitMQ", () => promisesOfThePort(rabbitBench));
+describe("The queue in process", () => promisesOfThePort(localTestQueues));
+describeWith(["amqp"], "The queue on RabbitMQ", () => promisesOfThePort(rabbitTestQueues));
 
 describe("The queue in process, besides", () => {
   test("an event published again while it waits is handled once", async () => {
-    const { open, cleanUp } = await localBench();
+    const { open, cleanUp } = await localTestQueues();
     cleanUps.push(cleanUp);
     const queue = await open();
     const twice = event("user.created");
@@ -318,7 +326,7 @@ describe("The queue in process, besides", () => {
   });
 
   test("an event that ends its process each time becomes a dead letter", async () => {
-    const { open, crash, cleanUp } = await localBench();
+    const { open, crash, cleanUp } = await localTestQueues();
     cleanUps.push(cleanUp);
     const poison = event("slow.topic");
     await (await open({ attempts: 2 })).publish(poison);
@@ -339,7 +347,7 @@ describe("The queue in process, besides", () => {
   });
 
   test("a group has one consumer", async () => {
-    const { open, cleanUp } = await localBench();
+    const { open, cleanUp } = await localTestQueues();
     cleanUps.push(cleanUp);
     const queue = await open();
     await handled(queue, "profile");
@@ -348,13 +356,13 @@ describe("The queue in process, besides", () => {
 });
 
 describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
-  function bench(): RabbitBench {
-    const made = rabbitBench();
+  function bench(): RabbitTestQueues {
+    const made = rabbitTestQueues();
     cleanUps.push(made.cleanUp);
     return made;
   }
-  async function proxied(): Promise<{ proxy: Proxy; near: Queue; far: Queue; name: string }> {
-    const proxy = await openProxy(amqpUrl());
+  async function proxied(): Promise<{ proxy: TcpProxy; near: Queue; far: Queue; name: string }> {
+    const proxy = await openTcpProxy(amqpUrl());
     cleanUps.push(proxy.close);
     const { name, join } = bench();
     return { proxy, near: await join(proxy.url), far: await join(), name };
@@ -466,13 +474,13 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
 
   test("wrong credentials end the start with one line", async () => {
     const url = Object.assign(new URL(amqpUrl()), { username: "nobody", password: "wrong" }).href;
-    const opening = openRabbitQueue({ url, name: "test", groups, retry: { firstDelayMs: 50, attempts: 2 }, log: quiet });
+    const opening = openRabbitQueue({ url, name: "test", groups, retry: { firstDelayMs: 50, attempts: 2 }, log: quietLogger });
     await expect(opening).rejects.toThrow(StartError);
     await expect(opening).rejects.toThrow(/^AMQP_URL: [^\n]+$/);
   });
 
   test("a RabbitMQ that is not there yet is waited for", async () => {
-    const proxy = await openProxy(amqpUrl());
+    const proxy = await openTcpProxy(amqpUrl());
     cleanUps.push(proxy.close);
     const { join } = bench();
     await join(); // Only the connection is waited for then: the queues are there.

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { factory, type Factory } from "../support/factory.ts";
-import { ask, connect, type Answer } from "../support/person.ts";
-import { startEmbedded, type Server } from "../support/server.ts";
+import { requestJson, connect, type ApiResponse } from "../support/person.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
 
-let server: Server;
+let server: EmbeddedServer;
 let made: Factory;
 
 /** An address of one's own, as a trusted proxy tells it. */
@@ -13,7 +13,7 @@ let hosts = 0;
 const from = () => ({ "x-forwarded-for": `192.0.2.${++hosts}` });
 const times = <T>(count: number, make: (i: number) => Promise<T>) => Promise.all(Array.from({ length: count }, (_, i) => make(i)));
 
-function expectRefused({ status, body, headers }: Answer): void {
+function expectRefused({ status, body, headers }: ApiResponse): void {
   expect({ status, body }).toMatchObject({
     status: 429,
     body: { code: "RATE_LIMITED", message: expect.any(String), requestId: expect.any(String) },
@@ -26,25 +26,25 @@ beforeAll(async () => {
   made = factory(() => [server.url]);
 });
 afterAll(async () => {
-  made.leave();
+  made.disconnectAll();
   await server.stop();
 });
 
 test("an address has 10 requests a second and 20 more at once; another address is not touched", async () => {
   const headers = from();
-  const answers = await times(60, () => ask(server.url, "GET", "/auth/me", { headers }));
+  const answers = await times(60, () => requestJson(server.url, "GET", "/auth/me", { headers }));
   const refused = answers.filter(({ status }) => status === 429);
   expect(answers.filter(({ status }) => status === 401).length).toBeGreaterThanOrEqual(30);
   expect(refused.length).toBeGreaterThanOrEqual(10);
   expectRefused(refused[0]!);
-  expect((await ask(server.url, "GET", "/auth/me", { headers: from() })).status).toBe(401);
+  expect((await requestJson(server.url, "GET", "/auth/me", { headers: from() })).status).toBe(401);
 });
 
 test("a refused client may come back when it was told to", async () => {
   const headers = from();
-  const refused = (await times(60, () => ask(server.url, "GET", "/auth/me", { headers }))).find(({ status }) => status === 429)!;
+  const refused = (await times(60, () => requestJson(server.url, "GET", "/auth/me", { headers }))).find(({ status }) => status === 429)!;
   await new Promise((resolve) => setTimeout(resolve, Number(refused.headers.get("retry-after")) * 1000));
-  expect((await ask(server.url, "GET", "/auth/me", { headers })).status).toBe(401);
+  expect((await requestJson(server.url, "GET", "/auth/me", { headers })).status).toBe(401);
 });
 
 test("once signed in a person is counted, wherever they come from, and not their neighbours", async () => {
@@ -56,13 +56,13 @@ test("once signed in a person is counted, wherever they come from, and not their
 
 test("health and readiness are never refused", async () => {
   const headers = from();
-  const answers = await times(100, (i) => ask(server.url, "GET", i % 2 === 0 ? "/health" : "/ready", { headers }));
+  const answers = await times(100, (i) => requestJson(server.url, "GET", i % 2 === 0 ? "/health" : "/ready", { headers }));
   expect(answers.every(({ status }) => status === 200)).toBe(true);
 });
 
 test("an unknown route is told before the limit", async () => {
   const headers = from();
-  const answers = await times(60, () => ask(server.url, "GET", "/nothing", { headers }));
+  const answers = await times(60, () => requestJson(server.url, "GET", "/nothing", { headers }));
   expect(answers.every(({ status }) => status === 404)).toBe(true);
 });
 
@@ -72,12 +72,14 @@ test("fifteen log-ins of one account from one address; then another address may 
   const headers = from();
   const statuses: number[] = [];
   for (let i = 0; i < 16; i++) {
-    const answer = await ask(server.url, "POST", "/auth/login", { body, headers });
+    const answer = await requestJson(server.url, "POST", "/auth/login", { body, headers });
     statuses.push(answer.status);
     if (i === 15) expectRefused(answer);
   }
   expect(statuses).toEqual([...Array.from({ length: 15 }, () => 401), 429]);
-  expect((await ask(server.url, "POST", "/auth/login", { body: { ...body, password: a!.password }, headers: from() })).status).toBe(200);
+  expect((await requestJson(server.url, "POST", "/auth/login", { body: { ...body, password: a!.password }, headers: from() })).status).toBe(
+    200,
+  );
 });
 
 test("a person has 10 messages a second and 30 at once; what was refused may be sent again", async () => {

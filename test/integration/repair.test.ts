@@ -6,12 +6,12 @@ import { chatRepository, type ChatRepository } from "../../services/chat/store/r
 import { chats, members, messages, type ChatRow } from "../../services/chat/store/collections.ts";
 import { changesSince } from "../../services/chat/reads/sync.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { mongo, sqlite, type Adapter, type TestStore } from "../support/stores.ts";
+import { mongo, sqlite, type StoreAdapter, type TestStore } from "../support/stores.ts";
 
 describeOn(sqlite);
 describeOn(mongo);
 
-function describeOn(adapter: Adapter): void {
+function describeOn(adapter: StoreAdapter): void {
   describeWith(adapter.needs, `A repair on ${adapter.title}`, () => {
     let opened: TestStore;
     let db: Database;

@@ -10,36 +10,36 @@ import profileService from "../../services/profile/profile.service.ts";
 import { request } from "../../services/request/contract.ts";
 import requestService from "../../services/request/request.service.ts";
 import { blocks, requests, type RequestRow } from "../../services/request/requests.repository.ts";
-import { as, someone, startServices, tally, type Services, type Someone } from "../support/broker.ts";
+import { asUser, signUpUser, startServices, countOutcomes, type InProcessServices, type SignedUpUser } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 
 const refused = (code: string) => expect.objectContaining({ type: code });
-type Act = typeof request.end | typeof request.block | typeof request.unblock;
+type RelationCall = typeof request.end | typeof request.block | typeof request.unblock;
 
 /** What these tests do in a system of their own. */
-function peopleOf(services: () => Services) {
+function peopleOf(services: () => InProcessServices) {
   const act =
-    (action: Act) =>
-    (who: Someone, { userId }: Pick<Someone, "userId">) =>
-      call(services().broker, action, { userId }, as(who));
+    (action: RelationCall) =>
+    (who: SignedUpUser, { userId }: Pick<SignedUpUser, "userId">) =>
+      call(services().broker, action, { userId }, asUser(who));
   return {
-    pairOfPeople: async (): Promise<[Someone, Someone]> => [
-      await someone(services().broker, "Ada"),
-      await someone(services().broker, "Ben"),
+    pairOfPeople: async (): Promise<[SignedUpUser, SignedUpUser]> => [
+      await signUpUser(services().broker, "Ada"),
+      await signUpUser(services().broker, "Ben"),
     ],
-    befriend: async (a: Someone, b: Someone) => {
-      const { _id } = await call(services().broker, request.invite, { toEmail: b.emailId }, as(a));
-      await call(services().broker, request.respond, { requestId: _id, status: "accepted" }, as(b));
+    befriend: async (a: SignedUpUser, b: SignedUpUser) => {
+      const { _id } = await call(services().broker, request.invite, { toEmail: b.emailId }, asUser(a));
+      await call(services().broker, request.respond, { requestId: _id, status: "accepted" }, asUser(b));
     },
     end: act(request.end),
     block: act(request.block),
     unblock: act(request.unblock),
-    relation: async (a: Someone, b: Someone) => {
+    relation: async (a: SignedUpUser, b: SignedUpUser) => {
       const [found] = await call(services().broker, request.relations, { userId: a.userId, otherIds: [b.userId] });
       return found!;
     },
     /** The same in chat's own copy. */
-    known: async (a: Someone, b: Someone) => {
+    known: async (a: SignedUpUser, b: SignedUpUser) => {
       const [row] = await services()
         .db("chat")
         .page(relations, { index: "byPair", where: { pair: pairKey(a.userId, b.userId) }, limit: 1 });
@@ -49,7 +49,7 @@ function peopleOf(services: () => Services) {
 }
 
 describe("with chat", () => {
-  let services: Services;
+  let services: InProcessServices;
   const { pairOfPeople, befriend, end, block, unblock, relation, known } = peopleOf(() => services);
   beforeAll(async () => {
     services = await startServices(authService, profileService, requestService, chatService);
@@ -85,16 +85,18 @@ describe("with chat", () => {
   test("a repeat has no rev of its own, also ten at once", async () => {
     const [ada, ben] = await pairOfPeople();
     await befriend(ada, ben);
-    expect(await tally(Array.from({ length: 10 }, (_, i) => end(i % 2 === 0 ? ada : ben, i % 2 === 0 ? ben : ada)))).toEqual({ ok: 10 });
+    expect(await countOutcomes(Array.from({ length: 10 }, (_, i) => end(i % 2 === 0 ? ada : ben, i % 2 === 0 ? ben : ada)))).toEqual({
+      ok: 10,
+    });
     expect(await relation(ada, ben)).toMatchObject({ state: "ended", rev: 3 });
-    expect(await tally(Array.from({ length: 10 }, () => block(ada, ben)))).toEqual({ ok: 10 });
+    expect(await countOutcomes(Array.from({ length: 10 }, () => block(ada, ben)))).toEqual({ ok: 10 });
     expect(await relation(ada, ben)).toMatchObject({ state: "blocked", rev: 4 });
-    expect(await tally(Array.from({ length: 10 }, () => unblock(ada, ben)))).toEqual({ ok: 1, NOT_FOUND: 9 });
+    expect(await countOutcomes(Array.from({ length: 10 }, () => unblock(ada, ben)))).toEqual({ ok: 1, NOT_FOUND: 9 });
     expect(await services.db("request").page(blocks, { index: "byBlocker", where: { blockerId: ada.userId }, limit: 10 })).toEqual([]);
   });
 
   test("all pending invites are found, however many were answered since", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const answered = 3000;
     const row = (i: number, state: RequestRow["state"], [fromUserId, toUserId]: readonly [string, string]): RequestRow => {
       const fields = { state, fromUserId, toUserId, rev: 1, message: "", blockedBy: [], wereContacts: false };
@@ -108,9 +110,9 @@ describe("with chat", () => {
     );
     for (let i = 0; i < rows.length; i += 500) await services.db("request").commit(rows.slice(i, i + 500).flat());
     for (const list of [request.sent, request.received]) {
-      const { requests: pending } = await call(services.broker, list, { status: "pending" }, as(ada));
+      const { requests: pending } = await call(services.broker, list, { status: "pending" }, asUser(ada));
       expect(pending.map(({ createdAt }) => Date.parse(createdAt))).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
-      const { requests: all } = await call(services.broker, list, {}, as(ada));
+      const { requests: all } = await call(services.broker, list, {}, asUser(ada));
       expect(all).toHaveLength(1010);
       expect(Date.parse(all[0]!.createdAt)).toBe(answered + 9);
       expect(all.slice(-10).map(({ _id }) => _id)).toEqual(pending.map(({ _id }) => _id));
@@ -125,16 +127,16 @@ describe("with chat", () => {
     await services
       .db("request")
       .commit([insert(requests, { _id: newId(), pair, ...fields, wereContacts: false, createdAt: 1, updatedAt: 2 })]);
-    const { people } = await call(services.broker, request.connections, {}, as(ada));
+    const { people } = await call(services.broker, request.connections, {}, asUser(ada));
     const since = new Date(2).toISOString();
     expect(people).toEqual([{ userId: goneId, firstName: "Deleted", lastName: "user", profilePic: null, since }]);
     await end(ada, { userId: goneId });
-    expect((await call(services.broker, request.connections, {}, as(ada))).people).toEqual([]);
+    expect((await call(services.broker, request.connections, {}, asUser(ada))).people).toEqual([]);
   });
 });
 
 describe("while chat is away", () => {
-  let services: Services;
+  let services: InProcessServices;
   const { pairOfPeople, befriend, end, block, unblock, relation, known } = peopleOf(() => services);
   beforeAll(async () => {
     services = await startServices(authService, profileService, requestService);
@@ -162,8 +164,8 @@ describe("while chat is away", () => {
     const [eva, finn] = await pairOfPeople();
     await expect(block(eva, finn)).rejects.toEqual(refused("UNAVAILABLE"));
     expect(await unblock(eva, finn)).toBeNull();
-    expect((await call(services.broker, request.connections, {}, as(ada))).people).toEqual([]);
-    expect((await call(services.broker, request.blocks, {}, as(carl))).people).toMatchObject([{ userId: dora.userId }]);
+    expect((await call(services.broker, request.connections, {}, asUser(ada))).people).toEqual([]);
+    expect((await call(services.broker, request.blocks, {}, asUser(carl))).people).toMatchObject([{ userId: dora.userId }]);
 
     services.broker.createService(chatService);
     await services.broker.waitForServices("chat");

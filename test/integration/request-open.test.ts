@@ -2,15 +2,15 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { factory } from "../support/factory.ts";
 import type { Person } from "../support/person.ts";
-import { startEmbedded, type Server } from "../support/server.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
 
-let server: Server;
+let server: EmbeddedServer;
 const made = factory(() => [server.url]);
 beforeAll(async () => {
   server = await startEmbedded({ env: { CONTACTS: "open" } });
 });
 afterAll(async () => {
-  made.leave();
+  made.disconnectAll();
   await server.stop();
 });
 

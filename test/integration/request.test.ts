@@ -14,10 +14,18 @@ import { people } from "../../services/request/email-directory.ts";
 import { rejectionCooldownMs } from "../../services/request/relations/transitions.ts";
 import requestService from "../../services/request/request.service.ts";
 import { requests } from "../../services/request/requests.repository.ts";
-import { as, hearing, someone, startServices, tally, type Services, type Someone } from "../support/broker.ts";
+import {
+  asUser,
+  recordFeed,
+  signUpUser,
+  startServices,
+  countOutcomes,
+  type InProcessServices,
+  type SignedUpUser,
+} from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 
-let services: Services;
+let services: InProcessServices;
 const events: DurableEvent[] = [];
 beforeAll(async () => {
   services = await startServices(authService, profileService, requestService);
@@ -27,21 +35,23 @@ beforeAll(async () => {
 afterAll(() => services.stop());
 
 const refused = (code: string) => expect.objectContaining({ type: code });
-const pairOfPeople = async (): Promise<[Someone, Someone]> => [
-  await someone(services.broker, "Ada"),
-  await someone(services.broker, "Ben"),
+const pairOfPeople = async (): Promise<[SignedUpUser, SignedUpUser]> => [
+  await signUpUser(services.broker, "Ada"),
+  await signUpUser(services.broker, "Ben"),
 ];
-const invite = (from: Someone, to: Pick<Someone, "emailId">, message?: string) =>
-  call(services.broker, request.invite, { toEmail: to.emailId, message }, as(from));
-const respond = (who: Someone, { _id }: Pick<ContactRequest, "_id">, status: "accepted" | "rejected") =>
-  call(services.broker, request.respond, { requestId: _id, status }, as(who));
-const cancel = (who: Someone, { _id }: Pick<ContactRequest, "_id">) => call(services.broker, request.cancel, { requestId: _id }, as(who));
-const sent = (who: Someone, status?: "pending" | "accepted" | "rejected") => call(services.broker, request.sent, { status }, as(who));
-const received = (who: Someone, status?: "pending" | "accepted" | "rejected") =>
-  call(services.broker, request.received, { status }, as(who));
-const relation = async (a: Someone, b: Someone) =>
+const invite = (from: SignedUpUser, to: Pick<SignedUpUser, "emailId">, message?: string) =>
+  call(services.broker, request.invite, { toEmail: to.emailId, message }, asUser(from));
+const respond = (who: SignedUpUser, { _id }: Pick<ContactRequest, "_id">, status: "accepted" | "rejected") =>
+  call(services.broker, request.respond, { requestId: _id, status }, asUser(who));
+const cancel = (who: SignedUpUser, { _id }: Pick<ContactRequest, "_id">) =>
+  call(services.broker, request.cancel, { requestId: _id }, asUser(who));
+const sent = (who: SignedUpUser, status?: "pending" | "accepted" | "rejected") =>
+  call(services.broker, request.sent, { status }, asUser(who));
+const received = (who: SignedUpUser, status?: "pending" | "accepted" | "rejected") =>
+  call(services.broker, request.received, { status }, asUser(who));
+const relation = async (a: SignedUpUser, b: SignedUpUser) =>
   (await call(services.broker, request.relations, { userId: a.userId, otherIds: [b.userId] }))[0]!;
-const eventsOf = (a: Someone, b: Someone) => events.filter(({ key }) => key === pairKey(a.userId, b.userId));
+const eventsOf = (a: SignedUpUser, b: SignedUpUser) => events.filter(({ key }) => key === pairKey(a.userId, b.userId));
 
 test("relations are for other services only", () => {
   const { actions } = services.broker.getLocalService("request").schema as { actions: Record<string, { visibility: string }> };
@@ -50,13 +60,13 @@ test("relations are for other services only", () => {
 
 describe("an invite", () => {
   test("is refused without a user", async () => {
-    const { emailId } = await someone(services.broker);
+    const { emailId } = await signUpUser(services.broker);
     await expect(call(services.broker, request.invite, { toEmail: emailId })).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
   test("is pending, shows in both lists, and is told to the recipient", async () => {
     const [ada, ben] = await pairOfPeople();
-    const heard = await hearing(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
+    const heard = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
     const made = await invite(ada, { emailId: ` ${ben.emailId.toUpperCase()}` }, " Hello ");
     expect(made).toEqual({
       _id: expect.stringMatching(/^[0-9a-f]{24}$/),
@@ -70,7 +80,7 @@ describe("an invite", () => {
       updatedAt: made.createdAt,
       __v: 0,
     });
-    const user = ({ userId, firstName }: Someone) => ({ userId, firstName, lastName: "Example", profilePic: null });
+    const user = ({ userId, firstName }: SignedUpUser) => ({ userId, firstName, lastName: "Example", profilePic: null });
     expect(await sent(ada)).toEqual({ requests: [{ ...made, user: user(ben) }], source: "database" });
     expect(await received(ben)).toEqual({ requests: [{ ...made, user: user(ada) }], source: "database" });
     await eventually("the recipient is told", () => heard.length > 0);
@@ -83,14 +93,14 @@ describe("an invite", () => {
   });
 
   test("to oneself is invalid, to an unknown address NotFound", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     await expect(invite(ada, ada)).rejects.toEqual(refused("VALIDATION"));
     await expect(invite(ada, { emailId: "nobody@example.org" })).rejects.toEqual(refused("NOT_FOUND"));
   });
 
   test("reaches someone who signed up just now, and still once the directory knows them", async () => {
     const [ada, ben] = await pairOfPeople();
-    const carl = await someone(services.broker);
+    const carl = await signUpUser(services.broker);
     await invite(ada, ben);
     await eventually("the directory knows", async () => (await services.db("request").get(people, carl.userId))?.emailId === carl.emailId);
     expect(await invite(ada, carl)).toMatchObject({ toUserId: carl.userId });
@@ -98,14 +108,14 @@ describe("an invite", () => {
 
   test("twice is a conflict, also ten at once: one request", async () => {
     const [ada, ben] = await pairOfPeople();
-    expect(await tally(Array.from({ length: 10 }, () => invite(ada, ben)))).toEqual({ ok: 1, CONFLICT: 9 });
+    expect(await countOutcomes(Array.from({ length: 10 }, () => invite(ada, ben)))).toEqual({ ok: 1, CONFLICT: 9 });
     expect((await received(ben)).requests).toHaveLength(1);
   });
 
   test("that crosses the other's accepts it, and both are told", async () => {
     const [ada, ben] = await pairOfPeople();
     const first = await invite(ada, ben);
-    const heard = await hearing(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
+    const heard = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
     expect(await invite(ben, ada)).toMatchObject({ _id: first._id, status: "accepted", fromUserId: ada.userId });
     const told = () => heard.filter(({ message }) => message.event === "requestAnswered").map(({ channel }) => channel);
     await eventually("both are told", () => told().length === 2);
@@ -150,7 +160,7 @@ describe("answering", () => {
   test("makes contacts, tells the inviter, and announces it for chat", async () => {
     const [ada, ben] = await pairOfPeople();
     const made = await invite(ada, ben);
-    const heard = await hearing(services.broker, [userChannel(ada.userId)]);
+    const heard = await recordFeed(services.broker, [userChannel(ada.userId)]);
     const answered = await respond(ben, made, "accepted");
     expect(answered).toMatchObject({ _id: made._id, status: "accepted", createdAt: made.createdAt });
     await eventually("the inviter is told", () => heard.length > 0);
@@ -173,7 +183,7 @@ describe("answering", () => {
 
   test("is the recipient's alone; not there, not theirs and answered look the same", async () => {
     const [ada, ben] = await pairOfPeople();
-    const carl = await someone(services.broker);
+    const carl = await signUpUser(services.broker);
     const made = await invite(ada, ben);
     const refusals: Error[] = [];
     const note = (promise: Promise<unknown>) => promise.catch((error: unknown) => void refusals.push(error as Error));
@@ -191,7 +201,7 @@ describe("answering", () => {
     const [ada, ben] = await pairOfPeople();
     const made = await invite(ada, ben);
     const answers = (["accepted", "rejected", "accepted", "rejected"] as const).map((status) => respond(ben, made, status));
-    expect(await tally(answers)).toEqual({ ok: 1, NOT_FOUND: 3 });
+    expect(await countOutcomes(answers)).toEqual({ ok: 1, NOT_FOUND: 3 });
     await eventually("the event is out", () => eventsOf(ada, ben).length > 0);
     const { state, rev } = await relation(ada, ben);
     expect(rev).toBe(2);
@@ -218,7 +228,7 @@ describe("taking an invite back", () => {
 
   test("is the sender's alone: the recipient is forbidden, others find nothing; answered is a conflict", async () => {
     const [ada, ben] = await pairOfPeople();
-    const carl = await someone(services.broker);
+    const carl = await signUpUser(services.broker);
     const made = await invite(ada, ben);
     await expect(cancel(ben, made)).rejects.toEqual(refused("FORBIDDEN"));
     await expect(cancel(carl, made)).rejects.toEqual(refused("NOT_FOUND"));
@@ -234,7 +244,7 @@ describe("taking an invite back", () => {
       const made = await invite(ada, ben);
       const both =
         round % 2 === 0 ? [cancel(ada, made), respond(ben, made, "accepted")] : [respond(ben, made, "accepted"), cancel(ada, made)];
-      const { ok } = await tally(both);
+      const { ok } = await countOutcomes(both);
       expect(ok).toBe(1);
       winners[(await relation(ada, ben)).state as keyof typeof winners]++;
     }
@@ -247,13 +257,13 @@ describe("a contact's end and a block", () => {
     const [ada, ben] = await pairOfPeople();
     await respond(ben, await invite(ada, ben), "accepted");
     // Chat is not there to be told at once: the change stands, and may be repeated.
-    const repeated = async (who: Someone, other: Someone, action: typeof request.end | typeof request.block) => {
-      const answers = [1, 2, 3].map(() => call(services.broker, action, { userId: other.userId }, as(who)));
-      expect(await tally(answers)).toEqual({ UNAVAILABLE: 3 });
+    const repeated = async (who: SignedUpUser, other: SignedUpUser, action: typeof request.end | typeof request.block) => {
+      const answers = [1, 2, 3].map(() => call(services.broker, action, { userId: other.userId }, asUser(who)));
+      expect(await countOutcomes(answers)).toEqual({ UNAVAILABLE: 3 });
     };
     await repeated(ada, ben, request.end);
     await repeated(ben, ada, request.block);
-    await call(services.broker, request.unblock, { userId: ada.userId }, as(ben));
+    await call(services.broker, request.unblock, { userId: ada.userId }, asUser(ben));
     await eventually("the events are out", () => eventsOf(ada, ben).length === 4);
     const told = eventsOf(ada, ben).map(({ topic, rev, payload }) => [topic, rev, (payload as { state: string }).state]);
     expect(told.sort()).toEqual([
@@ -275,11 +285,11 @@ describe("the lists", () => {
   });
 
   test("have the newest first and can be asked for one status; cached and fresh look the same", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const made: ContactRequest[] = [];
-    const others: Someone[] = [];
+    const others: SignedUpUser[] = [];
     for (const name of ["Ben", "Cleo", "Dan"]) {
-      others.push(await someone(services.broker, name));
+      others.push(await signUpUser(services.broker, name));
       made.push(await invite(ada, others.at(-1)!));
     }
     await respond(others[1]!, made[1]!, "accepted");
@@ -296,7 +306,7 @@ describe("the lists", () => {
     const [ada, ben] = await pairOfPeople();
     await invite(ada, ben);
     await sent(ada);
-    await call(services.broker, profile.patch, { firstName: "Benno" }, as(ben));
+    await call(services.broker, profile.patch, { firstName: "Benno" }, asUser(ben));
     const { requests: listed, source } = await sent(ada);
     expect(source).toBe("cache");
     expect(listed[0]!.user!.firstName).toBe("Benno");
@@ -306,7 +316,7 @@ describe("the lists", () => {
 describe("relations", () => {
   test("come in the order asked; who never met is none at rev 0, and a rev grows with each change", async () => {
     const [ada, ben] = await pairOfPeople();
-    const carl = await someone(services.broker);
+    const carl = await signUpUser(services.broker);
     const made = await invite(ben, ada);
     await respond(ada, made, "accepted");
     const otherIds = [carl.userId, ben.userId, carl.userId];
@@ -323,7 +333,7 @@ describe("the directory", () => {
     portsOf(services.broker).queue.publish({ id: newId(), topic: ref.topic, key: userId, rev, payload });
 
   test("keeps the newest of what it heard, in whatever order, and forgets the deleted for good", async () => {
-    const ada = await someone(services.broker);
+    const ada = await signUpUser(services.broker);
     const [account] = await call(services.broker, auth.accounts, { userIds: [ada.userId] });
     const known = () => services.db("request").get(people, ada.userId);
     await publish(authEvents["user.changed"], ada.userId, 3, { ...account, emailId: "new@example.org" });

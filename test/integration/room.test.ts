@@ -6,22 +6,22 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { ChatNote, Membership } from "../../services/chat/contract.ts";
 import { Room } from "../../services/gateway/socket/rooms/room.ts";
 import { eventually } from "../support/eventually.ts";
-import { openListeners, type Heard, type Listener, type Listeners } from "../support/listeners.ts";
+import { openListeningSockets, type ReceivedSocketEvent, type ListeningSocket, type ListeningSockets } from "../support/listeners.ts";
 import { seeded } from "../support/seeded.ts";
 import { StoredChat } from "../support/stored-chat.ts";
 
 type BatchNote = Extract<ChatNote, { kind: "batch" }>;
 
 const chatId = "0123456789abcdef01234567";
-let listeners: Listeners;
-const listener = (): Promise<Listener> => listeners.listener();
+let listeners: ListeningSockets;
+const listener = (): Promise<ListeningSocket> => listeners.connect();
 
 beforeAll(async () => {
-  listeners = await openListeners();
+  listeners = await openListeningSockets();
 });
 afterAll(() => listeners.close());
 
-interface Opened {
+interface OpenedTestRoom {
   readonly room: Room;
   /** Delivered marks that chat was told. */
   readonly marks: Record<string, number>[];
@@ -30,7 +30,7 @@ interface Opened {
   readonly closed: () => boolean;
 }
 
-function openRoom(chat: StoredChat, memberCount = 2): Opened {
+function openRoom(chat: StoredChat, memberCount = 2): OpenedTestRoom {
   const marks: Record<string, number>[] = [];
   let isClosed = false;
   const room = new Room(chatId, {
@@ -54,15 +54,19 @@ const upTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1);
 
 const commits = (chat: StoredChat, count: number, change: () => void) => upTo(count).map(() => chat.commit(change));
 
-const messages = (heard: readonly Heard[]) => heard.filter(({ event }) => event === "receiveMessage" || event === "messageChanged");
-const news = (heard: readonly Heard[]): number[] => heard.filter(({ event }) => event === "receiveMessage").map(({ data }) => data.n);
-const told = (heard: readonly Heard[]) => heard.map(({ event, data }) => (data.n === undefined ? event : `${event} ${data.n}`));
-const isAscending = (heard: readonly Heard[]) =>
+const messages = (heard: readonly ReceivedSocketEvent[]) =>
+  heard.filter(({ event }) => event === "receiveMessage" || event === "messageChanged");
+const news = (heard: readonly ReceivedSocketEvent[]): number[] =>
+  heard.filter(({ event }) => event === "receiveMessage").map(({ data }) => data.n);
+const told = (heard: readonly ReceivedSocketEvent[]) =>
+  heard.map(({ event, data }) => (data.n === undefined ? event : `${event} ${data.n}`));
+const isAscending = (heard: readonly ReceivedSocketEvent[]) =>
   messages(heard).every(({ data }, index, all) => index === 0 || data.seq > all[index - 1]!.data.seq);
 
-const hears = (heard: readonly Heard[], count: number) => eventually(`${count} events are heard`, () => heard.length >= count);
+const hears = (heard: readonly ReceivedSocketEvent[], count: number) =>
+  eventually(`${count} events are heard`, () => heard.length >= count);
 /** Whatever was emitted before has been heard. */
-const settled = async ({ server, heard }: Listener) => {
+const settled = async ({ server, received: heard }: ListeningSocket) => {
   await new Promise((resolve) => setImmediate(resolve));
   server.emit("error", "settled");
   await eventually("the socket heard everything", () => heard.at(-1)?.data === "settled");
@@ -73,7 +77,7 @@ describe("a room", () => {
   test("emits what follows, drops what is old, and fetches what is missing", async () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
-    const { server, heard } = await listener();
+    const { server, received: heard } = await listener();
     room.subscribe(server, member("a"), start);
     const [first, , third] = commits(chat, 3, () => chat.send());
     room.onNote(first!);
@@ -89,7 +93,7 @@ describe("a room", () => {
     const { room } = openRoom(chat);
     const early = await listener();
     room.subscribe(early.server, member("a"), start);
-    const late: { listener: Listener; from: number }[] = [];
+    const late: { listener: ListeningSocket; from: number }[] = [];
     const places: { seq: number; n: number }[] = [];
     const delayed: BatchNote[] = [];
 
@@ -118,14 +122,14 @@ describe("a room", () => {
     }
     room.fetchUpTo(chat.seq, "poll");
 
-    await eventually("the early one has all", () => news(early.heard).length >= chat.n);
-    expect(news(early.heard)).toEqual([...new Set(news(early.heard))]);
-    expect(new Set(news(early.heard))).toEqual(new Set(upTo(chat.n)));
-    expect(isAscending(early.heard)).toBe(true);
+    await eventually("the early one has all", () => news(early.received).length >= chat.n);
+    expect(news(early.received)).toEqual([...new Set(news(early.received))]);
+    expect(new Set(news(early.received))).toEqual(new Set(upTo(chat.n)));
+    expect(isAscending(early.received)).toBe(true);
     for (const { listener: joined, from } of late) {
-      await eventually("the late one has all", () => news(joined.heard).length >= chat.n - from);
-      expect(news(joined.heard).length).toBe(chat.n - from);
-      expect(isAscending(joined.heard)).toBe(true);
+      await eventually("the late one has all", () => news(joined.received).length >= chat.n - from);
+      expect(news(joined.received).length).toBe(chat.n - from);
+      expect(isAscending(joined.received)).toBe(true);
     }
   });
 
@@ -138,11 +142,11 @@ describe("a room", () => {
     room.fetchUpTo(chat.seq, "poll");
     // The announced change comes with the first page; what is beyond it is another one.
     commits(chat, 6, () => chat.send());
-    await hears(ears.heard, 12);
+    await hears(ears.received, 12);
     chat.commit(() => chat.edit(3));
     room.onNote(chat.commit(() => chat.edit(8)));
-    await hears(ears.heard, 14);
-    expect(told(ears.heard)).toEqual([...upTo(12).map((n) => `receiveMessage ${n}`), "messageChanged 3", "messageChanged 8"]);
+    await hears(ears.received, 14);
+    expect(told(ears.received)).toEqual([...upTo(12).map((n) => `receiveMessage ${n}`), "messageChanged 3", "messageChanged 8"]);
   });
 
   test("counts it once too for a socket that was further than the room", async () => {
@@ -158,9 +162,9 @@ describe("a room", () => {
       chat.edit(1);
     });
     room.onNote({ ...others, prevSeq: 0, changedMessages: [...first.changedMessages, ...others.changedMessages] });
-    await hears(ears.heard, 4);
+    await hears(ears.received, 4);
     await settled(ears);
-    expect(told(ears.heard)).toEqual(["receiveMessage 2", "receiveMessage 3", "messageChanged 2", "messageChanged 1"]);
+    expect(told(ears.received)).toEqual(["receiveMessage 2", "receiveMessage 3", "messageChanged 2", "messageChanged 1"]);
   });
 
   test("calls no message new that a socket knows from its answer, whatever is new to the room", async () => {
@@ -174,10 +178,10 @@ describe("a room", () => {
     commits(chat, 4, () => chat.send());
     chat.commit(() => chat.edit(3));
     room.fetchUpTo(chat.seq, "poll");
-    await hears(behind.heard, 8);
-    await hears(further.heard, 5);
-    expect(told(behind.heard)).toEqual([1, 2, 4, 5, 6, 7, 8, 3].map((n) => `receiveMessage ${n}`));
-    expect(told(further.heard)).toEqual([...[5, 6, 7, 8].map((n) => `receiveMessage ${n}`), "messageChanged 3"]);
+    await hears(behind.received, 8);
+    await hears(further.received, 5);
+    expect(told(behind.received)).toEqual([1, 2, 4, 5, 6, 7, 8, 3].map((n) => `receiveMessage ${n}`));
+    expect(told(further.received)).toEqual([...[5, 6, 7, 8].map((n) => `receiveMessage ${n}`), "messageChanged 3"]);
   });
 
   test("shows who joined late no change of an older message", async () => {
@@ -189,10 +193,10 @@ describe("a room", () => {
     room.subscribe(young.server, member("b", 3, 4), { seq: 3, n: 3 });
     room.onNote(chat.commit(() => chat.edit(2)));
     room.onNote(chat.commit(() => chat.send()));
-    await hears(old.heard, 2);
-    await hears(young.heard, 1);
-    expect(messages(old.heard).map(({ data }) => data.n)).toEqual([2, 4]);
-    expect(messages(young.heard).map(({ data }) => data.n)).toEqual([4]);
+    await hears(old.received, 2);
+    await hears(young.received, 1);
+    expect(messages(old.received).map(({ data }) => data.n)).toEqual([2, 4]);
+    expect(messages(young.received).map(({ data }) => data.n)).toEqual([4]);
   });
 
   test("puts out who left, after the changes before it and before those after it", async () => {
@@ -205,14 +209,14 @@ describe("a room", () => {
     room.onNote(chat.commit(() => chat.send())); // 3
     chat.commit(() => chat.remove("b")); // 4, lost by the feed
     room.onNote(chat.commit(() => chat.send())); // 5
-    await hears(stays.heard, 4);
-    await hears(leaves.heard, 2);
-    expect(told(leaves.heard)).toEqual(["receiveMessage 3", "chatRemoved"]);
-    expect(told(stays.heard)).toEqual(["receiveMessage 3", "receiveMessage 4", "receiveMessage 5", "chatChanged"]);
+    await hears(stays.received, 4);
+    await hears(leaves.received, 2);
+    expect(told(leaves.received)).toEqual(["receiveMessage 3", "chatRemoved"]);
+    expect(told(stays.received)).toEqual(["receiveMessage 3", "receiveMessage 4", "receiveMessage 5", "chatChanged"]);
     room.onNote(chat.commit(() => chat.send()));
-    await hears(stays.heard, 5);
+    await hears(stays.received, 5);
     await settled(leaves);
-    expect(leaves.heard).toHaveLength(2);
+    expect(leaves.received).toHaveLength(2);
   });
 
   test("does not seat who was removed while their answer was under way", async () => {
@@ -223,8 +227,8 @@ describe("a room", () => {
     room.onNote(chat.commit(() => chat.send()));
     room.onNote(chat.commit(() => chat.remove("b")));
     room.subscribe(gone.server, membership, here);
-    await hears(gone.heard, 2);
-    expect(told(gone.heard)).toEqual(["receiveMessage 3", "chatRemoved"]);
+    await hears(gone.received, 2);
+    expect(told(gone.received)).toEqual(["receiveMessage 3", "chatRemoved"]);
     room.onNote(chat.commit(() => chat.send()));
     expect(room.has(gone.server)).toBe(false);
   });
@@ -246,13 +250,13 @@ describe("a room", () => {
       else room.onNote({ ...chat.since(0), kind: "batch" });
       if (when !== "seated") room.subscribe(ears.server, membership, here);
       room.fetchUpTo(chat.seq, "poll");
-      await hears(ears.heard, 1);
+      await hears(ears.received, 1);
       const again = chat.membership("b")!;
       room.subscribe(ears.server, again, { seq: again.joinedSeq - 1, n: again.joinedN });
       room.onNote(chat.commit(() => chat.send()));
-      await eventually("it hears the newest", () => news(ears.heard).includes(chat.n));
+      await eventually("it hears the newest", () => news(ears.received).includes(chat.n));
       await settled(ears);
-      expect(told(ears.heard)).toEqual(["chatRemoved", `receiveMessage ${chat.n - 1}`, `receiveMessage ${chat.n}`]);
+      expect(told(ears.received)).toEqual(["chatRemoved", `receiveMessage ${chat.n - 1}`, `receiveMessage ${chat.n}`]);
     },
   );
 
@@ -267,9 +271,9 @@ describe("a room", () => {
     room.onNote(removed);
     room.onNote(returned);
     room.onNote(chat.commit(() => chat.send()));
-    await hears(ears.heard, 2);
+    await hears(ears.received, 2);
     await settled(ears);
-    expect(told(ears.heard)).toEqual(["receiveMessage 4", "receiveMessage 5"]);
+    expect(told(ears.received)).toEqual(["receiveMessage 4", "receiveMessage 5"]);
   });
 
   test("tells how the chat is now after the messages that say why, and to nobody who has seen it so", async () => {
@@ -283,12 +287,12 @@ describe("a room", () => {
     room.subscribe(further.server, chat.membership("a")!, { seq: 2, n: 2 });
     room.onNote(added);
     room.onNote(chat.commit(() => chat.rename()));
-    await hears(old.heard, 4);
-    await hears(young.heard, 3);
-    await hears(further.heard, 2);
-    expect(told(old.heard)).toEqual(["receiveMessage 2", "chatChanged", "receiveMessage 3", "chatChanged"]);
-    expect(told(young.heard)).toEqual(["receiveMessage 2", "receiveMessage 3", "chatChanged"]);
-    expect(told(further.heard)).toEqual(["receiveMessage 3", "chatChanged"]);
+    await hears(old.received, 4);
+    await hears(young.received, 3);
+    await hears(further.received, 2);
+    expect(told(old.received)).toEqual(["receiveMessage 2", "chatChanged", "receiveMessage 3", "chatChanged"]);
+    expect(told(young.received)).toEqual(["receiveMessage 2", "receiveMessage 3", "chatChanged"]);
+    expect(told(further.received)).toEqual(["receiveMessage 3", "chatChanged"]);
   });
 
   test("tells how the chat is now at the end of a repair, once, and not to who left on its way", async () => {
@@ -302,11 +306,11 @@ describe("a room", () => {
     chat.commit(() => chat.remove("b"));
     commits(chat, 8, () => chat.send());
     room.fetchUpTo(chat.seq, "poll");
-    await hears(stays.heard, chat.n - 2 + 1);
+    await hears(stays.received, chat.n - 2 + 1);
     await settled(leaves);
-    expect(told(stays.heard).filter((one) => one === "chatChanged")).toHaveLength(1);
-    expect(stays.heard.at(-1)).toMatchObject({ event: "chatChanged", data: { lastN: chat.n } });
-    expect(told(leaves.heard)).toEqual([...upTo(9).map((n) => `receiveMessage ${n + 2}`), "chatRemoved"]);
+    expect(told(stays.received).filter((one) => one === "chatChanged")).toHaveLength(1);
+    expect(stays.received.at(-1)).toMatchObject({ event: "chatChanged", data: { lastN: chat.n } });
+    expect(told(leaves.received)).toEqual([...upTo(9).map((n) => `receiveMessage ${n + 2}`), "chatRemoved"]);
   });
 
   test("puts everybody out when the chat is no more", async () => {
@@ -316,8 +320,8 @@ describe("a room", () => {
     room.subscribe(ears.server, chat.membership("a")!, { seq: 1, n: 1 });
     release();
     room.end();
-    await hears(ears.heard, 1);
-    expect(told(ears.heard)).toEqual(["chatRemoved"]);
+    await hears(ears.received, 1);
+    expect(told(ears.received)).toEqual(["chatRemoved"]);
     expect(closed()).toBe(true);
   });
 
@@ -339,8 +343,8 @@ describe("a room", () => {
     room.subscribe(ears.server, member("a"), start);
     const batches = commits(chat, 2000, () => chat.send());
     for (const batch of batches.slice(1)) room.onNote(batch);
-    await eventually("it has all", () => news(ears.heard).length >= chat.n);
-    expect(news(ears.heard)).toEqual(upTo(chat.n));
+    await eventually("it has all", () => news(ears.received).length >= chat.n);
+    expect(news(ears.received)).toEqual(upTo(chat.n));
   });
 });
 
@@ -353,7 +357,7 @@ describe("what has no place in the sequence", () => {
     room.subscribe(second.server, member("b"), start, [{ userId: "b", deliveredN: 5, readN: 1 }]);
     room.subscribe(third.server, member("c"), start, [{ userId: "b", deliveredN: 5, readN: 2 }]);
     room.onNote({ kind: "receipts", receipts: [{ userId: "a", deliveredN: 5, readN: 0 }] });
-    const toldTo = ({ heard }: Listener) => heard.map(({ data }) => [data.userId, data.deliveredN, data.readN]);
+    const toldTo = ({ received: heard }: ListeningSocket) => heard.map(({ data }) => [data.userId, data.deliveredN, data.readN]);
     await eventually("all heard the last", () => [first, second, third].every((one) => toldTo(one).at(-1)?.[0] === "a"));
     const [ofB, ofA] = [
       ["b", 5, 2],
@@ -372,7 +376,7 @@ describe("what has no place in the sequence", () => {
     receipts(["b", 4, 2]);
     receipts(["b", 4, 4], ["c", 1, 0]);
     await settled(ears);
-    expect(ears.heard.map(({ data }) => [data.userId, data.deliveredN, data.readN])).toEqual([
+    expect(ears.received.map(({ data }) => [data.userId, data.deliveredN, data.readN])).toEqual([
       ["b", 5, 2],
       ["c", 1, 0],
       ["b", 5, 4],
@@ -393,7 +397,7 @@ describe("what has no place in the sequence", () => {
     room.onNote(chat.commit(() => chat.remove("c")));
     await settled(a);
     await settled(b);
-    const typing = ({ heard }: Listener) =>
+    const typing = ({ received: heard }: ListeningSocket) =>
       heard.filter(({ event }) => event === "typing").map(({ data }) => `${data.userId} ${data.isTyping}`);
     expect(typing(a)).toEqual(["b true", "c true", "b false", "c false"]);
     expect(typing(b)).toEqual(["c true", "c false"]);
@@ -423,7 +427,7 @@ describe("delivered marks", () => {
     room.subscribe(a.server, chat.membership("a")!, { seq: chat.seq, n: chat.n }, delivered("a", chat.n));
     release();
     for (const batch of commits(chat, 20, () => chat.send("a"))) room.onNote(batch);
-    await hears(a.heard, 20);
+    await hears(a.received, 20);
     room.unsubscribe(a.server); // what is left to tell is told now
     expect(marks).toEqual([]);
   });
@@ -435,7 +439,7 @@ describe("delivered marks", () => {
     room.subscribe(b.server, chat.membership("b")!, { seq: chat.seq, n: chat.n }, delivered("b", chat.n));
     release();
     room.onNote(chat.commit(() => chat.send("a")));
-    await hears(b.heard, 1);
+    await hears(b.received, 1);
     room.onNote({ kind: "receipts", receipts: [{ userId: "b", deliveredN: chat.n, readN: 0 }] });
     room.onNote(chat.commit(() => chat.send("a")));
     room.unsubscribe(b.server);
@@ -453,7 +457,7 @@ describe("delivered marks", () => {
     room.subscribe(ears.server, chat.membership("member 1")!, { seq: chat.seq, n: chat.n });
     release();
     room.onNote(chat.commit(() => chat.send()));
-    await hears(ears.heard, 1);
+    await hears(ears.received, 1);
     room.unsubscribe(ears.server);
     expect(marks).toEqual([]);
   });

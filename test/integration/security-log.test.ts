@@ -2,9 +2,9 @@
 import { afterAll, beforeAll } from "@jest/globals";
 import { factory, type Factory } from "../support/factory.ts";
 import { securityStory } from "../support/security-story.ts";
-import { startEmbedded, type Server } from "../support/server.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
 
-let server: Server;
+let server: EmbeddedServer;
 let made: Factory;
 
 beforeAll(async () => {
@@ -12,7 +12,7 @@ beforeAll(async () => {
   made = factory(() => [server.url]);
 });
 afterAll(async () => {
-  made.leave();
+  made.disconnectAll();
   await server.stop();
 });
 

@@ -6,7 +6,7 @@ import type { Database } from "../../core/store/store.ts";
 import { members } from "../../services/chat/store/collections.ts";
 import { changeSettings, type MemberSettings } from "../../services/chat/membership/member-settings.ts";
 import type { CallContext } from "../../services/chat/context.ts";
-import { startNode, callContextFor } from "../support/chat-nodes.ts";
+import { openChatTimelines, callContextFor } from "../support/chat-nodes.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
 
@@ -19,7 +19,7 @@ describeStores("A member's settings", (open) => {
   beforeAll(async () => {
     opened = await open();
     db = await openChats(opened.store);
-    work = callContextFor(await startNode(opened.store, db), ada);
+    work = callContextFor(await openChatTimelines(opened.store, db), ada);
   });
   afterAll(() => opened.remove());
 

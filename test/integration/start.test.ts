@@ -11,10 +11,10 @@ import jwt from "jsonwebtoken";
 import { schemaId, schemaOf, schemas } from "../../core/store/migrations.ts";
 import { insert } from "../../core/store/store.ts";
 import { factory } from "../support/factory.ts";
-import { ask } from "../support/person.ts";
+import { requestJson } from "../support/person.ts";
 import { within } from "../support/eventually.ts";
-import { openPlace } from "../support/stores.ts";
-import { freePort, startEmbedded, startNode, temporaryFolder, type Env } from "../support/server.ts";
+import { openStoreAt } from "../support/stores.ts";
+import { freePort, startEmbedded, startNode, temporaryFolder, type ServerEnv } from "../support/server.ts";
 
 const cleanUps: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -32,7 +32,7 @@ async function running(options: Parameters<typeof startEmbedded>[0] = {}) {
   return server;
 }
 /** Starts what must not start. @returns what it printed */
-async function refusal(env: Env): Promise<string> {
+async function refusal(env: ServerEnv): Promise<string> {
   const port = await freePort();
   const node = startNode("refused", { PORT: String(port), ...env }, port);
   const { code } = await within(60_000, "ended by itself", node.exited).catch(async (error: unknown) => {
@@ -78,14 +78,14 @@ const kept = { start: 12, end: 3 };
 
 test("data that only newer releases can read ends the start with one line, and stays as it is", async () => {
   const dataDir = await folder();
-  const store = await openPlace(["sqlite", dataDir, ""]);
+  const store = await openStoreAt(["sqlite", dataDir, ""]);
   const db = await store.open("chat", [schemas]);
   await db.commit([insert(schemas, { _id: schemaId, version: 9, oldest: 8, rev: 30, cursor: null, done: 0 })]);
   await store.close();
   expect(linesOf(await refusal({ DATA_DIR: dataDir }))).toEqual([
     expect.stringMatching(/^Parley can't start: the data of chat needs a release with schema 8 or newer \(it has 9, this release \d+\)/),
   ]);
-  const again = await openPlace(["sqlite", dataDir, ""]);
+  const again = await openStoreAt(["sqlite", dataDir, ""]);
   expect(await schemaOf(await again.open("chat", [schemas]))).toMatchObject({ version: 9, oldest: 8, rev: 30 });
   await again.close();
 });
@@ -150,11 +150,11 @@ test("operators have a port of their own where one is set, with the metrics", as
   const adminPort = await freePort();
   const admin = `http://127.0.0.1:${adminPort}`;
   const server = await running({ env: { ADMIN_PORT: String(adminPort) } });
-  expect((await ask(admin, "GET", "/health")).status).toBe(200);
-  expect((await ask(admin, "GET", "/ready")).status).toBe(200);
+  expect((await requestJson(admin, "GET", "/health")).status).toBe(200);
+  expect((await requestJson(admin, "GET", "/ready")).status).toBe(200);
   const metrics = await fetch(`${admin}/metrics`);
   expect(await metrics.text()).toContain("parley_part_ok");
-  expect((await ask(admin, "GET", "/auth/me")).status).toBe(404);
+  expect((await requestJson(admin, "GET", "/auth/me")).status).toBe(404);
   server.signal("SIGTERM");
   expect(await within(20_000, "ended", server.exited)).toEqual({ code: 0, signal: null });
 });
@@ -183,7 +183,7 @@ test("a second process on the same data folder is refused and leaves the data an
   const printed = await refusal({ DATA_DIR: dataDir });
   expect(linesOf(printed)).toEqual([expect.stringContaining(dataDir)]);
   expect(await fingerprint(dataDir)).toBe(before);
-  expect((await ask(first.url, "GET", "/ready")).status).toBe(200);
+  expect((await requestJson(first.url, "GET", "/ready")).status).toBe(200);
 });
 
 test.each([
@@ -208,7 +208,7 @@ test.each([
   ],
   ["an unknown fault", { FAULTS: "nothing=kill" }, ["FAULTS"]],
   ["a variable that moleculer-runner would act on", { TRANSPORTER: "TCP" }, ["TRANSPORTER"]],
-])("%s: a line each, and no data folder is made", async (_what, env: Env, names) => {
+])("%s: a line each, and no data folder is made", async (_what, env: ServerEnv, names) => {
   const path = join(await folder(), "data");
   const lines = linesOf(await refusal({ DATA_DIR: path, ...env }));
   expect(lines).toEqual(names.map((name) => expect.stringContaining(name)));

@@ -4,28 +4,30 @@ import { StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { collection, insert, update, type Collection, type Database, type Index } from "../../core/store/store.ts";
 import { describeStores } from "../support/infra-describe.ts";
-import { openPlace, type TestStore } from "../support/stores.ts";
+import { openStoreAt, type TestStore } from "../support/stores.ts";
 
-interface Person {
+interface IndexedPersonRow {
   readonly _id: string;
   readonly email?: string;
   readonly born?: number;
 }
 /** The collection as one release declares it. */
-const people = <const I extends Readonly<Record<string, Index<Person>>>>(indexes: I) => collection<Person>()("people", indexes);
-const person = (born: number, email = `${born}@example.org`): Person => ({ _id: newId(), email, born });
+const people = <const I extends Readonly<Record<string, Index<IndexedPersonRow>>>>(indexes: I) =>
+  collection<IndexedPersonRow>()("people", indexes);
+const person = (born: number, email = `${born}@example.org`): IndexedPersonRow => ({ _id: newId(), email, born });
 
 describeStores("Indexes", (open) => {
   let opened: TestStore;
   beforeEach(async () => (opened = await open()));
   afterEach(() => opened.remove());
 
-  const as = (declared: Collection<Person>): Promise<Database> => opened.store.open("chat", [declared]);
-  const add = (db: Database, to: Collection<Person>, ...rows: readonly Person[]) => db.commit(rows.map((row) => insert(to, row)));
-  const births = async (db: Database, from: Collection<Person>, index: string) =>
+  const as = (declared: Collection<IndexedPersonRow>): Promise<Database> => opened.store.open("chat", [declared]);
+  const add = (db: Database, to: Collection<IndexedPersonRow>, ...rows: readonly IndexedPersonRow[]) =>
+    db.commit(rows.map((row) => insert(to, row)));
+  const births = async (db: Database, from: Collection<IndexedPersonRow>, index: string) =>
     (await db.page(from, { index, limit: 100 })).map(({ born }) => born);
   /** What the operator reads when a release can't open the store. */
-  async function refusal(declared: Collection<Person>): Promise<string> {
+  async function refusal(declared: Collection<IndexedPersonRow>): Promise<string> {
     const error = await as(declared).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StartError);
     expect((error as StartError).message).not.toContain("\n");
@@ -90,8 +92,8 @@ describeStores("Indexes", (open) => {
     const earlier = people({ byBirth: { fields: ["born"] } });
     const later = people({ byBirthAndId: { fields: ["born", "_id"] } });
     await add(await as(earlier), earlier, person(2), person(1));
-    const alone = opened.place[0] === "sqlite";
-    const others = alone ? [] : await Promise.all([1, 2].map(() => openPlace(opened.place)));
+    const alone = opened.location[0] === "sqlite";
+    const others = alone ? [] : await Promise.all([1, 2].map(() => openStoreAt(opened.location)));
     const stores = [opened.store, opened.store, ...others];
     const databases = await Promise.all(stores.map((store, i) => store.open("chat", [i % 2 === 0 ? earlier : later])));
     for (const [i, db] of databases.entries()) {

@@ -19,7 +19,7 @@ import { mongoUri } from "../support/infra.ts";
 import { hasMongod, startMongod } from "../support/mongod.ts";
 import { freePort } from "../support/server.ts";
 import { all, chats, message, messages, messagesOf } from "../support/store-collections.ts";
-import { mongo, openPlace, silent, type TestStore } from "../support/stores.ts";
+import { mongo, openStoreAt, silentLogger, type TestStore } from "../support/stores.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -50,7 +50,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
   ])("a writer %s in mid-transaction holds others up for less than 10 s, and its changes never happen", async (_, fault) => {
     const chatId = await newChat();
     const program = fileURLToPath(new URL("../support/store-writer.ts", import.meta.url));
-    const writer = spawn(process.execPath, [program, ...opened.place, chatId, "10", `store.commit=${fault}`], {
+    const writer = spawn(process.execPath, [program, ...opened.location, chatId, "10", `store.commit=${fault}`], {
       stdio: "ignore",
     });
     const ended = once(writer, "exit");
@@ -69,9 +69,9 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
   });
 
   test("an answer that is lost does not lose or double its commit", async () => {
-    const proxy = await lossyProxy(opened.place[1]);
+    const proxy = await lossyProxy(opened.location[1]);
     cleanUps.push(() => proxy.stop());
-    const store = await openPlace(["mongo", proxy.uri, opened.place[2]]);
+    const store = await openStoreAt(["mongo", proxy.uri, opened.location[2]]);
     cleanUps.push(() => store.close());
     const through = await store.open("chat", all);
     const chatId = await newChat();
@@ -102,9 +102,9 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     await db.commit(Array.from({ length: 100 }, (_, n) => insert(messages, message(chatId, n, { senderId: "s", clientId: `c${n}` }))));
     const ids = Array.from({ length: 100 }, () => newId());
     await db.commit(ids.map((_id, i) => insert(chats, { _id, seq: i, changedAt: time + (i < 90 ? 0 : i) })));
-    const client = new mongoose.mongo.MongoClient(opened.place[1]);
+    const client = new mongoose.mongo.MongoClient(opened.location[1]);
     cleanUps.push(() => client.close());
-    const rows = (name: string) => client.db(`${opened.place[2]}_chat`).collection<MongoRow>(name);
+    const rows = (name: string) => client.db(`${opened.location[2]}_chat`).collection<MongoRow>(name);
     for (const cursor of [
       pageOf(rows("messages"), messages, { index: "byN", where: { chatId }, limit: 10 }),
       pageOf(rows("messages"), messages, { index: "byN", where: { chatId }, before: [50], order: "desc", limit: 10 }),
@@ -122,7 +122,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     const uri = new URL(mongoUri());
     uri.username = "nobody";
     uri.password = "a-secret";
-    const error = await openPlace(["mongo", uri.href, "test"]).catch((reason: unknown) => reason);
+    const error = await openStoreAt(["mongo", uri.href, "test"]).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StartError);
     expect((error as StartError).message).toMatch(/^MONGO_URI: [^\n]*user or the password[^\n]*$/);
     expect((error as StartError).message).not.toContain("a-secret");
@@ -132,7 +132,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     const { log, warnings } = listening();
     const port = await freePort();
     const { hostname, port: real } = new URL(mongoUri());
-    const opening = openPlace(["mongo", `mongodb://127.0.0.1:${port}/?directConnection=true`, opened.place[2]], log);
+    const opening = openStoreAt(["mongo", `mongodb://127.0.0.1:${port}/?directConnection=true`, opened.location[2]], log);
     await eventually("two tries have failed", () => warnings.length >= 2, 60_000);
     const door = await forward(port, hostname, Number(real));
     cleanUps.push(() => door.close());
@@ -144,14 +144,14 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
   (hasMongod ? test : test.skip)("a MongoDB that is no replica set ends the start with one line", async () => {
     const alone = await startMongod({ replicaSet: false });
     cleanUps.push(() => alone.stop());
-    await expect(openPlace(["mongo", alone.uri, "test"])).rejects.toThrow(/^MONGO_URI: this MongoDB is not a replica set[^\n]*$/);
+    await expect(openStoreAt(["mongo", alone.uri, "test"])).rejects.toThrow(/^MONGO_URI: this MongoDB is not a replica set[^\n]*$/);
   });
 
   (hasMongod ? test : test.skip)("a MongoDB that keeps transactions for long is warned about", async () => {
     const slow = await startMongod({ transactionLifetimeSeconds: 60 });
     cleanUps.push(() => slow.stop());
     const { log, warnings } = listening();
-    await (await openPlace(["mongo", slow.uri, "test"], log)).close();
+    await (await openStoreAt(["mongo", slow.uri, "test"], log)).close();
     expect(warnings).toEqual([expect.stringContaining("for 60 s")]);
   });
 
@@ -171,7 +171,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     });
     cleanUps.push(() => door.close());
     const watched = `mongodb://127.0.0.1:${(door.address() as AddressInfo).port}/?directConnection=true`;
-    const [store, other] = await Promise.all([server.uri, watched].map((uri) => openPlace(["mongo", uri, "test"])));
+    const [store, other] = await Promise.all([server.uri, watched].map((uri) => openStoreAt(["mongo", uri, "test"])));
     cleanUps.push(() => Promise.all([store!.close(), other!.close()]));
     const [first, second] = await Promise.all([store!, other!].map((one) => one.open("chat", all)));
     await first!.commit([insert(chats, { _id: chatId, seq: 0 })]);
@@ -196,7 +196,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
   (hasMongod ? test : test.skip)("a frozen MongoDB fails callers within 12 s, and serves them again when it goes on", async () => {
     const server = await startMongod();
     cleanUps.push(() => server.stop());
-    const store = await openPlace(["mongo", server.uri, "test"]);
+    const store = await openStoreAt(["mongo", server.uri, "test"]);
     cleanUps.push(() => store.close());
     const rows = await store.open("chat", all);
     const chatId = newId();
@@ -217,7 +217,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
 /** A logger that keeps its warnings. */
 function listening(): { log: Logger; warnings: string[] } {
   const warnings: string[] = [];
-  return { warnings, log: { ...silent, warn: (line: string) => void warnings.push(line) } };
+  return { warnings, log: { ...silentLogger, warn: (line: string) => void warnings.push(line) } };
 }
 
 async function forward(port: number, host: string, to: number, relay = pipe): Promise<Server> {

@@ -19,12 +19,12 @@ import { describeWith } from "../support/infra-describe.ts";
 import { stracePath } from "../support/infra.ts";
 import { temporaryFolder } from "../support/server.ts";
 import { all, chats, message, messages, messagesOf } from "../support/store-collections.ts";
-import { openPlace, silent } from "../support/stores.ts";
+import { openStoreAt, silentLogger } from "../support/stores.ts";
 
 let folder: string;
 beforeEach(async () => (folder = await temporaryFolder()));
 afterEach(() => rm(folder, { recursive: true }));
-const open = (at = folder) => openPlace(["sqlite", at, ""]);
+const open = (at = folder) => openStoreAt(["sqlite", at, ""]);
 /** What the operator reads when the store can't be opened: one line. */
 async function refusal(at = folder): Promise<string> {
   const error = await open(at).then(
@@ -82,7 +82,7 @@ test("a write-ahead log cut at any byte opens and holds a prefix of the commits:
 
 test("the writer's own connection syncs the log at every commit", async () => {
   await (await open()).close();
-  const writer = await startWriter(join(folder, "parley.db"), silent);
+  const writer = await startWriter(join(folder, "parley.db"), silentLogger);
   // Asked of the writer: the pragma is a connection's own, and no other connection can tell it.
   const statements = writer.statements.list as Statement[];
   const isAt = async (level: number) => {

@@ -10,7 +10,7 @@ import * as change from "../../core/store/store.ts";
 import { storeTime, type Database, type Operation } from "../../core/store/store.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import { all, chats, message, messages, messagesOf, users } from "../support/store-collections.ts";
-import { openPlace, type TestStore } from "../support/stores.ts";
+import { openStoreAt, type TestStore } from "../support/stores.ts";
 
 const { insert, remove, update, updateAll, upsert } = change;
 const conflict = { type: "CONFLICT" };
@@ -392,7 +392,7 @@ describeStores("The store", (open) => {
     try {
       const writer = spawn(
         process.execPath,
-        [fileURLToPath(new URL("../support/store-writer.ts", import.meta.url)), ...opened.place, chatId, "100000"],
+        [fileURLToPath(new URL("../support/store-writer.ts", import.meta.url)), ...opened.location, chatId, "100000"],
         {
           stdio: ["ignore", "pipe", "inherit"],
         },
@@ -404,7 +404,7 @@ describeStores("The store", (open) => {
       });
       await once(writer, "close");
       expect(answered).toBeGreaterThanOrEqual(50);
-      const store = await openPlace(opened.place);
+      const store = await openStoreAt(opened.location);
       const db = await store.open("chat", all);
       const { seq } = (await db.get(chats, chatId))!;
       expect(seq).toBeGreaterThanOrEqual(answered);

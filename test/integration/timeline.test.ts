@@ -8,7 +8,7 @@ import type { ChangeBatch, NewMessage } from "../../services/chat/timeline/batch
 import type { SnapshotReads } from "../../services/chat/timeline/snapshot.ts";
 import { sendChange } from "../../services/chat/messages/send.ts";
 import type { ChatContext } from "../../services/chat/context.ts";
-import { startNode } from "../support/chat-nodes.ts";
+import { openChatTimelines } from "../support/chat-nodes.ts";
 import { describeStores } from "../support/infra-describe.ts";
 import type { TestStore } from "../support/stores.ts";
 
@@ -23,7 +23,7 @@ describeStores("A chat's timeline", (open) => {
   beforeAll(async () => {
     opened = await open();
     db = await openChats(opened.store);
-    [node, otherNode] = [await startNode(opened.store, db), await startNode(opened.store, db)];
+    [node, otherNode] = [await openChatTimelines(opened.store, db), await openChatTimelines(opened.store, db)];
   });
   afterAll(() => opened.remove());
 

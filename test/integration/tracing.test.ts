@@ -1,23 +1,23 @@
 /** Tracing of an embedded server: which requests leave spans, and what a collector that is away, or hostile headers, cost. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { startCollector, type Collector } from "../support/collector.ts";
+import { startTraceCollector, type TestTraceCollector } from "../support/collector.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
-import { ask } from "../support/person.ts";
-import { freePort, startEmbedded, type Env, type Server } from "../support/server.ts";
+import { requestJson } from "../support/person.ts";
+import { freePort, startEmbedded, type ServerEnv, type EmbeddedServer } from "../support/server.ts";
 
-let collector: Collector;
-let server: Server | undefined;
+let collector: TestTraceCollector;
+let server: EmbeddedServer | undefined;
 
 beforeEach(async () => {
-  collector = await startCollector();
+  collector = await startTraceCollector();
 });
 afterEach(async () => {
   await server?.stop();
   await collector.stop();
 });
 
-async function start(env: Env) {
+async function start(env: ServerEnv) {
   server = await startEmbedded({ env });
   const { url } = server;
   return { url, log: server.log, made: factory(() => [url]) };
@@ -45,7 +45,7 @@ test("what is not sampled leaves no span, whatever its headers ask for", async (
     "x-b3-sampled": "1",
     "x-request-id": "x".repeat(8000),
   };
-  const answer = await ask(url, "GET", "/auth/me", { headers });
+  const answer = await requestJson(url, "GET", "/auth/me", { headers });
   expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f]{24}$/);
   expect(answer.body).not.toHaveProperty("traceId");
   await server!.stop(); // Then all is sent.
@@ -61,7 +61,7 @@ test("while the collector is away requests are answered, and the log says it onc
       .split("\n")
       .filter((line) => line.includes("does not take spans"));
   await eventually("it is told", () => told().length === 1);
-  for (let i = 0; i < 20; i++) expect((await ask(url, "GET", "/auth/me")).status).toBe(401);
+  for (let i = 0; i < 20; i++) expect((await requestJson(url, "GET", "/auth/me")).status).toBe(401);
   await server!.stop();
   expect(told()).toHaveLength(1);
   expect(told()[0]).toContain(`127.0.0.1:${port}`);
@@ -73,7 +73,7 @@ test("headers that are too long, or would end a line, are refused or harmless", 
   const long = await fetch(`${url}/auth/me`, { headers: { "user-agent": "x".repeat(20_000) } });
   expect(long.status).toBe(431);
   await long.body?.cancel();
-  const answer = await ask(url, "POST", "/auth/login", {
+  const answer = await requestJson(url, "POST", "/auth/login", {
     body: { emailId: 'a"},{"security":"logged_in@example.org', password: "Wrong-Horse-1" },
     headers: { "user-agent": '\u009b2J"},{"security":"logged_in"' },
   });

@@ -9,7 +9,7 @@ import { followers } from "../../services/followers.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/infra-describe.ts";
 import { amqpUrl } from "../support/infra.ts";
-import { openProxy, type Proxy } from "../support/tcp-proxy.ts";
+import { openTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
   const name = `test-${randomBytes(5).toString("hex")}`;
@@ -36,7 +36,7 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
   }
 
   test("works on no request twice, and hears and answers the next ones", async () => {
-    const proxy: Proxy = await openProxy(amqpUrl());
+    const proxy: TcpProxy = await openTcpProxy(amqpUrl());
     cleanUps.push(proxy.close);
     const begun: number[] = [];
     const held = Promise.withResolvers<undefined>();

@@ -5,12 +5,12 @@ import { insert, type Database } from "../../core/store/store.ts";
 import { chatRepository } from "../../services/chat/store/repository.ts";
 import { messages, type MemberRow } from "../../services/chat/store/collections.ts";
 import { describeWith } from "../support/infra-describe.ts";
-import { mongo, sqlite, type Adapter, type TestStore } from "../support/stores.ts";
+import { mongo, sqlite, type StoreAdapter, type TestStore } from "../support/stores.ts";
 
 describeOn(sqlite);
 describeOn(mongo);
 
-function describeOn(adapter: Adapter): void {
+function describeOn(adapter: StoreAdapter): void {
   describeWith(adapter.needs, `Unread messages on ${adapter.title}`, () => {
     let opened: TestStore;
     let db: Database;

@@ -6,7 +6,7 @@ import { factory } from "../support/factory.ts";
 import { checkOut, lackingRelease, oldRelease } from "../support/old-release.ts";
 import type { Person } from "../support/person.ts";
 import { freePort, startEmbedded, temporaryFolder } from "../support/server.ts";
-import { openPlace } from "../support/stores.ts";
+import { openStoreAt } from "../support/stores.ts";
 import { file, sendForm, text } from "../support/uploads.ts";
 
 const cleanUps: (() => unknown)[] = [];
@@ -31,8 +31,8 @@ describeUpgrade(`An embedded server's upgrade${lacking === undefined ? "" : ` (s
     const [founder, other] = members as [Person, Person, ...Person[]];
     const { a, b, chatId } = await made.pair();
     const everyone = [...members, a, b];
-    const line = await a.listen();
-    for (let i = 1; i <= 30; i++) await line.must("sendMessage", { chatId, text: `message ${i}`, clientId: `c${i}` });
+    const line = await a.connectAndSubscribe();
+    for (let i = 1; i <= 30; i++) await line.callOrThrow("sendMessage", { chatId, text: `message ${i}`, clientId: `c${i}` });
     const [first] = (await b.get(`/chat/messages/${chatId}?limit=1&after=0`)).body as [{ _id: string }];
     expect((await a.patch(`/chat/messages/${first._id}`, { text: "edited" })).status).toBe(200);
     expect((await b.put(`/chat/messages/${first._id}/reactions/${encodeURIComponent("👍")}`)).status).toBe(200);
@@ -40,7 +40,7 @@ describeUpgrade(`An embedded server's upgrade${lacking === undefined ? "" : ` (s
     expect((await sendForm(founder, "POST", "/chat/send-file", parts)).status).toBe(201);
     expect((await a.put("/profile/patchProfile", { about: "from the old release" })).status).toBe(200);
     expect((await founder.put(`/request/blocks/${other.id}`)).status).toBe(200);
-    const position = (await line.must("sync", { since: {} })).seq[chatId] as number;
+    const position = (await line.callOrThrow("sync", { since: {} })).seq[chatId] as number;
     const before = await views(everyone, [chatId, groupId]);
 
     old.signal("SIGKILL");
@@ -48,19 +48,19 @@ describeUpgrade(`An embedded server's upgrade${lacking === undefined ? "" : ` (s
     const now = await startEmbedded({ dataDir, port });
     cleanUps.push(() => now.stop());
     expect(await views(everyone, [chatId, groupId])).toMatchObject(before);
-    const again = await b.listen();
-    const { seq, reset, messages } = await again.must("sync", { since: { [chatId]: position } });
+    const again = await b.connectAndSubscribe();
+    const { seq, reset, messages } = await again.callOrThrow("sync", { since: { [chatId]: position } });
     expect({ seq: seq[chatId], reset, messages: messages[chatId] ?? [] }).toEqual({ seq: position, reset: [], messages: [] });
 
-    const next = await a.listen();
-    const repeated = await next.must("sendMessage", { chatId, text: "message 30", clientId: "c30" });
+    const next = await a.connectAndSubscribe();
+    const repeated = await next.callOrThrow("sendMessage", { chatId, text: "message 30", clientId: "c30" });
     expect(repeated.n).toBe(30);
-    expect((await next.must("sendMessage", { chatId, text: "from the new release", clientId: "c31" })).n).toBe(31);
-    await again.until("receiveMessage", ({ n }) => n === 31);
-    made.leave();
+    expect((await next.callOrThrow("sendMessage", { chatId, text: "from the new release", clientId: "c31" })).n).toBe(31);
+    await again.waitFor("receiveMessage", ({ n }) => n === 31);
+    made.disconnectAll();
 
     await now.stop();
-    const store = await openPlace(["sqlite", dataDir, ""]);
+    const store = await openStoreAt(["sqlite", dataDir, ""]);
     cleanUps.push(() => store.close());
     for (const service of ["auth", "profile", "request", "chat", "media"]) {
       expect((await (await store.open(service, [schemas])).get(schemas, "schema"))?.version).toBe(1);

@@ -10,18 +10,18 @@ import { updateFacts, openInstallationDatabase } from "../../core/node/installat
 import { rabbitNames } from "../../core/queue/rabbit-topology.ts";
 import { openMongoStore } from "../../core/store/mongo/store.ts";
 import type { Doc } from "../../core/store/store.ts";
-import { heldBy, plain, type Held } from "../support/archives.ts";
-import { device, toldBy } from "../support/client.ts";
-import { command, mustRun, refusal } from "../support/commands.ts";
+import { readArchive, plain, type ArchiveContents } from "../support/archives.ts";
+import { openDevice, eventsOf } from "../support/client.ts";
+import { command, runOrThrow, refusal } from "../support/commands.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../support/infra.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { cleanUpMesh } from "../support/mesh-cleanup.ts";
-import { startMesh, type Mesh } from "../support/mesh.ts";
+import { startMesh, type TestMesh } from "../support/mesh.ts";
 import type { Person } from "../support/person.ts";
-import { quiet } from "../support/queues.ts";
-import { startEmbedded, temporaryFolder, type Env } from "../support/server.ts";
+import { quietLogger } from "../support/queues.ts";
+import { startEmbedded, temporaryFolder, type ServerEnv } from "../support/server.ts";
 
 /** What people made; the rest of a store is about sessions, and about news on its way. */
 const content = [
@@ -36,9 +36,9 @@ const content = [
   "request.people",
   "request.requests",
 ];
-const contentOf = ({ rows }: Held) => Object.fromEntries(content.map((name) => [name, (rows[name] ?? []).map(plain)]));
+const contentOf = ({ rows }: ArchiveContents) => Object.fromEntries(content.map((name) => [name, (rows[name] ?? []).map(plain)]));
 const secret = randomBytes(32).toString("hex");
-const meshEnv = (): Env => ({
+const meshEnv = (): ServerEnv => ({
   MESH: `test-${randomBytes(5).toString("hex")}`,
   AMQP_URL: amqpUrl(),
   REDIS_URL: redisUrl(),
@@ -48,9 +48,9 @@ const meshEnv = (): Env => ({
 
 describeMesh("A mesh", () => {
   let folder: string;
-  let env: Env;
-  let other: Env;
-  let mesh: Mesh;
+  let env: ServerEnv;
+  let other: ServerEnv;
+  let mesh: TestMesh;
   let people: { a: Person; b: Person; chatId: string };
   const storage = new MemoryStorage();
   const at = (name: string): string => join(folder, name);
@@ -68,11 +68,11 @@ describeMesh("A mesh", () => {
     await a.post("/chat/send-file", form);
     const { _id } = (await b.post("/chat/messages", { chatId, text: "said when it was small" })).body;
     await a.put(`/chat/messages/${_id}/reactions/${encodeURIComponent("👍")}`);
-    const client = await device(b, { storage });
+    const client = await openDevice(b, { storage });
     await client.close();
     await server.stop();
-    await mustRun("backup", ["--to", at("embedded.tar"), "--move"], { DATA_DIR: at("source") });
-    await mustRun("restore", ["--from", at("embedded.tar"), "--move"], env);
+    await runOrThrow("backup", ["--to", at("embedded.tar"), "--move"], { DATA_DIR: at("source") });
+    await runOrThrow("restore", ["--from", at("embedded.tar"), "--move"], env);
     mesh = await startMesh({ env });
   });
   afterAll(async () => {
@@ -85,8 +85,8 @@ describeMesh("A mesh", () => {
     const [one, two] = mesh.gateways;
     people = { ...people, a: people.a.at(one), b: people.b.at(two) };
     const { a, b, chatId } = people;
-    const client = await device(b, { storage });
-    const resets = toldBy(client, "chatReset");
+    const client = await openDevice(b, { storage });
+    const resets = eventsOf(client, "chatReset");
     const sent = await a.post("/chat/messages", { chatId, text: "said when it was large" });
     expect(sent.status).toBe(201);
     await eventually("it is heard", () => client.messages(chatId).at(-1)?.text === "said when it was large");
@@ -109,18 +109,18 @@ describeMesh("A mesh", () => {
     })();
     await eventually("there is load", () => sent > 20);
     const before = sent;
-    await mustRun("backup", ["--to", at("loaded.tar")], env);
+    await runOrThrow("backup", ["--to", at("loaded.tar")], env);
     stopping.abort();
     await sending;
-    const held = await heldBy(at("loaded.tar"));
+    const held = await readArchive(at("loaded.tar"));
     const loads = (held.rows["chat.messages"] as (Doc & { n: number; text: string })[])
       .filter(({ text }) => text.startsWith("load"))
       .sort((one, two) => one.n - two.n);
     expect(loads.length).toBeGreaterThanOrEqual(before - 1);
     expect(loads.map(({ text }) => text)).toEqual(loads.map((_, index) => `load ${index + 1}`));
-    expect(await mustRun("restore", ["--from", at("loaded.tar")], other)).toMatch(/new era/);
-    await mustRun("backup", ["--to", at("again.tar")], other);
-    const again = await heldBy(at("again.tar"));
+    expect(await runOrThrow("restore", ["--from", at("loaded.tar")], other)).toMatch(/new era/);
+    await runOrThrow("backup", ["--to", at("again.tar")], other);
+    const again = await readArchive(at("again.tar"));
     expect(again.blobs).toEqual(held.blobs);
     expect(contentOf(again)["chat.messages"]).toEqual(contentOf(held)["chat.messages"]);
     const heads = again.rows["chat.chats"] as (Doc & { seq: number; resetSeq: number })[];
@@ -153,10 +153,10 @@ describeMesh("A mesh", () => {
 
   test("ends sessions and sockets when the era is another one, as a node finds that was frozen meanwhile", async () => {
     const { a, b, chatId } = people;
-    const line = await a.listen();
-    const store = await openMongoStore(mongoUri(), env["MESH"]!, { log: quiet });
+    const line = await a.connectAndSubscribe();
+    const store = await openMongoStore(mongoUri(), env["MESH"]!, { log: quietLogger });
     await updateFacts(await openInstallationDatabase(store), { era: newEra() }).finally(() => store.close());
-    await line.until("sessionEnded", ({ reason }) => reason === "revoked");
+    await line.waitFor("sessionEnded", ({ reason }) => reason === "revoked");
     await eventually("tokens of before are refused everywhere", async () => {
       const answers = await Promise.all(
         mesh.gateways.map((url) => fetch(`${url}/auth/me`, { headers: { authorization: `Bearer ${b.token}` } })),
@@ -175,9 +175,9 @@ describeMesh("A mesh", () => {
       if (code !== 0 && !err.includes("run")) throw new Error(err);
       return code === 0;
     });
-    await mustRun("restore", ["--from", at("mesh.tar"), "--move"], { DATA_DIR: at("back") });
-    await mustRun("backup", ["--to", at("back.tar")], { DATA_DIR: at("back") });
-    const [there, here] = [await heldBy(at("mesh.tar")), await heldBy(at("back.tar"))];
+    await runOrThrow("restore", ["--from", at("mesh.tar"), "--move"], { DATA_DIR: at("back") });
+    await runOrThrow("backup", ["--to", at("back.tar")], { DATA_DIR: at("back") });
+    const [there, here] = [await readArchive(at("mesh.tar")), await readArchive(at("back.tar"))];
     expect(here.blobs).toEqual(there.blobs);
     expect(contentOf(here)).toEqual(contentOf(there));
     const node = await mesh.start("late", "admin").then(

@@ -2,12 +2,12 @@
 import mongoose from "mongoose";
 import { afterAll, expect, test } from "@jest/globals";
 import type { MongoRow } from "../../core/store/mongo/collections.ts";
-import { cameWithin, oneOfThree } from "../support/attempts.ts";
+import { settlesWithin, succeedsOnceInThree } from "../support/attempts.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { startMongod, type Mongod } from "../support/mongod.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import type { Node } from "../support/server.ts";
+import type { NodeProcess } from "../support/server.ts";
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 /** Shorter than a commit is tried, and than this file's mongod keeps a transaction that goes on with nothing. */
@@ -15,7 +15,7 @@ const heldMs = 6000;
 const lifetimeSeconds = 30;
 
 /** How many calls of `chat.send` a node has at work or waiting. */
-async function activeSends({ statusUrl }: Node): Promise<number> {
+async function activeSends({ statusUrl }: NodeProcess): Promise<number> {
   const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
   return Number(/^parley_calls_active\{action="chat\.send",kind="answered"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
 }
@@ -43,7 +43,7 @@ describeMesh("Busy nodes", () => {
       const chats = client.db(`${own.mesh.env["MESH"]}_chat`).collection<MongoRow>("chats");
       await chats.updateOne({ _id: chatId }, { $set: { held: true } }, { session });
       const began = performance.now();
-      const inHeld = held.map((line, i) => line.must("sendMessage", { chatId, text: `Message ${i}` }).then(() => performance.now()));
+      const inHeld = held.map((line, i) => line.callOrThrow("sendMessage", { chatId, text: `Message ${i}` }).then(() => performance.now()));
       const doWait = async () => Math.max(...(await Promise.all(nodes.map(activeSends)))) >= 100;
       if (!(await eventually("the sends wait at the chat's node", doWait, heldMs / 2).catch(() => false))) {
         await session.abortTransaction();
@@ -51,8 +51,8 @@ describeMesh("Busy nodes", () => {
         return false;
       }
       // They come back while the chat is still held.
-      const sending = lines.map((line, i) => line.must("sendMessage", { chatId: others[i]!.chatId, text: "Hello" }));
-      const areInTime = await cameWithin(heldMs - (performance.now() - began), Promise.all(sending));
+      const sending = lines.map((line, i) => line.callOrThrow("sendMessage", { chatId: others[i]!.chatId, text: "Hello" }));
+      const areInTime = await settlesWithin(heldMs - (performance.now() - began), Promise.all(sending));
       const released = performance.now();
       await session.abortTransaction();
       if (!areInTime) await Promise.allSettled(inHeld);
@@ -64,7 +64,8 @@ describeMesh("Busy nodes", () => {
     }
   }
 
-  test("150 sends that wait for one chat hold up no other chat", () => oneOfThree("the others' messages are stored", othersAreDone));
+  test("150 sends that wait for one chat hold up no other chat", () =>
+    succeedsOnceInThree("the others' messages are stored", othersAreDone));
 
   test("a gateway that is stopped while everybody sends ends in time, with its sockets sent away", async () => {
     const gateway = own.mesh.node("gatewayA");

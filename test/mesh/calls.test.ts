@@ -9,10 +9,10 @@ import { eventually, within } from "../support/eventually.ts";
 import { factory, type Factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { joinMesh } from "../support/joined.ts";
-import { startMesh, type Mesh } from "../support/mesh.ts";
+import { startMesh, type TestMesh } from "../support/mesh.ts";
 
 describeMesh("Calls in a mesh", () => {
-  let mesh: Mesh;
+  let mesh: TestMesh;
   let made: Factory;
   let operator: ServiceBroker;
 
@@ -22,7 +22,7 @@ describeMesh("Calls in a mesh", () => {
     operator = await joinMesh(mesh, ["profile", "request"]);
   });
   afterAll(async () => {
-    made.leave();
+    made.disconnectAll();
     await operator.stop();
     await mesh.stop();
   });

@@ -1,7 +1,7 @@
 /** A chat node that dies or freezes in the middle of a transaction holds its chat up for a few seconds at most, and doubles nothing. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
-import { cameWithin } from "../support/attempts.ts";
+import { settlesWithin } from "../support/attempts.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { isFrozen } from "../support/freezing.ts";
 import { describeMesh } from "../support/infra-describe.ts";
@@ -14,7 +14,7 @@ describeMesh("A writer that ends in the middle of a transaction", () => {
   /** Lets a writer fall. @returns whether the chat took messages again in time */
   async function falls(what: string, fault: string): Promise<boolean> {
     const { a, b, chatId } = await made.pair();
-    const reader = await b.listen();
+    const reader = await b.connectAndSubscribe();
     const victim = await own.mesh.start("chatB", "chat", { FAULTS: `store.commit=${fault}` });
     let fell = 0;
     void victim.exited.then(() => (fell ||= Date.now()));
@@ -46,7 +46,7 @@ describeMesh("A writer that ends in the middle of a transaction", () => {
     // Whoever asked the writer waits until it counts as gone; what others send by then is taken sooner.
     const taken = Promise.withResolvers<number>();
     const over = new AbortController();
-    const again = cameWithin(10_000, within(60_000, "the chat takes messages again", taken.promise)).finally(() => over.abort());
+    const again = settlesWithin(10_000, within(60_000, "the chat takes messages again", taken.promise)).finally(() => over.abort());
     for (let i = 0; !over.signal.aborted; i++) {
       storing.push(store(`after ${i}`));
       void storing.at(-1)!.then(taken.resolve);
@@ -60,12 +60,12 @@ describeMesh("A writer that ends in the middle of a transaction", () => {
       await victim.ready();
     }
     await store("last");
-    await reader.until("receiveMessage", ({ text }) => text === "last");
+    await reader.waitFor("receiveMessage", ({ text }) => text === "last");
     const history = (await b.get(`/chat/messages/${chatId}?limit=200`)).body;
     const stored: string[] = history.map(({ text }: { text: string }) => text);
     expect(stored.toSorted()).toEqual(sent.toSorted());
     expect(history.map(({ n }: { n: number }) => n)).toEqual(sent.map((_, i) => i + 1));
-    expect(reader.all("receiveMessage").map(({ text }) => text)).toEqual(stored);
+    expect(reader.payloadsOf("receiveMessage").map(({ text }) => text)).toEqual(stored);
     await victim.stop();
     return isInTime;
   }

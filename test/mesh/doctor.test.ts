@@ -9,10 +9,10 @@ import { amqpUrl, mongoUri, redisUrl } from "../support/infra.ts";
 import { describeMesh, describeWith } from "../support/infra-describe.ts";
 import { hasMongod, startMongod, type Mongod } from "../support/mongod.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import { freePort, type Env } from "../support/server.ts";
+import { freePort, type ServerEnv } from "../support/server.ts";
 
 /** A mesh that nobody started, on what is there. */
-const environment = (): Env & { readonly MESH: string } => ({
+const environment = (): ServerEnv & { readonly MESH: string } => ({
   MESH: `test-${randomBytes(5).toString("hex")}`,
   AMQP_URL: amqpUrl(),
   REDIS_URL: redisUrl(),
@@ -93,7 +93,7 @@ describeMesh("A doctor of a mesh", () => {
 describeWith(["amqp", "redis"], "A doctor of a MongoDB", () => {
   const started: Mongod[] = [];
   const needsMongod = hasMongod || process.env["REQUIRE_INFRA"] === "1" ? test : test.skip;
-  const env = (uri: string): Env => ({ ...environment(), MONGO_URI: uri });
+  const env = (uri: string): ServerEnv => ({ ...environment(), MONGO_URI: uri });
   let alone: Mongod;
   let slow: Mongod;
 

@@ -10,11 +10,11 @@ import { eventually } from "../support/eventually.ts";
 import { factory, type Factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { joinMesh } from "../support/joined.ts";
-import { startMesh, usualNodes, type Mesh } from "../support/mesh.ts";
+import { startMesh, usualNodes, type TestMesh } from "../support/mesh.ts";
 import { meshQueue, meshRows } from "../support/mesh-ports.ts";
 
 describeMesh("Durable events in a mesh", () => {
-  let mesh: Mesh;
+  let mesh: TestMesh;
   let made: Factory;
   let operator: ServiceBroker;
 
@@ -24,7 +24,7 @@ describeMesh("Durable events in a mesh", () => {
     operator = await joinMesh(mesh, ["admin"]);
   });
   afterAll(async () => {
-    made.leave();
+    made.disconnectAll();
     await operator.stop();
     await mesh.stop();
   });

@@ -5,11 +5,11 @@ import { eventually } from "../support/eventually.ts";
 import { factory, type Factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { redisUrl } from "../support/infra.ts";
-import { startMesh, type Mesh } from "../support/mesh.ts";
-import type { Line } from "../support/person.ts";
+import { startMesh, type TestMesh } from "../support/mesh.ts";
+import type { TestSocket } from "../support/person.ts";
 
 describeMesh("A gateway whose feed is cut", () => {
-  let mesh: Mesh;
+  let mesh: TestMesh;
   let made: Factory;
   let redis: Redis;
 
@@ -19,7 +19,7 @@ describeMesh("A gateway whose feed is cut", () => {
     redis = new Redis(redisUrl());
   });
   afterAll(async () => {
-    made.leave();
+    made.disconnectAll();
     redis.disconnect();
     await mesh.stop();
   });
@@ -32,46 +32,46 @@ describeMesh("A gateway whose feed is cut", () => {
     for (const id of ids) await redis.client("KILL", "ID", id);
     return ids.length;
   }
-  const heard = (line: Line) => line.all("receiveMessage").map(({ n }: { n: number }) => n);
+  const heard = (line: TestSocket) => line.payloadsOf("receiveMessage").map(({ n }: { n: number }) => n);
   const upTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1);
 
   test("delivers every message once and in order", async () => {
     const { a, b, chatId } = await made.pair();
-    const [sender, reader] = [await a.connect(), await b.listen()];
+    const [sender, reader] = [await a.connect(), await b.connectAndSubscribe()];
     const total = 300;
     for (let n = 1; n <= total; n++) {
       // After the cut before, some may not hear it again yet.
       if (n % 60 === 0) await eventually("there is a connection to cut", async () => (await cutFeed()) > 0);
-      await sender.must("sendMessage", { chatId, text: `Message ${n}`, clientId: `cut-${n}` });
+      await sender.callOrThrow("sendMessage", { chatId, text: `Message ${n}`, clientId: `cut-${n}` });
     }
-    await reader.count("receiveMessage", total);
+    await reader.waitForCount("receiveMessage", total);
     expect(heard(reader)).toEqual(upTo(total));
   });
 
   test("repeats nothing to who has the chat, pages through it, or asked not to hear it", async () => {
     const { a, b, chatId } = await made.pair();
     const sender = await a.connect();
-    const texts = upTo(450).map((n) => sender.must("sendMessage", { chatId, text: `Message ${n}`, clientId: `old-${n}` }));
+    const texts = upTo(450).map((n) => sender.callOrThrow("sendMessage", { chatId, text: `Message ${n}`, clientId: `old-${n}` }));
     await Promise.all(texts);
     const [has, pages, left] = [await b.connect(), await b.connect(), await b.connect()];
-    await has.must("subscribe", {});
-    const first = await pages.must("subscribe", { since: { [chatId]: 1 } });
+    await has.callOrThrow("subscribe", {});
+    const first = await pages.callOrThrow("subscribe", { since: { [chatId]: 1 } });
     expect(first.more).toEqual([chatId]);
-    await left.must("subscribe", {});
-    await left.must("leaveChat", { chatId });
+    await left.callOrThrow("subscribe", {});
+    await left.callOrThrow("leaveChat", { chatId });
 
     await cutFeed();
-    await sender.must("sendMessage", { chatId, text: "After the cut", clientId: "after" });
-    await has.count("receiveMessage", 1);
+    await sender.callOrThrow("sendMessage", { chatId, text: "After the cut", clientId: "after" });
+    await has.waitForCount("receiveMessage", 1);
     // A chat of b's made now is heard by all three: so the looks that follow the cut are over.
     const other = await made.person();
     await made.befriend(other, b);
     const { body } = await other.post("/chat/create-direct", { receiverId: b.id });
     const greeting = await other.post("/chat/messages", { chatId: body._id, text: "Hello" });
     expect(greeting.status).toBe(201);
-    for (const line of [has, pages, left]) await line.until("receiveMessage", (message) => message.chatId === body._id);
+    for (const line of [has, pages, left]) await line.waitFor("receiveMessage", (message) => message.chatId === body._id);
 
-    const ofChat = (line: Line) => line.all("receiveMessage").filter((message) => message.chatId === chatId);
+    const ofChat = (line: TestSocket) => line.payloadsOf("receiveMessage").filter((message) => message.chatId === chatId);
     expect(ofChat(has).map(({ text }) => text)).toEqual(["After the cut"]);
     expect(ofChat(pages)).toEqual([]);
     expect(ofChat(left)).toEqual([]);

@@ -10,11 +10,11 @@ import { describeWith } from "../support/infra-describe.ts";
 import { environmentOf, nodeContainer, nodesOf, parseManifests, type Probe } from "../support/manifests/manifest.ts";
 import { render } from "../support/manifests/render.ts";
 import { cleanUpMesh } from "../support/mesh-cleanup.ts";
-import { freePort, startNode, type Node } from "../support/server.ts";
+import { freePort, startNode, type NodeProcess } from "../support/server.ts";
 
 /** A Deployment and the process that stands for its pod. */
 interface Started {
-  readonly node: Node;
+  readonly node: NodeProcess;
   readonly probes: readonly (Probe | undefined)[];
   readonly graceMs: number;
 }

@@ -9,26 +9,26 @@ import { expect, test } from "@jest/globals";
 import { readAnswers } from "../../services/gateway/docs/answers.ts";
 import { openApi } from "../../services/gateway/docs/openapi.ts";
 import { routes } from "../../services/gateway/http/routes/index.ts";
-import { causes, scene } from "../support/api-events.ts";
-import { walks } from "../support/api-walks.ts";
+import { eventTriggers, eventExampleContext } from "../support/api-events.ts";
+import { routeExamples } from "../support/api-walks.ts";
 import { DocumentedHttp } from "../support/documented.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { freshEmail } from "../support/factory.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import { ask, Person } from "../support/person.ts";
+import { requestJson, Person } from "../support/person.ts";
 import { freePort } from "../support/server.ts";
-import { declaredNames, observe, type Names } from "../support/travelling-names.ts";
+import { declaredNames, observeNames, type NamesByKind } from "../support/travelling-names.ts";
 
 const file = new URL("names.json", import.meta.url);
-const listed = JSON.parse(readFileSync(file, "utf8")) as Names;
+const listed = JSON.parse(readFileSync(file, "utf8")) as NamesByKind;
 const isUpdate = process.env["UPDATE_NAMES"] === "1";
 
 describeMesh("The names that travel or are stored", () => {
   const own = ownMesh();
 
   test("are the listed ones: none is gone, none is new", async () => {
-    const observed = await observe(own.mesh);
+    const observed = await observeNames(own.mesh);
     try {
       await useEverything();
       const declared = await declaredNames();
@@ -57,10 +57,10 @@ describeMesh("The names that travel or are stored", () => {
     const { mesh, made } = own;
     const world = { ...made, gateways: () => mesh.gateways, processes: () => [] };
     const http = new DocumentedHttp(openApi(routes, readAnswers(), "0.0.0"));
-    for (const [name, walk] of Object.entries(walks)) {
+    for (const [name, walk] of Object.entries(routeExamples)) {
       await walk({ world, ask: (who, _status, request = {}) => http.ask(mesh.gateways[0], name, who, request) });
     }
-    for (const cause of Object.values(causes)) await cause(await scene(world));
+    for (const cause of Object.values(eventTriggers)) await cause(await eventExampleContext(world));
 
     const port = await freePort();
     await mesh.start("counting gateway", "gateway", { PORT: String(port), LIMITS: "on" });
@@ -68,15 +68,16 @@ describeMesh("The names that travel or are stored", () => {
     const person = new Person(url, made.stranger());
     await person.signUp();
     await person.patch("/auth/changePassword", { oldPassword: "Wrong-Horse-7", newPassword: "Correct-Horse-8" });
-    await ask(url, "POST", "/auth/login", { body: { emailId: freshEmail(), password: "wrong" } });
-    (await person.listen()).socket.disconnect();
+    await requestJson(url, "POST", "/auth/login", { body: { emailId: freshEmail(), password: "wrong" } });
+    (await person.connectAndSubscribe()).socket.disconnect();
   }
 });
 
-const pick = (names: Names, kinds: readonly string[]): Names => Object.fromEntries(kinds.map((kind) => [kind, names[kind] ?? []]));
+const pick = (names: NamesByKind, kinds: readonly string[]): NamesByKind =>
+  Object.fromEntries(kinds.map((kind) => [kind, names[kind] ?? []]));
 
 /** @returns the names of `wanted` that `names` lacks, each with its kind */
-const lacking = (wanted: Names, names: Names): string[] =>
+const lacking = (wanted: NamesByKind, names: NamesByKind): string[] =>
   Object.entries(wanted).flatMap(([kind, list]) =>
     list.filter((name) => names[kind]?.includes(name) !== true).map((name) => `${kind}: ${name}`),
   );

@@ -47,13 +47,13 @@ describeMesh("A mesh at work", () => {
     /** Three people in a group talk, read, and ask for their profiles, over both gateways. */
     async function work(): Promise<void> {
       const { members, chatId } = await made.group(3);
-      const lines = await Promise.all(members.map((member) => member.listen()));
+      const lines = await Promise.all(members.map((member) => member.connectAndSubscribe()));
       for (let n = 1; !ending.signal.aborted; n++) {
         // On a machine that is busy with other things some may come to nothing: that is no matter here.
         await Promise.allSettled(
           lines.map(async (line, i) => {
-            await line.must("sendMessage", { chatId, text: `Message ${n} of ${i}` });
-            await line.must("markRead", { chatId, n });
+            await line.callOrThrow("sendMessage", { chatId, text: `Message ${n} of ${i}` });
+            await line.callOrThrow("markRead", { chatId, n });
             await members[i]!.get("/profile/getProfile");
             await members[i]!.get(`/chat/messages/${chatId}`);
           }),

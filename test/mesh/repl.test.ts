@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
 import { describeMesh } from "../support/infra-describe.ts";
-import { startMesh, usualNodes, type Mesh } from "../support/mesh.ts";
+import { startMesh, usualNodes, type TestMesh } from "../support/mesh.ts";
 import { startRepl, type Repl } from "../support/repl.ts";
 
 describeMesh("The REPL in a mesh", () => {
-  let mesh: Mesh;
+  let mesh: TestMesh;
   let repl: Repl;
 
   beforeAll(async () => {

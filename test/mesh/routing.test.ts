@@ -3,19 +3,19 @@ import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import type { Node } from "../support/server.ts";
+import type { NodeProcess } from "../support/server.ts";
 
 const messages = 10;
 
 /** How often a node answered `chat.send`. */
-async function sendsOf({ statusUrl }: Node): Promise<number> {
+async function sendsOf({ statusUrl }: NodeProcess): Promise<number> {
   const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
   const counted = /^parley_call_seconds_count\{action="chat\.send",kind="answered"\} (\d+)$/m.exec(metrics);
   return Number(counted?.[1] ?? 0);
 }
 
 /** How many nodes a node knows of, itself among them. */
-async function nodesOf({ statusUrl }: Node): Promise<number> {
+async function nodesOf({ statusUrl }: NodeProcess): Promise<number> {
   const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
   return Number(/^parley_nodes_seen (\d+)$/m.exec(metrics)?.[1] ?? 0);
 }

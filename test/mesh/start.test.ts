@@ -4,11 +4,11 @@ import { eventually, within } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../support/infra.ts";
 import { cleanUpMesh } from "../support/mesh-cleanup.ts";
-import { freePort, startNode, type Env, type Node } from "../support/server.ts";
-import { openProxy } from "../support/tcp-proxy.ts";
+import { freePort, startNode, type ServerEnv, type NodeProcess } from "../support/server.ts";
+import { openTcpProxy } from "../support/tcp-proxy.ts";
 
 const cleanUps: (() => Promise<unknown>)[] = [];
-const environment = (): Env => ({
+const environment = (): ServerEnv => ({
   MESH: `test-start-${process.pid}`,
   AMQP_URL: amqpUrl(),
   REDIS_URL: redisUrl(),
@@ -23,7 +23,7 @@ const withUser = (url: string, user: string, password: string) => {
   return changed.href;
 };
 
-async function node(env: Env): Promise<Node> {
+async function node(env: ServerEnv): Promise<NodeProcess> {
   const [port, statusPort] = [await freePort(), await freePort()];
   const started = startNode("node", { ...environment(), PORT: String(port), ADMIN_PORT: String(statusPort), ...env }, statusPort);
   cleanUps.push(() => started.stop());
@@ -70,7 +70,7 @@ describeMesh("Starting a mesh", () => {
   });
 
   test("a node started before its infrastructure waits, says so, and becomes ready", async () => {
-    const proxies = await Promise.all([amqpUrl(), redisUrl(), mongoUri()].map((url) => openProxy(url)));
+    const proxies = await Promise.all([amqpUrl(), redisUrl(), mongoUri()].map((url) => openTcpProxy(url)));
     cleanUps.push(() => Promise.all(proxies.map((proxy) => proxy.close())));
     for (const proxy of proxies) await proxy.cut();
     const [AMQP_URL, REDIS_URL, MONGO_URI] = proxies.map(({ url }) => url) as [string, string, string];

@@ -1,25 +1,25 @@
 /** A request's way through a mesh: one trace of spans from gateway to chat and to who follows its events, and one id in all logs and errors. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { startCollector, type CollectedSpan, type Collector } from "../support/collector.ts";
+import { startTraceCollector, type CollectedSpan, type TestTraceCollector } from "../support/collector.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { factory, type Factory } from "../support/factory.ts";
-import { startMesh, type Mesh } from "../support/mesh.ts";
+import { startMesh, type TestMesh } from "../support/mesh.ts";
 
 const secretText = "Meet me at the harbour 4711";
 
 describeMesh("A traced mesh", () => {
-  let collector: Collector;
-  let mesh: Mesh;
+  let collector: TestTraceCollector;
+  let mesh: TestMesh;
   let made: Factory;
 
   beforeAll(async () => {
-    collector = await startCollector();
+    collector = await startTraceCollector();
     mesh = await startMesh({ env: { TRACING_URL: collector.url, TRACING_SAMPLE: "1", LOG_LEVEL: "debug" } });
     made = factory(() => mesh.gateways);
   });
   afterAll(async () => {
-    made.leave();
+    made.disconnectAll();
     await mesh.stop();
     await collector.stop();
   });
@@ -53,7 +53,7 @@ describeMesh("A traced mesh", () => {
   test("a message over a socket is one too, and an event is part of the trace that announced it", async () => {
     const { a, b, chatId } = await made.pair();
     const socket = await a.connect();
-    await socket.must("sendMessage", { chatId, text: secretText });
+    await socket.callOrThrow("sendMessage", { chatId, text: secretText });
     const root = await eventually("the socket's span", () => collector.spans.findLast(({ name }) => name === "socket sendMessage"));
     await eventually("the chat node's span", () =>
       collector.spans.some(({ name, parentId, traceId }) => name === "chat.send" && parentId === root.id && traceId === root.traceId),

@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import type { Message } from "../../services/chat/contract.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import type { Answer, Person, Received } from "../support/person.ts";
+import type { ApiResponse, Person, Received } from "../support/person.ts";
 import { seeded } from "../support/seeded.ts";
 
 const rounds = 60;
@@ -17,7 +17,7 @@ describeMesh("Two chat nodes that write to one group", () => {
   async function whole(who: Person, path: string): Promise<Received[]> {
     const all: Received[] = [];
     for (let next: string | undefined = path; next !== undefined;) {
-      const { body, headers }: Answer = await who.get(next);
+      const { body, headers }: ApiResponse = await who.get(next);
       all.push(...(body.data ?? body));
       next = /<([^>]+)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
     }
@@ -33,7 +33,7 @@ describeMesh("Two chat nodes that write to one group", () => {
     const at = (who: Person) => who.at(own.mesh.gateways[chance() < 0.5 ? 0 : 1]);
     const pick = <T>(all: readonly T[]): T => all[Math.floor(chance() * all.length)]!;
     const message = (await keeper.post("/chat/messages", { chatId, text: "react" })).body as Message;
-    const acts: readonly ((who: Person, other: Person) => Promise<Answer>)[] = [
+    const acts: readonly ((who: Person, other: Person) => Promise<ApiResponse>)[] = [
       (_, other) => at(keeper).put("/chat/add-to-group", { chatId, userIdToAdd: other.id }),
       (who, other) => at(who).put("/chat/add-to-group", { chatId, userIdToAdd: other.id }),
       (who, other) => at(who).put("/chat/remove-from-group", { chatId, userIdToRemove: other === keeper ? who.id : other.id }),

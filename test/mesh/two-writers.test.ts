@@ -6,7 +6,7 @@ import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { ownMesh } from "../support/own-mesh.ts";
-import type { Line, Person } from "../support/person.ts";
+import type { TestSocket, Person } from "../support/person.ts";
 import { sendInOrder } from "../support/sending.ts";
 
 const senderCount = 20;
@@ -15,7 +15,7 @@ const total = senderCount * perSender;
 const readerCount = 10;
 const frozenMs = 20_000;
 
-interface Heard {
+interface ReceivedMessage {
   readonly n: number;
   readonly seq: number;
   readonly text: string;
@@ -23,7 +23,7 @@ interface Heard {
 }
 
 /** What a reader's socket, or history, got wrong of what was sent. */
-function faults(heard: readonly Heard[], expected: ReadonlySet<string>) {
+function faults(heard: readonly ReceivedMessage[], expected: ReadonlySet<string>) {
   const texts = heard.map(({ text }) => text);
   const distinct = new Set(texts);
   return {
@@ -33,8 +33,8 @@ function faults(heard: readonly Heard[], expected: ReadonlySet<string>) {
   };
 }
 
-async function readAll(reader: Person, chatId: string): Promise<Heard[]> {
-  const messages: Heard[] = [];
+async function readAll(reader: Person, chatId: string): Promise<ReceivedMessage[]> {
+  const messages: ReceivedMessage[] = [];
   for (let since = 0, more = true; more;) {
     const { body } = await reader.post("/chat/sync", { since: { [chatId]: since } });
     messages.push(...(body.messages[chatId] ?? []));
@@ -53,9 +53,12 @@ describeMesh("Two writers in one chat", () => {
     const { members, chatId } = await made.group(senderCount + readerCount);
     const senders = members.slice(0, senderCount);
     const readers = members.slice(senderCount);
-    const readerLines = await Promise.all(readers.flatMap((reader) => own.mesh.gateways.map((url) => reader.at(url).listen())));
+    const readerLines = await Promise.all(
+      readers.flatMap((reader) => own.mesh.gateways.map((url) => reader.at(url).connectAndSubscribe())),
+    );
     const textsOf = (sender: number) => Array.from({ length: perSender }, (_, i) => `from ${sender}: ${i}`);
-    const heardBy = (line: Line) => (line.all("receiveMessage") as Heard[]).filter(({ text }) => text.startsWith("from "));
+    const heardBy = (line: TestSocket) =>
+      (line.payloadsOf("receiveMessage") as ReceivedMessage[]).filter(({ text }) => text.startsWith("from "));
 
     const began = Date.now();
     const sending = senders.map(async (sender, i) => {

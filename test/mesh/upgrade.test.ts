@@ -3,20 +3,20 @@
  * the old one is stopped, as a balancer and Kubernetes do it. Meanwhile old and new nodes work together in every pair of roles.
  */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { promises, type ReachableWorld } from "../faults/fault.ts";
+import { promises, type ReachableTarget } from "../faults/fault.ts";
 import { smallSize, startStorm, type RunningStorm } from "../faults/storm.ts";
-import { judge } from "../faults/verdict.ts";
-import { lookIntoMesh } from "../faults/world.ts";
+import { assess } from "../faults/verdict.ts";
+import { inspectMesh } from "../faults/world.ts";
 import { openBalancer, type Balancer } from "../support/balancer.ts";
 import { eventually } from "../support/eventually.ts";
 import { skipReason } from "../support/infra.ts";
-import { startMesh, usualNodes, type Mesh, type Role } from "../support/mesh.ts";
+import { startMesh, usualNodes, type TestMesh, type MeshNodeName } from "../support/mesh.ts";
 import { checkOut, lackingRelease, oldRelease, type Checkout } from "../support/old-release.ts";
-import { seeErrors } from "../support/seen-errors.ts";
+import { recordErrors } from "../support/seen-errors.ts";
 import { freePort } from "../support/server.ts";
 
 /** At first one of each pair, so that each release's gateway has each release's chat node behind it. */
-const order = ["chatA", "gatewayA", "auth", "request", "profile", "media", "gatewayB", "chatB"] as const satisfies readonly Role[];
+const order = ["chatA", "gatewayA", "auth", "request", "profile", "media", "gatewayB", "chatB"] as const satisfies readonly MeshNodeName[];
 /** What the storm does itself: it changes messages that others deleted a moment ago. */
 const expected = ["CONFLICT", "NOT_FOUND"];
 /** Acknowledged between two steps. */
@@ -28,7 +28,7 @@ const describeUpgrade = reasons.length === 0 || isDemanded ? describe : describe
 
 describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it needs ${reasons.join("; ")})`}`, () => {
   let old: Checkout;
-  let mesh: Mesh;
+  let mesh: TestMesh;
   let balancers: readonly [Balancer, Balancer];
   /** Of the new gateways. */
   const ports: number[] = [];
@@ -46,7 +46,7 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
   });
 
   /** Starts a new node, lets the balancer find it, and stops the old one. */
-  async function replace(role: Role): Promise<void> {
+  async function replace(role: MeshNodeName): Promise<void> {
     const port = await freePort();
     const side = role === "gatewayA" ? 0 : role === "gatewayB" ? 1 : undefined;
     await mesh.start(`new ${role}`, usualNodes[role], side === undefined ? {} : { PORT: String(port), DRAIN_MS: "5000" });
@@ -60,13 +60,13 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
   }
 
   test("under load shows nobody an error, and loses, doubles and disorders nothing", async () => {
-    const world: ReachableWorld = {
+    const world: ReachableTarget = {
       gateways: [balancers[0].url, balancers[1].url],
-      look: (see) => lookIntoMesh(mesh.env, see),
+      inspect: (see) => inspectMesh(mesh.env, see),
       stop: () => Promise.resolve(),
     };
     const storm: RunningStorm = await startStorm(world, { name: "upgrade", what: "all nodes", promiseMs: promises.processMs }, smallSize);
-    const errors = seeErrors(world.gateways, expected);
+    const errors = recordErrors(world.gateways, expected);
     try {
       const from = Date.now();
       for (const role of order) {
@@ -75,8 +75,8 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
         await eventually("the storm goes on", () => storm.acknowledged() >= before + between, 60_000);
       }
       const endedAt = await storm.end();
-      const seen = [...errors.list];
-      const { lost, doubled, outOfOrder, viewsDiffer, eventsLost, acknowledged, durableEvents } = await judge(
+      const seen = [...errors.errors];
+      const { lost, doubled, outOfOrder, viewsDiffer, eventsLost, acknowledged, durableEvents } = await assess(
         world,
         storm,
         { from, cut: [] },

@@ -5,9 +5,9 @@ import { eventually } from "../support/eventually.ts";
 import { describeMesh } from "../support/infra-describe.ts";
 import { ownMesh } from "../support/own-mesh.ts";
 import type { Person } from "../support/person.ts";
-import { act, differences, type Dweller } from "../support/random-day.ts";
+import { performRandomOperation, viewDifferences, type DayParticipant } from "../support/random-day.ts";
 import { seeded } from "../support/seeded.ts";
-import { openProxy, type Proxy } from "../support/tcp-proxy.ts";
+import { openTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 const operations = 3000;
 const atOnce = 10;
@@ -17,8 +17,8 @@ describeMesh("Five clients through a random day", () => {
   const own = ownMesh();
   const { made } = own;
 
-  async function move(person: Person, index: number): Promise<Dweller & { proxy: Proxy; person: Person }> {
-    const proxy = await openProxy(own.mesh.gateways[index % 2]!);
+  async function move(person: Person, index: number): Promise<DayParticipant & { proxy: TcpProxy; person: Person }> {
+    const proxy = await openTcpProxy(own.mesh.gateways[index % 2]!);
     const parley = await Parley.resume({ url: proxy.url.replace(/\/$/, ""), token: person.token });
     return { parley, userId: person.id, proxy, person };
   }
@@ -46,7 +46,7 @@ describeMesh("Five clients through a random day", () => {
     let next = 0;
     const worker = async () => {
       for (let i = next++; i < operations; i = next++) {
-        const outcome = await act({ people, chance }, i);
+        const outcome = await performRandomOperation({ people, chance }, i);
         if (outcome !== undefined) count(outcome.refused === undefined ? outcome.act : `${outcome.act} ${outcome.refused}`);
         if (chance() < 0.005)
           upheavals.push(cutFor(people[Math.floor(chance() * people.length)]!, 200 + chance() * 2000).then(() => count("cut")));
@@ -64,7 +64,7 @@ describeMesh("Five clients through a random day", () => {
         (await person.at(own.mesh.gateways[1]).get(path)).body;
     let found: string[] = [];
     const look = async () => {
-      found = (await Promise.all(people.map((one) => differences(one, ask(one))))).flat();
+      found = (await Promise.all(people.map((one) => viewDifferences(one, ask(one))))).flat();
       return found.length === 0 ? true : undefined;
     };
     await eventually("views equal the store", look, 120_000).catch(() => undefined);
@@ -73,7 +73,7 @@ describeMesh("Five clients through a random day", () => {
     expect(found.slice(0, 20)).toEqual([]);
   }, 600_000);
 
-  async function cutFor({ proxy }: { proxy: Proxy }, ms: number): Promise<void> {
+  async function cutFor({ proxy }: { proxy: TcpProxy }, ms: number): Promise<void> {
     await proxy.cut();
     await new Promise((resolve) => setTimeout(resolve, ms));
     await proxy.mend();

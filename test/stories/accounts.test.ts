@@ -1,8 +1,8 @@
 /** Sign-up, log-in, log-out and the password, as a person meets them. */
 import { expect, test } from "@jest/globals";
-import { cameWithin, oneOfThree } from "../support/attempts.ts";
+import { settlesWithin, succeedsOnceInThree } from "../support/attempts.ts";
 import { eventually } from "../support/eventually.ts";
-import { ask, connect, cookieOf } from "../support/person.ts";
+import { requestJson, connect, cookieOf } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const newPassword = "Even-Better-8";
@@ -15,13 +15,13 @@ story("Accounts", (world) => {
   ])("%s %s needs a session", async (method, path) => {
     const [url] = world.gateways();
     for (const headers of [{}, { authorization: "Bearer nonsense" }, { cookie: "token=nonsense" }]) {
-      const answer = await ask(url, method, path, { headers, ...(method === "GET" ? {} : { body: {} }) });
+      const answer = await requestJson(url, method, path, { headers, ...(method === "GET" ? {} : { body: {} }) });
       expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED", requestId: expect.any(String) } });
     }
   });
 
   test("log-out without a session is no fault: there is nothing to end", async () => {
-    const answer = await ask(world.gateways()[0], "POST", "/auth/logout");
+    const answer = await requestJson(world.gateways()[0], "POST", "/auth/logout");
     expect(answer.status).toBe(200);
     expect(cookieOf(answer)).toBe("token=");
   });
@@ -60,7 +60,7 @@ story("Accounts", (world) => {
     const a = await world.person();
     const b = await world.person();
     const cookie = `token=${a.token}`;
-    expect((await ask(a.url, "GET", "/auth/me", { headers: { cookie } })).body.data._id).toBe(a.id);
+    expect((await requestJson(a.url, "GET", "/auth/me", { headers: { cookie } })).body.data._id).toBe(a.id);
     expect((await b.request("GET", "/auth/me", { headers: { cookie } })).body.data._id).toBe(b.id);
   });
 
@@ -76,17 +76,19 @@ story("Accounts", (world) => {
   ])("sign-up refuses %s and says which field", async (_what, change, field) => {
     const { firstName, lastName, emailId, password, url } = world.stranger();
     const body = { firstName, lastName, emailId, password, ...change };
-    const answer = await ask(url, "POST", "/auth/signup", { body });
+    const answer = await requestJson(url, "POST", "/auth/signup", { body });
     expect(answer).toMatchObject({ status: 400, body: { code: "VALIDATION", details: [{ field, message: expect.any(String) }] } });
-    expect((await ask(url, "POST", "/auth/login", { body: { emailId: emailId, password } })).status).toBe(401);
+    expect((await requestJson(url, "POST", "/auth/login", { body: { emailId, password } })).status).toBe(401);
   });
 
   test("an address belongs to one account, however it is written", async () => {
     const first = await world.person();
     const second = world.stranger();
     const body = { firstName: "Other", lastName: "Person", emailId: `  ${first.emailId.toUpperCase()} `, password: second.password };
-    expect(await ask(second.url, "POST", "/auth/signup", { body })).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
-    expect((await ask(second.url, "POST", "/auth/login", { body: { emailId: body.emailId, password: first.password } })).status).toBe(200);
+    expect(await requestJson(second.url, "POST", "/auth/signup", { body })).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
+    expect(
+      (await requestJson(second.url, "POST", "/auth/login", { body: { emailId: body.emailId, password: first.password } })).status,
+    ).toBe(200);
   });
 
   test("log-in answers the token, and tells an unknown address and a wrong password alike", async () => {
@@ -101,7 +103,7 @@ story("Accounts", (world) => {
   });
 
   test("log-out ends this session on every gateway, and no other", async () => {
-    await oneOfThree("every gateway refuses the token within a second", async () => {
+    await succeedsOnceInThree("every gateway refuses the token within a second", async () => {
       const phone = await world.person();
       const laptop = phone.at(world.gateways()[1]);
       await laptop.logIn();
@@ -109,13 +111,13 @@ story("Accounts", (world) => {
       const answer = await phone.post("/auth/logout");
       expect(answer.status).toBe(200);
       expect(cookieOf(answer)).toBe("token=");
-      expect(await line.until("sessionEnded")).toEqual({ reason: "loggedOut" });
-      await line.until("disconnect");
+      expect(await line.waitFor("sessionEnded")).toEqual({ reason: "loggedOut" });
+      await line.waitFor("disconnect");
       let isInTime = true;
       for (const url of world.gateways()) {
         const twin = phone.at(url);
         const refused = eventually("the token is refused", async () => (await twin.get("/auth/me")).status === 401);
-        isInTime = (await cameWithin(1000, refused)) && isInTime;
+        isInTime = (await settlesWithin(1000, refused)) && isInTime;
         await expect(connect(url, { auth: { token: phone.token } })).rejects.toThrow();
       }
       expect((await laptop.get("/auth/me")).status).toBe(200);
@@ -134,7 +136,7 @@ story("Accounts", (world) => {
       status: 400,
     });
     expect((await here.patch("/auth/changePassword", { oldPassword: here.password, newPassword })).status).toBe(200);
-    expect(await line.until("sessionEnded")).toEqual({ reason: "passwordChanged" });
+    expect(await line.waitFor("sessionEnded")).toEqual({ reason: "passwordChanged" });
     expect((await here.get("/auth/me")).status).toBe(200);
     expect((await here.logIn()).status).toBe(401);
     expect((await here.logIn(newPassword)).status).toBe(200);

@@ -10,12 +10,19 @@ import { openApi } from "../../services/gateway/docs/openapi.ts";
 import { routes } from "../../services/gateway/http/routes/index.ts";
 import { serverEvents } from "../../services/gateway/socket/server-events.ts";
 import { clientEvents } from "../../services/gateway/socket/client-events.ts";
-import { causes, clientExamples, scene, type Scene } from "../support/api-events.ts";
-import { formOf, otherSettings, unproducible, walks, walksElsewhere, type Walking } from "../support/api-walks.ts";
-import { DocumentedHttp, DocumentedSockets, type Request } from "../support/documented.ts";
+import { eventTriggers, clientEventExamples, eventExampleContext, type EventExampleContext } from "../support/api-events.ts";
+import {
+  formOf,
+  otherSettings,
+  unproducible,
+  routeExamples,
+  routeExamplesWithOtherSettings,
+  type RouteExampleContext,
+} from "../support/api-walks.ts";
+import { DocumentedHttp, DocumentedSockets, type DocumentedRequest } from "../support/documented.ts";
 import { eventually } from "../support/eventually.ts";
 import { factory } from "../support/factory.ts";
-import { ask, type Answer, type Person } from "../support/person.ts";
+import { requestJson, type ApiResponse, type Person } from "../support/person.ts";
 import { startEmbedded } from "../support/server.ts";
 import { story } from "../support/story.ts";
 
@@ -32,18 +39,18 @@ story("The API's documents", (world) => {
   let someone: Person;
   let url: string;
   /** Made first, for events that come only now and then. */
-  let early: Scene;
+  let early: EventExampleContext;
 
   beforeAll(async () => {
     url = world.gateways()[0];
     someone = await world.person();
-    early = await scene(world);
+    early = await eventExampleContext(world);
   });
 
   test("are served as they are made here", async () => {
     for (const gateway of world.gateways()) {
-      expect((await ask(gateway, "GET", "/openapi.json")).body).toEqual(JSON.parse(JSON.stringify(httpDocument)));
-      expect((await ask(gateway, "GET", "/asyncapi.json")).body).toEqual(JSON.parse(JSON.stringify(socketDocument)));
+      expect((await requestJson(gateway, "GET", "/openapi.json")).body).toEqual(JSON.parse(JSON.stringify(httpDocument)));
+      expect((await requestJson(gateway, "GET", "/asyncapi.json")).body).toEqual(JSON.parse(JSON.stringify(socketDocument)));
     }
   });
 
@@ -60,24 +67,24 @@ story("The API's documents", (world) => {
 
   test("are kept by browsers, but asked for again; the page runs and loads nothing but its own", async () => {
     for (const path of ["/openapi.json", "/asyncapi.json", "/docs", "/docs/style.css", "/docs/page.js", "/docs/icon.svg"]) {
-      const { status, headers } = await ask(url, "GET", path);
+      const { status, headers } = await requestJson(url, "GET", path);
       expect({ status, caching: headers.get("cache-control"), etag: headers.get("etag") }).toEqual({
         status: 200,
         caching: "public, no-cache",
         etag: expect.stringMatching(/^".{22}"$/),
       });
     }
-    const policy = (await ask(url, "GET", "/docs")).headers.get("content-security-policy");
+    const policy = (await requestJson(url, "GET", "/docs")).headers.get("content-security-policy");
     expect(policy).toMatch(/^default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';/);
     expect(policy).not.toContain("unsafe");
   });
 
   test("have an example walk for each operation, and no walk has lost its operation", () => {
-    expect(Object.keys(walks).sort()).toEqual([...http.operations.keys()].sort());
+    expect(Object.keys(routeExamples).sort()).toEqual([...http.operations.keys()].sort());
   });
 
   test.each([...http.operations])("say all that %s answers, and nothing that it does not", async (name, operation) => {
-    const probe = (who: Person | undefined, request: Request) => http.ask(url, name, who, request);
+    const probe = (who: Person | undefined, request: DocumentedRequest) => http.ask(url, name, who, request);
     const asking = expecting(probe);
     const may = (status: number) => operation.responses[status] !== undefined;
     const isOpen = operation.security.length === 0 || operation.security.some((one) => Object.keys(one).length === 0);
@@ -86,19 +93,19 @@ story("The API's documents", (world) => {
     if (may(403) && !name.startsWith("GET")) await asking(someone, 403, { headers: { origin: "https://evil.example" } });
     if (may(413)) await asking(someone, 413, { body: tooMuch });
     if (may(415)) await asking(someone, 415, { body: "hello", headers: { "content-type": "text/plain" } });
-    await walks[name]!({ world, ask: asking });
+    await routeExamples[name]!({ world, ask: asking });
     expect(http.unseen(name).filter((status) => unproducible(name, status) === undefined)).toEqual([]);
   });
 
   test("have an example for each socket event, and a cause for each that is heard", () => {
-    expect(Object.keys(clientExamples).sort()).toEqual([...sockets.clientEvents].sort());
-    expect(Object.keys(causes).sort()).toEqual([...sockets.serverEvents].sort());
+    expect(Object.keys(clientEventExamples).sort()).toEqual([...sockets.clientEvents].sort());
+    expect(Object.keys(eventTriggers).sort()).toEqual([...sockets.serverEvents].sort());
   });
 
   describe("over sockets", () => {
     test.each(sockets.clientEvents)("%s is acknowledged as documented", async (event) => {
-      const { accepted, refused } = clientExamples[event]!;
-      const stage = await scene(world);
+      const { accepted, refused } = clientEventExamples[event]!;
+      const stage = await eventExampleContext(world);
       const line = await stage.a.connect();
       const [refusedPayload, code] = refused(stage);
       for (const [payload, expected] of [
@@ -113,10 +120,10 @@ story("The API's documents", (world) => {
     });
 
     test.each(sockets.serverEvents)("%s is heard as documented", async (event) => {
-      const fresh = event === "positions" ? early : await scene(world);
-      const line = await causes[event]!(fresh);
-      await line.until(event, () => true, 60_000);
-      for (const heard of [fresh.lineA, fresh.lineB, line].flatMap((one) => one.heard)) {
+      const fresh = event === "positions" ? early : await eventExampleContext(world);
+      const line = await eventTriggers[event]!(fresh);
+      await line.waitFor(event, () => true, 60_000);
+      for (const heard of [fresh.socketA, fresh.socketB, line].flatMap((one) => one.received)) {
         if (heard.event !== "disconnect") sockets.heard(heard.event, heard.data);
       }
     });
@@ -145,18 +152,18 @@ story("The API's documents", (world) => {
     const server = await startEmbedded({ env: otherSettings });
     const people = factory(() => [server.url]);
     try {
-      for (const [name, walk] of Object.entries(walksElsewhere)) {
+      for (const [name, walk] of Object.entries(routeExamplesWithOtherSettings)) {
         await walk({ world: people, ask: expecting((who, request) => http.ask(server.url, name, who, request)) });
       }
     } finally {
-      people.leave();
+      people.disconnectAll();
       await server.stop();
     }
   });
 });
 
 /** Something that no route knows, where the route would look for it. */
-function unknownInput(name: string, { requestBody }: OpenApiOperation): Request {
+function unknownInput(name: string, { requestBody }: OpenApiOperation): DocumentedRequest {
   if (/^(GET|DELETE)/.test(name)) return { query: "?surprise=1" };
   const takesJson = requestBody === undefined || "application/json" in (requestBody["content"] as object);
   return { body: takesJson ? { surprise: 1 } : formOf({ surprise: "1", file: new Blob(["bytes"]) }) };
@@ -164,7 +171,7 @@ function unknownInput(name: string, { requestBody }: OpenApiOperation): Request 
 
 /** Asks, and expects a status. */
 const expecting =
-  (probe: (who: Person | undefined, request: Request) => Promise<Answer>): Walking["ask"] =>
+  (probe: (who: Person | undefined, request: DocumentedRequest) => Promise<ApiResponse>): RouteExampleContext["ask"] =>
   async (who, status, request = {}) => {
     const answer = await probe(who, request);
     expect({ status: answer.status, body: answer.body }).toMatchObject({ status });

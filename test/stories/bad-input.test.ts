@@ -1,7 +1,7 @@
 /** Whatever a client sends, a clear refusal is all that comes of it: nothing is stored, and every process lives on. */
 import { beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import type { Line, Person } from "../support/person.ts";
+import type { TestSocket, Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 /** JSON nested this deep. */
@@ -29,22 +29,22 @@ const wrongValues: [string, unknown][] = [
   ["a list that can't be printed", [{ toString: 1, valueOf: 1 }]],
 ];
 
-type Fair = (value: unknown) => boolean;
-const never: Fair = () => false;
+type IsValid = (value: unknown) => boolean;
+const never: IsValid = () => false;
 /** A text of this length is no fault in this place. */
 const text =
-  (min: number, max: number): Fair =>
+  (min: number, max: number): IsValid =>
   (value) =>
     typeof value === "string" && value.length >= min && value.length <= max && value.isWellFormed();
 const orNothing =
-  (fair: Fair): Fair =>
+  (fair: IsValid): IsValid =>
   (value) =>
     value === null || fair(value);
 
 const chatId0 = "0123456789abcdef01234567";
 
 /** Every body of the API: its route, the rest of it, a field that matters, and which of the values above are fair in it. */
-const bodies: [string, string, Record<string, unknown>, string, Fair][] = [
+const bodies: [string, string, Record<string, unknown>, string, IsValid][] = [
   ["POST", "/auth/signup", { firstName: "Ada", lastName: "Example", password: "Correct-Horse-7" }, "emailId", never],
   ["POST", "/auth/login", { emailId: "nobody@example.org" }, "password", text(1, 72)],
   ["POST", "/auth/login", { password: "Correct-Horse-7" }, "emailId", never],
@@ -66,14 +66,14 @@ const events = ["joinChat", "leaveChat", "subscribe", "sync", "sendMessage", "no
 
 story("Bad input", (world) => {
   let a: Person;
-  let line: Line;
+  let line: TestSocket;
   let chatId: string;
   let pids: number[];
 
   beforeAll(async () => {
     pids = world.processes().map(({ pid }) => pid);
     ({ a, chatId } = await world.pair());
-    line = await a.listen();
+    line = await a.connectAndSubscribe();
   });
 
   async function everyProcessLives(): Promise<void> {
@@ -169,7 +169,7 @@ story("Bad input", (world) => {
   test("a frame over 1 MB cuts the socket and nothing else", async () => {
     const other = await a.connect();
     other.socket.emit("sendMessage", { chatId, text: "x".repeat(1_500_000) });
-    await other.until("disconnect");
+    await other.waitFor("disconnect");
     expect(await line.call("sync", { since: {} })).toMatchObject({ ok: true });
   });
 

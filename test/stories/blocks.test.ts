@@ -1,7 +1,7 @@
 /** Blocks: what they end, that they hold everywhere when they are answered, and that who is blocked can't tell. */
 import { expect, test } from "@jest/globals";
-import { ask, type Answer, type Person } from "../support/person.ts";
-import { story, type World } from "../support/story.ts";
+import { requestJson, type ApiResponse, type Person } from "../support/person.ts";
+import { story, type StoryWorld } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
 const block = (who: Person, other: Person) => who.put(`/request/blocks/${other.id}`);
@@ -12,7 +12,7 @@ const respond = (who: Person, requestId: string, status = "accepted") => who.pat
 const send = (who: Person, chatId: string) => who.post("/chat/messages", { chatId, text: "Hello" });
 const openChat = (who: Person, other: Person) => who.post("/chat/create-direct", { receiverId: other.id });
 
-const idsOf = ({ body }: Answer): string[] => body.data.map(({ userId }: { userId: string }) => userId);
+const idsOf = ({ body }: ApiResponse): string[] => body.data.map(({ userId }: { userId: string }) => userId);
 const blocked = async (who: Person) => idsOf(await who.get("/request/blocks"));
 const contacts = async (who: Person) => idsOf(await who.get("/request/connections"));
 const invites = async (who: Person) => {
@@ -21,10 +21,10 @@ const invites = async (who: Person) => {
 };
 
 /** An answer as it would be about anybody. */
-const impersonal = ({ status, body }: Answer) => ({ status, body: { ...body, requestId: undefined } });
+const impersonal = ({ status, body }: ApiResponse) => ({ status, body: { ...body, requestId: undefined } });
 
 /** One blocks, and the other is blocked: wherever they look. */
-async function expectBlocked(world: World, blocker: Person, other: Person): Promise<void> {
+async function expectBlocked(world: StoryWorld, blocker: Person, other: Person): Promise<void> {
   const views = world.gateways().flatMap((url) => [blocker.at(url), other.at(url)]);
   const seen = views.map(async (who) => ({ blocked: await blocked(who), contacts: await contacts(who), invites: await invites(who) }));
   const ofBlocker = { blocked: [other.id], contacts: [], invites: [] };
@@ -42,7 +42,7 @@ story("Blocks", (world) => {
     ["PUT", `/request/blocks/${nobody}`],
     ["DELETE", `/request/blocks/${nobody}`],
   ])("%s %s needs a session", async (method, path) => {
-    const answer = await ask(world.gateways()[0], method, path, method === "PUT" ? { body: {} } : {});
+    const answer = await requestJson(world.gateways()[0], method, path, method === "PUT" ? { body: {} } : {});
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
@@ -144,13 +144,13 @@ story("Blocks", (world) => {
   test("nobody is told, neither of a block nor of its lifting", async () => {
     const { a, b } = await world.pair();
     const c = await world.person();
-    const line = await b.listen();
+    const line = await b.connectAndSubscribe();
     await block(a, b);
     await unblock(a, b);
     await invite(c, b);
-    await line.until("requestReceived");
+    await line.waitFor("requestReceived");
     // `positions` come every 25 s, the same whether a contact ended or was blocked.
-    expect(line.heard.filter(({ event }) => event !== "positions").map(({ event }) => event)).toEqual(["requestReceived"]);
+    expect(line.received.filter(({ event }) => event !== "positions").map(({ event }) => event)).toEqual(["requestReceived"]);
   });
 
   test("blocking again changes nothing", async () => {
@@ -231,7 +231,7 @@ story("Blocks", (world) => {
     expect(await blocked(a)).toEqual(newestFirst);
     const seen: string[] = [];
     for (let path: string | undefined = "/request/blocks?limit=2"; path !== undefined;) {
-      const page: Answer = await a.get(path);
+      const page: ApiResponse = await a.get(path);
       seen.push(...idsOf(page));
       path = /^<(.+)>; rel="next"$/.exec(page.headers.get("link") ?? "")?.[1];
     }

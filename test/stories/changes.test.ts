@@ -1,7 +1,7 @@
 /** Changes of messages: edits, deletions, reactions and replies, over HTTP and sockets, in the chat's sequence. */
 import { expect, test } from "@jest/globals";
 import type { Message } from "../../services/chat/contract.ts";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -24,7 +24,7 @@ story("Changes of messages", (world) => {
     ["PUT", `/chat/messages/${nobody}/reactions/%F0%9F%91%8D`],
     ["DELETE", `/chat/messages/${nobody}/reactions/%F0%9F%91%8D`],
   ])("%s %s needs a session", async (method, path) => {
-    expect(await ask(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
+    expect(await requestJson(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
   test("a message that one may not see answers like one that does not exist", async () => {
@@ -51,18 +51,21 @@ story("Changes of messages", (world) => {
     const { a, b, chatId } = await world.pair();
     const first = await send(a, chatId, "frist");
     const second = await send(b, chatId, "second");
-    const line = await b.listen();
+    const line = await b.connectAndSubscribe();
     expect(await edit(b, first, "not mine")).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
     const edited = await edit(a, first, "first");
     expect(edited).toMatchObject({ status: 200, body: { _id: first._id, n: 1, text: "first", editedAt: expect.any(String) } });
     expect(edited.body.seq).toBeGreaterThan(second.seq);
-    expect(await line.until("messageChanged")).toEqual(edited.body);
+    expect(await line.waitFor("messageChanged")).toEqual(edited.body);
     expect((await history(b, chatId)).map(({ text }) => text)).toEqual(["first", "second"]);
     expect((await b.post("/chat/sync", { since: { [chatId]: second.seq } })).body.messages[chatId]).toEqual([edited.body]);
     expect((await edit(a, first, "first")).body).toEqual(edited.body);
-    const bySocket = await (await a.connect()).must("editMessage", { messageId: second._id, text: "x" }).catch(String);
+    const bySocket = await (await a.connect()).callOrThrow("editMessage", { messageId: second._id, text: "x" }).catch(String);
     expect(bySocket).toContain("FORBIDDEN");
-    expect(await (await b.connect()).must("editMessage", { messageId: second._id, text: "2nd" })).toMatchObject({ n: 2, text: "2nd" });
+    expect(await (await b.connect()).callOrThrow("editMessage", { messageId: second._id, text: "2nd" })).toMatchObject({
+      n: 2,
+      text: "2nd",
+    });
   });
 
   test("the preview follows an edit and a deletion of the last message, not of others", async () => {
@@ -83,10 +86,10 @@ story("Changes of messages", (world) => {
     const reply = await send(b, chatId, "what?", { replyTo: message._id });
     await react(b, message);
     expect(await erase(b, message)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
-    const line = await b.listen();
+    const line = await b.connectAndSubscribe();
     const erased = await erase(a, message);
     expect(erased).toMatchObject({ status: 200, body: { n: 1, kind: "text", text: "", reactions: {}, deletedAt: expect.any(String) } });
-    expect(await line.until("messageChanged")).toEqual(erased.body);
+    expect(await line.waitFor("messageChanged")).toEqual(erased.body);
     expect((await erase(a, message)).body).toEqual(erased.body);
     expect(await edit(a, message, "again")).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
     expect(await react(b, message)).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
@@ -123,7 +126,7 @@ story("Changes of messages", (world) => {
     expect((await unreact(b, message)).body.reactions).toMatchObject({ "👍": { count: 1, userIds: [a.id] } });
     expect((await unreact(b, message)).body.reactions).toMatchObject({ "👍": { count: 1 } });
     const line = await c.connect();
-    expect((await line.must("react", { messageId: message._id, emoji: "❤️", on: false })).reactions).toEqual({
+    expect((await line.callOrThrow("react", { messageId: message._id, emoji: "❤️", on: false })).reactions).toEqual({
       "👍": { count: 1, userIds: [a.id] },
     });
     expect((await history(b, chatId)).at(-1)).toMatchObject({ text: "look", reactions: { "👍": { count: 1, userIds: [a.id] } } });
@@ -153,21 +156,21 @@ story("Changes of messages", (world) => {
   test("of reactions at the same moment none is lost, and listeners are told at most twice a second", async () => {
     const { members, chatId } = await world.group(8);
     const message = await send(members[0], chatId, "everyone!");
-    const line = await members[0].listen();
+    const line = await members[0].connectAndSubscribe();
     const began = Date.now();
     const kinds = ["👍", "❤️", "😂"];
     await Promise.all(members.flatMap((member) => kinds.map((kind) => react(member, message, kind))));
-    const last = await line.until("messageChanged", ({ reactions }) => kinds.every((kind) => reactions[kind]?.count === 8));
+    const last = await line.waitFor("messageChanged", ({ reactions }) => kinds.every((kind) => reactions[kind]?.count === 8));
     for (const kind of kinds) expect(last.reactions[kind].userIds.toSorted()).toEqual(members.map(({ id }) => id).sort());
     // Two nodes may hold a message's chat for a moment, and each counts for itself.
-    expect(line.all("messageChanged").length).toBeLessThanOrEqual(2 * (2 + Math.ceil((Date.now() - began) / 500)));
+    expect(line.payloadsOf("messageChanged").length).toBeLessThanOrEqual(2 * (2 + Math.ceil((Date.now() - began) / 500)));
     expect((await history(members[1]!, chatId)).at(-1)).toEqual(last);
   });
 
   test("edits and sends at once come out in one order, the same for all", async () => {
     const { a, b, chatId } = await world.pair();
     const messages = await Promise.all(Array.from({ length: 10 }, (_, i) => send(a, chatId, `m${i}`)));
-    const lines = [await a.listen(), await b.listen()];
+    const lines = [await a.connectAndSubscribe(), await b.connectAndSubscribe()];
     await Promise.all([
       ...messages.map((message, i) => edit(a, message, `edited ${i}`)),
       ...Array.from({ length: 10 }, (_, i) => send(b, chatId, `b${i}`)),
@@ -177,9 +180,9 @@ story("Changes of messages", (world) => {
     expect(stored.filter(({ deletedAt }) => deletedAt !== null)).toHaveLength(5);
     const bySeq = stored.toSorted((x, y) => x.seq - y.seq);
     for (const line of lines) {
-      await line.until("messageChanged", ({ seq }) => seq >= bySeq.findLast(({ n }) => n <= 10)!.seq);
-      await line.count("receiveMessage", 10);
-      const heard = line.heard.filter(({ event }) => event === "receiveMessage" || event === "messageChanged").map(({ data }) => data);
+      await line.waitFor("messageChanged", ({ seq }) => seq >= bySeq.findLast(({ n }) => n <= 10)!.seq);
+      await line.waitForCount("receiveMessage", 10);
+      const heard = line.received.filter(({ event }) => event === "receiveMessage" || event === "messageChanged").map(({ data }) => data);
       expect(heard.map(({ seq }) => seq)).toEqual(heard.map(({ seq }) => seq).toSorted((x: number, y: number) => x - y));
       const view = new Map<number, Message>(heard.map((message) => [message.n, message]));
       for (const message of stored) expect(view.get(message.n)).toEqual(message);

@@ -1,7 +1,7 @@
 /** Chats: direct ones between contacts, groups of contacts, and the list of one's own. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import { ask } from "../support/person.ts";
+import { requestJson } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -12,7 +12,7 @@ story("Chats", (world) => {
     ["POST", "/chat/create-group"],
     ["GET", "/chat/my-chats"],
   ])("%s %s needs a session", async (method, path) => {
-    const answer = await ask(world.gateways()[0], method, path, method === "POST" ? { body: {} } : {});
+    const answer = await requestJson(world.gateways()[0], method, path, method === "POST" ? { body: {} } : {});
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
@@ -56,9 +56,9 @@ story("Chats", (world) => {
   test("the other hears of a new chat", async () => {
     const [a, b] = await world.people(2);
     await world.befriend(a, b);
-    const line = await b.listen();
+    const line = await b.connectAndSubscribe();
     const { _id } = (await a.post("/chat/create-direct", { receiverId: b.id })).body;
-    expect(await line.until("chatChanged", (chat) => chat._id === _id)).toMatchObject({ chatType: "direct" });
+    expect(await line.waitFor("chatChanged", (chat) => chat._id === _id)).toMatchObject({ chatType: "direct" });
   });
 
   test("no chat with oneself, with nobody, or by a malformed id", async () => {

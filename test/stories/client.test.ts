@@ -1,7 +1,7 @@
 /** People who use the client library: what each of them sees in their own client, and what the others do. */
 import { describe, expect, test } from "@jest/globals";
 import { Parley, type MessageView } from "../../client/index.ts";
-import { allStored, device, sees, texts, toldBy } from "../support/client.ts";
+import { waitUntilStored, openDevice, waitForView, texts, eventsOf } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { freshEmail } from "../support/factory.ts";
 import { story } from "../support/story.ts";
@@ -38,10 +38,10 @@ story("The client library", (world) => {
 
     test("log-out ends this session on all its devices, and no other", async () => {
       const person = await world.person();
-      const [one, two] = await Promise.all([device(person), device(person)]);
+      const [one, two] = await Promise.all([openDevice(person), openDevice(person)]);
       const elsewhere = await Parley.logIn(person);
       await elsewhere.online();
-      const states = [one, two].map((client) => toldBy(client, "state"));
+      const states = [one, two].map((client) => eventsOf(client, "state"));
       await one.logOut();
       for (const told of states) await eventually("it has ended", () => told.at(-1)?.state === "ended");
       expect(states.map((told) => told.at(-1))).toEqual([
@@ -57,8 +57,8 @@ story("The client library", (world) => {
   describe("contacts", () => {
     test("an invite is heard by the invited, its answer by the inviter; then they can chat", async () => {
       const [a, b] = await world.people(2);
-      const [ada, ben] = await Promise.all([device(a), device(b)]);
-      const [heardA, heardB] = [toldBy(ada, "request"), toldBy(ben, "request")];
+      const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
+      const [heardA, heardB] = [eventsOf(ada, "request"), eventsOf(ben, "request")];
       await expect(ada.groups.direct(ben.me._id)).rejects.toMatchObject({ code: "FORBIDDEN" });
       const { _id } = await ada.contacts.invite(b.emailId, "Hello Ben");
       await eventually("Ben hears of it", () => heardB.some((request) => request._id === _id && request.status === "pending"));
@@ -71,12 +71,12 @@ story("The client library", (world) => {
       const title = `${a.firstName} ${a.lastName}`;
       // A name that did not come soon enough for the event is there at another look.
       expect(ben.chat(chatId)).toMatchObject({ title: expect.stringMatching(`^(${title}|Someone)$`), unread: 0 });
-      await eventually("Ben's next device shows the name", async () => (await device(b)).chat(chatId)?.title === title);
+      await eventually("Ben's next device shows the name", async () => (await openDevice(b)).chat(chatId)?.title === title);
     });
 
     test("a block refuses what is sent, for good, and what is sent after it is lifted goes through", async () => {
       const { a, b, chatId } = await world.pair();
-      const [ada, ben] = await Promise.all([device(a), device(b)]);
+      const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       await ben.contacts.block(ada.me._id);
       expect(await ben.contacts.blocked()).toMatchObject([{ userId: ada.me._id }]);
       const refused = ada.send(chatId, "Are you there?");
@@ -86,7 +86,7 @@ story("The client library", (world) => {
       await world.befriend(a, b);
       ada.retry(refused);
       await ada.stored(refused);
-      await sees(ben, chatId, "the message", (messages) => messages.length === 1);
+      await waitForView(ben, chatId, "the message", (messages) => messages.length === 1);
       expect(ada.messages(chatId)).toMatchObject([{ text: "Are you there?", state: expect.stringMatching(/sent|delivered/) }]);
     });
   });
@@ -94,8 +94,8 @@ story("The client library", (world) => {
   describe("messages", () => {
     test("a message is there at once, then stored, and heard by the other; both see one order", async () => {
       const { a, b, chatId } = await world.pair();
-      const [ada, ben] = await Promise.all([device(a), device(b)]);
-      const told = toldBy(ada, "message");
+      const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
+      const told = eventsOf(ada, "message");
       const pending = ada.send(chatId, "Hello");
       expect(pending).toMatchObject({ _id: "", n: 0, state: "sending", text: "Hello", senderId: ada.me._id });
       expect(ada.messages(chatId)).toEqual([pending]);
@@ -103,8 +103,8 @@ story("The client library", (world) => {
         ada.send(chatId, `Ada ${i}`);
         ben.send(chatId, `Ben ${i}`);
       }
-      await Promise.all([allStored(ada, chatId), allStored(ben, chatId)]);
-      for (const client of [ada, ben]) await sees(client, chatId, "all 41", (messages) => messages.length === 41);
+      await Promise.all([waitUntilStored(ada, chatId), waitUntilStored(ben, chatId)]);
+      for (const client of [ada, ben]) await waitForView(client, chatId, "all 41", (messages) => messages.length === 41);
       expect(texts(ben, chatId)).toEqual(texts(ada, chatId));
       expect(ns(ada.messages(chatId))).toEqual(numbers(1, 41));
       for (const name of ["Ada", "Ben"]) {
@@ -117,29 +117,29 @@ story("The client library", (world) => {
     test("two devices of one person see the same, whichever sent", async () => {
       const { a, b, chatId } = await world.pair();
       const [first, second] = world.gateways();
-      const [phone, laptop, ben] = await Promise.all([device(a, { url: first }), device(a, { url: second }), device(b)]);
+      const [phone, laptop, ben] = await Promise.all([openDevice(a, { url: first }), openDevice(a, { url: second }), openDevice(b)]);
       for (const i of numbers(1, 10)) {
         phone.send(chatId, `phone ${i}`);
         laptop.send(chatId, `laptop ${i}`);
       }
-      await Promise.all([allStored(phone, chatId), allStored(laptop, chatId)]);
-      for (const client of [phone, laptop, ben]) await sees(client, chatId, "all 20", (messages) => messages.length === 20);
+      await Promise.all([waitUntilStored(phone, chatId), waitUntilStored(laptop, chatId)]);
+      for (const client of [phone, laptop, ben]) await waitForView(client, chatId, "all 20", (messages) => messages.length === 20);
       const order = texts(ben, chatId);
       expect(texts(phone, chatId)).toEqual(order);
       expect(texts(laptop, chatId)).toEqual(order);
       laptop.markRead(chatId);
       ben.send(chatId, "Both of you");
-      for (const client of [phone, laptop]) await sees(client, chatId, "the last", (messages) => messages.length === 21);
+      for (const client of [phone, laptop]) await waitForView(client, chatId, "the last", (messages) => messages.length === 21);
       phone.markRead(chatId);
       await eventually("the laptop knows it is read", () => laptop.chat(chatId)!.unread === 0);
     });
 
     test("a message refused for good fails alone: those before and behind it are stored in order", async () => {
       const { a, b, chatId } = await world.pair();
-      const [ada, ben] = await Promise.all([device(a), device(b)]);
+      const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       const sent = ["one", "x".repeat(10_001), "two", " ", "three"].map((text) => ada.send(chatId, text));
       await ada.stored(sent[4]!);
-      await sees(ben, chatId, "the good ones", (messages) => messages.length === 3);
+      await waitForView(ben, chatId, "the good ones", (messages) => messages.length === 3);
       expect(texts(ben, chatId)).toEqual(["one", "two", "three"]);
       expect(ada.messages(chatId).map(({ n, state }) => [n, state === "failed"])).toEqual([
         [1, false],
@@ -155,16 +155,16 @@ story("The client library", (world) => {
 
     test("edits, deletions, reactions and replies are seen by the other as they are made", async () => {
       const { a, b, chatId } = await world.pair();
-      const [ada, ben] = await Promise.all([device(a), device(b)]);
+      const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       const first = await ada.stored(ada.send(chatId, "Helo"));
       const second = await ada.stored(ada.send(chatId, "Forget this"));
-      await sees(ben, chatId, "both", (messages) => messages.length === 2);
+      await waitForView(ben, chatId, "both", (messages) => messages.length === 2);
       await ada.edit(first._id, "Hello");
       await ada.delete(second._id);
       await ben.react(first._id, "👍");
       await ben.stored(ben.send(chatId, "Hi", { replyTo: first._id }));
       for (const client of [ada, ben]) {
-        await sees(client, chatId, "all of it", (messages) => messages.length === 3 && messages[0]!.reactions["👍"] !== undefined);
+        await waitForView(client, chatId, "all of it", (messages) => messages.length === 3 && messages[0]!.reactions["👍"] !== undefined);
         expect(client.messages(chatId)).toMatchObject([
           { n: 1, text: "Hello", editedAt: expect.any(String), reactions: { "👍": { count: 1, userIds: [ben.me._id] } } },
           { n: 2, text: "", deletedAt: expect.any(String) },
@@ -172,17 +172,17 @@ story("The client library", (world) => {
         ]);
       }
       await ben.react(first._id, "👍", false);
-      await sees(ada, chatId, "the reaction gone", ([message]) => message!.reactions["👍"] === undefined);
+      await waitForView(ada, chatId, "the reaction gone", ([message]) => message!.reactions["👍"] === undefined);
       await expect(ben.edit(first._id, "Mine now")).rejects.toMatchObject({ code: "FORBIDDEN" });
       await expect(ben.edit("0123456789abcdef01234567", "Nothing")).rejects.toMatchObject({ code: "NOT_FOUND" });
     });
 
     test("older pages are loaded to the beginning, each message once, in the state it has now", async () => {
       const { a, b, chatId } = await world.pair();
-      const ada = await device(a);
+      const ada = await openDevice(a);
       for (const i of numbers(1, 130)) ada.send(chatId, `message ${i}`);
-      await allStored(ada, chatId);
-      const ben = await device(b);
+      await waitUntilStored(ada, chatId);
+      const ben = await openDevice(b);
       expect(ns(ben.messages(chatId))).toEqual(numbers(81, 130));
       expect(ben.chat(chatId)).toMatchObject({ unread: 100, lastN: 130 });
       const tenth = ada.messages(chatId)[9]!;
@@ -191,7 +191,7 @@ story("The client library", (world) => {
       expect(ns(page)).toEqual(numbers(31, 80));
       expect(ben.hasOlder(chatId)).toBe(true);
       await Promise.all([ben.loadOlder(chatId), ada.edit(ada.messages(chatId)[19]!._id, "edited while it was loaded")]);
-      await sees(ben, chatId, "the later edit", (messages) => messages[19]!.text === "edited while it was loaded");
+      await waitForView(ben, chatId, "the later edit", (messages) => messages[19]!.text === "edited while it was loaded");
       expect(ns(ben.messages(chatId))).toEqual(numbers(1, 130));
       expect(texts(ben, chatId)[9]).toBe("edited before it was loaded");
       expect(ben.hasOlder(chatId)).toBe(false);
@@ -204,7 +204,7 @@ story("The client library", (world) => {
   describe("files", () => {
     test("a file takes its place among the texts, is told with what it is, and its bytes are the other's to read", async () => {
       const { a, b, chatId } = await world.pair();
-      const [ada, ben] = await Promise.all([device(a), device(b)]);
+      const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       const bytes = new TextEncoder().encode("a file's bytes, line by line\n".repeat(100));
       ada.send(chatId, "before");
       const pending = ada.sendFile(chatId, new Blob([bytes], { type: "text/plain" }), { name: "notes.txt", text: "Read this" });
@@ -212,17 +212,17 @@ story("The client library", (world) => {
       expect(pending).toMatchObject({ kind: "file", state: "sending", file: { name: "notes.txt", size: bytes.length } });
       const stored = await ada.stored(pending);
       expect(stored).toMatchObject({ kind: "file", text: "Read this", file: { name: "notes.txt", size: bytes.length } });
-      await sees(ben, chatId, "all three", (messages) => messages.length === 3);
+      await waitForView(ben, chatId, "all three", (messages) => messages.length === 3);
       expect(texts(ben, chatId)).toEqual(["before", "Read this", "after"]);
       const { file } = ben.messages(chatId)[1]!;
       expect(new Uint8Array(await (await ben.file(file!.url)).arrayBuffer())).toEqual(bytes);
-      const stranger = await device(await world.person());
+      const stranger = await openDevice(await world.person());
       await expect(stranger.file(file!.url)).rejects.toMatchObject({ code: "NOT_FOUND" });
     });
 
     test("a file that is too large fails alone", async () => {
       const { a, chatId } = await world.pair();
-      const ada = await device(a);
+      const ada = await openDevice(a);
       const sent = ada.sendFile(chatId, new Blob([new Uint8Array(6 * 1024 * 1024)]), { name: "large" });
       const behind = ada.send(chatId, "behind");
       await expect(ada.stored(sent)).rejects.toMatchObject({ code: "TOO_LARGE" });
@@ -233,26 +233,26 @@ story("The client library", (world) => {
   describe("marks", () => {
     test("a message becomes delivered, then read, and unread counts follow on both sides", async () => {
       const { a, b, chatId } = await world.pair();
-      const ada = await device(a);
+      const ada = await openDevice(a);
       const { n } = await ada.stored(ada.send(chatId, "Seen?"));
       expect(ada.messages(chatId)).toMatchObject([{ state: "sent", readBy: [ada.me._id], readCount: 1 }]);
-      const receipts = toldBy(ada, "receipt");
-      const ben = await device(b);
+      const receipts = eventsOf(ada, "receipt");
+      const ben = await openDevice(b);
       expect(ben.chat(chatId)!.unread).toBe(1);
-      await sees(ada, chatId, "it delivered", ([message]) => message!.state === "delivered");
+      await waitForView(ada, chatId, "it delivered", ([message]) => message!.state === "delivered");
       ben.markRead(chatId);
       expect(ben.chat(chatId)!.unread).toBe(0);
-      await sees(ada, chatId, "it read", ([message]) => message!.state === "read");
+      await waitForView(ada, chatId, "it read", ([message]) => message!.state === "read");
       expect(ada.messages(chatId)).toMatchObject([{ readBy: [ada.me._id, ben.me._id], readCount: 2 }]);
       expect(receipts.at(-1)).toEqual({ chatId, userId: ben.me._id, deliveredN: n, readN: n });
-      const again = await device(b);
+      const again = await openDevice(b);
       expect(again.chat(chatId)!.unread).toBe(0);
     });
 
     test("who types is told to the others, and forgotten with their message", async () => {
       const { a, b, chatId } = await world.pair();
-      const [ada, ben] = await Promise.all([device(a), device(b)]);
-      const told = toldBy(ben, "typing");
+      const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
+      const told = eventsOf(ben, "typing");
       numbers(1, 50).forEach(() => ada.typing(chatId));
       await eventually("Ben sees that Ada types", () => {
         ada.typing(chatId);
@@ -277,14 +277,14 @@ story("The client library", (world) => {
       const [founder] = members;
       const late = await world.person();
       await world.befriend(founder, late);
-      const [ada, ben, cleo, dan] = await Promise.all([...members, late].map((person) => device(person)));
-      const removed = toldBy(dan!, "chatRemoved");
+      const [ada, ben, cleo, dan] = await Promise.all([...members, late].map((person) => openDevice(person)));
+      const removed = eventsOf(dan!, "chatRemoved");
       const userId = dan!.me._id;
       await ada!.stored(ada!.send(chatId, "Before Dan"));
       await expect(ben!.groups.add(chatId, userId)).rejects.toMatchObject({ code: "FORBIDDEN" });
       await ada!.groups.add(chatId, userId);
       await ada!.stored(ada!.send(chatId, "Welcome Dan"));
-      await sees(dan!, chatId, "the welcome", (messages) => messages.some(({ text }) => text === "Welcome Dan"));
+      await waitForView(dan!, chatId, "the welcome", (messages) => messages.some(({ text }) => text === "Welcome Dan"));
       expect(dan!.messages(chatId).map(({ kind }) => kind)).toEqual(["system", "text"]);
       expect(dan!.hasOlder(chatId)).toBe(false);
       await eventually("all see four members", () => [ada, ben, cleo, dan].every((one) => one!.chat(chatId)?.memberCount === 4));
@@ -297,19 +297,19 @@ story("The client library", (world) => {
 
       await ada!.groups.add(chatId, userId);
       await ada!.stored(ada!.send(chatId, "Welcome back"));
-      await sees(dan!, chatId, "the second welcome", (messages) => messages.some(({ text }) => text === "Welcome back"));
+      await waitForView(dan!, chatId, "the second welcome", (messages) => messages.some(({ text }) => text === "Welcome back"));
       expect(texts(dan!, chatId)).not.toContain("Welcome Dan");
       expect(texts(dan!, chatId)).not.toContain("Without Dan");
 
       await ben!.groups.leave(chatId);
       await eventually("Ben's client lets go of it", () => ben!.chat(chatId) === undefined);
-      await sees(cleo!, chatId, "that Ben left", (messages) => messages.at(-1)?.system?.event === "left");
+      await waitForView(cleo!, chatId, "that Ben left", (messages) => messages.at(-1)?.system?.event === "left");
       expect(await ada!.groups.members(chatId)).toHaveLength(3);
     });
 
     test("a group's new name and admins are seen by all; one's own settings by oneself", async () => {
       const { members, chatId } = await world.group(3);
-      const [ada, ben, twin] = await Promise.all([device(members[0]), device(members[1]!), device(members[1]!)]);
+      const [ada, ben, twin] = await Promise.all([openDevice(members[0]), openDevice(members[1]!), openDevice(members[1]!)]);
       await ada.groups.rename(chatId, "Sailing");
       await ada.groups.setAdmin(chatId, ben.me._id, true);
       await eventually("Ben sees both", () => ben.chat(chatId)!.title === "Sailing" && ben.chat(chatId)!.admins.includes(ben.me._id));

@@ -1,7 +1,7 @@
 /** Contacts: who they are, what ends with them, and that an end holds everywhere when it is answered. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import { ask, type Answer, type Person } from "../support/person.ts";
+import { requestJson, type ApiResponse, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -13,14 +13,14 @@ const invite = (from: Person, to: Person) => from.post("/request/invite/send", {
 const send = (who: Person, chatId: string) => who.post("/chat/messages", { chatId, text: "Hello" });
 const openChat = (who: Person, other: Person) => who.post("/chat/create-direct", { receiverId: other.id });
 /** The path of the next page. */
-const nextOf = ({ headers }: Answer): string | undefined => /^<(.+)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
+const nextOf = ({ headers }: ApiResponse): string | undefined => /^<(.+)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
 
 story("Contacts", (world) => {
   test.each([
     ["GET", "/request/connections"],
     ["DELETE", `/request/connections/${nobody}`],
   ])("%s %s needs a session", async (method, path) => {
-    expect(await ask(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
+    expect(await requestJson(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
   test("an accepted invite makes a contact of either, with name and time; a pending one makes none", async () => {
@@ -52,7 +52,7 @@ story("Contacts", (world) => {
     expect(await contactIds(a)).toEqual(newestFirst);
     const seen: string[][] = [];
     for (let path: string | undefined = "/request/connections?limit=2"; path !== undefined;) {
-      const page: Answer = await a.get(path);
+      const page: ApiResponse = await a.get(path);
       seen.push(page.body.data.map(({ userId }: { userId: string }) => userId));
       path = nextOf(page);
     }
@@ -101,13 +101,13 @@ story("Contacts", (world) => {
 
   test("the other is not told", async () => {
     const { a, b } = await world.pair();
-    const line = await b.listen();
+    const line = await b.connectAndSubscribe();
     const [c] = await world.people(2);
     await end(a, b);
     await invite(c, b);
-    await line.until("requestReceived");
+    await line.waitFor("requestReceived");
     // `positions` come every 25 s, the same whether a contact ended or was blocked.
-    expect(line.heard.filter(({ event }) => event !== "positions").map(({ event }) => event)).toEqual(["requestReceived"]);
+    expect(line.received.filter(({ event }) => event !== "positions").map(({ event }) => event)).toEqual(["requestReceived"]);
   });
 
   test("what has ended can be ended again, by either; what never was can't", async () => {
@@ -153,7 +153,7 @@ story("Contacts", (world) => {
     await end(a, b);
     const line = await a.connect();
     const { _id } = (await invite(a, b)).body.data;
-    const heard = line.until("requestAnswered").then(() => send(a, chatId));
+    const heard = line.waitFor("requestAnswered").then(() => send(a, chatId));
     await b.patch(`/request/respond/${_id}`, { status: "accepted" });
     expect((await heard).status).toBe(201);
   });

@@ -3,7 +3,7 @@
  * their numbers, with the tests elsewhere that need more than a client: killed processes, brokers away, many nodes.
  */
 import { expect, test } from "@jest/globals";
-import type { Answer, Person } from "../support/person.ts";
+import type { ApiResponse, Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 import { file, sendFile } from "../support/uploads.ts";
 
@@ -12,7 +12,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1
 const invite = (from: Person, to: Person) => from.post("/request/invite/send", { toEmail: to.emailId });
 const respond = (who: Person, requestId: string, status: string) => who.patch(`/request/respond/${requestId}`, { status });
 const openChat = (who: Person, other: Person) => who.post("/chat/create-direct", { receiverId: other.id });
-const nextPage = ({ headers }: Answer) => /<([^>]*)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
+const nextPage = ({ headers }: ApiResponse) => /<([^>]*)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
 
 story("PingTalk's losses, races and stale reads are not ours", (world) => {
   test("defect 14: whoever signed up can be invited, and whoever was accepted can chat, at once and anywhere", async () => {
@@ -85,10 +85,10 @@ story("PingTalk's losses, races and stale reads are not ours", (world) => {
 
   test("defect 21: a sender knows what came of a message, and may send it again", async () => {
     const { a, b, chatId } = await world.pair();
-    const [line, other] = await Promise.all([a.connect(), b.listen()]);
-    const stored = await line.must("sendMessage", { chatId, text: "Once", clientId: "one" });
+    const [line, other] = await Promise.all([a.connect(), b.connectAndSubscribe()]);
+    const stored = await line.callOrThrow("sendMessage", { chatId, text: "Once", clientId: "one" });
     expect(stored).toMatchObject({ n: 1, text: "Once", clientId: "one" });
-    expect(await line.must("sendMessage", { chatId, text: "Once", clientId: "one" })).toEqual(stored);
+    expect(await line.callOrThrow("sendMessage", { chatId, text: "Once", clientId: "one" })).toEqual(stored);
     expect((await a.post("/chat/messages", { chatId, text: "Once", clientId: "one" })).body).toEqual(stored);
     for (const [payload, code] of [
       [{ chatId, text: "" }, "VALIDATION"],
@@ -98,10 +98,10 @@ story("PingTalk's losses, races and stale reads are not ours", (world) => {
       expect(await line.call("sendMessage", payload)).toMatchObject({ ok: false, error: { code, message: expect.any(String) } });
     }
     line.socket.emit("sendMessage", { chatId: nobody, text: "Nobody asked for an answer" });
-    expect(await line.until("error")).toEqual(expect.any(String));
-    await line.must("sendMessage", { chatId, text: "Last" });
-    await other.until("receiveMessage", ({ text }) => text === "Last");
-    expect(other.all("receiveMessage").map(({ text }) => text)).toEqual(["Once", "Last"]);
+    expect(await line.waitFor("error")).toEqual(expect.any(String));
+    await line.callOrThrow("sendMessage", { chatId, text: "Last" });
+    await other.waitFor("receiveMessage", ({ text }) => text === "Last");
+    expect(other.payloadsOf("receiveMessage").map(({ text }) => text)).toEqual(["Once", "Last"]);
   });
 
   test("defect 22: an id has one spelling, and another one enters no room", async () => {
@@ -120,7 +120,7 @@ story("PingTalk's losses, races and stale reads are not ours", (world) => {
   test("defect 23: history and chats come in pages, whatever is asked, and no file is in them", async () => {
     const { a, b, chatId } = await world.pair();
     const line = await a.connect();
-    await Promise.all(numbers(210).map((i) => line.must("sendMessage", { chatId, text: `${i}` })));
+    await Promise.all(numbers(210).map((i) => line.callOrThrow("sendMessage", { chatId, text: `${i}` })));
     const [usual, most] = await Promise.all(["", "?limit=200"].map((query) => b.get(`/chat/messages/${chatId}${query}`)));
     expect([usual!.body.length, most!.body.length]).toEqual([50, 200]);
     const { file: sent } = (await sendFile(a, chatId, file("bytes"))).body;
@@ -137,11 +137,11 @@ story("PingTalk's losses, races and stale reads are not ours", (world) => {
     const { a, b, chatId } = await world.pair();
     const [first, second] = world.gateways();
     const lines = await Promise.all([first, second].map((url) => b.at(url).connect()));
-    for (const line of lines) await line.must("joinChat", { chatId });
+    for (const line of lines) await line.callOrThrow("joinChat", { chatId });
     const writers = await Promise.all([first, second].map((url) => a.at(url).connect()));
-    for (const [i, writer] of writers.entries()) await writer.must("sendMessage", { chatId, text: `by gateway ${i}` });
+    for (const [i, writer] of writers.entries()) await writer.callOrThrow("sendMessage", { chatId, text: `by gateway ${i}` });
     for (const line of [...lines]) {
-      expect((await line.count("receiveMessage", 2)).map(({ text }) => text)).toEqual(["by gateway 0", "by gateway 1"]);
+      expect((await line.waitForCount("receiveMessage", 2)).map(({ text }) => text)).toEqual(["by gateway 0", "by gateway 1"]);
     }
     expect((await b.delete(`/request/connections/${a.id}`)).status).toBe(200);
     for (const writer of writers) {

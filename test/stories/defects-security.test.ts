@@ -1,8 +1,8 @@
 /** Defects of PingTalk's that concern security, each with what Parley does instead; docs/security.md lists them by their numbers. */
 import { expect, test } from "@jest/globals";
-import { cameWithin, oneOfThree } from "../support/attempts.ts";
+import { settlesWithin, succeedsOnceInThree } from "../support/attempts.ts";
 import { eventually } from "../support/eventually.ts";
-import { ask, connect, cookieOf, type Answer, type Line, type Person } from "../support/person.ts";
+import { requestJson, connect, cookieOf, type ApiResponse, type TestSocket, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 import { file, sendFile } from "../support/uploads.ts";
 
@@ -15,12 +15,12 @@ const events = [
 ];
 
 /** Whatever the server sent to this socket before, it was heard once this is answered. */
-const settled = (line: Line) => line.call("sync", { since: {} });
-const texts = (line: Line): string[] => line.all("receiveMessage").map(({ text }) => text);
-const told = ({ status, body }: Answer) => ({ status, body: { ...body, requestId: "" } });
+const settled = (line: TestSocket) => line.call("sync", { since: {} });
+const texts = (line: TestSocket): string[] => line.payloadsOf("receiveMessage").map(({ text }) => text);
+const told = ({ status, body }: ApiResponse) => ({ status, body: { ...body, requestId: "" } });
 const signUpWith = (someone: Person, password: string) => {
   const { url, firstName, lastName, emailId } = someone;
-  return ask(url, "POST", "/auth/signup", { body: { firstName, lastName, emailId, password } });
+  return requestJson(url, "POST", "/auth/signup", { body: { firstName, lastName, emailId, password } });
 };
 
 story("PingTalk's defects of security are not ours", (world) => {
@@ -55,7 +55,7 @@ story("PingTalk's defects of security are not ours", (world) => {
     const someone = await world.person();
     const stranger = world.stranger();
     for (const { emailId } of [someone, stranger]) {
-      const answer = await ask(someone.url, "GET", `/auth/getUserByEmail?emailId=${emailId}`);
+      const answer = await requestJson(someone.url, "GET", `/auth/getUserByEmail?emailId=${emailId}`);
       expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
     }
     const wrong = await someone.logIn("Wrong-Password-1");
@@ -65,14 +65,14 @@ story("PingTalk's defects of security are not ours", (world) => {
 
   test("defect 4: log-out and a new password revoke at once, on every gateway", async () => {
     const everywhere = (token: string) =>
-      world.gateways().map((url) => ask(url, "GET", "/auth/me", { headers: { cookie: `token=${token}` } }));
+      world.gateways().map((url) => requestJson(url, "GET", "/auth/me", { headers: { cookie: `token=${token}` } }));
     const refused = async (token: string) => (await Promise.all(everywhere(token))).every(({ status }) => status === 401);
     const inTime = (token: string) =>
-      cameWithin(
+      settlesWithin(
         1000,
         eventually("the session is refused", () => refused(token)),
       );
-    await oneOfThree("every gateway refuses an ended session within a second", async () => {
+    await succeedsOnceInThree("every gateway refuses an ended session within a second", async () => {
       const someone = await world.person();
       const first = someone.token;
       await someone.logIn();
@@ -142,14 +142,14 @@ story("PingTalk's defects of security are not ours", (world) => {
     const { members, chatId } = await world.group(4);
     const [founder, removed, left, staying] = members as [Person, Person, Person, Person];
     const [lineR, lineL, lineS] = await Promise.all([removed, left, staying].map((one) => one.connect()));
-    for (const line of [lineR!, lineL!, lineS!]) await line.must("joinChat", { chatId });
+    for (const line of [lineR!, lineL!, lineS!]) await line.callOrThrow("joinChat", { chatId });
     const send = (text: string) => founder.post("/chat/messages", { chatId, text });
     await send("All of us");
     await founder.put("/chat/remove-from-group", { chatId, userIdToRemove: removed.id });
     await left.put("/chat/leave-group", { chatId });
-    for (const line of [lineR!, lineL!]) await line.until("chatRemoved", ({ chatId: id }) => id === chatId);
+    for (const line of [lineR!, lineL!]) await line.waitFor("chatRemoved", ({ chatId: id }) => id === chatId);
     await send("Us two");
-    await lineS!.until("receiveMessage", ({ text }) => text === "Us two");
+    await lineS!.waitFor("receiveMessage", ({ text }) => text === "Us two");
     for (const line of [lineR!, lineL!]) {
       await settled(line);
       expect(texts(line)).toContain("All of us");
@@ -157,14 +157,14 @@ story("PingTalk's defects of security are not ours", (world) => {
       expect(await line.call("joinChat", { chatId })).toMatchObject({ ok: false, error: { code: "FORBIDDEN" } });
     }
     await staying.post("/auth/logout");
-    expect(await lineS!.until("sessionEnded")).toEqual({ reason: "loggedOut" });
-    await lineS!.until("disconnect");
+    expect(await lineS!.waitFor("sessionEnded")).toEqual({ reason: "loggedOut" });
+    await lineS!.waitFor("disconnect");
   });
 
   test("defect 9: an origin that only contains ours is foreign; ours is told once", async () => {
     const { token, url } = await world.person();
     const cookie = `token=${token}`;
-    const write = (origin: string) => ask(url, "PUT", "/profile/patchProfile", { body: { age: 7 }, headers: { cookie, origin } });
+    const write = (origin: string) => requestJson(url, "PUT", "/profile/patchProfile", { body: { age: 7 }, headers: { cookie, origin } });
     for (const origin of [
       `${url}.evil.example`,
       `https://evil.example/${url}`,
@@ -179,7 +179,7 @@ story("PingTalk's defects of security are not ours", (world) => {
     }
     // Two headers would come as one, with a comma.
     expect((await write(url)).headers.get("access-control-allow-origin")).toBe(url);
-    const preflight = await ask(url, "OPTIONS", "/profile/patchProfile", {
+    const preflight = await requestJson(url, "OPTIONS", "/profile/patchProfile", {
       headers: { origin: url, "access-control-request-method": "PUT" },
     });
     expect([preflight.status, preflight.headers.get("access-control-allow-origin")]).toEqual([204, url]);

@@ -1,7 +1,7 @@
 /** PingTalk's wrong statuses and shapes, each with what Parley does instead; docs/security.md lists them by their numbers. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import { ask } from "../support/person.ts";
+import { requestJson } from "../support/person.ts";
 import { pixel } from "../support/pingtalk.ts";
 import { story } from "../support/story.ts";
 import { file, sendFile } from "../support/uploads.ts";
@@ -49,7 +49,7 @@ story("PingTalk's wrong statuses and shapes are not ours", (world) => {
     expect(Object.keys(fresh).sort()).toEqual(["count", "data", "message", "source"]);
     for (const headers of [{}, { cookie: "token=nonsense" }, { authorization: "Bearer nonsense" }]) {
       for (const path of ["/auth/me", "/profile/getProfile", "/request/invites/sent", "/chat/my-chats"]) {
-        const answer = await ask(a.url, "GET", path, { headers });
+        const answer = await requestJson(a.url, "GET", path, { headers });
         expect(answer.status).toBe(401);
         expect(Object.keys(answer.body).sort()).toEqual(["code", "message", "requestId"]);
       }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import sharp from "sharp";
 import type { Message } from "../../services/chat/contract.ts";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 import { download, file, formBytes, formType, sendFile, sendForm, text } from "../support/uploads.ts";
 import { eventually } from "../support/eventually.ts";
@@ -19,9 +19,9 @@ story("Files", (world) => {
     const stranger = await world.person();
     const [url] = world.gateways();
     expect(
-      await ask(url, "POST", "/chat/send-file", { body: formBytes([file("x")]).toString(), headers: { "content-type": formType } }),
+      await requestJson(url, "POST", "/chat/send-file", { body: formBytes([file("x")]).toString(), headers: { "content-type": formType } }),
     ).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
-    expect((await ask(url, "GET", `/chat/files/${nobody}`)).status).toBe(401);
+    expect((await requestJson(url, "GET", `/chat/files/${nobody}`)).status).toBe(401);
     expect(await sendFile(stranger, chatId, file("x"))).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
     expect(await sendFile(stranger, nobody, file("x"))).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
 
@@ -37,7 +37,7 @@ story("Files", (world) => {
 
   test("a file arrives as a message, with its bytes, name and type, and all members hear of it", async () => {
     const { a, b, chatId } = await world.pair();
-    const line = await b.listen();
+    const line = await b.connectAndSubscribe();
     const bytes = randomBytes(300_000);
     const sent = await sendFile(
       a,
@@ -55,7 +55,7 @@ story("Files", (world) => {
         file: { name: "données (1).bin", mimeType: "application/octet-stream", size: bytes.length },
       },
     });
-    expect((await line.until("receiveMessage", ({ kind }) => kind === "file")).file).toEqual(sent.body.file);
+    expect((await line.waitFor("receiveMessage", ({ kind }) => kind === "file")).file).toEqual(sent.body.file);
     expect((await b.get(`/chat/messages/${chatId}`)).body.at(-1).file).toEqual(sent.body.file);
     const got = await download(b, sent.body.file.url);
     expect(got.bytes.equals(bytes)).toBe(true);
@@ -170,7 +170,7 @@ story("Files", (world) => {
     const huge = formBytes([file(Buffer.alloc(6_000_000)), text("chatId", chatId)]).toString("latin1");
     const small = formBytes([text("chatId", "x")]).toString();
     const headers = { "content-type": formType, origin: "https://evil.example" };
-    const anyone = (path: string, body: string) => ask(a.url, "POST", path, { body, headers });
+    const anyone = (path: string, body: string) => requestJson(a.url, "POST", path, { body, headers });
     expect((await anyone("/chat/send-files", huge)).status).toBe(404);
     expect((await anyone("/chat/send-file", huge)).status).toBe(413);
     expect((await anyone("/chat/send-file", small)).status).toBe(401);

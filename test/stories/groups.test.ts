@@ -1,7 +1,7 @@
 /** Groups: who may change what, what everyone sees of it, and what someone who comes late, leaves or comes back sees. */
 import { expect, test } from "@jest/globals";
 import type { Message } from "../../services/chat/contract.ts";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -31,7 +31,7 @@ story("Groups", (world) => {
     ["DELETE", `/chat/groups/${nobody}/admins/${nobody}`],
     ["GET", `/chat/members/${nobody}`],
   ])("%s %s needs a session", async (method, path) => {
-    expect(await ask(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
+    expect(await requestJson(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
   test("only admins may add, remove, rename and appoint; to others the group is as good as not there", async () => {
@@ -72,27 +72,27 @@ story("Groups", (world) => {
     await send(admin, chatId, "before");
     expect(await add(admin, chatId, newcomer)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
     await world.befriend(admin, newcomer);
-    const [memberHears, newcomerHears] = [await member.listen(), await newcomer.listen()];
+    const [memberHears, newcomerHears] = [await member.connectAndSubscribe(), await newcomer.connectAndSubscribe()];
 
     const added = await add(admin, chatId, newcomer);
     expect(added).toMatchObject({ status: 200, body: { _id: chatId, memberCount: 4 } });
     expect(added.body.participants).toContain(newcomer.id);
-    const note = await memberHears.until("receiveMessage", ({ kind }) => kind === "system");
+    const note = await memberHears.waitFor("receiveMessage", ({ kind }) => kind === "system");
     expect(note).toMatchObject({
       senderId: admin.id,
       text: `added ${newcomer.firstName} ${newcomer.lastName}`,
       system: { event: "added", userIds: [newcomer.id] },
     });
-    expect(await memberHears.until("chatChanged", ({ memberCount }) => memberCount === 4)).not.toHaveProperty("unread");
-    expect(await newcomerHears.until("chatChanged", ({ _id }) => _id === chatId)).toMatchObject({
+    expect(await memberHears.waitFor("chatChanged", ({ memberCount }) => memberCount === 4)).not.toHaveProperty("unread");
+    expect(await newcomerHears.waitFor("chatChanged", ({ _id }) => _id === chatId)).toMatchObject({
       title: "A group",
       memberCount: 4,
       unread: 0,
     });
-    expect(await newcomerHears.until("receiveMessage", ({ kind }) => kind === "system")).toEqual(note);
+    expect(await newcomerHears.waitFor("receiveMessage", ({ kind }) => kind === "system")).toEqual(note);
 
     const after = await send(member, chatId, "after");
-    expect(await newcomerHears.until("receiveMessage", ({ _id }) => _id === after._id)).toEqual(after);
+    expect(await newcomerHears.waitFor("receiveMessage", ({ _id }) => _id === after._id)).toEqual(after);
     expect(await texts(newcomer, chatId)).toEqual([note.text, "after"]);
     expect(await viewOf(newcomer, chatId)).toMatchObject({ unread: 1, joinedN: note.n - 1 });
     const synced = (await newcomer.post("/chat/sync", { since: { [chatId]: 0 } })).body;
@@ -120,23 +120,23 @@ story("Groups", (world) => {
   test("who is removed is told, hears nothing more, and keeps nothing they may read", async () => {
     const { members, chatId } = await world.group(3);
     const [admin, target, other] = members as [Person, Person, Person];
-    const [targetHears, otherHears] = [await target.listen(), await other.listen()];
+    const [targetHears, otherHears] = [await target.connectAndSubscribe(), await other.connectAndSubscribe()];
     await send(admin, chatId, "with you");
-    await targetHears.until("receiveMessage", ({ text }) => text === "with you");
+    await targetHears.waitFor("receiveMessage", ({ text }) => text === "with you");
 
     expect(await remove(admin, chatId, target)).toMatchObject({ status: 200, body: { memberCount: 2 } });
-    expect(await targetHears.until("chatRemoved")).toEqual({ chatId });
-    const note = await otherHears.until("receiveMessage", ({ system }) => system?.event === "removed");
+    expect(await targetHears.waitFor("chatRemoved")).toEqual({ chatId });
+    const note = await otherHears.waitFor("receiveMessage", ({ system }) => system?.event === "removed");
     expect(note.system.userIds).toEqual([target.id]);
     await send(admin, chatId, "without you");
-    await otherHears.until("receiveMessage", ({ text }) => text === "without you");
+    await otherHears.waitFor("receiveMessage", ({ text }) => text === "without you");
 
     expect(await target.get(`/chat/messages/${chatId}`)).toMatchObject({ status: 403 });
     expect(await target.post("/chat/messages", { chatId, text: "still here" })).toMatchObject({ status: 403 });
     expect(await viewOf(target, chatId)).toBeUndefined();
     expect((await target.post("/chat/sync", { since: { [chatId]: 1 } })).body).toMatchObject({ removed: [chatId], messages: {} });
-    expect(targetHears.all("receiveMessage").map(({ text }) => text)).toEqual(["with you"]);
-    expect(targetHears.all("chatRemoved")).toHaveLength(1);
+    expect(targetHears.payloadsOf("receiveMessage").map(({ text }) => text)).toEqual(["with you"]);
+    expect(targetHears.payloadsOf("chatRemoved")).toHaveLength(1);
   });
 
   test("removing oneself is leaving; removing someone who is not there changes nothing", async () => {
@@ -153,12 +153,12 @@ story("Groups", (world) => {
     const old = await send(target, chatId, "my old message");
     await remove(admin, chatId, target);
     await send(admin, chatId, "behind your back");
-    const line = await target.listen();
+    const line = await target.connectAndSubscribe();
     await add(admin, chatId, target);
-    expect(await line.until("chatChanged", ({ _id }) => _id === chatId)).toMatchObject({ unread: 0 });
+    expect(await line.waitFor("chatChanged", ({ _id }) => _id === chatId)).toMatchObject({ unread: 0 });
     const fresh = await send(admin, chatId, "welcome back");
-    await line.until("receiveMessage", ({ _id }) => _id === fresh._id);
-    expect(line.all("receiveMessage").map(({ text }) => text)).toEqual([expect.stringContaining("added"), "welcome back"]);
+    await line.waitFor("receiveMessage", ({ _id }) => _id === fresh._id);
+    expect(line.payloadsOf("receiveMessage").map(({ text }) => text)).toEqual([expect.stringContaining("added"), "welcome back"]);
     expect(await texts(target, chatId)).toEqual([expect.stringContaining("added"), "welcome back"]);
     expect((await target.post("/chat/sync", { since: { [chatId]: old.seq } })).body).toMatchObject({
       reset: [chatId],
@@ -248,10 +248,10 @@ story("Groups", (world) => {
   test("a new name is everyone's title; a blank or unchanged one is refused or changes nothing", async () => {
     const { members, chatId } = await world.group(3);
     const [admin, member] = members as [Person, Person, Person];
-    const line = await member.listen();
+    const line = await member.connectAndSubscribe();
     expect(await rename(admin, chatId, "  The crew ")).toMatchObject({ status: 200, body: { name: "The crew", title: "The crew" } });
-    expect(await line.until("chatChanged")).toMatchObject({ _id: chatId, name: "The crew" });
-    expect(await line.until("receiveMessage")).toMatchObject({ system: { event: "renamed", name: "The crew" } });
+    expect(await line.waitFor("chatChanged")).toMatchObject({ _id: chatId, name: "The crew" });
+    expect(await line.waitFor("receiveMessage")).toMatchObject({ system: { event: "renamed", name: "The crew" } });
     expect((await rename(admin, chatId, "The crew")).body.lastN).toBe(2);
     for (const name of ["", "  ", "x".repeat(101), "a\u0000b", 7, null]) {
       expect(await admin.patch(`/chat/groups/${chatId}`, { name })).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
@@ -277,7 +277,7 @@ story("Groups", (world) => {
     const [admin, ...others] = members as [Person, Person, Person, Person];
     const newcomers = await world.people(4);
     for (const newcomer of newcomers) await world.befriend(admin, newcomer);
-    const lines = await Promise.all(others.map((other) => other.listen()));
+    const lines = await Promise.all(others.map((other) => other.connectAndSubscribe()));
     await Promise.all([
       ...newcomers.map((newcomer) => add(admin, chatId, newcomer)),
       ...newcomers.map((newcomer) => add(admin, chatId, newcomer)),
@@ -289,7 +289,7 @@ story("Groups", (world) => {
     expect(stored.map(({ n }) => n)).toEqual(stored.map((_, index) => index + 1));
     expect(stored.filter(({ system }) => system?.event === "added")).toHaveLength(4);
     for (const line of lines) {
-      const heard = await line.count("receiveMessage", stored.length - 1);
+      const heard = await line.waitForCount("receiveMessage", stored.length - 1);
       expect(heard).toEqual(stored.slice(1));
     }
     expect(await viewOf(admin, chatId)).toMatchObject({ memberCount: 8, name: "Busy" });

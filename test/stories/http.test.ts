@@ -1,6 +1,6 @@
 /** HTTP's manners: JSON errors everywhere, their order, security headers, CORS, the Origin rule, and what operators ask. */
 import { expect, test } from "@jest/globals";
-import { ask } from "../support/person.ts";
+import { requestJson } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const evil = "https://evil.example";
@@ -17,7 +17,7 @@ story("HTTP", (world) => {
     ["GET", "/chat/memberships"],
     ["GET", "/%E0%A4%A"],
   ])("%s %s is an unknown route: 404 in JSON, also for nobody", async (method, path) => {
-    const answer = await ask(world.gateways()[0], method, path);
+    const answer = await requestJson(world.gateways()[0], method, path);
     expect(answer).toMatchObject({ status: 404, body: { code: "NOT_FOUND", message: expect.any(String), requestId: expect.any(String) } });
     expect(answer.headers.get("content-type")).toMatch(/^application\/json/);
   });
@@ -25,7 +25,7 @@ story("HTTP", (world) => {
   test.each(["{", '{"emailId": ', "[1,", "nonsense", '"text"', "[]", "7", "null", "\u0000"])(
     "the body %j is refused in JSON",
     async (body) => {
-      const answer = await ask(world.gateways()[0], "POST", "/auth/login", { body });
+      const answer = await requestJson(world.gateways()[0], "POST", "/auth/login", { body });
       expect(answer).toMatchObject({
         status: 400,
         body: { code: "VALIDATION", message: expect.any(String), requestId: expect.any(String) },
@@ -36,7 +36,7 @@ story("HTTP", (world) => {
   test("a body over 100 kB is 413 in JSON, one just below is read", async () => {
     const { request, url } = await signedIn();
     const huge = JSON.stringify({ oldPassword: "x".repeat(110_000), newPassword: "x" });
-    expect(await ask(url, "POST", "/auth/login", { body: huge })).toMatchObject({
+    expect(await requestJson(url, "POST", "/auth/login", { body: huge })).toMatchObject({
       status: 413,
       body: { code: "TOO_LARGE", requestId: expect.any(String) },
     });
@@ -50,9 +50,9 @@ story("HTTP", (world) => {
     const { request, url } = await signedIn();
     const huge = "x".repeat(110_000);
     const headers = { origin: evil };
-    expect((await ask(url, "POST", "/chat/nothing", { body: huge, headers })).status).toBe(404);
-    expect((await ask(url, "POST", "/chat/create-direct", { body: huge, headers })).status).toBe(413);
-    expect((await ask(url, "POST", "/chat/create-direct", { body: {}, headers })).status).toBe(401);
+    expect((await requestJson(url, "POST", "/chat/nothing", { body: huge, headers })).status).toBe(404);
+    expect((await requestJson(url, "POST", "/chat/create-direct", { body: huge, headers })).status).toBe(413);
+    expect((await requestJson(url, "POST", "/chat/create-direct", { body: {}, headers })).status).toBe(401);
     expect((await request("POST", "/chat/create-direct", { body: {}, headers })).status).toBe(403);
     expect((await request("POST", "/chat/create-direct", { body: {} })).status).toBe(400);
   });
@@ -60,7 +60,7 @@ story("HTTP", (world) => {
   test("security headers are on every answer", async () => {
     const [url] = world.gateways();
     for (const path of ["/health", "/nothing", "/auth/me"]) {
-      const { headers } = await ask(url, "GET", path);
+      const { headers } = await requestJson(url, "GET", path);
       expect(headers.get("x-content-type-options")).toBe("nosniff");
       expect(headers.get("x-frame-options")).toMatch(/^(DENY|SAMEORIGIN)$/);
       expect(headers.get("content-security-policy")).toEqual(expect.any(String));
@@ -72,7 +72,7 @@ story("HTTP", (world) => {
     const { token, url } = await signedIn();
     const cookie = `token=${token}`;
     const write = (headers: Record<string, string>) =>
-      ask(url, "PUT", "/profile/patchProfile", { body: { age: 7 }, headers: { cookie, ...headers } });
+      requestJson(url, "PUT", "/profile/patchProfile", { body: { age: 7 }, headers: { cookie, ...headers } });
     for (const origin of [evil, "null", `${url}.evil.example`]) {
       expect(await write({ origin })).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
     }
@@ -82,22 +82,24 @@ story("HTTP", (world) => {
 
   test("a foreign origin is given no leave to read", async () => {
     const [url] = world.gateways();
-    const { headers } = await ask(url, "GET", "/auth/me", { headers: { origin: evil } });
+    const { headers } = await requestJson(url, "GET", "/auth/me", { headers: { origin: evil } });
     expect(headers.get("access-control-allow-origin")).not.toBe(evil);
     expect(headers.get("access-control-allow-origin")).not.toBe("*");
-    const preflight = await ask(url, "OPTIONS", "/auth/login", { headers: { origin: evil, "access-control-request-method": "POST" } });
+    const preflight = await requestJson(url, "OPTIONS", "/auth/login", {
+      headers: { origin: evil, "access-control-request-method": "POST" },
+    });
     expect(preflight.headers.get("access-control-allow-origin")).toBeNull();
   });
 
   test("anyone may ask whether the server is up and ready", async () => {
     for (const url of world.gateways()) {
-      expect((await ask(url, "GET", "/health")).status).toBe(200);
-      expect((await ask(url, "GET", "/ready")).status).toBe(200);
+      expect((await requestJson(url, "GET", "/health")).status).toBe(200);
+      expect((await requestJson(url, "GET", "/ready")).status).toBe(200);
     }
   });
 
   test("a stranger's request id is not taken over where it could do harm", async () => {
-    const { body } = await ask(world.gateways()[0], "GET", "/auth/me", { headers: { "x-request-id": "<script>" } });
+    const { body } = await requestJson(world.gateways()[0], "GET", "/auth/me", { headers: { "x-request-id": "<script>" } });
     expect(body.requestId).not.toContain("<");
   });
 

@@ -1,7 +1,7 @@
 /** Invites between two people, line by line of the state table: who may ask, answer and take back, and when. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -17,7 +17,7 @@ story("Invites", (world) => {
     ["GET", "/request/invites/received"],
     ["DELETE", `/request/cancel/${nobody}`],
   ])("%s %s needs a session", async (method, path) => {
-    const answer = await ask(world.gateways()[0], method, path, method === "POST" || method === "PATCH" ? { body: {} } : {});
+    const answer = await requestJson(world.gateways()[0], method, path, method === "POST" || method === "PATCH" ? { body: {} } : {});
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
@@ -33,7 +33,7 @@ story("Invites", (world) => {
       },
     });
     const { _id } = sent.body.data;
-    expect(await line.until("requestReceived")).toMatchObject({ _id, fromUserId: a.id, status: "pending" });
+    expect(await line.waitFor("requestReceived")).toMatchObject({ _id, fromUserId: a.id, status: "pending" });
     const inBox = (await b.get("/request/invites/received")).body;
     expect(inBox).toMatchObject({
       count: 1,
@@ -63,7 +63,7 @@ story("Invites", (world) => {
     expect(await invite(a, b)).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
     const line = await a.connect();
     expect(await invite(b, a)).toMatchObject({ status: 201, body: { data: { status: "accepted" } } });
-    expect(await line.until("requestAnswered")).toMatchObject({ _id: first.body.data._id, status: "accepted" });
+    expect(await line.waitFor("requestAnswered")).toMatchObject({ _id: first.body.data._id, status: "accepted" });
     for (const [from, to] of [
       [a, b],
       [b, a],
@@ -78,7 +78,7 @@ story("Invites", (world) => {
     for (const other of [a, c]) expect(await respond(other, _id, "accepted")).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
     const line = await a.connect();
     expect(await respond(b, _id, "accepted")).toMatchObject({ status: 200, body: { data: { _id, status: "accepted" } } });
-    expect(await line.until("requestAnswered")).toMatchObject({ _id, status: "accepted" });
+    expect(await line.waitFor("requestAnswered")).toMatchObject({ _id, status: "accepted" });
     expect((await respond(b, _id, "rejected")).status).toBe(404);
     expect((await a.get("/request/invites/sent?status=accepted")).body).toMatchObject({ count: 1 });
   });

@@ -1,10 +1,10 @@
 /** Members come and go while sockets are open: each is told once, in the chat's own order, and hears what is theirs to hear. */
 import { expect, test } from "@jest/globals";
-import type { Line, Person } from "../support/person.ts";
+import type { TestSocket, Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 /** Whatever the server sent to this socket before, it was heard once this is answered. */
-const settled = (line: Line) => line.must("sync", { since: {} });
+const settled = (line: TestSocket) => line.callOrThrow("sync", { since: {} });
 
 story("Members who come and go", (world) => {
   /** A group of its admin and one more, and a contact who is not in it. */
@@ -20,8 +20,8 @@ story("Members who come and go", (world) => {
     return { admin, member, contact, chatId, add, remove, send };
   }
   /** What a socket was told of a chat, in short. */
-  function story(line: Line, chatId: string): string[] {
-    return line.heard.flatMap(({ event, data }) => {
+  function story(line: TestSocket, chatId: string): string[] {
+    return line.received.flatMap(({ event, data }) => {
       if ((data?.chatId ?? data?._id) !== chatId) return [];
       if (event === "receiveMessage") return [data.system?.event ?? data.text];
       return event === "chatChanged" || event === "chatRemoved" ? [event] : [];
@@ -30,25 +30,28 @@ story("Members who come and go", (world) => {
 
   test("a newcomer is told of the chat once, then hears it from the message that says so; nothing older changes for them", async () => {
     const { contact, member, chatId, add, send } = await groupAndContact();
-    const lines = [await contact.at(world.gateways()[0]).listen(), await contact.at(world.gateways()[1]).listen()];
-    const ears = await member.listen();
+    const lines = [
+      await contact.at(world.gateways()[0]).connectAndSubscribe(),
+      await contact.at(world.gateways()[1]).connectAndSubscribe(),
+    ];
+    const ears = await member.connectAndSubscribe();
     await send("Before");
     const old = (await member.get(`/chat/messages/${chatId}`)).body.at(-1);
     await add();
     await member.put(`/chat/messages/${old._id}/reactions/${encodeURIComponent("👍")}`);
     // It is told after an extra read, perhaps only after the next message.
-    await ears.until("chatChanged");
+    await ears.waitFor("chatChanged");
     await send("After");
-    for (const line of [...lines, ears]) await line.until("receiveMessage", ({ text }) => text === "After");
-    await ears.until("messageChanged");
+    for (const line of [...lines, ears]) await line.waitFor("receiveMessage", ({ text }) => text === "After");
+    await ears.waitFor("messageChanged");
     for (const line of lines) {
       await settled(line);
       expect(story(line, chatId)).toEqual(["chatChanged", "added", "After"]);
-      expect(line.all("chatChanged")[0]).toMatchObject({ _id: chatId, title: "A group", unread: 0 });
-      expect(line.all("messageChanged")).toEqual([]);
+      expect(line.payloadsOf("chatChanged")[0]).toMatchObject({ _id: chatId, title: "A group", unread: 0 });
+      expect(line.payloadsOf("messageChanged")).toEqual([]);
     }
     expect(story(ears, chatId)).toEqual(["Before", "added", "chatChanged", "After"]);
-    const [shared] = ears.all("chatChanged");
+    const [shared] = ears.payloadsOf("chatChanged");
     expect(shared).toMatchObject({ memberCount: 4, participants: expect.arrayContaining([contact.id]) });
     for (const own of ["title", "unread", "muted", "archived", "pinned"]) expect(shared).not.toHaveProperty(own);
   });
@@ -57,46 +60,49 @@ story("Members who come and go", (world) => {
     const { contact, chatId, add, remove, send } = await groupAndContact();
     await add();
     const [subscribed, joined, silent, left] = await Promise.all([
-      contact.listen(),
+      contact.connectAndSubscribe(),
       contact.connect(),
       contact.connect(),
-      contact.listen(),
+      contact.connectAndSubscribe(),
     ]);
-    await joined.must("joinChat", { chatId });
-    await left.must("leaveChat", { chatId });
+    await joined.callOrThrow("joinChat", { chatId });
+    await left.callOrThrow("leaveChat", { chatId });
     await send("Before");
     await remove();
     await send("After");
     for (const line of [subscribed, joined, silent, left]) {
-      await line.until("chatRemoved");
+      await line.waitFor("chatRemoved");
       await settled(line);
     }
     expect(story(subscribed, chatId)).toEqual(["Before", "chatRemoved"]);
     expect(story(joined, chatId)).toEqual(["Before", "chatRemoved"]);
     expect(story(silent, chatId)).toEqual(["chatRemoved"]);
     expect(story(left, chatId)).toEqual(["chatRemoved"]);
-    expect(subscribed.all("chatRemoved")).toEqual([{ chatId }]);
+    expect(subscribed.payloadsOf("chatRemoved")).toEqual([{ chatId }]);
     expect(await joined.call("joinChat", { chatId })).toMatchObject({ ok: false, error: { code: "FORBIDDEN" } });
   });
 
   test("who is removed and added again hears the end, the new beginning, and nothing in between", async () => {
     const { contact, chatId, add, remove, send } = await groupAndContact();
     await add();
-    const [subscribed, joined] = [await contact.at(world.gateways()[0]).listen(), await contact.at(world.gateways()[1]).connect()];
-    await joined.must("joinChat", { chatId });
+    const [subscribed, joined] = [
+      await contact.at(world.gateways()[0]).connectAndSubscribe(),
+      await contact.at(world.gateways()[1]).connect(),
+    ];
+    await joined.callOrThrow("joinChat", { chatId });
     for (let round = 1; round <= 5; round++) {
       await send(`Before ${round}`);
       // In odd rounds one is heard before the next is done; in even ones they race. Later than the first, `joined` hears no messages.
       const isCalm = round % 2 === 1;
       const hearing = round === 1 ? [subscribed, joined] : [subscribed];
-      if (isCalm) for (const line of hearing) await line.until("receiveMessage", ({ text }) => text === `Before ${round}`);
+      if (isCalm) for (const line of hearing) await line.waitFor("receiveMessage", ({ text }) => text === `Before ${round}`);
       await remove();
-      if (isCalm) for (const line of [subscribed, joined]) await line.count("chatRemoved", round);
+      if (isCalm) for (const line of [subscribed, joined]) await line.waitForCount("chatRemoved", round);
       await send(`Between ${round}`);
       await add();
       await send(`After ${round}`);
-      await subscribed.until("receiveMessage", ({ text }) => text === `After ${round}`);
-      await joined.count("chatChanged", round);
+      await subscribed.waitFor("receiveMessage", ({ text }) => text === `After ${round}`);
+      await joined.waitForCount("chatChanged", round);
       if (round > 1) continue;
       // Not subscribed, it is told of the chat and asks itself whether to hear it.
       await settled(joined);
@@ -109,7 +115,7 @@ story("Members who come and go", (world) => {
 
   test("added and removed at once, again and again over both gateways, everybody ends where the store is", async () => {
     const { admin, contact, chatId } = await groupAndContact();
-    const lines = await Promise.all(world.gateways().map((url) => contact.at(url).listen()));
+    const lines = await Promise.all(world.gateways().map((url) => contact.at(url).connectAndSubscribe()));
     const acts = Array.from({ length: 20 }, (_, i) => {
       const at = admin.at(world.gateways()[i % 2]!);
       return i % 2 === 0
@@ -121,28 +127,28 @@ story("Members who come and go", (world) => {
     await admin.post("/chat/messages", { chatId, text: "The end" });
     const visible = (await contact.get(`/chat/messages/${chatId}`)).body.map(({ n }: { n: number }) => n);
     for (const line of lines) {
-      await line.until("receiveMessage", ({ text }) => text === "The end");
+      await line.waitFor("receiveMessage", ({ text }) => text === "The end");
       await settled(line);
-      const told = line.heard.filter(({ event, data }) => event === "chatRemoved" || (event === "chatChanged" && "unread" in data));
+      const told = line.received.filter(({ event, data }) => event === "chatRemoved" || (event === "chatChanged" && "unread" in data));
       // In turn, beginning and ending with the chat there.
       expect(told.map(({ event }) => event)).toEqual(told.map((_, i) => (i % 2 === 0 ? "chatChanged" : "chatRemoved")));
       expect(told.length % 2).toBe(1);
-      const since = line.heard.lastIndexOf(told.at(-1)!);
-      const heard = line.heard.slice(since).filter(({ event }) => event === "receiveMessage");
+      const since = line.received.lastIndexOf(told.at(-1)!);
+      const heard = line.received.slice(since).filter(({ event }) => event === "receiveMessage");
       expect(heard.map(({ data }) => data.n)).toEqual(visible);
     }
   });
 
   test("who leaves is told on all sockets; the others hear it in its place", async () => {
     const { member, admin, chatId, send } = await groupAndContact();
-    const [line, ears] = [await member.listen(), await admin.listen()];
+    const [line, ears] = [await member.connectAndSubscribe(), await admin.connectAndSubscribe()];
     await send("Stay");
     const answer = await member.put("/chat/leave-group", { chatId });
     expect(answer).toMatchObject({ status: 200, body: { message: expect.any(String), chat: { _id: chatId, memberCount: 2 } } });
-    await ears.until("chatChanged");
+    await ears.waitFor("chatChanged");
     await send("Gone");
-    await line.until("chatRemoved");
-    await ears.until("receiveMessage", ({ text }) => text === "Gone");
+    await line.waitFor("chatRemoved");
+    await ears.waitFor("receiveMessage", ({ text }) => text === "Gone");
     await settled(line);
     expect(story(line, chatId)).toEqual(["Stay", "chatRemoved"]);
     expect(story(ears, chatId)).toEqual(["Stay", "left", "chatChanged", "Gone"]);
@@ -152,7 +158,7 @@ story("Members who come and go", (world) => {
     const { admin, member, contact, chatId, send } = await groupAndContact();
     await send("First");
     const { _id: messageId } = (await admin.get(`/chat/messages/${chatId}`)).body.at(-1);
-    const [author, other, stranger] = await Promise.all([admin.connect(), member.listen(), contact.connect()]);
+    const [author, other, stranger] = await Promise.all([admin.connect(), member.connectAndSubscribe(), contact.connect()]);
     const acts = [
       ["editMessage", { messageId, text: "Second" }],
       ["react", { messageId, emoji: "👍", on: true }],
@@ -165,9 +171,9 @@ story("Members who come and go", (world) => {
       expect(await other.call(event, payload)).toMatchObject({ ok: false, error: { code: "FORBIDDEN" } });
     }
     for (const [event, payload] of acts) {
-      const message = await author.must(event, payload);
+      const message = await author.callOrThrow(event, payload);
       expect(message).toMatchObject({ _id: messageId });
-      expect(await other.until("messageChanged", ({ seq }) => seq === message.seq)).toEqual(message);
+      expect(await other.waitFor("messageChanged", ({ seq }) => seq === message.seq)).toEqual(message);
     }
   });
 });

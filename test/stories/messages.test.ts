@@ -1,6 +1,6 @@
 /** Messages over HTTP: sending, sending again with the same clientId, and paging through history. */
 import { expect, test } from "@jest/globals";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -12,7 +12,7 @@ const numbers = (first: number, last: number) => Array.from({ length: last - fir
 /** Fills a chat by socket, one send after another on the wire, none awaited. */
 async function fill(who: Person, chatId: string, count: number): Promise<void> {
   const line = await who.connect();
-  await Promise.all(numbers(1, count).map((i) => line.must("sendMessage", { chatId, text: `message ${i}` })));
+  await Promise.all(numbers(1, count).map((i) => line.callOrThrow("sendMessage", { chatId, text: `message ${i}` })));
   line.close();
 }
 
@@ -22,7 +22,7 @@ story("Messages", (world) => {
     ["POST", "/chat/sync"],
     ["GET", `/chat/messages/${nobody}`],
   ])("%s %s needs a session", async (method, path) => {
-    const answer = await ask(world.gateways()[0], method, path, method === "POST" ? { body: {} } : {});
+    const answer = await requestJson(world.gateways()[0], method, path, method === "POST" ? { body: {} } : {});
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 

@@ -1,7 +1,7 @@
 /** One's own view of chats: what is unread, how far one has read, and how a chat is to be shown to oneself alone. */
 import { expect, test } from "@jest/globals";
 import type { Message } from "../../services/chat/contract.ts";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -11,7 +11,7 @@ const viewOf = async (who: Person, chatId: string) =>
   (await who.get("/chat/my-chats")).body.find(({ _id }: { _id: string }) => _id === chatId);
 async function fill(who: Person, chatId: string, count: number): Promise<void> {
   const line = await who.connect();
-  await Promise.all(Array.from({ length: count }, (_, i) => line.must("sendMessage", { chatId, text: `message ${i}` })));
+  await Promise.all(Array.from({ length: count }, (_, i) => line.callOrThrow("sendMessage", { chatId, text: `message ${i}` })));
   line.close();
 }
 
@@ -20,7 +20,7 @@ story("One's own view", (world) => {
     ["POST", "/chat/read"],
     ["PATCH", `/chat/settings/${nobody}`],
   ])("%s %s needs a session", async (method, path) => {
-    expect(await ask(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
+    expect(await requestJson(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
   test("in a chat one is not in, existing or not, nothing can be set", async () => {
@@ -45,7 +45,7 @@ story("One's own view", (world) => {
     expect((await read(b, chatId, 1)).body).toEqual({ chatId, readN: 3, unread: 2 });
     expect(await viewOf(b, chatId)).toMatchObject({ unread: 2, readN: 3 });
     expect((await read(b, chatId, 6)).body).toEqual({ chatId, readN: 6, unread: 0 });
-    expect(await (await a.connect()).must("markRead", { chatId, n: 6 })).toMatchObject({ readN: 6, unread: 0 });
+    expect(await (await a.connect()).callOrThrow("markRead", { chatId, n: 6 })).toMatchObject({ readN: 6, unread: 0 });
   });
 
   test("who has read a message is in it, the sender first", async () => {
@@ -101,13 +101,13 @@ story("One's own view", (world) => {
 
   test("muted, archived and pinned are one's own alone, and one's other devices hear of it", async () => {
     const { a, b, chatId } = await world.pair();
-    const [own, others] = [await a.at(world.gateways()[1]).listen(), await b.listen()];
+    const [own, others] = [await a.at(world.gateways()[1]).connectAndSubscribe(), await b.connectAndSubscribe()];
     const mutedUntil = new Date(Date.now() + 3_600_000).toISOString();
     expect(await settings(a, chatId, { mutedUntil, pinned: true })).toMatchObject({
       status: 200,
       body: { _id: chatId, muted: true, mutedUntil, pinned: true, archived: false },
     });
-    expect(await own.until("chatChanged")).toMatchObject({ _id: chatId, muted: true, mutedUntil, pinned: true });
+    expect(await own.waitFor("chatChanged")).toMatchObject({ _id: chatId, muted: true, mutedUntil, pinned: true });
     expect((await settings(a, chatId, { archived: true })).body).toMatchObject({ muted: true, pinned: true, archived: true });
     expect((await settings(a, chatId, { mutedUntil: null, pinned: false })).body).toMatchObject({
       muted: false,
@@ -117,8 +117,8 @@ story("One's own view", (world) => {
     expect((await settings(a, chatId, { mutedUntil: "2001-01-01T00:00:00Z" })).body).toMatchObject({ muted: false, mutedUntil: null });
     expect(await viewOf(b, chatId)).toMatchObject({ muted: false, mutedUntil: null, archived: false, pinned: false });
     await fill(a, chatId, 1);
-    await others.until("receiveMessage");
-    expect(others.all("chatChanged")).toEqual([]);
+    await others.waitFor("receiveMessage");
+    expect(others.payloadsOf("chatChanged")).toEqual([]);
   });
 
   test("what one set at another device meanwhile comes with the sync, though the chat did not move", async () => {

@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import sharp from "sharp";
 import { eventually } from "../support/eventually.ts";
 import { gpsPhoto, pngBomb } from "../support/images.ts";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 import { download, file, formBytes, formType, sendForm, text } from "../support/uploads.ts";
 
@@ -28,10 +28,13 @@ story("Profile pictures", (world) => {
   test("setting and seeing one needs a session", async () => {
     const [url] = world.gateways();
     const body = { profilePic: dataUri(await plain("red")) };
-    expect(await ask(url, "PUT", "/profile/patchProfile", { body })).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
+    expect(await requestJson(url, "PUT", "/profile/patchProfile", { body })).toMatchObject({
+      status: 401,
+      body: { code: "UNAUTHENTICATED" },
+    });
     const form = { body: formBytes([picture("x")]).toString("latin1"), headers: { "content-type": formType } };
-    expect((await ask(url, "PUT", "/profile/patchProfile", form)).status).toBe(401);
-    expect((await ask(url, "GET", `/profile/pictures/${nobody}`)).status).toBe(401);
+    expect((await requestJson(url, "PUT", "/profile/patchProfile", form)).status).toBe(401);
+    expect((await requestJson(url, "GET", `/profile/pictures/${nobody}`)).status).toBe(401);
   });
 
   test("a data URI and a form do the same: a square of 512, a thumbnail of 96, no metadata, for anyone signed in", async () => {
@@ -165,7 +168,7 @@ story("Group pictures", (world) => {
     const path = `/chat/groups/${chatId}`;
     const body = { picture: dataUri(await plain("red")) };
     const parts = [picture(await plain("red"), "picture")];
-    expect((await ask(admin.url, "PATCH", path, { body })).status).toBe(401);
+    expect((await requestJson(admin.url, "PATCH", path, { body })).status).toBe(401);
     for (const one of [member, stranger]) {
       expect(await one.patch(path, body)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
       expect((await sendForm(one, "PATCH", path, parts)).status).toBe(403);

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { by, byForm, id, known, malformed, nobody, refusal, row, text } from "../support/pingtalk.ts";
 import { eventually } from "../support/eventually.ts";
-import { ask, type Person } from "../support/person.ts";
+import { requestJson, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const notes = new File(["Hello"], "notes.txt", { type: "text/html" });
@@ -186,11 +186,11 @@ story("PingTalk's clients: chats", (world) => {
     test("answers the message, which is heard by all who joined; its bytes are for members", async () => {
       const { ada, ben, cleo, chatId } = await fellowship();
       const line = await ben.connect();
-      await line.must("joinChat", { chatId });
+      await line.callOrThrow("joinChat", { chatId });
       const answer = await byForm(ada, "/chat/send-file", { file: notes, chatId, text: " See this " });
       const file = { _id: id, url: text, name: "notes.txt", mimeType: "text/plain", size: 5 };
       expect(answer).toMatchObject({ status: 201, body: known("message", { chatId, senderId: ada.id, text: "See this", file }) });
-      expect(await line.until("receiveMessage", ({ _id }) => _id === answer.body._id)).toMatchObject({ file: answer.body.file });
+      expect(await line.waitFor("receiveMessage", ({ _id }) => _id === answer.body._id)).toMatchObject({ file: answer.body.file });
       expect((await by(ben)("GET", answer.body.file.url)).body).toBe("Hello");
       expect(await by(cleo)("GET", answer.body.file.url)).toMatchObject(refusal(404));
     });
@@ -212,7 +212,7 @@ story("PingTalk's clients: chats", (world) => {
 
   describe("GET /health", () => {
     test("is open to anyone", async () => {
-      for (const url of world.gateways()) expect((await ask(url, "GET", "/health")).status).toBe(200);
+      for (const url of world.gateways()) expect((await requestJson(url, "GET", "/health")).status).toBe(200);
     });
   });
 });

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { by, id, known, malformed, nobody, pixel, refusal, row, text } from "../support/pingtalk.ts";
 import { eventually } from "../support/eventually.ts";
-import { ask, cookieOf, type Person } from "../support/person.ts";
+import { requestJson, cookieOf, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const wrongPictures = ["x", "https://example.org/a.png", "data:image/png;base64,"].map((profilePic) => ({ profilePic }));
@@ -22,20 +22,20 @@ story("PingTalk's clients: accounts, profiles, invites", (world) => {
   describe("POST /auth/signup", () => {
     test("is open to anyone, and answers who they are, with the cookie", async () => {
       const { url, firstName, lastName, emailId, password } = world.stranger();
-      const answer = await ask(url, "POST", "/auth/signup", { body: { firstName, lastName, emailId, password } });
+      const answer = await requestJson(url, "POST", "/auth/signup", { body: { firstName, lastName, emailId, password } });
       expect(answer.status).toBe(201);
       expect(answer.body).toEqual({ message: text, data: { _id: id, firstName, lastName, emailId } });
-      expect((await ask(url, "GET", "/profile/getProfile", { headers: { cookie: cookieOf(answer)! } })).status).toBe(200);
+      expect((await requestJson(url, "GET", "/profile/getProfile", { headers: { cookie: cookieOf(answer)! } })).status).toBe(200);
     });
 
     test("refuses what is no name, address or strong password, and a taken address", async () => {
       const { url, firstName, lastName, emailId, password } = world.stranger();
       const good = { firstName, lastName, emailId, password };
       for (const wrong of [{ firstName: "A" }, { lastName: undefined }, { emailId: "ada" }, { password: "password" }]) {
-        expect(await ask(url, "POST", "/auth/signup", { body: { ...good, ...wrong } })).toMatchObject(refusal(400));
+        expect(await requestJson(url, "POST", "/auth/signup", { body: { ...good, ...wrong } })).toMatchObject(refusal(400));
       }
       const taken = await world.person();
-      expect(await ask(url, "POST", "/auth/signup", { body: { ...good, emailId: taken.emailId } })).toMatchObject(refusal(409));
+      expect(await requestJson(url, "POST", "/auth/signup", { body: { ...good, emailId: taken.emailId } })).toMatchObject(refusal(409));
     });
   });
 
@@ -44,17 +44,17 @@ story("PingTalk's clients: accounts, profiles, invites", (world) => {
       const { url, emailId } = await world.person();
       for (const address of [emailId, world.stranger().emailId]) {
         const body = { emailId: address, password: "Wrong-Password-1" };
-        expect(await ask(url, "POST", "/auth/login", { body })).toMatchObject(refusal(401));
+        expect(await requestJson(url, "POST", "/auth/login", { body })).toMatchObject(refusal(401));
       }
       for (const body of [{}, { emailId }, { emailId: "ada", password: "x" }]) {
-        expect(await ask(url, "POST", "/auth/login", { body })).toMatchObject(refusal(400));
+        expect(await requestJson(url, "POST", "/auth/login", { body })).toMatchObject(refusal(400));
       }
     });
 
     test("answers the id and the token, with the cookie, however the address is written", async () => {
       const ada = await world.person();
       const body = { emailId: ada.emailId.toUpperCase(), password: ada.password };
-      const answer = await ask(ada.url, "POST", "/auth/login", { body });
+      const answer = await requestJson(ada.url, "POST", "/auth/login", { body });
       expect(answer.status).toBe(200);
       expect(answer.body).toEqual({ message: text, data: { id: ada.id, emailId: ada.emailId, token: text } });
       expect(cookieOf(answer)).toBe(`token=${answer.body.data.token}`);
@@ -64,7 +64,7 @@ story("PingTalk's clients: accounts, profiles, invites", (world) => {
   describe("POST /auth/logout", () => {
     test("is open to anyone, and takes the cookie back", async () => {
       const ada = await world.person();
-      for (const answer of [await by(ada)("POST", "/auth/logout"), await ask(ada.url, "POST", "/auth/logout")]) {
+      for (const answer of [await by(ada)("POST", "/auth/logout"), await requestJson(ada.url, "POST", "/auth/logout")]) {
         expect(answer).toMatchObject({ status: 200, body: { message: text } });
         expect(cookieOf(answer)).toBe("token=");
       }

@@ -1,16 +1,16 @@
 /** PingTalk's sockets as its clients use them: the cookie at the handshake, no acknowledgements, and four events. */
 import { describe, expect, test } from "@jest/globals";
 import { known, nobody } from "../support/pingtalk.ts";
-import { connect, type Line, type Person } from "../support/person.ts";
+import { connect, type TestSocket, type Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
-const online = ({ url, token }: Person): Promise<Line> => connect(url, { headers: { cookie: `token=${token}` } });
-const events = ({ heard }: Line): string[] => heard.map(({ event }) => event);
+const online = ({ url, token }: Person): Promise<TestSocket> => connect(url, { headers: { cookie: `token=${token}` } });
+const events = ({ received: heard }: TestSocket): string[] => heard.map(({ event }) => event);
 /** What was sent before is heard once this is answered. */
-const settled = (line: Line) => line.call("sync", { since: {} });
+const settled = (line: TestSocket) => line.call("sync", { since: {} });
 
 /** Enters a chat without asking for an answer: success is silent. */
-async function enter(line: Line, chatId: string): Promise<void> {
+async function enter(line: TestSocket, chatId: string): Promise<void> {
   line.socket.emit("joinChat", { chatId });
   await settled(line);
 }
@@ -41,7 +41,7 @@ story("PingTalk's clients, on sockets", (world) => {
       const { a, chatId } = await world.pair();
       const line = await online(await world.person());
       for (const id of [chatId, nobody]) line.socket.emit("joinChat", { chatId: id });
-      for (const error of await line.count("error", 2)) expect(error).toEqual(expect.any(String));
+      for (const error of await line.waitForCount("error", 2)) expect(error).toEqual(expect.any(String));
       await a.post("/chat/messages", { chatId, text: "Between us" });
       await settled(line);
       expect(events(line)).toEqual(["error", "error"]);
@@ -52,7 +52,7 @@ story("PingTalk's clients, on sockets", (world) => {
       const { a, chatId } = await world.pair();
       const line = await online(a);
       await enter(line, chatId);
-      expect(line.heard).toEqual([]);
+      expect(line.received).toEqual([]);
       line.close();
     });
   });
@@ -62,7 +62,7 @@ story("PingTalk's clients, on sockets", (world) => {
       const { a, chatId } = await world.pair();
       const line = await online(await world.person());
       line.socket.emit("sendMessage", { chatId, text: "Let me in" });
-      expect(await line.until("error")).toEqual(expect.any(String));
+      expect(await line.waitFor("error")).toEqual(expect.any(String));
       expect((await a.get(`/chat/messages/${chatId}`)).body).toEqual([]);
       line.close();
     });
@@ -72,9 +72,9 @@ story("PingTalk's clients, on sockets", (world) => {
       const [sender, reader, absent] = await Promise.all([online(a), online(b), online(b)]);
       for (const line of [sender, reader]) await enter(line, chatId);
       sender.socket.emit("sendMessage", { chatId, text: " Hello " });
-      const [message] = (await sender.count("receiveMessage", 1)) as [object];
+      const [message] = (await sender.waitForCount("receiveMessage", 1)) as [object];
       expect(message).toMatchObject(known("message", { chatId, senderId: a.id, text: " Hello ", readBy: [a.id] }));
-      expect(await reader.until("receiveMessage")).toEqual(message);
+      expect(await reader.waitFor("receiveMessage")).toEqual(message);
       expect((await b.get(`/chat/messages/${chatId}`)).body).toEqual([message]);
       await settled(absent);
       expect(events(absent)).toEqual([]);
@@ -86,7 +86,7 @@ story("PingTalk's clients, on sockets", (world) => {
       const [sender, reader] = await Promise.all([online(a), online(b)]);
       await enter(reader, chatId);
       sender.socket.emit("sendMessage", { chatId, text: "From outside" });
-      expect(await reader.until("receiveMessage")).toMatchObject({ senderId: a.id, text: "From outside" });
+      expect(await reader.waitFor("receiveMessage")).toMatchObject({ senderId: a.id, text: "From outside" });
       await settled(sender);
       expect(events(sender)).toEqual([]);
       for (const line of [sender, reader]) line.close();
@@ -100,7 +100,7 @@ story("PingTalk's clients, on sockets", (world) => {
       const { a, chatId } = await world.pair();
       const line = await online(a);
       line.socket.emit("sendMessage", { chatId, ...payload });
-      expect(await line.until("error")).toEqual(expect.any(String));
+      expect(await line.waitFor("error")).toEqual(expect.any(String));
       expect((await a.get(`/chat/messages/${chatId}`)).body).toEqual([]);
       line.close();
     });

@@ -11,22 +11,22 @@ story("Positions", (world) => {
     const other = await world.person();
     await world.befriend(other, b);
     const quiet = (await other.post("/chat/create-direct", { receiverId: b.id })).body._id;
-    const [reader, joiner, left] = [await b.listen(), await a.connect(), await b.listen()];
-    await joiner.must("joinChat", { chatId });
-    await left.must("leaveChat", { chatId });
+    const [reader, joiner, left] = [await b.connectAndSubscribe(), await a.connect(), await b.connectAndSubscribe()];
+    await joiner.callOrThrow("joinChat", { chatId });
+    await left.callOrThrow("leaveChat", { chatId });
     const { seq } = (await a.post("/chat/messages", { chatId, text: "It moves" })).body;
 
-    const positions = await reader.until("positions", () => true, patienceMs);
+    const positions = await reader.waitFor("positions", () => true, patienceMs);
     expect(positions).toEqual({ [chatId]: seq });
     expect(positions).not.toHaveProperty(quiet);
     // Told in the same turn, if they were told.
     for (const line of [joiner, left]) {
-      await line.must("sync", { since: {} });
-      expect(line.all("positions")).toEqual([]);
+      await line.callOrThrow("sync", { since: {} });
+      expect(line.payloadsOf("positions")).toEqual([]);
     }
     const { seq: edited } = (await a.patch(`/chat/messages/${(await b.get(`/chat/messages/${chatId}`)).body[0]._id}`, { text: "On" })).body;
-    expect(await reader.until("positions", (told) => told[chatId] === edited, patienceMs)).toEqual({ [chatId]: edited });
+    expect(await reader.waitFor("positions", (told) => told[chatId] === edited, patienceMs)).toEqual({ [chatId]: edited });
     // Once for each time it moved: it did not move in between.
-    expect(reader.all("positions")).toHaveLength(2);
+    expect(reader.payloadsOf("positions")).toHaveLength(2);
   });
 });

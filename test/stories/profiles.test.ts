@@ -1,6 +1,6 @@
 /** Profiles: one's own, those of contacts and of strangers. */
 import { expect, test } from "@jest/globals";
-import { ask } from "../support/person.ts";
+import { requestJson } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -11,7 +11,7 @@ story("Profiles", (world) => {
     ["GET", `/profile/profile/${nobody}`],
     ["PUT", "/profile/patchProfile"],
   ])("%s %s needs a session", async (method, path) => {
-    const answer = await ask(world.gateways()[0], method, path, method === "GET" ? {} : { body: {} });
+    const answer = await requestJson(world.gateways()[0], method, path, method === "GET" ? {} : { body: {} });
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 

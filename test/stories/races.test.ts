@@ -1,10 +1,10 @@
 /** What happens at once, on purpose: every race has one outcome, and everybody sees the same. */
 import { expect, test } from "@jest/globals";
-import { ask, type Answer } from "../support/person.ts";
+import { requestJson, type ApiResponse } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const times = <T>(count: number, make: (i: number) => Promise<T>) => Promise.all(Array.from({ length: count }, (_, i) => make(i)));
-const tally = (answers: Answer[]) =>
+const tally = (answers: ApiResponse[]) =>
   Object.fromEntries(Object.entries(Object.groupBy(answers, ({ status }) => status)).map(([status, all]) => [status, all?.length]));
 
 story("Races", (world) => {
@@ -20,12 +20,12 @@ story("Races", (world) => {
   test("200 sends at once with one clientId over sockets are one message, heard once", async () => {
     const { a, b, chatId } = await world.pair();
     const lines = await Promise.all(world.gateways().map((url) => a.at(url).connect()));
-    const reader = await b.listen();
-    const stored = await times(200, (i) => lines[i % 2]!.must("sendMessage", { chatId, text: "Once", clientId: "key" }));
+    const reader = await b.connectAndSubscribe();
+    const stored = await times(200, (i) => lines[i % 2]!.callOrThrow("sendMessage", { chatId, text: "Once", clientId: "key" }));
     expect(new Set(stored.map(({ _id }) => _id)).size).toBe(1);
     await a.post("/chat/messages", { chatId, text: "Last" });
-    await reader.until("receiveMessage", ({ text }) => text === "Last");
-    expect(reader.all("receiveMessage").map(({ n, text }) => [n, text])).toEqual([
+    await reader.waitFor("receiveMessage", ({ text }) => text === "Last");
+    expect(reader.payloadsOf("receiveMessage").map(({ n, text }) => [n, text])).toEqual([
       [1, "Once"],
       [2, "Last"],
     ]);
@@ -50,11 +50,11 @@ story("Races", (world) => {
     const { firstName, lastName, emailId, password } = world.stranger();
     const gateways = world.gateways();
     const answers = await times(10, (i) =>
-      ask(gateways[i % 2]!, "POST", "/auth/signup", { body: { firstName, lastName, emailId, password } }),
+      requestJson(gateways[i % 2]!, "POST", "/auth/signup", { body: { firstName, lastName, emailId, password } }),
     );
     expect(tally(answers)).toEqual({ 201: 1, 409: 9 });
     const made = answers.find(({ status }) => status === 201)?.body.data._id;
-    expect((await ask(gateways[1], "POST", "/auth/login", { body: { emailId, password } })).body.data.id).toBe(made);
+    expect((await requestJson(gateways[1], "POST", "/auth/login", { body: { emailId, password } })).body.data.id).toBe(made);
   });
 
   test("crossing invites make one contact", async () => {

@@ -9,7 +9,7 @@ const ns = (messages: { n: number }[] | undefined) => messages?.map(({ n }) => n
 
 async function fill(who: Person, chatId: string, count: number, tail = ""): Promise<void> {
   const line = await who.connect();
-  await Promise.all(numbers(1, count).map((i) => line.must("sendMessage", { chatId, text: `message ${i}${tail}` })));
+  await Promise.all(numbers(1, count).map((i) => line.callOrThrow("sendMessage", { chatId, text: `message ${i}${tail}` })));
   line.close();
 }
 
@@ -101,14 +101,18 @@ story("Sync", (world) => {
     await fill(a, chatId, 3);
     const line = await b.connect();
     const asked = { since: { [chatId]: 5000 } };
-    const answers = [(await b.post("/chat/sync", asked)).body, await line.must("sync", asked), await line.must("subscribe", asked)];
+    const answers = [
+      (await b.post("/chat/sync", asked)).body,
+      await line.callOrThrow("sync", asked),
+      await line.callOrThrow("subscribe", asked),
+    ];
     for (const answer of answers) {
       expect(answer.reset).toEqual([chatId]);
       expect(ns(answer.messages[chatId])).toEqual([1, 2, 3]);
       expect(answer.seq[chatId]).toBe(answer.chats[0].lastSeq);
     }
     await a.post("/chat/messages", { chatId, text: "news" });
-    expect(await line.until("receiveMessage")).toMatchObject({ n: 4 });
+    expect(await line.waitFor("receiveMessage")).toMatchObject({ n: 4 });
   });
 
   test("a chat one is not in is removed, existing or not", async () => {
@@ -123,13 +127,13 @@ story("Sync", (world) => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 30);
     const line = await b.connect();
-    const bySocket = await line.must("sync", { since: { [chatId]: 0 } });
+    const bySocket = await line.callOrThrow("sync", { since: { [chatId]: 0 } });
     expect(bySocket).toEqual((await b.post("/chat/sync", { since: { [chatId]: 0 } })).body);
     const writing = fill(a, chatId, 100);
-    const answer = await line.must("subscribe", { since: { [chatId]: 0 } });
+    const answer = await line.callOrThrow("subscribe", { since: { [chatId]: 0 } });
     await writing;
     const read = ns(answer.messages[chatId])!;
-    const heard = await line.count("receiveMessage", 130 - read.length);
+    const heard = await line.waitForCount("receiveMessage", 130 - read.length);
     expect([...read, ...ns(heard)!]).toEqual(numbers(1, 130));
   });
 

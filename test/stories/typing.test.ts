@@ -1,18 +1,18 @@
 /** Typing: who hears that someone types, and when it is over. */
 import { expect, test } from "@jest/globals";
-import type { Line, Person } from "../support/person.ts";
+import type { TestSocket, Person } from "../support/person.ts";
 import { story } from "../support/story.ts";
 
 const nobody = "0123456789abcdef01234567";
 /** Whatever the server sent to this socket before, it was heard once this is answered. */
-const settled = (line: Line) => line.must("sync", { since: {} });
-const heard = (line: Line) => line.all("typing").map(({ userId, isTyping }) => [userId, isTyping]);
-const says = (line: Line, chatId: string, isTyping: boolean) => line.must("typing", { chatId, isTyping });
+const settled = (line: TestSocket) => line.callOrThrow("sync", { since: {} });
+const heard = (line: TestSocket) => line.payloadsOf("typing").map(({ userId, isTyping }) => [userId, isTyping]);
+const says = (line: TestSocket, chatId: string, isTyping: boolean) => line.callOrThrow("typing", { chatId, isTyping });
 
 story("Typing", (world) => {
   test("in a chat one is not in is FORBIDDEN, existing or not, however often", async () => {
     const { a, chatId } = await world.pair();
-    const [ears, line] = [await a.listen(), await (await world.person()).connect()];
+    const [ears, line] = [await a.connectAndSubscribe(), await (await world.person()).connect()];
     for (const id of [chatId, nobody, chatId]) {
       expect(await line.call("typing", { chatId: id, isTyping: true })).toMatchObject({ ok: false, error: { code: "FORBIDDEN" } });
     }
@@ -34,13 +34,13 @@ story("Typing", (world) => {
     const { members, chatId } = await world.group(3);
     const [typist, subscriber, joiner] = members as [Person, Person, Person];
     const [near, far] = world.gateways();
-    const own = [await typist.at(near).listen(), await typist.at(far).listen()];
-    const others = [await subscriber.at(near).listen(), await joiner.at(far).connect()];
-    await others[1]!.must("joinChat", { chatId });
+    const own = [await typist.at(near).connectAndSubscribe(), await typist.at(far).connectAndSubscribe()];
+    const others = [await subscriber.at(near).connectAndSubscribe(), await joiner.at(far).connect()];
+    await others[1]!.callOrThrow("joinChat", { chatId });
     const deaf = await joiner.at(near).connect();
 
     for (const isTyping of [true, true, true, false, false, true]) await says(own[0]!, chatId, isTyping);
-    for (const line of others) await line.count("typing", 3);
+    for (const line of others) await line.waitForCount("typing", 3);
     for (const line of [...own, deaf]) await settled(line);
     for (const line of others) {
       expect(heard(line)).toEqual([
@@ -48,27 +48,27 @@ story("Typing", (world) => {
         [typist.id, false],
         [typist.id, true],
       ]);
-      expect(line.all("typing")[0]).toEqual({ chatId, userId: typist.id, isTyping: true });
+      expect(line.payloadsOf("typing")[0]).toEqual({ chatId, userId: typist.id, isTyping: true });
     }
     for (const line of [...own, deaf]) expect(heard(line)).toEqual([]);
   });
 
   test("ends with the typist's message, and may begin again at once", async () => {
     const { a, b, chatId } = await world.pair();
-    const [line, ears] = [await a.connect(), await b.listen()];
+    const [line, ears] = [await a.connect(), await b.connectAndSubscribe()];
     await says(line, chatId, true);
-    await ears.count("typing", 1);
-    await line.must("sendMessage", { chatId, text: "There" });
-    await ears.count("typing", 2);
+    await ears.waitForCount("typing", 1);
+    await line.callOrThrow("sendMessage", { chatId, text: "There" });
+    await ears.waitForCount("typing", 2);
     await says(line, chatId, true);
-    expect((await ears.count("typing", 3)).map(({ isTyping }) => isTyping)).toEqual([true, false, true]);
+    expect((await ears.waitForCount("typing", 3)).map(({ isTyping }) => isTyping)).toEqual([true, false, true]);
   });
 
   test("is forgotten some seconds after the last word of it", async () => {
     const { a, b, chatId } = await world.pair();
-    const [line, ears] = [await a.connect(), await b.listen()];
+    const [line, ears] = [await a.connect(), await b.connectAndSubscribe()];
     await says(line, chatId, true);
-    await ears.until("typing", ({ isTyping }) => !isTyping, 15_000);
+    await ears.waitFor("typing", ({ isTyping }) => !isTyping, 15_000);
     expect(heard(ears)).toEqual([
       [a.id, true],
       [a.id, false],
@@ -78,13 +78,13 @@ story("Typing", (world) => {
   test("ends when the typist leaves the chat", async () => {
     const { members, chatId } = await world.group(3);
     const [admin, leaver] = members as [Person, Person];
-    const [line, ears] = [await leaver.connect(), await admin.listen()];
+    const [line, ears] = [await leaver.connect(), await admin.connectAndSubscribe()];
     await says(line, chatId, true);
-    await ears.count("typing", 1);
+    await ears.waitForCount("typing", 1);
     expect((await leaver.put("/chat/leave-group", { chatId })).status).toBe(200);
-    await ears.until("receiveMessage", ({ system }) => system?.event === "left");
+    await ears.waitFor("receiveMessage", ({ system }) => system?.event === "left");
     // Told before the message that says so.
-    const events = ears.heard.map(({ event, data }) => (event === "typing" ? data.isTyping : data.system?.event));
+    const events = ears.received.map(({ event, data }) => (event === "typing" ? data.isTyping : data.system?.event));
     expect(events.indexOf(false)).toBeGreaterThan(events.indexOf(true));
     expect(events.indexOf(false)).toBeLessThan(events.indexOf("left"));
   });

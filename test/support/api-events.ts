@@ -2,39 +2,39 @@
  * For each documented socket event an example: what is sent and accepted, what is refused for a reason of its own, and how each of
  * the server's events comes to be heard.
  */
-import type { Line, Person } from "./person.ts";
-import type { World } from "./story.ts";
+import type { TestSocket, Person } from "./person.ts";
+import type { StoryWorld } from "./story.ts";
 
 /** Two contacts, their chat, the connections they hear it on, and a message in it. */
-export interface Scene {
-  readonly world: World;
+export interface EventExampleContext {
+  readonly world: StoryWorld;
   readonly a: Person;
   readonly b: Person;
   readonly chatId: string;
   readonly messageId: string;
   /** Subscribed. */
-  readonly lineA: Line;
-  readonly lineB: Line;
+  readonly socketA: TestSocket;
+  readonly socketB: TestSocket;
 }
 
-export async function scene(world: World): Promise<Scene> {
+export async function eventExampleContext(world: StoryWorld): Promise<EventExampleContext> {
   const { a, b, chatId } = await world.pair();
-  const [lineA, lineB] = await Promise.all([a.listen(), b.listen()]);
-  const { _id } = await lineA.must("sendMessage", { chatId, text: "Hello" });
-  return { world, a, b, chatId, messageId: _id as string, lineA, lineB };
+  const [lineA, lineB] = await Promise.all([a.connectAndSubscribe(), b.connectAndSubscribe()]);
+  const { _id } = await lineA.callOrThrow("sendMessage", { chatId, text: "Hello" });
+  return { world, a, b, chatId, messageId: _id as string, socketA: lineA, socketB: lineB };
 }
 
 const nobody = "0123456789abcdef01234567";
 
 /** A payload that is accepted, and one that is refused with this code. */
-interface ClientExample {
-  readonly accepted: (scene: Scene) => object;
-  readonly refused: (scene: Scene) => readonly [object, string];
+interface ClientEventExample {
+  readonly accepted: (scene: EventExampleContext) => object;
+  readonly refused: (scene: EventExampleContext) => readonly [object, string];
 }
-const elsewhere: ClientExample["refused"] = () => [{ chatId: nobody }, "FORBIDDEN"];
-const badSince: ClientExample["refused"] = () => [{ since: { nonsense: 1 } }, "VALIDATION"];
+const elsewhere: ClientEventExample["refused"] = () => [{ chatId: nobody }, "FORBIDDEN"];
+const badSince: ClientEventExample["refused"] = () => [{ since: { nonsense: 1 } }, "VALIDATION"];
 
-export const clientExamples: Readonly<Record<string, ClientExample>> = {
+export const clientEventExamples: Readonly<Record<string, ClientEventExample>> = {
   joinChat: { accepted: ({ chatId }) => ({ chatId }), refused: elsewhere },
   leaveChat: { accepted: ({ chatId }) => ({ chatId }), refused: elsewhere },
   subscribe: { accepted: ({ chatId }) => ({ since: { [chatId]: 0 } }), refused: badSince },
@@ -60,23 +60,23 @@ export const clientExamples: Readonly<Record<string, ClientExample>> = {
 };
 
 /** Does what makes the server send the event. @returns who hears it */
-type Cause = (scene: Scene) => Promise<Line> | Line;
+type EventTrigger = (scene: EventExampleContext) => Promise<TestSocket> | TestSocket;
 
-export const causes: Readonly<Record<string, Cause>> = {
-  receiveMessage: ({ lineB }) => lineB,
-  async messageChanged({ lineA, lineB, messageId }) {
-    await lineA.must("editMessage", { messageId, text: "Hello, I mean" });
+export const eventTriggers: Readonly<Record<string, EventTrigger>> = {
+  receiveMessage: ({ socketB: lineB }) => lineB,
+  async messageChanged({ socketA: lineA, socketB: lineB, messageId }) {
+    await lineA.callOrThrow("editMessage", { messageId, text: "Hello, I mean" });
     return lineB;
   },
-  async receipt({ lineA, lineB, chatId }) {
-    await lineB.must("markRead", { chatId, n: 1 });
+  async receipt({ socketA: lineA, socketB: lineB, chatId }) {
+    await lineB.callOrThrow("markRead", { chatId, n: 1 });
     return lineA;
   },
-  async typing({ lineA, lineB, chatId }) {
-    await lineA.must("typing", { chatId, isTyping: true });
+  async typing({ socketA: lineA, socketB: lineB, chatId }) {
+    await lineA.callOrThrow("typing", { chatId, isTyping: true });
     return lineB;
   },
-  async chatChanged({ world, a, b, lineB }) {
+  async chatChanged({ world, a, b, socketB: lineB }) {
     const c = await world.person();
     await world.befriend(a, c);
     await a.post("/chat/create-group", { name: "Three", participants: [b.id, c.id] });
@@ -84,25 +84,25 @@ export const causes: Readonly<Record<string, Cause>> = {
   },
   async chatRemoved({ world }) {
     const { members, chatId } = await world.group(3);
-    const line = await members[1]!.listen();
+    const line = await members[1]!.connectAndSubscribe();
     await members[0].put("/chat/remove-from-group", { chatId, userIdToRemove: members[1]!.id });
     return line;
   },
-  async requestReceived({ world, a, lineA }) {
+  async requestReceived({ world, a, socketA: lineA }) {
     const stranger = await world.person();
     await stranger.post("/request/invite/send", { toEmail: a.emailId });
     return lineA;
   },
-  async requestAnswered({ world, a, lineA }) {
+  async requestAnswered({ world, a, socketA: lineA }) {
     await world.befriend(a, await world.person());
     return lineA;
   },
-  positions: ({ lineA }) => lineA,
-  async sessionEnded({ a, lineA }) {
+  positions: ({ socketA: lineA }) => lineA,
+  async sessionEnded({ a, socketA: lineA }) {
     await a.post("/auth/logout");
     return lineA;
   },
-  error({ lineA }) {
+  error({ socketA: lineA }) {
     lineA.socket.emit("joinChat", {});
     return lineA;
   },

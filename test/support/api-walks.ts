@@ -3,16 +3,16 @@
  * What all routes answer alike (no session, malformed input, ...) is asked by the test itself.
  */
 import { newId } from "../../core/ids.ts";
-import type { Request } from "./documented.ts";
+import type { DocumentedRequest } from "./documented.ts";
 import { freshEmail, type Factory } from "./factory.ts";
-import type { Answer, Person } from "./person.ts";
+import type { ApiResponse, Person } from "./person.ts";
 
-export interface Walking {
+export interface RouteExampleContext {
   readonly world: Factory;
   /** Asks the route, as someone or nobody, and expects this status. */
-  readonly ask: (who: Person | undefined, status: number, request?: Request) => Promise<Answer>;
+  readonly ask: (who: Person | undefined, status: number, request?: DocumentedRequest) => Promise<ApiResponse>;
 }
-export type Walk = (walking: Walking) => Promise<unknown>;
+export type RouteExample = (walking: RouteExampleContext) => Promise<unknown>;
 
 const nobody = "0123456789abcdef01234567";
 
@@ -45,7 +45,7 @@ export function formOf(fields: Readonly<Record<string, string | Blob>>): FormDat
 }
 
 /** A file whole, in part, not again, and beyond its end. */
-async function fetched(ask: Walking["ask"], who: Person, fileId: string): Promise<void> {
+async function fetched(ask: RouteExampleContext["ask"], who: Person, fileId: string): Promise<void> {
   const { headers } = await ask(who, 200, { params: { fileId } });
   await ask(who, 200, { params: { fileId }, query: "?thumb=1" });
   await ask(who, 206, { params: { fileId }, headers: { range: "bytes=0-9" } });
@@ -54,12 +54,12 @@ async function fetched(ask: Walking["ask"], who: Person, fileId: string): Promis
 }
 
 /** Asked again with the ETag of the first answer. */
-async function cached({ ask }: Walking): Promise<void> {
+async function cached({ ask }: RouteExampleContext): Promise<void> {
   const { headers } = await ask(undefined, 200);
   await ask(undefined, 304, { headers: { "if-none-match": headers.get("etag")! } });
 }
 
-export const walks: Readonly<Record<string, Walk>> = {
+export const routeExamples: Readonly<Record<string, RouteExample>> = {
   "POST /auth/signup": async ({ world, ask }) => {
     const { firstName, lastName, emailId, password } = world.stranger();
     const body = { firstName, lastName, emailId, password };
@@ -347,7 +347,7 @@ export const walks: Readonly<Record<string, Walk>> = {
 
 /** What only other settings bring about: where anyone may be written to, and groups have at most three members. */
 export const otherSettings = { CONTACTS: "open", GROUP_LIMIT: "3" } as const;
-export const walksElsewhere: Readonly<Record<string, Walk>> = {
+export const routeExamplesWithOtherSettings: Readonly<Record<string, RouteExample>> = {
   "POST /chat/create-direct": async ({ world, ask }) => ask(await world.person(), 404, { body: { receiverId: nobody } }),
   "POST /chat/create-group": async ({ world, ask }) => {
     const [a, b] = await world.people(2);

@@ -4,7 +4,7 @@ import { entriesOf } from "../../core/backup/archive-reader.ts";
 import { sha256 } from "../../core/backup/tar.ts";
 import type { Doc } from "../../core/store/store.ts";
 
-export interface Held {
+export interface ArchiveContents {
   readonly manifest: BackupManifest;
   /** Rows by `service.collection`, by their ids. */
   readonly rows: Readonly<Record<string, readonly Doc[]>>;
@@ -12,7 +12,7 @@ export interface Held {
   readonly blobs: Readonly<Record<string, string>>;
 }
 
-export async function heldBy(file: string): Promise<Held> {
+export async function readArchive(file: string): Promise<ArchiveContents> {
   const rows: Record<string, Doc[]> = {};
   const blobs: Record<string, string> = {};
   for await (const entry of entriesOf(file)) {

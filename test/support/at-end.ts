@@ -4,7 +4,7 @@ declare global {
 }
 
 /** @returns forgets it again */
-export function atEnd(end: () => void): () => void {
+export function cleanUpOnExit(end: () => void): () => void {
   const endings = (globalThis.endings ??= new Set());
   endings.add(end);
   process.once("exit", end);

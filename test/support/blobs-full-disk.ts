@@ -6,14 +6,14 @@ import { spawnSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { newId } from "../../core/ids.ts";
-import { listening, openBlobs } from "./blobs.ts";
+import { recordWarnings, openBlobs } from "./blobs.ts";
 
 const folder = process.argv[2]!;
 const limitFiles = (bytes: string) => {
   const { status, stderr } = spawnSync("prlimit", ["--pid", String(process.pid), `--fsize=${bytes}:unlimited`], { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
 };
-const { log, warnings } = listening();
+const { log, warnings } = recordWarnings();
 const blobs = await openBlobs(["disk", folder, ""], log);
 const key = newId();
 const attempt = async (keys: readonly string[]) => {

@@ -6,13 +6,13 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { newId } from "../../core/ids.ts";
-import { openBlobs, type Place } from "./blobs.ts";
+import { openBlobs, type BlobsLocation } from "./blobs.ts";
 
 const count = 20;
 const size = 5 * 1024 * 1024;
 const piece = randomBytes(64 * 1024);
 const [adapter, where, name] = process.argv.slice(2);
-const blobs = await openBlobs([adapter as Place[0], where!, name!]);
+const blobs = await openBlobs([adapter as BlobsLocation[0], where!, name!]);
 
 /** Every blob is made of the same piece, so that this program holds none of them. */
 const source = () => Readable.from(Array.from({ length: size / piece.length }, () => piece), { objectMode: false }); // prettier-ignore

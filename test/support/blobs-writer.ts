@@ -3,9 +3,9 @@
  * to write before. Prints a line when the storage has taken them and asks for more.
  */
 import { Readable } from "node:stream";
-import { openBlobs, type Place } from "./blobs.ts";
+import { openBlobs, type BlobsLocation } from "./blobs.ts";
 
-const [adapter, where, name, key, bytes] = process.argv.slice(2) as [...Place, string, string];
+const [adapter, where, name, key, bytes] = process.argv.slice(2) as [...BlobsLocation, string, string];
 
 function* half() {
   const piece = Buffer.alloc(64 * 1024, "x");

@@ -5,30 +5,30 @@ import type { Logger } from "moleculer";
 import mongoose from "mongoose";
 import type { Blobs } from "../../core/blobs/blobs.ts";
 import { readConfig } from "../../core/config/config.ts";
-import { startCloudinary } from "./cloudinary.ts";
-import { mongoUri, type Part } from "./infra.ts";
+import { startCloudinaryEmulator } from "./cloudinary.ts";
+import { mongoUri, type InfraPart } from "./infra.ts";
 import { temporaryFolder } from "./server.ts";
-import { silent } from "./stores.ts";
+import { silentLogger } from "./stores.ts";
 
 /** Names a storage, also to another process: a folder; a MongoDB and the mesh's name; an account and the folder there. */
-export type Place = readonly [adapter: "disk" | "gridfs" | "cloudinary", where: string, name: string];
+export type BlobsLocation = readonly [adapter: "disk" | "gridfs" | "cloudinary", where: string, name: string];
 
 export interface TestBlobs {
   readonly blobs: Blobs;
-  readonly place: Place;
+  readonly location: BlobsLocation;
   /** How many things the storage holds, finished or not: to see that nothing stays. */
-  held(): Promise<number>;
+  storedCount(): Promise<number>;
   remove(): Promise<void>;
 }
 
 export interface BlobsAdapter {
   readonly title: string;
-  readonly needs: readonly Part[];
+  readonly needs: readonly InfraPart[];
   open(): Promise<TestBlobs>;
 }
 
 /** Opens the storage at this place, which may hold blobs already. */
-export async function openBlobs([adapter, where, name]: Place, log: Logger = silent): Promise<Blobs> {
+export async function openBlobs([adapter, where, name]: BlobsLocation, log: Logger = silentLogger): Promise<Blobs> {
   if (adapter === "disk") {
     const { openDiskBlobs } = await import("../../core/blobs/disk.ts");
     return openDiskBlobs(where, { log });
@@ -41,7 +41,7 @@ export async function openBlobs([adapter, where, name]: Place, log: Logger = sil
   return openCloudinaryBlobs(readConfig({ CLOUDINARY_URL: where }).CLOUDINARY_URL!, name, { log });
 }
 
-export const disk: BlobsAdapter = {
+export const diskBlobs: BlobsAdapter = {
   title: "disk",
   needs: [],
   async open() {
@@ -49,8 +49,8 @@ export const disk: BlobsAdapter = {
     const blobs = await openBlobs(place);
     return {
       blobs,
-      place,
-      held: async () => (await readdir(place[1], { recursive: true })).filter((name) => name !== "unfinished").length,
+      location: place,
+      storedCount: async () => (await readdir(place[1], { recursive: true })).filter((name) => name !== "unfinished").length,
       async remove() {
         await blobs.close();
         await rm(place[1], { recursive: true });
@@ -59,7 +59,7 @@ export const disk: BlobsAdapter = {
   },
 };
 
-export const gridfs: BlobsAdapter = {
+export const gridFsBlobs: BlobsAdapter = {
   title: "GridFS",
   needs: ["mongo"],
   async open() {
@@ -69,9 +69,9 @@ export const gridfs: BlobsAdapter = {
     const db = client.db(`${place[2]}_media`);
     return {
       blobs,
-      place,
+      location: place,
       // A blob is a row, and a file with chunks: both are of the same number when nothing is left over.
-      async held() {
+      async storedCount() {
         const rows = await db.collection("blobs").countDocuments();
         const files = await db.collection("blobs.files").countDocuments();
         const withChunks = (await db.collection("blobs.chunks").distinct("files_id")).length;
@@ -86,17 +86,17 @@ export const gridfs: BlobsAdapter = {
   },
 };
 
-export const cloudinary: BlobsAdapter = {
+export const cloudinaryBlobs: BlobsAdapter = {
   title: "Cloudinary",
   needs: [],
   async open() {
-    const server = await startCloudinary();
+    const server = await startCloudinaryEmulator();
     const place = ["cloudinary", server.url, "parley/test"] as const;
     const blobs = await openBlobs(place);
     return {
       blobs,
-      place,
-      held: () => Promise.resolve(server.stored().length),
+      location: place,
+      storedCount: () => Promise.resolve(server.stored().length),
       async remove() {
         await blobs.close();
         await server.stop();
@@ -105,10 +105,10 @@ export const cloudinary: BlobsAdapter = {
   },
 };
 
-export const blobsAdapters: readonly BlobsAdapter[] = [disk, gridfs, cloudinary];
+export const blobsAdapters: readonly BlobsAdapter[] = [diskBlobs, gridFsBlobs, cloudinaryBlobs];
 
 /** A logger that keeps its warnings. */
-export function listening(): { readonly log: Logger; readonly warnings: string[] } {
+export function recordWarnings(): { readonly log: Logger; readonly warnings: string[] } {
   const warnings: string[] = [];
-  return { warnings, log: { ...silent, warn: (line: string) => void warnings.push(line) } };
+  return { warnings, log: { ...silentLogger, warn: (line: string) => void warnings.push(line) } };
 }

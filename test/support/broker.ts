@@ -15,14 +15,14 @@ import { followers } from "../../services/followers.ts";
 import type { Received } from "./person.ts";
 import { temporaryFolder } from "./server.ts";
 
-export interface Services {
+export interface InProcessServices {
   readonly broker: ServiceBroker;
   /** A service's own database, to see what is stored and to change what time would. */
   readonly db: (service: string) => Pick<Database, "commit" | "get" | "page">;
   readonly stop: () => Promise<void>;
 }
 
-export async function startServices(...schemas: readonly ServiceSchema[]): Promise<Services> {
+export async function startServices(...schemas: readonly ServiceSchema[]): Promise<InProcessServices> {
   const folder = await temporaryFolder();
   const config = readConfig({ DATA_DIR: folder, LOG_LEVEL: "error", EVENT_RETRY_MS: "20", LIMITS: "off" });
   const options = brokerOptions(config, followers);
@@ -43,7 +43,7 @@ export async function startServices(...schemas: readonly ServiceSchema[]): Promi
 }
 
 /** Someone signed up and signed in. */
-export interface Someone {
+export interface SignedUpUser {
   readonly userId: string;
   readonly sessionId: string;
   readonly emailId: string;
@@ -52,19 +52,19 @@ export interface Someone {
 
 export const goodPassword = "Correct-Horse-7";
 
-export async function someone(broker: ServiceBroker, firstName = "Ada"): Promise<Someone> {
+export async function signUpUser(broker: ServiceBroker, firstName = "Ada"): Promise<SignedUpUser> {
   const emailId = `${newId()}@example.org`;
   const { account, sessionId } = await call(broker, auth.signUp, { firstName, lastName: "Example", emailId, password: goodPassword });
   return { userId: account.userId, sessionId, emailId, firstName };
 }
 
 /** Call options that say who calls, as the gateway would. */
-export const as = ({ userId, sessionId }: Pick<Someone, "userId" | "sessionId">): { meta: Meta } => ({
+export const asUser = ({ userId, sessionId }: Pick<SignedUpUser, "userId" | "sessionId">): { meta: Meta } => ({
   meta: { user: { id: userId, sessionId } },
 });
 
 /** What goes over these feed channels from now on. */
-export async function hearing(
+export async function recordFeed(
   broker: ServiceBroker,
   channels: readonly Channel[],
 ): Promise<{ readonly channel: string; readonly message: Received }[]> {
@@ -74,7 +74,7 @@ export async function hearing(
 }
 
 /** How many of these came to what: their error's code, or `ok`. */
-export async function tally(calls: readonly Promise<unknown>[]): Promise<Record<string, number>> {
+export async function countOutcomes(calls: readonly Promise<unknown>[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const outcome of await Promise.allSettled(calls)) {
     const name = outcome.status === "fulfilled" ? "ok" : (codeOf(outcome.reason) ?? (outcome.reason as Error).message);

@@ -13,12 +13,12 @@ export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor:
 export const startBrowser = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath(), args: flags, timeout: 120_000 });
 
 /** A page, and what went wrong in it: console messages, errors, requests that failed or went to another host. */
-export interface Watched {
+export interface WatchedPage {
   readonly page: Page;
-  readonly troubles: readonly string[];
+  readonly consoleProblems: readonly string[];
 }
 
-export async function watchedPage(browser: Browser, origin: string, options: BrowserContextOptions): Promise<Watched> {
+export async function watchedPage(browser: Browser, origin: string, options: BrowserContextOptions): Promise<WatchedPage> {
   const page = await browser.newPage(options);
   const troubles: string[] = [];
   page.on("console", (message) => troubles.push(`console: ${message.text()}`));
@@ -30,7 +30,7 @@ export async function watchedPage(browser: Browser, origin: string, options: Bro
   page.on("response", (response) => {
     if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);
   });
-  return { page, troubles };
+  return { page, consoleProblems: troubles };
 }
 
 /** Leaves a picture of what is to be seen now. */

@@ -33,7 +33,7 @@ export async function startCacheNode(url?: string): Promise<CacheNode> {
 }
 
 /** What all nodes that run told the operator. */
-export const told = (): string[] => nodes.flatMap(({ log }) => log);
+export const loggedWarnings = (): string[] => nodes.flatMap(({ log }) => log);
 
 /** Stops all nodes and removes what they cached. */
 export async function stopCacheNodes(): Promise<void> {
@@ -46,6 +46,6 @@ export async function stopCacheNodes(): Promise<void> {
 }
 
 /** A fill. */
-export const from = (value: unknown) => () => Promise.resolve(value);
+export const filledWith = (value: unknown) => () => Promise.resolve(value);
 /** A fill that fails. */
-export const never = (): Promise<never> => Promise.reject(new Error("the store was asked"));
+export const neverFilled = (): Promise<never> => Promise.reject(new Error("the store was asked"));

@@ -4,13 +4,16 @@ import type { Cache } from "../../core/cache/cache.ts";
 import { seeded } from "./seeded.ts";
 
 /** One or several nodes' caches. */
-export type Raced = Pick<Cache, "read" | "invalidate">;
+export type CacheRaceResult = Pick<Cache, "read" | "invalidate">;
 
 /**
  * Writers and readers of five keys at random; a fill reads its row some time before it answers.
  * @returns how many reads were older than a write that had been answered when they started, and how many came from the cache
  */
-export async function race(caches: readonly Raced[], seed: number): Promise<{ reads: number; stale: number; cached: number }> {
+export async function raceReadsAndWrites(
+  caches: readonly CacheRaceResult[],
+  seed: number,
+): Promise<{ reads: number; stale: number; cached: number }> {
   const random = seeded(seed);
   const someTime = () => (random() < 0.3 ? undefined : pause(random() * 4));
   const any = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;

@@ -7,13 +7,13 @@ import { chatRepository } from "../../services/chat/store/repository.ts";
 import { ReceiptPublisher } from "../../services/chat/receipts/publisher.ts";
 import { openTimelines } from "../../services/chat/timeline/registry.ts";
 import type { ChatContext, CallContext } from "../../services/chat/context.ts";
-import { silent } from "./stores.ts";
+import { silentLogger } from "./stores.ts";
 
-export async function startNode(store: Store, db: Database): Promise<ChatContext> {
+export async function openChatTimelines(store: Store, db: Database): Promise<ChatContext> {
   const [config, feed, rows] = [readConfig({}), openLocalFeed(), chatRepository(db)];
   const clock = await followClock(() => store.time());
   clock.stop();
-  const timelines = openTimelines({ db, repository: rows, feed, clock, log: silent });
+  const timelines = openTimelines({ db, repository: rows, feed, clock, log: silentLogger });
   return { config, clock, feed, db, repository: rows, timelines, receiptNotes: new ReceiptPublisher(feed) };
 }
 

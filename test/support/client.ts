@@ -10,7 +10,10 @@ afterAll(async () => {
 });
 
 /** A device of this person, online. */
-export async function device({ url, token }: Person, options: { readonly url?: string; readonly storage?: Storage } = {}): Promise<Parley> {
+export async function openDevice(
+  { url, token }: Person,
+  options: { readonly url?: string; readonly storage?: Storage } = {},
+): Promise<Parley> {
   const client = await Parley.resume({ url, token, ...options });
   opened.push(client);
   await client.online();
@@ -18,20 +21,24 @@ export async function device({ url, token }: Person, options: { readonly url?: s
 }
 
 /** Everything a client was told by this event, from now on. */
-export function toldBy<K extends keyof Events>(client: Parley, event: K): Events[K][] {
-  const told: Events[K][] = [];
-  client.on(event, (data) => told.push(data));
-  return told;
+export function eventsOf<K extends keyof Events>(client: Parley, event: K): Events[K][] {
+  const received: Events[K][] = [];
+  client.on(event, (data) => received.push(data));
+  return received;
 }
 
 export const texts = (client: Parley, chatId: string): string[] => client.messages(chatId).map(({ text }) => text);
 
 /** Waits until this client's view of the chat is as the probe wants it. */
-export const sees = (client: Parley, chatId: string, what: string, isSo: (messages: readonly MessageView[]) => boolean): Promise<boolean> =>
-  eventually(`${client.me.emailId} sees ${what}`, () => isSo(client.messages(chatId)));
+export const waitForView = (
+  client: Parley,
+  chatId: string,
+  what: string,
+  isSo: (messages: readonly MessageView[]) => boolean,
+): Promise<boolean> => eventually(`${client.me.emailId} sees ${what}`, () => isSo(client.messages(chatId)));
 
 /** Everything sent from here is stored. */
-export async function allStored(client: Parley, chatId: string): Promise<void> {
+export async function waitUntilStored(client: Parley, chatId: string): Promise<void> {
   const sending = client.messages(chatId).filter(({ state }) => state === "sending");
   await Promise.all(sending.map((message) => client.stored(message)));
 }

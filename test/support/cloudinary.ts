@@ -25,9 +25,9 @@ tls.setDefaultCACertificates([...tls.getCACertificates("default"), certificate])
  * `silent` takes requests and never answers; `broken` answers 500, and `refusing` 403, to everything; `cutting` ends the connection in
  * the middle of a delivery, `stalling` says nothing more there; `rangeless` delivers all, whatever range was asked for.
  */
-export type Mood = "well" | "silent" | "broken" | "refusing" | "cutting" | "stalling" | "rangeless";
+export type EmulatorMode = "well" | "silent" | "broken" | "refusing" | "cutting" | "stalling" | "rangeless";
 
-export interface Cloudinary {
+export interface CloudinaryEmulator {
   /** For CLOUDINARY_URL. */
   readonly url: string;
   readonly host: string;
@@ -36,17 +36,17 @@ export interface Cloudinary {
   readonly stored: () => string[];
   /** Connections that are open now. */
   readonly connections: () => number;
-  become(mood: Mood): void;
+  setMode(mood: EmulatorMode): void;
   stop(): Promise<void>;
 }
 
-interface Form {
+interface SignedUploadForm {
   readonly fields: ReadonlyMap<string, string>;
   readonly file: Buffer | undefined;
 }
 
 /** What is told instead of an answer. */
-class Refused extends Error {
+class EmulatorHttpError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
     super(message);
@@ -56,27 +56,27 @@ class Refused extends Error {
 
 const signatureLifetimeSeconds = 3600;
 
-export async function startCloudinary(): Promise<Cloudinary> {
+export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
   const [cloud, key, secret] = ["testcloud", String(randomBytes(6).readUIntBE(0, 6)), randomBytes(20).toString("base64url")];
   const assets = new Map<string, Buffer>();
   const sockets = new Set<Socket>();
-  let mood: Mood = "well";
+  let mood: EmulatorMode = "well";
 
-  function checkSignature(fields: Form["fields"]): void {
+  function checkSignature(fields: SignedUploadForm["fields"]): void {
     const signed = [...fields].filter(([name]) => !["api_key", "signature", "file", "cloud_name", "resource_type"].includes(name));
     const text = signed.map((pair) => pair.join("=")).sort().join("&"); // prettier-ignore
     const age = Date.now() / 1000 - Number(fields.get("timestamp"));
-    if (fields.get("api_key") !== key) throw new Refused(401, "Unknown API key");
-    if (!(Math.abs(age) < signatureLifetimeSeconds)) throw new Refused(400, "Stale request");
+    if (fields.get("api_key") !== key) throw new EmulatorHttpError(401, "Unknown API key");
+    if (!(Math.abs(age) < signatureLifetimeSeconds)) throw new EmulatorHttpError(400, "Stale request");
     const expected = createHash("sha1").update(text + secret).digest("hex"); // prettier-ignore
-    if (fields.get("signature") !== expected) throw new Refused(401, `Invalid Signature. String to sign - '${text}'`);
+    if (fields.get("signature") !== expected) throw new EmulatorHttpError(401, `Invalid Signature. String to sign - '${text}'`);
   }
 
   /** `POST /v1_1/<cloud>/raw/<action>` */
-  const actions: Readonly<Record<string, (form: Form) => object>> = {
+  const actions: Readonly<Record<string, (form: SignedUploadForm) => object>> = {
     upload({ fields, file }) {
-      if (file === undefined) throw new Refused(400, "Missing required parameter - file");
-      if (file.length === 0) throw new Refused(400, "Empty file");
+      if (file === undefined) throw new EmulatorHttpError(400, "Missing required parameter - file");
+      if (file.length === 0) throw new EmulatorHttpError(400, "Empty file");
       assets.set(nameOf(fields), file);
       return { public_id: fields.get("public_id"), bytes: file.length, resource_type: "raw", type: fields.get("type") };
     },
@@ -87,13 +87,13 @@ export async function startCloudinary(): Promise<Cloudinary> {
     const form = await formOf(request);
     checkSignature(form.fields);
     const answer = actions[action];
-    if (answer === undefined) throw new Refused(404, "Not found");
+    if (answer === undefined) throw new EmulatorHttpError(404, "Not found");
     return answer(form);
   }
 
   function checkCredential({ headers }: IncomingMessage): void {
     const credential = Buffer.from(`${key}:${secret}`).toString("base64");
-    if (headers.authorization !== `Basic ${credential}`) throw new Refused(401, "unknown api_key");
+    if (headers.authorization !== `Basic ${credential}`) throw new EmulatorHttpError(401, "unknown api_key");
   }
 
   /** `GET /v1_1/<cloud>/ping`, `GET /v1_1/<cloud>/resources/raw/<type>?prefix=...&max_results=...&next_cursor=...` */
@@ -114,16 +114,16 @@ export async function startCloudinary(): Promise<Cloudinary> {
   function deliver(path: string, request: IncomingMessage, response: ServerResponse): void {
     const [, type = "", signature, publicId = ""] = /^raw\/([a-z]+)(?:\/s--([\w-]+)--)?\/v\d+\/(.+)$/.exec(path) ?? [];
     const digest = createHash("sha256").update(publicId + secret).digest("base64url"); // prettier-ignore
-    if (type === "authenticated" && signature !== digest.slice(0, 32)) throw new Refused(401, "deny or ACL failure");
+    if (type === "authenticated" && signature !== digest.slice(0, 32)) throw new EmulatorHttpError(401, "deny or ACL failure");
     const bytes = assets.get(`${type}/${publicId}`);
-    if (bytes === undefined) throw new Refused(404, "Resource not found");
+    if (bytes === undefined) throw new EmulatorHttpError(404, "Resource not found");
     const [, start, end] = (mood === "rangeless" ? null : /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")) ?? [];
     if (start === undefined) {
       send(200, bytes, {});
       return;
     }
     const [first, last] = [Number(start), Math.min(Number(end), bytes.length - 1)];
-    if (first >= bytes.length) throw new Refused(416, "Range not satisfiable");
+    if (first >= bytes.length) throw new EmulatorHttpError(416, "Range not satisfiable");
     send(206, bytes.subarray(first, last + 1), { "content-range": `bytes ${first}-${last}/${bytes.length}` });
 
     function send(status: number, part: Buffer, headers: object): void {
@@ -138,22 +138,22 @@ export async function startCloudinary(): Promise<Cloudinary> {
       request.resume(); // Or it would not see the connection's end.
       return;
     }
-    if (mood === "broken") throw new Refused(500, "General error");
-    if (mood === "refusing") throw new Refused(403, "Forbidden");
+    if (mood === "broken") throw new EmulatorHttpError(500, "General error");
+    if (mood === "refusing") throw new EmulatorHttpError(403, "Forbidden");
     const [first = "", ...rest] = request.url!.slice(1).split("/");
     if (request.method === "GET" && first === cloud) {
       deliver(rest.join("/"), request, response);
       return;
     }
     const [given, ...what] = rest;
-    if (first !== "v1_1" || given !== cloud) throw new Refused(401, "cloud_name mismatch");
+    if (first !== "v1_1" || given !== cloud) throw new EmulatorHttpError(401, "cloud_name mismatch");
     const told = request.method === "GET" ? tell(request, what.join("/")) : await call(what.join("/").replace("raw/", ""), request);
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(told));
   }
 
   const server = createServer({ key: pem, cert: certificate }, (request, response) => {
     answer(request, response).catch((error: unknown) => {
-      const status = error instanceof Refused ? error.status : 500;
+      const status = error instanceof EmulatorHttpError ? error.status : 500;
       request.resume();
       response.writeHead(status, { "content-type": "application/json", "x-cld-error": (error as Error).message });
       response.end(JSON.stringify({ error: { message: (error as Error).message } }));
@@ -169,7 +169,7 @@ export async function startCloudinary(): Promise<Cloudinary> {
     secret,
     stored: () => [...assets.keys()],
     connections: () => sockets.size,
-    become: (next) => void (mood = next),
+    setMode: (next) => void (mood = next),
     async stop() {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -178,10 +178,10 @@ export async function startCloudinary(): Promise<Cloudinary> {
   };
 }
 
-const nameOf = (fields: Form["fields"]): string => `${fields.get("type")}/${fields.get("public_id")}`;
+const nameOf = (fields: SignedUploadForm["fields"]): string => `${fields.get("type")}/${fields.get("public_id")}`;
 
 /** @throws Error  the form does not come whole */
-async function formOf(request: IncomingMessage): Promise<Form> {
+async function formOf(request: IncomingMessage): Promise<SignedUploadForm> {
   const fields = new Map<string, string>();
   let file: Promise<Buffer> | undefined;
   const busboy = new Busboy({ headers: request.headers as BusboyHeaders });

@@ -16,20 +16,20 @@ export interface CollectedSpan {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-export interface Collector {
+export interface TestTraceCollector {
   readonly url: string;
   /** All that was taken. */
   readonly spans: CollectedSpan[];
   /** How often it was asked, and with which headers at last. */
-  readonly asked: { times: number; headers: IncomingMessage["headers"] };
+  readonly requestCount: { times: number; headers: IncomingMessage["headers"] };
   /** Answers in place of taking the spans; undefined takes them again. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   stop(): Promise<void>;
 }
 
-export async function startCollector(): Promise<Collector> {
+export async function startTraceCollector(): Promise<TestTraceCollector> {
   const spans: CollectedSpan[] = [];
-  const asked: Collector["asked"] = { times: 0, headers: {} };
+  const asked: TestTraceCollector["requestCount"] = { times: 0, headers: {} };
   const take: RequestListener = (request, response) => {
     asked.times++;
     asked.headers = request.headers;
@@ -45,10 +45,10 @@ export async function startCollector(): Promise<Collector> {
   };
   const server = createServer(take).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const collector: Collector = {
+  const collector: TestTraceCollector = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
-    asked,
+    requestCount: asked,
     answer: undefined,
     async stop() {
       server.closeAllConnections();

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect } from "@jest/globals";
-import type { Env } from "./server.ts";
+import type { ServerEnv } from "./server.ts";
 
 export interface Diagnosis {
   readonly code: number | null;
@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 /** Who may do least on this machine. */
 export const nobody = 65_534;
 
-export async function doctor(env: Env, { url, uid }: { url?: string; uid?: number } = {}): Promise<Diagnosis> {
+export async function doctor(env: ServerEnv, { url, uid }: { url?: string; uid?: number } = {}): Promise<Diagnosis> {
   const { PATH = "", HOME = "" } = process.env;
   const args = ["scripts/doctor.ts", ...(url === undefined ? [] : ["--url", url])];
   const child = spawn(process.execPath, args, {

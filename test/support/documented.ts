@@ -7,20 +7,20 @@ import type { AsyncApi } from "../../services/gateway/docs/asyncapi.ts";
 import type { OpenApiOperation } from "../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 import type { OpenApi } from "../../services/gateway/docs/openapi.ts";
-import { ask, type Ack, type Answer, type Person } from "./person.ts";
+import { requestJson, type Ack, type ApiResponse, type Person } from "./person.ts";
 
 /** Who asks, and with what: path parameters and query by name, a body as JSON or as it is. */
-export interface Request {
+export interface DocumentedRequest {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Check = (what: string, value: unknown) => void;
+type SchemaCheck = (what: string, value: unknown) => void;
 
 /** Schemas of one document, compiled when they are needed. */
-function checks(document: object): (schema: JsonSchema) => Check {
+function checks(document: object): (schema: JsonSchema) => SchemaCheck {
   const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: "log", allErrors: true, logger: false });
   ajv.addFormat("date-time", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   const { schemas } = (document as { components: { schemas: Record<string, JsonSchema> } }).components;
@@ -41,7 +41,7 @@ const referring = (schema: JsonSchema): unknown => JSON.parse(JSON.stringify(sch
 /** HTTP, by operation: `POST /chat/messages`. */
 export class DocumentedHttp {
   readonly operations: ReadonlyMap<string, OpenApiOperation>;
-  private readonly check: (schema: JsonSchema) => Check;
+  private readonly check: (schema: JsonSchema) => SchemaCheck;
   private readonly seen = new Set<string>();
 
   constructor(document: OpenApi) {
@@ -54,17 +54,22 @@ export class DocumentedHttp {
   }
 
   /** Asks, and holds the answer to the document; what a success was asked with is held to it too. */
-  async ask(url: string, name: string, who: Person | undefined, { params = {}, query = "", body, headers }: Request): Promise<Answer> {
+  async ask(
+    url: string,
+    name: string,
+    who: Person | undefined,
+    { params = {}, query = "", body, headers }: DocumentedRequest,
+  ): Promise<ApiResponse> {
     const [method, path] = name.split(" ") as [string, string];
     const target = path.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key] ?? `no-${key}`)) + query;
     const asking = { ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) };
-    const answer = await (who === undefined ? ask(url, method, target, asking) : who.request(method, target, asking));
+    const answer = await (who === undefined ? requestJson(url, method, target, asking) : who.request(method, target, asking));
     this.answered(name, body, answer);
     return answer;
   }
 
   /** @throws Error  the operation may not answer so, or its JSON was taken and is not documented */
-  answered(name: string, body: unknown, answer: Answer): void {
+  answered(name: string, body: unknown, answer: ApiResponse): void {
     const operation = this.operations.get(name);
     const response = operation?.responses[answer.status];
     if (operation === undefined || response === undefined) {
@@ -97,7 +102,7 @@ export class DocumentedSockets {
   readonly clientEvents: readonly string[];
   readonly serverEvents: readonly string[];
   private readonly document: AsyncApi;
-  private readonly check: (schema: JsonSchema) => Check;
+  private readonly check: (schema: JsonSchema) => SchemaCheck;
 
   constructor(document: AsyncApi) {
     this.document = document;

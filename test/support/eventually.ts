@@ -4,7 +4,7 @@ import { withTimeout } from "../../core/resilience/timeout.ts";
 
 const pauseMs = 50;
 /** Where nothing is promised: long enough for a slow machine. */
-export const patienceMs = 30_000;
+export const defaultTimeoutMs = 30_000;
 
 /**
  * Asks again and again until the answer is neither undefined nor false.
@@ -15,7 +15,7 @@ export const patienceMs = 30_000;
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutMs = patienceMs,
+  timeoutMs = defaultTimeoutMs,
 ): Promise<T> {
   for (let waitedMs = 0; ; waitedMs += pauseMs) {
     const isLast = waitedMs >= timeoutMs;

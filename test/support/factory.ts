@@ -10,7 +10,7 @@ let made = 0;
 export const freshEmail = (): string => `person-${run}-${++made}@example.org`;
 
 /** So many people: a tuple where the number is small and known, so that each can have a name. */
-export type Several<N extends number> = N extends 2
+export type PeopleTuple<N extends number> = N extends 2
   ? [Person, Person]
   : N extends 3
     ? [Person, Person, Person]
@@ -23,7 +23,7 @@ export interface Factory {
   stranger(): Person;
   /** Someone signed up and signed in. */
   person(): Promise<Person>;
-  people<const N extends number>(count: N): Promise<Several<N>>;
+  people<const N extends number>(count: N): Promise<PeopleTuple<N>>;
   /** Makes two people contacts. @returns the accepted request's id */
   befriend(a: Person, b: Person): Promise<string>;
   /** Two contacts and their chat's id. */
@@ -31,7 +31,7 @@ export interface Factory {
   /** A group; its first member made it and is a contact of all the others. */
   group(size: number): Promise<{ members: [Person, ...Person[]]; chatId: string }>;
   /** Closes every connection of the people made here. */
-  leave(): void;
+  disconnectAll(): void;
 }
 
 /** @param gateways  URLs, taken in turn; asked anew for each person, since a server starts after the tests are declared */
@@ -56,7 +56,7 @@ export function factory(gateways: () => readonly string[]): Factory {
     expectStatus(await newcomer.signUp(), 201, "sign-up");
     return newcomer;
   }
-  const people = <const N extends number>(count: N) => Promise.all(Array.from({ length: count }, person)) as Promise<Several<N>>;
+  const people = <const N extends number>(count: N) => Promise.all(Array.from({ length: count }, person)) as Promise<PeopleTuple<N>>;
 
   async function befriend(a: Person, b: Person): Promise<string> {
     const invited = await a.post("/request/invite/send", { toEmail: b.emailId });
@@ -80,7 +80,7 @@ export function factory(gateways: () => readonly string[]): Factory {
     expectStatus(answer, 201, "create-group");
     return { members, chatId: answer.body._id as string };
   }
-  return { stranger, person, people, befriend, pair, group, leave: () => everyone.forEach((one) => one.leave()) };
+  return { stranger, person, people, befriend, pair, group, disconnectAll: () => everyone.forEach((one) => one.disconnectAll()) };
 }
 
 function expectStatus({ status, body }: { status: number; body: unknown }, wanted: number, what: string): void {

@@ -1,10 +1,10 @@
 /** `describe` for tests that need infrastructure: runs them, or skips them with the reason in their title. */
 import { spawnSync } from "node:child_process";
 import { describe } from "@jest/globals";
-import { skipReason, type Part } from "./infra.ts";
-import { adapters, type TestStore } from "./stores.ts";
+import { skipReason, type InfraPart } from "./infra.ts";
+import { storeAdapters, type TestStore } from "./stores.ts";
 
-export function describeWith(parts: readonly Part[], title: string, tests: () => void): void {
+export function describeWith(parts: readonly InfraPart[], title: string, tests: () => void): void {
   const reason = skipReason(...parts);
   if (reason === undefined) describe(title, tests);
   else describe.skip(`${title} (${reason})`, tests);
@@ -21,5 +21,5 @@ export function describeOwnRedis(title: string, tests: () => void): void {
 
 /** The same tests for each adapter of the store. */
 export function describeStores(title: string, tests: (open: () => Promise<TestStore>) => void): void {
-  for (const adapter of adapters) describeWith(adapter.needs, `${title} on ${adapter.title}`, () => tests(() => adapter.open()));
+  for (const adapter of storeAdapters) describeWith(adapter.needs, `${title} on ${adapter.title}`, () => tests(() => adapter.open()));
 }

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { basename, delimiter, join } from "node:path";
 import { hasMongod, startMongod, type Mongod } from "./mongod.ts";
 import { lackingRelease, oldRelease } from "./old-release.ts";
-import { titles, variable, type Found, type Part } from "./infra.ts";
+import { titles, variable, type InfraLookup, type InfraPart } from "./infra.ts";
 
 let own: Mongod | undefined;
 
@@ -17,7 +17,7 @@ export default async function setUpInfra(): Promise<void> {
     given("REDIS_URL") ?? local("redis://127.0.0.1:6379", "REDIS_URL"),
     given("MONGO_URI") ?? startOwn(),
   ]);
-  const found: Record<Part, Found> = {
+  const found: Record<InfraPart, InfraLookup> = {
     amqp,
     redis,
     mongo,
@@ -28,7 +28,7 @@ export default async function setUpInfra(): Promise<void> {
     strace: strace(),
   };
   const missing = Object.entries(found).flatMap(([part, answer]) =>
-    "missing" in answer ? [`${titles[part as Part]}: ${answer.missing}`] : [],
+    "missing" in answer ? [`${titles[part as InfraPart]}: ${answer.missing}`] : [],
   );
   if (process.env["REQUIRE_INFRA"] === "1" && missing.length > 0) {
     throw new Error(`REQUIRE_INFRA=1, but not all infrastructure is there.\n${missing.join("\n")}`);
@@ -45,12 +45,12 @@ export async function tearDownInfra(): Promise<void> {
   Reflect.deleteProperty(process.env, variable);
 }
 
-const given = (name: string): Found | undefined => {
+const given = (name: string): InfraLookup | undefined => {
   const url = process.env[name];
   return url === undefined || url === "" ? undefined : { url };
 };
 
-async function local(url: string, name: string): Promise<Found> {
+async function local(url: string, name: string): Promise<InfraLookup> {
   const { hostname, port } = new URL(url);
   const answers = await new Promise<boolean>((resolve) => {
     const socket = connect({ host: hostname, port: Number(port), timeout: 1000 });
@@ -69,13 +69,13 @@ async function local(url: string, name: string): Promise<Found> {
 const onPath = (...names: readonly string[]): string[] =>
   (process.env["PATH"] ?? "").split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)).filter(isProgram));
 
-function browser(): Found {
+function browser(): InfraLookup {
   const { CHROMIUM } = process.env;
   const path = (CHROMIUM === undefined || CHROMIUM === "" ? onPath("chromium", "chromium-browser") : [CHROMIUM]).find(isProgram);
   return path === undefined ? { missing: "there is no chromium on the PATH or named by CHROMIUM" } : { url: path };
 }
 
-function pythonWith(modules: string, packages: string): Found {
+function pythonWith(modules: string, packages: string): InfraLookup {
   const { PYTHON } = process.env;
   const path = PYTHON === undefined || PYTHON === "" ? "python3" : PYTHON;
   const hasAll = spawnSync(path, ["-c", `import ${modules}`]).status === 0;
@@ -84,7 +84,7 @@ function pythonWith(modules: string, packages: string): Found {
 const python = () => pythonWith("aiohttp, socketio", "python-socketio and aiohttp");
 const schemas = () => pythonWith("kubernetes_validate", "kubernetes-validate");
 
-function kustomize(): Found {
+function kustomize(): InfraLookup {
   const { KUSTOMIZE } = process.env;
   const candidates = KUSTOMIZE === undefined || KUSTOMIZE === "" ? onPath("kustomize", "kubectl") : [KUSTOMIZE];
   const path = candidates.find((candidate) => !isOldKustomize(candidate));
@@ -101,7 +101,7 @@ function isOldKustomize(program: string): boolean {
 }
 
 /** Only Linux has it, and a container may forbid it. */
-function strace(): Found {
+function strace(): InfraLookup {
   const path = onPath("strace").find((program) => spawnSync(program, ["-o", "/dev/null", "true"]).status === 0);
   return path === undefined ? { missing: "there is no strace on the PATH that may trace a program" } : { url: path };
 }
@@ -115,7 +115,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-async function startOwn(): Promise<Found> {
+async function startOwn(): Promise<InfraLookup> {
   if (!hasMongod) return { missing: "no mongod on the PATH or named by MONGOD, and MONGO_URI is not set" };
   own = await startMongod();
   return { url: own.uri };

@@ -2,9 +2,9 @@
  * What tests run against: RabbitMQ, Redis, MongoDB, a browser, a Python, kustomize and strace, found or started once a Jest run by `infra.setup.ts`.
  * What is not there is said with its reason, and the tests that need it are skipped; with REQUIRE_INFRA=1 the run fails instead.
  */
-export type Part = "amqp" | "redis" | "mongo" | "chromium" | "python" | "kustomize" | "schemas" | "strace";
+export type InfraPart = "amqp" | "redis" | "mongo" | "chromium" | "python" | "kustomize" | "schemas" | "strace";
 
-export const titles: Readonly<Record<Part, string>> = {
+export const titles: Readonly<Record<InfraPart, string>> = {
   amqp: "RabbitMQ",
   redis: "Redis",
   mongo: "MongoDB",
@@ -16,19 +16,19 @@ export const titles: Readonly<Record<Part, string>> = {
 };
 
 /** Where a part is (a program: its path), or why it isn't there. */
-export type Found = { readonly url: string } | { readonly missing: string };
+export type InfraLookup = { readonly url: string } | { readonly missing: string };
 
 /** How the setup tells the processes that run the tests. */
 export const variable = "PARLEY_TEST_INFRA";
 
-function found(part: Part): Found {
+function lookUp(part: InfraPart): InfraLookup {
   const text = process.env[variable];
-  const all = text === undefined ? undefined : (JSON.parse(text) as Record<Part, Found>);
+  const all = text === undefined ? undefined : (JSON.parse(text) as Record<InfraPart, InfraLookup>);
   return all?.[part] ?? { missing: "Jest's globalSetup did not look for it" };
 }
 
-function urlOf(part: Part): string {
-  const answer = found(part);
+function urlOf(part: InfraPart): string {
+  const answer = lookUp(part);
   if ("url" in answer) return answer.url;
   throw new Error(`this needs ${titles[part]}: ${answer.missing}`);
 }
@@ -51,9 +51,9 @@ export const schemasPython = (): string => urlOf("schemas");
 export const stracePath = (): string => urlOf("strace");
 
 /** Why tests that need these parts can't run; undefined when they can. */
-export function skipReason(...parts: readonly Part[]): string | undefined {
+export function skipReason(...parts: readonly InfraPart[]): string | undefined {
   const reasons = parts.flatMap((part) => {
-    const answer = found(part);
+    const answer = lookUp(part);
     return "missing" in answer ? [`${titles[part]}: ${answer.missing}`] : [];
   });
   return reasons.length === 0 ? undefined : `skipped, it needs ${reasons.join("; ")}`;

@@ -4,10 +4,10 @@ import { builtInMiddlewares } from "../../core/broker/built-in-middlewares.ts";
 import { brokerOptions } from "../../core/broker/options.ts";
 import { readConfig } from "../../core/config/config.ts";
 import { followers } from "../../services/followers.ts";
-import type { Mesh } from "./mesh.ts";
+import type { TestMesh } from "./mesh.ts";
 
 /** Joins, and waits until these services are in sight. Stop it before the mesh. */
-export async function joinMesh(mesh: Mesh, services: readonly string[]): Promise<ServiceBroker> {
+export async function joinMesh(mesh: TestMesh, services: readonly string[]): Promise<ServiceBroker> {
   const options = brokerOptions(readConfig(mesh.env), followers);
   // Without our own middlewares: they would open the node's stores and take over the test's signals.
   const broker = new ServiceBroker({ ...options, middlewares: [...builtInMiddlewares], cacher: false, logger: false });

@@ -6,38 +6,38 @@ import { io as connect, type Socket } from "socket.io-client";
 import type { ServerEvents } from "../../services/gateway/socket/server-events.ts";
 import type { Received } from "./person.ts";
 
-export interface Heard {
+export interface ReceivedSocketEvent {
   readonly event: string;
   readonly data: Received;
 }
-export interface Listener {
+export interface ListeningSocket {
   readonly server: ServerSocket<DefaultEventsMap, ServerEvents, object>;
   readonly client: Socket;
-  readonly heard: Heard[];
+  readonly received: ReceivedSocketEvent[];
 }
 
-export interface Listeners {
+export interface ListeningSockets {
   readonly io: Server<DefaultEventsMap, ServerEvents, object>;
   /** Connects a socket. */
-  listener(): Promise<Listener>;
+  connect(): Promise<ListeningSocket>;
   close(): Promise<void>;
 }
 
-export async function openListeners(): Promise<Listeners> {
+export async function openListeningSockets(): Promise<ListeningSockets> {
   const http = createServer();
-  const io: Listeners["io"] = new Server(http, { serveClient: false });
+  const io: ListeningSockets["io"] = new Server(http, { serveClient: false });
   const clients: Socket[] = [];
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   return {
     io,
-    async listener() {
+    async connect() {
       const client = connect(url, { transports: ["websocket"], forceNew: true, reconnection: false });
       clients.push(client);
-      const heard: Heard[] = [];
+      const heard: ReceivedSocketEvent[] = [];
       client.onAny((event: string, data: unknown) => heard.push({ event, data }));
       await new Promise<void>((resolve) => client.once("connect", resolve));
-      return { server: io.sockets.sockets.get(client.id!)!, client, heard };
+      return { server: io.sockets.sockets.get(client.id!)!, client, received: heard };
     },
     async close() {
       for (const client of clients) client.close();

@@ -29,7 +29,10 @@ export function childrenOf(pid: number): number[] {
  * Does the work, and watches these processes and those they start meanwhile.
  * @returns by how many MB each grew at its peak; children that began meanwhile, by all that they took
  */
-export async function growth(pids: Readonly<Record<string, number>>, work: () => Promise<unknown>): Promise<Record<string, number>> {
+export async function memoryGrowth(
+  pids: Readonly<Record<string, number>>,
+  action: () => Promise<unknown>,
+): Promise<Record<string, number>> {
   const before = new Map(watched().map(([name, pid]) => [name, residentMb(pid) ?? 0]));
   const peaks = new Map<string, number>();
   function watched(): [string, number][] {
@@ -43,7 +46,7 @@ export async function growth(pids: Readonly<Record<string, number>>, work: () =>
   };
   const timer = setInterval(look, 20);
   try {
-    await work();
+    await action();
     look();
   } finally {
     clearInterval(timer);

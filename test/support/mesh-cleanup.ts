@@ -5,12 +5,12 @@ import mongoose from "mongoose";
 import { readConfig } from "../../core/config/config.ts";
 import { rabbitNames, retryDelays } from "../../core/queue/rabbit-topology.ts";
 import { followers } from "../../services/followers.ts";
-import type { Env } from "./server.ts";
+import type { ServerEnv } from "./server.ts";
 
 /** Moleculer makes one fanout exchange a packet type; its queues end by themselves. */
 const packets = ["DISCOVER", "DISCONNECT", "HEARTBEAT", "INFO", "PING"];
 
-export async function cleanUpMesh(env: Env): Promise<void> {
+export async function cleanUpMesh(env: ServerEnv): Promise<void> {
   const { mesh, EVENT_RETRY_MS, EVENT_ATTEMPTS } = readConfig(env);
   const { name, amqpUrl, redisUrl, mongoUri } = mesh!;
   await Promise.all([

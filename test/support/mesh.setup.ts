@@ -1,12 +1,12 @@
 /** Before the stories on the mesh: starts the one mesh that they share, or says why there is none. */
 import setUpInfra from "./infra.setup.ts";
 import { skipReason } from "./infra.ts";
-import { startMesh, type Mesh } from "./mesh.ts";
+import { startMesh, type TestMesh } from "./mesh.ts";
 import { shareMesh } from "./shared-mesh.ts";
 
 declare global {
   /** For `mesh.teardown.ts`, which runs in the same process. */
-  var parleySharedMesh: Mesh | undefined;
+  var parleySharedMesh: TestMesh | undefined;
 }
 
 export default async function setUp(): Promise<void> {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { freeze } from "./freezing.ts";
 import { cleanUpMesh } from "./mesh-cleanup.ts";
 import { amqpUrl, mongoUri, redisUrl } from "./infra.ts";
-import { freePort, startNode, type Env, type Node, type Place } from "./server.ts";
+import { freePort, startNode, type ServerEnv, type NodeProcess, type NodeLocation } from "./server.ts";
 
 /** Which services run on which node; eight processes. */
 export const usualNodes = {
@@ -16,16 +16,16 @@ export const usualNodes = {
   request: "request,admin",
   media: "media",
 } as const satisfies Readonly<Record<string, string>>;
-export type Role = keyof typeof usualNodes;
+export type MeshNodeName = keyof typeof usualNodes;
 
-export interface Mesh {
+export interface TestMesh {
   /** What all nodes share; a process with it joins the mesh. */
-  readonly env: Env;
+  readonly env: ServerEnv;
   readonly gateways: readonly [string, string];
-  readonly nodes: ReadonlyMap<string, Node>;
-  node(role: string): Node;
+  readonly nodes: ReadonlyMap<string, NodeProcess>;
+  node(role: string): NodeProcess;
   /** Starts a node, also one in the place of another that ended, and waits until it is ready. */
-  start(role: string, services: string, env?: Env): Promise<Node>;
+  start(role: string, services: string, env?: ServerEnv): Promise<NodeProcess>;
   /** SIGKILL, and waits for the end. */
   kill(role: string): Promise<void>;
   freeze(role: string): void;
@@ -36,19 +36,25 @@ export interface Mesh {
 
 export interface MeshOptions {
   /** For every node. */
-  readonly env?: Env;
+  readonly env?: ServerEnv;
   /** For single nodes, besides. */
-  readonly nodeEnv?: Readonly<Record<string, Env>>;
-  readonly without?: readonly Role[];
+  readonly nodeEnv?: Readonly<Record<string, ServerEnv>>;
+  readonly without?: readonly MeshNodeName[];
   /** Where single nodes run, if not beside this process. */
-  readonly places?: Readonly<Record<string, Place & { readonly env: Env }>>;
+  readonly locations?: Readonly<Record<string, NodeLocation & { readonly env: ServerEnv }>>;
   /** Whose program the nodes run that are started now, if not this checkout's. */
   readonly root?: string;
 }
 
 /** Starts all nodes at once, in no order, and waits until every one is ready. */
-export async function startMesh({ env = {}, nodeEnv = {}, without = [], places = {}, root }: MeshOptions = {}): Promise<Mesh> {
-  const shared: Env = {
+export async function startMesh({
+  env = {},
+  nodeEnv = {},
+  without = [],
+  locations: places = {},
+  root,
+}: MeshOptions = {}): Promise<TestMesh> {
+  const shared: ServerEnv = {
     MESH: `test-${randomBytes(5).toString("hex")}`,
     AMQP_URL: env["AMQP_URL"] ?? amqpUrl(),
     REDIS_URL: env["REDIS_URL"] ?? redisUrl(),
@@ -59,11 +65,11 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [], places =
     DRAIN_MS: "0",
     ...env,
   };
-  const nodes = new Map<string, Node>();
+  const nodes = new Map<string, NodeProcess>();
   const addressOf = (role: string): string => places[role]?.address ?? "127.0.0.1";
   const ports = { gatewayA: await freePort(), gatewayB: await freePort() };
 
-  async function launch(role: string, services: string, own: Env = {}, whose: Place = {}): Promise<Node> {
+  async function launch(role: string, services: string, own: ServerEnv = {}, whose: NodeLocation = {}): Promise<NodeProcess> {
     const statusPort = await freePort();
     const port = role in ports ? { PORT: String(ports[role as keyof typeof ports]) } : {};
     const place = places[role];
@@ -77,7 +83,7 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [], places =
     nodes.set(role, node);
     return node;
   }
-  const mesh: Mesh = {
+  const mesh: TestMesh = {
     env: shared,
     gateways: [`http://${addressOf("gatewayA")}:${ports.gatewayA}`, `http://${addressOf("gatewayB")}:${ports.gatewayB}`],
     nodes,
@@ -98,7 +104,7 @@ export async function startMesh({ env = {}, nodeEnv = {}, without = [], places =
       await cleanUpMesh(shared);
     },
   };
-  const wanted = Object.entries(usualNodes).filter(([role]) => !without.includes(role as Role));
+  const wanted = Object.entries(usualNodes).filter(([role]) => !without.includes(role as MeshNodeName));
   await Promise.all(wanted.map(([role, services]) => launch(role, services, {}, root === undefined ? {} : { root })));
   try {
     await Promise.all([...nodes.values()].map((node) => node.ready(180_000)));

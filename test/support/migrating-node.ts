@@ -4,11 +4,11 @@
  */
 import { armFaults } from "../../core/fault-points.ts";
 import { openAs, releases } from "./migrating.ts";
-import { openPlace, silent, type TestStore } from "./stores.ts";
+import { openStoreAt, silentLogger, type TestStore } from "./stores.ts";
 
-const [adapter, where, mesh, pages, ...faults] = process.argv.slice(2) as [...TestStore["place"], string];
-const store = await openPlace([adapter, where, mesh]);
+const [adapter, where, mesh, pages, ...faults] = process.argv.slice(2) as [...TestStore["location"], string];
+const store = await openStoreAt([adapter, where, mesh]);
 const all = releases((before) => before === Number(pages) && armFaults(faults));
-await openAs(store, 4, silent, all);
+await openAs(store, 4, silentLogger, all);
 await store.close();
 process.exit(0);

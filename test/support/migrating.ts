@@ -3,32 +3,32 @@ import { newId } from "../../core/ids.ts";
 import { openMigrated } from "../../core/store/migrate.ts";
 import { contract, expand, schemaOf, type Migration, type MigrationPage, type MigrationBatch } from "../../core/store/migrations.ts";
 import { collection, insert, remove, update, type Collection, type Database, type Doc, type Store } from "../../core/store/store.ts";
-import { silent } from "./stores.ts";
+import { silentLogger } from "./stores.ts";
 
-export interface ThingRow extends Doc {
+export interface MigratingThingRow extends Doc {
   readonly name: string;
   /** From schema 2 on: the name in upper case. */
   readonly label?: string;
   /** Gone with schema 4. */
   readonly isOld?: boolean;
 }
-export interface MarkRow extends Doc {
+export interface MigrationMarkRow extends Doc {
   readonly name: string;
   readonly to: number;
 }
-export const things = collection<ThingRow>()("things", { byName: { fields: ["name"], unique: true } });
-export const marks = collection<MarkRow>()("marks", { byName: { fields: ["name", "to", "_id"] } });
+export const things = collection<MigratingThingRow>()("things", { byName: { fields: ["name"], unique: true } });
+export const marks = collection<MigrationMarkRow>()("marks", { byName: { fields: ["name", "to", "_id"] } });
 export const kept: readonly Collection[] = [things, marks];
 
 /** @param onPage  called between reading and committing a page, with how many were read before */
 export function releases(onPage: (pages: number, page: MigrationPage) => unknown = () => undefined): readonly Migration[] {
   let pages = 0;
   const paged =
-    (to: number, change: (row: ThingRow) => readonly ReturnType<typeof insert>[]) =>
+    (to: number, change: (row: MigratingThingRow) => readonly ReturnType<typeof insert>[]) =>
     async (page: MigrationPage): Promise<MigrationBatch> => {
       const rows = await page.db.page(things, { index: "byName", after: page.cursor ?? [], limit: Math.min(page.limit, 10) });
       await onPage(pages++, page);
-      const mark = ({ name }: ThingRow) => insert(marks, { _id: newId(), name, to });
+      const mark = ({ name }: MigratingThingRow) => insert(marks, { _id: newId(), name, to });
       return { operations: rows.flatMap((row) => [...change(row), mark(row)]), next: rows.length === 0 ? undefined : [rows.at(-1)!.name] };
     };
   return [
@@ -52,11 +52,15 @@ export function releases(onPage: (pages: number, page: MigrationPage) => unknown
 }
 
 /** Opens the data as the release with this schema does. */
-export const openAs = (store: Store, schema: number, log = silent, all = releases()): Promise<Database> =>
+export const openAs = (store: Store, schema: number, log = silentLogger, all = releases()): Promise<Database> =>
   openMigrated({ store, service: "thing", collections: kept, migrations: all.slice(0, schema - 1), log });
 
 export async function addThings(db: Database, count: number): Promise<void> {
-  const rows = Array.from({ length: count }, (_, i): ThingRow => ({ _id: newId(), name: `thing ${1000 + i}`, isOld: i % 3 === 0 }));
+  const rows = Array.from({ length: count }, (_, i): MigratingThingRow => ({
+    _id: newId(),
+    name: `thing ${1000 + i}`,
+    isOld: i % 3 === 0,
+  }));
   if (rows.length > 0) await db.commit(rows.map((row) => insert(things, row)));
 }
 

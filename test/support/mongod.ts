@@ -3,7 +3,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import mongoose from "mongoose";
-import { atEnd } from "./at-end.ts";
+import { cleanUpOnExit } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { freeze } from "./freezing.ts";
 import { freePort, temporaryFolder } from "./server.ts";
@@ -19,7 +19,7 @@ export interface Mongod {
   stop(): Promise<void>;
 }
 
-interface Options {
+interface MongodOptions {
   /** Default true. */
   readonly replicaSet?: boolean;
   /** Whether a replica set is made of it; else it waits for someone to do so. Default true. */
@@ -35,7 +35,7 @@ const program = process.env["MONGOD"] ?? "mongod";
 /** Whether there is a mongod to start, on the PATH or named by the environment's MONGOD. */
 export const hasMongod = spawnSync(program, ["--version"]).status === 0;
 
-export async function startMongod(options: Options = {}): Promise<Mongod> {
+export async function startMongod(options: MongodOptions = {}): Promise<Mongod> {
   const { replicaSet = true, isInitialized = true, transactionLifetimeSeconds = 3, testCommands = false, address = "127.0.0.1" } = options;
   const [port, folder] = [await freePort(), await temporaryFolder()];
   const place = ["--port", `${port}`, "--bind_ip", address, "--dbpath", folder, "--wiredTigerCacheSizeGB", "0.25"];
@@ -45,7 +45,7 @@ export async function startMongod(options: Options = {}): Promise<Mongod> {
   let ended: Promise<unknown>;
   let isNew = isInitialized;
   const killNow = () => void mongod.kill("SIGKILL");
-  const forget = atEnd(killNow);
+  const forget = cleanUpOnExit(killNow);
 
   const own: Mongod = {
     uri: `mongodb://${host}/${replicaSet ? "?replicaSet=tests" : ""}`,
@@ -76,7 +76,7 @@ export async function startMongod(options: Options = {}): Promise<Mongod> {
 /** Waits for it, and makes it a replica set when it is new. */
 async function answering(
   host: string,
-  { replicaSet, isInitialized, isNew }: Required<Pick<Options, "replicaSet" | "isInitialized">> & { readonly isNew: boolean },
+  { replicaSet, isInitialized, isNew }: Required<Pick<MongodOptions, "replicaSet" | "isInitialized">> & { readonly isNew: boolean },
 ): Promise<void> {
   const client = new mongoose.mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
   const admin = client.db("admin");

@@ -4,27 +4,27 @@
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { atEnd } from "./at-end.ts";
-import { openProxy, type Proxy } from "./tcp-proxy.ts";
-import type { Env, Place } from "./server.ts";
+import { cleanUpOnExit } from "./at-end.ts";
+import { openTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+import type { ServerEnv, NodeLocation } from "./server.ts";
 
-export type Direction = "both" | "hears nobody" | "heard by nobody";
+export type CutDirection = "both" | "hears nobody" | "heard by nobody";
 
 /** Where a node runs that can be cut off. */
-export interface CutPlace extends Place {
+export interface CuttableLocation extends NodeLocation {
   /** How it is made, to be said beside results. */
   readonly means: "network namespaces" | "TCP proxies";
   /** By what way it reaches the infrastructure. */
-  readonly env: Env;
+  readonly env: ServerEnv;
   /** Nothing passes any more, and nobody is told: packets are lost as by a broken cable. */
-  cut(direction: Direction): void;
+  cut(direction: CutDirection): void;
   heal(): Promise<void>;
 }
-export interface Network {
+export interface CuttableNetwork {
   /** Where the infrastructure must listen. */
   readonly address: string;
   /** @param infrastructure  URLs of the infrastructure, by the name of their variable */
-  place(infrastructure: Env): Promise<CutPlace>;
+  addLocation(infrastructure: ServerEnv): Promise<CuttableLocation>;
   /** Removes it, when the nodes in it have ended. */
   close(): Promise<void>;
 }
@@ -40,11 +40,11 @@ const ip = (command: string): string => execFileSync("ip", command.split(" "), {
 
 let forget: (() => void) | undefined;
 
-export function openNetwork(): Network {
+export function openNetwork(): CuttableNetwork {
   try {
     removeLeft();
     ip(`link add ${bridge} type bridge`);
-    forget = atEnd(remove);
+    forget = cleanUpOnExit(remove);
     for (const net of nets) ip(`address add ${net}.1/24 dev ${bridge}`);
     ip(`link set ${bridge} up`);
     // Namespaces need other rights than a bridge.
@@ -56,11 +56,11 @@ export function openNetwork(): Network {
   }
 }
 
-function inNamespaces(): Network {
+function inNamespaces(): CuttableNetwork {
   let made = 1;
   return {
     address: `${nets[0]}.1`,
-    place(env) {
+    addLocation(env) {
       made += 1;
       const namespace = addNamespace(made);
       const towards = [`-n ${namespace} neighbour`, `dev eth0`, `${nets[0]}.1`] as const;
@@ -150,12 +150,12 @@ function namespaces(): string[] {
   }
 }
 
-function byProxies(): Network {
-  const proxies: Proxy[] = [];
+function byProxies(): CuttableNetwork {
+  const proxies: TcpProxy[] = [];
   return {
     address: "127.0.0.1",
-    async place(infrastructure) {
-      const own = await Promise.all(Object.entries(infrastructure).map(async ([name, url]) => [name, await openProxy(url)] as const));
+    async addLocation(infrastructure) {
+      const own = await Promise.all(Object.entries(infrastructure).map(async ([name, url]) => [name, await openTcpProxy(url)] as const));
       proxies.push(...own.map(([, proxy]) => proxy));
       return {
         means: "TCP proxies",

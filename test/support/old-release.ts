@@ -4,7 +4,7 @@ import { rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { atEnd } from "./at-end.ts";
+import { cleanUpOnExit } from "./at-end.ts";
 import { temporaryFolder } from "./server.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -34,7 +34,7 @@ export async function checkOut(commit: string): Promise<Checkout> {
     execFileSync("git", [...git, "worktree", "remove", "--force", at], { stdio: "ignore" });
     execFileSync("git", [...git, "worktree", "prune"], { stdio: "ignore" });
   };
-  const forget = atEnd(leave);
+  const forget = cleanUpOnExit(leave);
   await symlink(join(root, "node_modules"), join(at, "node_modules"));
   return {
     root: at,

@@ -6,46 +6,46 @@ import { parse } from "yaml";
 export const ops = fileURLToPath(new URL("../../ops/", import.meta.url));
 const read = (path: string): string => readFileSync(`${ops}${path}`, "utf8");
 
-export interface Rule {
+export interface RuleFileEntry {
   readonly alert?: string;
   readonly record?: string;
   readonly expr: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
 }
-export interface Alert extends Rule {
+export interface AlertRule extends RuleFileEntry {
   readonly alert: string;
 }
 export const ruleFiles = readdirSync(`${ops}prometheus/rules`);
-export const rules: readonly Rule[] = ruleFiles.flatMap((file) =>
-  (parse(read(`prometheus/rules/${file}`)) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules),
+export const rules: readonly RuleFileEntry[] = ruleFiles.flatMap((file) =>
+  (parse(read(`prometheus/rules/${file}`)) as { groups: { rules: RuleFileEntry[] }[] }).groups.flatMap((group) => group.rules),
 );
-export const alerts = rules.filter((rule): rule is Alert => rule.alert !== undefined);
+export const alerts = rules.filter((rule): rule is AlertRule => rule.alert !== undefined);
 
 /**
  * An alert's value: what it compares with a number. Where nothing is wrong the whole expression answers nothing, this one always something.
  * @throws Error  it does not compare one value with one number
  */
-export function valueOf({ alert, expr }: Alert): string {
+export function valueOf({ alert, expr }: AlertRule): string {
   const [, value] = /^([\s\S]+?) [<>] \d+(?:\.\d+)?$/.exec(expr.trim()) ?? [];
   if (value === undefined) throw new Error(`${alert} does not compare one value with one number`);
   return value;
 }
 
-export interface Case {
+export interface AlertTestCase {
   readonly name: string;
   readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts: readonly unknown[] }[];
 }
-export const cases = (parse(read("prometheus/tests/alerts.yml")) as { tests: readonly Case[] }).tests;
+export const alertTestCases = (parse(read("prometheus/tests/alerts.yml")) as { tests: readonly AlertTestCase[] }).tests;
 
-interface Compose {
+interface ComposeNetworks {
   readonly services: Readonly<
     Record<string, { readonly networks?: Readonly<Record<string, { readonly aliases?: readonly string[] } | null>> }>
   >;
 }
 /** The names by which the compose file's containers reach each other. */
 export function composeNames(): string[] {
-  const { services } = parse(readFileSync(`${ops}../docker-compose.yml`, "utf8"), { merge: true }) as Compose;
+  const { services } = parse(readFileSync(`${ops}../docker-compose.yml`, "utf8"), { merge: true }) as ComposeNetworks;
   const aliases = Object.values(services).flatMap(({ networks = {} }) =>
     Object.values(networks).flatMap((network) => network?.aliases ?? []),
   );
@@ -61,7 +61,7 @@ export const scrapedNames = (parse(read("prometheus/prometheus.yml")) as Prometh
 
 export const runbook = read("runbook.md");
 
-interface Panel {
+interface DashboardPanel {
   readonly title: string;
   readonly type: string;
   readonly description?: string;
@@ -70,7 +70,7 @@ interface Panel {
 export interface Dashboard {
   readonly uid: string;
   readonly title: string;
-  readonly panels: readonly Panel[];
+  readonly panels: readonly DashboardPanel[];
 }
 export const dashboards = readdirSync(`${ops}grafana/dashboards`).map(
   (file) => JSON.parse(read(`grafana/dashboards/${file}`)) as Dashboard,

@@ -3,8 +3,8 @@
  * commit. Arguments: the data folder, the fault, the change's id.
  */
 import { armFaults } from "../../core/fault-points.ts";
-import { change, outboxService, startBroker } from "./outbox-service.ts";
+import { commitChange, outboxService, startBroker } from "./outbox-service.ts";
 
 const [folder = "", fault = "", id = ""] = process.argv.slice(2);
 armFaults([fault]);
-await change(await startBroker(folder, outboxService()), id);
+await commitChange(await startBroker(folder, outboxService()), id);

@@ -8,10 +8,10 @@ import { collection, expect, insert, type Database, type Doc } from "../../core/
 import { database } from "../../mixins/database.ts";
 import { announce, outbox, relay } from "../../mixins/outbox.ts";
 
-interface Thing extends Doc {
+interface OutboxThing extends Doc {
   readonly rev: number;
 }
-export const things = collection<Thing>()("things", {});
+export const things = collection<OutboxThing>()("things", {});
 export const thingEvents = events("thing", { changed: returns<{ readonly id: string }>(), ignored: returns<null>() });
 export const groups = { shelf: [thingEvents.changed.topic, thingEvents.ignored.topic] } as const satisfies ConsumerGroups;
 
@@ -31,9 +31,9 @@ export const databaseOf = (broker: ServiceBroker): Database => (broker.getLocalS
 const announced = (id: string) => announce(thingEvents.changed, { key: id, rev: 1, payload: { id } });
 
 /** A thing and its announcement, in one commit. */
-export const change = (broker: ServiceBroker, id: string): Promise<unknown> =>
+export const commitChange = (broker: ServiceBroker, id: string): Promise<unknown> =>
   databaseOf(broker).commit([insert(things, { _id: id, rev: 1 }), announced(id)]);
 
 /** The same in a commit that can't happen. */
-export const changeInVain = (broker: ServiceBroker, id: string): Promise<unknown> =>
+export const commitFailingChange = (broker: ServiceBroker, id: string): Promise<unknown> =>
   databaseOf(broker).commit([insert(things, { _id: id, rev: 1 }), announced(id), expect(things, { _id: id, rev: 2 })]);

@@ -1,11 +1,11 @@
 /** A mesh of a test file's own, with people on its gateways: started before the file's tests, stopped after them. */
 import { afterAll, beforeAll } from "@jest/globals";
 import { factory, type Factory } from "./factory.ts";
-import { startMesh, type Mesh, type MeshOptions } from "./mesh.ts";
+import { startMesh, type TestMesh, type MeshOptions } from "./mesh.ts";
 
 export interface OwnMesh {
   /** There once the tests run. */
-  readonly mesh: Mesh;
+  readonly mesh: TestMesh;
   readonly made: Factory;
 }
 
@@ -14,8 +14,8 @@ export interface OwnMesh {
  * @param options  or what makes them when the mesh is started
  */
 export function ownMesh(options: MeshOptions | (() => Promise<MeshOptions>) = {}): OwnMesh {
-  let mesh: Mesh | undefined;
-  const started = (): Mesh => {
+  let mesh: TestMesh | undefined;
+  const started = (): TestMesh => {
     if (mesh === undefined) throw new Error("The mesh is not there before the tests run");
     return mesh;
   };
@@ -24,7 +24,7 @@ export function ownMesh(options: MeshOptions | (() => Promise<MeshOptions>) = {}
     mesh = await startMesh(typeof options === "function" ? await options() : options);
   });
   afterAll(async () => {
-    made.leave();
+    made.disconnectAll();
     await mesh?.stop();
   });
   return {

@@ -5,7 +5,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { join } from "node:path";
 import { connect } from "amqplib";
-import { atEnd } from "./at-end.ts";
+import { cleanUpOnExit } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { freeze } from "./freezing.ts";
 import { freePort, temporaryFolder } from "./server.ts";
@@ -52,7 +52,7 @@ export async function startOwnRabbit(address = "127.0.0.1"): Promise<OwnRabbit> 
     server?.kill("SIGKILL");
     epmd.kill("SIGKILL");
   };
-  const forget = atEnd(killAll);
+  const forget = cleanUpOnExit(killAll);
 
   const own: OwnRabbit = {
     url,

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { atEnd } from "./at-end.ts";
+import { cleanUpOnExit } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { freeze } from "./freezing.ts";
 import { freePort, temporaryFolder } from "./server.ts";
@@ -47,7 +47,7 @@ export async function startOwnRedis(address = "127.0.0.1"): Promise<OwnRedis> {
   const url = `redis://${address}:${port}`;
   const place = ["--port", `${port}`, "--bind", address, "--protected-mode", "no", "--dir", folder];
   let server: ChildProcess;
-  const forget = atEnd(() => void server.kill("SIGKILL"));
+  const forget = cleanUpOnExit(() => void server.kill("SIGKILL"));
   let client: Redis;
 
   async function die(): Promise<void> {

@@ -3,8 +3,8 @@
  * `pingtalk-*.test.ts` walk its API row by row with it.
  */
 import { describe, expect, test } from "@jest/globals";
-import { ask, type Answer, type Person } from "./person.ts";
-import type { World } from "./story.ts";
+import { requestJson, type ApiResponse, type Person } from "./person.ts";
+import type { StoryWorld } from "./story.ts";
 
 export const nobody = "0123456789abcdef01234567";
 export const malformed = "no-id";
@@ -39,11 +39,11 @@ export const refusal = (status: number): object => ({ status, body: { message: t
 /** A request as a browser with the person's cookie makes it. */
 export const by =
   ({ url, token }: Person) =>
-  (method: string, path: string, body?: unknown): Promise<Answer> =>
-    ask(url, method, path, { ...(body === undefined ? {} : { body }), headers: { cookie: `token=${token}` } });
+  (method: string, path: string, body?: unknown): Promise<ApiResponse> =>
+    requestJson(url, method, path, { ...(body === undefined ? {} : { body }), headers: { cookie: `token=${token}` } });
 
 /** A form as the same browser sends it. */
-export async function byForm({ url, token }: Person, path: string, fields: Readonly<Record<string, string | Blob>>): Promise<Answer> {
+export async function byForm({ url, token }: Person, path: string, fields: Readonly<Record<string, string | Blob>>): Promise<ApiResponse> {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   const answer = await fetch(url + path, { method: "POST", body: form, headers: { cookie: `token=${token}` } });
@@ -51,12 +51,12 @@ export async function byForm({ url, token }: Person, path: string, fields: Reado
 }
 
 /** Declares the tests of a row that needs a session: first that it does. */
-export function row(world: World, method: string, path: string, tell: () => void): void {
+export function row(world: StoryWorld, method: string, path: string, tell: () => void): void {
   describe(`${method} ${path}`, () => {
     test("is refused without a session", async () => {
       const filled = path.replace(/:\w+/, nobody);
       for (const headers of [{}, { cookie: "token=nonsense" }, { cookie: "other=1" }]) {
-        const answer = await ask(world.gateways()[0], method, filled, { headers, ...(method.startsWith("P") ? { body: {} } : {}) });
+        const answer = await requestJson(world.gateways()[0], method, filled, { headers, ...(method.startsWith("P") ? { body: {} } : {}) });
         expect(answer).toMatchObject({ status: 401, body: { message: text, code: "UNAUTHENTICATED" } });
       }
     });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { describe } from "@jest/globals";
 import { stringify } from "yaml";
-import { atEnd } from "./at-end.ts";
+import { cleanUpOnExit } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { freePort, temporaryFolder } from "./server.ts";
 
@@ -22,13 +22,13 @@ export function promtool(args: readonly string[], input = ""): { readonly ok: bo
   return { ok: status === 0, said: `${stdout}${stderr}`.trim() };
 }
 
-export interface Series {
+export interface QueriedSeries {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: number;
 }
 export interface Prometheus {
   /** @throws Error  Prometheus refuses the query */
-  readonly query: (expr: string) => Promise<readonly Series[]>;
+  readonly query: (expr: string) => Promise<readonly QueriedSeries[]>;
   readonly stop: () => Promise<void>;
 }
 
@@ -63,7 +63,7 @@ export async function startPrometheus(
     "--log.level=error",
   ];
   const child = spawn("prometheus", args, { stdio: ["ignore", "ignore", "inherit"] });
-  const forget = atEnd(() => void child.kill("SIGKILL"));
+  const forget = cleanUpOnExit(() => void child.kill("SIGKILL"));
   const exited = once(child, "exit");
   const url = `http://127.0.0.1:${port}`;
 
@@ -83,7 +83,9 @@ export async function startPrometheus(
       const { status, error, data } = (await answer.json()) as {
         readonly status: string;
         readonly error?: string;
-        readonly data: { readonly result: readonly { readonly metric: Series["metric"]; readonly value: readonly [number, string] }[] };
+        readonly data: {
+          readonly result: readonly { readonly metric: QueriedSeries["metric"]; readonly value: readonly [number, string] }[];
+        };
       };
       if (status !== "success") throw new Error(`${expr}: ${error}`);
       return data.result.map(({ metric, value: [, text] }) => ({ metric, value: Number(text) }));

@@ -14,10 +14,10 @@ import { openRabbitQueue } from "../../core/queue/rabbit.ts";
 import { openSqliteStore } from "../../core/store/sqlite/store.ts";
 import { amqpUrl } from "./infra.ts";
 
-export const quiet: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
+export const quietLogger: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
 
 /** One place where events are kept: a folder, or names in RabbitMQ. */
-export interface Bench {
+export interface TestQueues {
   /** Opens the queue, or opens it again after it was closed. */
   readonly open: (retry?: Partial<RetryPolicy>) => Promise<Queue>;
   /** Closes what is open and removes what is left. */
@@ -31,21 +31,21 @@ export const groups = {
 } as const satisfies ConsumerGroups;
 const usual: RetryPolicy = { firstDelayMs: 50, attempts: 3 };
 
-export interface LocalBench extends Bench {
+export interface LocalTestQueues extends TestQueues {
   /** Takes the store from under the queue, as the end of its process would. */
   readonly crash: () => Promise<void>;
 }
 
-export async function localBench(): Promise<LocalBench> {
+export async function localTestQueues(): Promise<LocalTestQueues> {
   const folder = await mkdtemp(join(tmpdir(), "parley-queue-"));
   const nothing = (): Promise<void> => Promise.resolve();
   let [close, crash] = [nothing, nothing];
   return {
     async open(retry) {
       await close();
-      const store = await openSqliteStore(folder, { log: quiet });
+      const store = await openSqliteStore(folder, { log: quietLogger });
       const clock = await followClock(() => store.time());
-      const queue = await openLocalQueue({ store, groups, retry: { ...usual, ...retry }, clock, log: quiet });
+      const queue = await openLocalQueue({ store, groups, retry: { ...usual, ...retry }, clock, log: quietLogger });
       crash = async () => {
         clock.stop();
         await store.close();
@@ -65,20 +65,20 @@ export async function localBench(): Promise<LocalBench> {
   };
 }
 
-export interface RabbitBench extends Bench {
+export interface RabbitTestQueues extends TestQueues {
   readonly name: string;
   /** One more node of the same mesh. @param url  by way of a proxy, say */
   readonly join: (url?: string) => Promise<Queue>;
 }
 
-export function rabbitBench(): RabbitBench {
+export function rabbitTestQueues(): RabbitTestQueues {
   const name = `test-${randomUUID()}`;
   const opened: Queue[] = [];
   const delays = new Set<number>();
   const join = async (url = amqpUrl(), retry: Partial<RetryPolicy> = {}): Promise<Queue> => {
     const policy = { ...usual, ...retry };
     for (const delay of retryDelays(policy)) delays.add(delay);
-    const queue = await openRabbitQueue({ url, name, groups, retry: policy, log: quiet });
+    const queue = await openRabbitQueue({ url, name, groups, retry: policy, log: quietLogger });
     opened.push(queue);
     return queue;
   };

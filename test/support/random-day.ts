@@ -6,17 +6,17 @@ import { Parley, ParleyError } from "../../client/index.ts";
 import type { MessageView } from "../../client/index.ts";
 import type { Received } from "./person.ts";
 
-export interface Dweller {
+export interface DayParticipant {
   readonly parley: Parley;
   readonly userId: string;
 }
-interface Day {
-  readonly people: readonly Dweller[];
+interface RandomDay {
+  readonly people: readonly DayParticipant[];
   readonly chance: () => number;
 }
-export type Act = "send" | "edit" | "delete" | "react" | "read" | "add" | "remove" | "leave";
+export type RandomOperation = "send" | "edit" | "delete" | "react" | "read" | "add" | "remove" | "leave";
 
-const weights: readonly (readonly [Act, number])[] = [
+const weights: readonly (readonly [RandomOperation, number])[] = [
   ["send", 45],
   ["edit", 12],
   ["delete", 5],
@@ -29,7 +29,10 @@ const weights: readonly (readonly [Act, number])[] = [
 const emojis = ["👍", "❤️", "😂", "🎉"] as const;
 
 /** One act of one person. @returns what it was, and whether it was refused; undefined when there was nothing to act on */
-export async function act({ people, chance }: Day, i: number): Promise<{ act: Act; refused?: string } | undefined> {
+export async function performRandomOperation(
+  { people, chance }: RandomDay,
+  i: number,
+): Promise<{ act: RandomOperation; refused?: string } | undefined> {
   const pick = <T>(all: readonly T[]): T | undefined => all[Math.floor(chance() * all.length)];
   const person = pick(people)!;
   const chosen = weighted(chance());
@@ -38,7 +41,7 @@ export async function act({ people, chance }: Day, i: number): Promise<{ act: Ac
   const other = pick(people.filter(({ userId }) => userId !== person.userId))!;
   const message = pick(person.parley.messages(chat._id).slice(-40));
   try {
-    await acts[chosen]({
+    await operations[chosen]({
       ...person,
       chatId: chat._id,
       message,
@@ -56,7 +59,7 @@ export async function act({ people, chance }: Day, i: number): Promise<{ act: Ac
   }
 }
 
-interface Doing extends Dweller {
+interface OperationContext extends DayParticipant {
   readonly chatId: string;
   readonly message: MessageView | undefined;
   readonly otherId: string;
@@ -70,7 +73,7 @@ const onStored = (message: MessageView | undefined, change: (id: string) => Prom
 /** A group that goes on without one of its members. */
 const isCrowded = (parley: Parley, chatId: string): boolean => (parley.chat(chatId)?.memberCount ?? 0) > 2;
 
-const acts: Readonly<Record<Act, (doing: Doing) => Promise<unknown>>> = {
+const operations: Readonly<Record<RandomOperation, (doing: OperationContext) => Promise<unknown>>> = {
   send: ({ parley, chatId, text }) => Promise.resolve(parley.send(chatId, text)),
   edit: ({ parley, message, text }) => onStored(message, (id) => parley.edit(id, `${text}, edited`)),
   delete: ({ parley, message }) => onStored(message, (id) => parley.delete(id)),
@@ -91,7 +94,7 @@ const acts: Readonly<Record<Act, (doing: Doing) => Promise<unknown>>> = {
   },
 };
 
-function weighted(chance: number): Act {
+function weighted(chance: number): RandomOperation {
   let left = chance * weights.reduce((sum, [, weight]) => sum + weight, 0);
   for (const [chosen, weight] of weights) if ((left -= weight) < 0) return chosen;
   return "send";
@@ -101,7 +104,7 @@ function weighted(chance: number): Act {
  * Where a client's view is not the store's, field by field: its chats, and of each the messages it holds and its members' marks.
  * @param ask  the store's answer to this person, by HTTP
  */
-export async function differences({ parley }: Dweller, ask: (path: string) => Promise<Received>): Promise<string[]> {
+export async function viewDifferences({ parley }: DayParticipant, ask: (path: string) => Promise<Received>): Promise<string[]> {
   const found: string[] = [];
   const compare = (where: string, held: unknown, stored: unknown) => {
     for (const key of new Set([...Object.keys(held as object), ...Object.keys(stored as object)])) {
@@ -119,7 +122,7 @@ export async function differences({ parley }: Dweller, ask: (path: string) => Pr
     // A message refused for good, sent while one was no member, is shown to its sender alone.
     const shown = parley.messages(chat._id).filter(({ state }) => state !== "failed");
     const messages = shown.map((view) => ({ ...view, state: undefined, failure: undefined }));
-    const all = await whole((after) => ask(`/chat/messages/${chat._id}?limit=200&after=${after}`));
+    const all = await wholeHistory((after) => ask(`/chat/messages/${chat._id}?limit=200&after=${after}`));
     const first = messages[0]?.n ?? Infinity;
     const due = all.filter(({ n }) => n >= first);
     compare(`chat ${chat._id}`, { ns: messages.map(({ n }) => n) }, { ns: due.map(({ n }) => n) });
@@ -129,7 +132,7 @@ export async function differences({ parley }: Dweller, ask: (path: string) => Pr
   return found;
 }
 
-async function whole(page: (after: number) => Promise<Received[]>): Promise<Received[]> {
+async function wholeHistory(page: (after: number) => Promise<Received[]>): Promise<Received[]> {
   const all: Received[] = [];
   for (;;) {
     const messages = await page(all.at(-1)?.n ?? 0);

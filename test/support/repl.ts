@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
-import { freePort, temporaryFolder, type Env } from "./server.ts";
+import { freePort, temporaryFolder, type ServerEnv } from "./server.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const runner = ["node_modules/moleculer/bin/moleculer-runner.js", "--repl", "--config", "moleculer.config.ts"];
@@ -16,7 +16,7 @@ export interface Repl {
 }
 
 /** Starts moleculer-runner with a REPL; its history file goes to a folder of its own. */
-export async function startRepl(env: Env, args: readonly string[] = []): Promise<Repl> {
+export async function startRepl(env: ServerEnv, args: readonly string[] = []): Promise<Repl> {
   const home = await temporaryFolder();
   const child = spawn(process.execPath, [...runner, ...args], { cwd: root, env: { PATH: process.env["PATH"] ?? "", HOME: home, ...env } });
   let printed = "";

@@ -2,7 +2,7 @@
 import { expect, test } from "@jest/globals";
 import { eventually } from "./eventually.ts";
 import type { Factory } from "./factory.ts";
-import { ask, connect, type Person } from "./person.ts";
+import { requestJson, connect, type Person } from "./person.ts";
 
 export interface SecurityWorld {
   readonly made: () => Factory;
@@ -49,7 +49,7 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
     return { person, headers, requestId: answer.headers.get("x-request-id")! };
   }
   const logIn = (emailId: string, presented: string, headers: Readonly<Record<string, string>>) =>
-    ask(url(), "POST", "/auth/login", { body: { emailId, password: presented }, headers });
+    requestJson(url(), "POST", "/auth/login", { body: { emailId, password: presented }, headers });
 
   test("a sign-up and a log-in are told with who and from where, under the request's id", async () => {
     const { person, headers, requestId } = await newcomer();
@@ -119,7 +119,7 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
 
   test("limits that refuse are told by name, a few times and no more", async () => {
     const headers = from();
-    await Promise.all(Array.from({ length: 100 }, () => ask(url(), "GET", "/auth/me", { headers })));
+    await Promise.all(Array.from({ length: 100 }, () => requestJson(url(), "GET", "/auth/me", { headers })));
     const told = () =>
       securityLines(log()).filter(({ security, address }) => security === "limit_reached" && address === headers["x-forwarded-for"]);
     expect(await lineOf("limit_reached", { address: headers["x-forwarded-for"] })).toMatchObject({
@@ -136,11 +136,11 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
   test("no line of any kind holds a password, a token, an address of mail or a text", async () => {
     const { a, b, chatId } = await made().pair();
     expect((await a.post("/chat/messages", { chatId, text })).status).toBe(201);
-    await (await b.connect()).must("sendMessage", { chatId, text });
+    await (await b.connect()).callOrThrow("sendMessage", { chatId, text });
     await b.post("/chat/messages", { chatId, text, unknown: text });
     await b.post("/chat/messages", { chatId: "no id", text });
     await logIn(a.emailId, wrong, from());
-    await ask(url(), "GET", "/auth/me", { headers: { authorization: `Bearer ${a.token}x` } });
+    await requestJson(url(), "GET", "/auth/me", { headers: { authorization: `Bearer ${a.token}x` } });
     await lineOf("log_in_failed", { userId: a.id });
     const printed = log();
     for (const hidden of [password, wrong, next, text, a.token, b.token, a.emailId, b.emailId]) expect(printed).not.toContain(hidden);

@@ -4,13 +4,13 @@
  */
 import { Socket } from "socket.io-client";
 
-export interface SeenErrors {
-  readonly list: readonly string[];
+export interface ErrorRecorder {
+  readonly errors: readonly string[];
   /** Notes no more. */
   stop(): void;
 }
 
-interface Packet {
+interface SocketPacket {
   readonly type: number;
   readonly data?: unknown;
 }
@@ -21,7 +21,7 @@ const types = { event: 2, ack: 3, connectError: 4 } as const;
  * @param servers  whose HTTP answers count, by their URLs
  * @param expected  codes: an acknowledgement that is a refusal as it should be
  */
-export function seeErrors(servers: readonly string[], expected: readonly string[]): SeenErrors {
+export function recordErrors(servers: readonly string[], expected: readonly string[]): ErrorRecorder {
   const list: string[] = [];
   const { fetch } = globalThis;
   globalThis.fetch = async (asked, how) => {
@@ -41,15 +41,15 @@ export function seeErrors(servers: readonly string[], expected: readonly string[
       throw error;
     }
   };
-  const onpacket = Socket.prototype["onpacket"] as (this: Socket, packet: Packet) => void;
-  const noting = function (this: Socket, packet: Packet) {
+  const onpacket = Socket.prototype["onpacket"] as (this: Socket, packet: SocketPacket) => void;
+  const noting = function (this: Socket, packet: SocketPacket) {
     const refused = refusalIn(packet);
     if (refused !== undefined && !expected.includes(refused.code)) list.push(`socket: ${refused.code} ${refused.message}`);
     onpacket.call(this, packet);
   };
   Object.assign(Socket.prototype, { onpacket: noting });
   return {
-    list,
+    errors: list,
     stop() {
       globalThis.fetch = fetch;
       Object.assign(Socket.prototype, { onpacket });
@@ -57,18 +57,18 @@ export function seeErrors(servers: readonly string[], expected: readonly string[
   };
 }
 
-interface Refusal {
+interface ErrorPayload {
   readonly code: string;
   readonly message: string;
 }
 
-function refusalIn({ type, data }: Packet): Refusal | undefined {
+function refusalIn({ type, data }: SocketPacket): ErrorPayload | undefined {
   if (type === types.ack) {
-    const [answer] = data as [{ readonly ok?: boolean; readonly error?: Refusal } | undefined];
+    const [answer] = data as [{ readonly ok?: boolean; readonly error?: ErrorPayload } | undefined];
     return answer?.ok === false ? answer.error : undefined;
   }
   if (type === types.connectError) {
-    const { message, data: more } = data as { readonly message: string; readonly data?: Partial<Refusal> };
+    const { message, data: more } = data as { readonly message: string; readonly data?: Partial<ErrorPayload> };
     return { code: `connect error ${more?.code ?? ""}`, message };
   }
   const [event, payload] = type === types.event ? (data as [string, unknown]) : [];

@@ -1,12 +1,12 @@
 /** Sends as a careful client does: everything at once, and after a failure again from the first message without an answer. */
 import { randomBytes } from "node:crypto";
-import type { Ack, Line } from "./person.ts";
+import type { Ack, TestSocket } from "./person.ts";
 
 const transient = new Set(["UNAVAILABLE", "RATE_LIMITED", "INTERNAL"]);
 const giveUpMs = 60_000;
 
 /** Sends these texts in this order. @throws Error  a refusal that a repeat can't mend, or no success within a minute */
-export async function sendInOrder(line: Line, chatId: string, texts: readonly string[]): Promise<void> {
+export async function sendInOrder(line: TestSocket, chatId: string, texts: readonly string[]): Promise<void> {
   const run = randomBytes(4).toString("hex");
   const deadline = Date.now() + giveUpMs;
   let next = 0;

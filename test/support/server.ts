@@ -7,13 +7,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { atEnd } from "./at-end.ts";
+import { cleanUpOnExit } from "./at-end.ts";
 import { eventually, within } from "./eventually.ts";
 
-export type Env = Readonly<Record<string, string>>;
+export type ServerEnv = Readonly<Record<string, string>>;
 
 /** Where a process runs, if not beside this one. */
-export interface Place {
+export interface NodeLocation {
   /** A network namespace by its name. */
   readonly namespace?: string;
   /** Where it listens; 127.0.0.1 if not given. */
@@ -23,13 +23,13 @@ export interface Place {
 }
 
 /** How a process ended. */
-export interface Exit {
+export interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
 /** One running node. */
-export interface Node {
+export interface NodeProcess {
   readonly role: string;
   readonly pid: number;
   /** Where `/health` and `/ready` are answered. */
@@ -38,17 +38,17 @@ export interface Node {
   readonly log: () => string;
   /** Where it prints to, until it ends. */
   readonly logFile: string;
-  readonly exited: Promise<Exit>;
+  readonly exited: Promise<ProcessExit>;
   readonly hasEnded: () => boolean;
   /** Resolves when `/ready` is 200; rejects with the log when the process ends before that. */
   readonly ready: (timeoutMs?: number) => Promise<void>;
   readonly signal: (signal: NodeJS.Signals) => void;
   /** SIGTERM, and SIGKILL when that is not enough. */
-  readonly stop: () => Promise<Exit>;
+  readonly stop: () => Promise<ProcessExit>;
 }
 
 /** An embedded server in a data folder of its own. */
-export interface Server extends Node {
+export interface EmbeddedServer extends NodeProcess {
   readonly url: string;
   readonly dataDir: string;
 }
@@ -58,7 +58,7 @@ const runner = ["node_modules/moleculer/bin/moleculer-runner.js", "--config", "m
 /** What costs no less in many short lives: modules compiled once for all processes, passwords hashed with least work. */
 const thrift = { NODE_COMPILE_CACHE: join(tmpdir(), "parley-compile-cache"), PASSWORD_COST: "4" };
 /** For `npm run coverage`. What comes from a compile cache is counted less exactly. */
-const counting = (folder: string): Env => ({ NODE_V8_COVERAGE: folder, NODE_COMPILE_CACHE: "", NODE_DISABLE_COMPILE_CACHE: "1" });
+const counting = (folder: string): ServerEnv => ({ NODE_V8_COVERAGE: folder, NODE_COMPILE_CACHE: "", NODE_DISABLE_COMPILE_CACHE: "1" });
 const stopMs = 15_000;
 const here = "127.0.0.1";
 
@@ -87,7 +87,7 @@ export async function freePort(): Promise<number> {
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "parley-"));
 
 /** Starts a process with this environment and nothing of ours but PATH and HOME; does not wait for it. */
-export function startNode(role: string, env: Env, statusPort: number, place: Place = {}): Node {
+export function startNode(role: string, env: ServerEnv, statusPort: number, place: NodeLocation = {}): NodeProcess {
   const { namespace, address = here, root = ownRoot } = place;
   const { PATH = "", HOME = "", PARLEY_COVERAGE: coverage } = process.env;
   // A file, not a pipe: the log is whole also when the test is too busy to read it.
@@ -104,16 +104,16 @@ export function startNode(role: string, env: Env, statusPort: number, place: Pla
   return watch(role, child, `http://${address}:${statusPort}`, logFolder, logFile);
 }
 
-function watch(role: string, child: ChildProcess, statusUrl: string, logFolder: string, logFile: string): Node {
-  let ended: { readonly exit: Exit; readonly log: string } | undefined;
-  const exited = new Promise<Exit>((resolve) =>
+function watch(role: string, child: ChildProcess, statusUrl: string, logFolder: string, logFile: string): NodeProcess {
+  let ended: { readonly exit: ProcessExit; readonly log: string } | undefined;
+  const exited = new Promise<ProcessExit>((resolve) =>
     child.once("exit", (code, signal) => {
       ended = { exit: { code, signal }, log: readFileSync(logFile, "utf8") };
       rmSync(logFolder, { recursive: true });
       resolve(ended.exit);
     }),
   );
-  const forget = atEnd(() => child.kill("SIGKILL"));
+  const forget = cleanUpOnExit(() => child.kill("SIGKILL"));
   void exited.then(forget);
 
   const log = () => ended?.log ?? readFileSync(logFile, "utf8");
@@ -150,7 +150,7 @@ function watch(role: string, child: ChildProcess, statusUrl: string, logFolder: 
 }
 
 interface EmbeddedOptions {
-  readonly env?: Env;
+  readonly env?: ServerEnv;
   readonly dataDir?: string;
   /** A free one if not given. */
   readonly port?: number;
@@ -159,7 +159,7 @@ interface EmbeddedOptions {
 }
 
 /** Starts an embedded server and waits until it is ready. Rate limits are off unless asked for. */
-export async function startEmbedded({ env = {}, dataDir, port: asked, root }: EmbeddedOptions = {}): Promise<Server> {
+export async function startEmbedded({ env = {}, dataDir, port: asked, root }: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   const port = asked ?? (await freePort());
   const folder = dataDir ?? (await temporaryFolder());
   const own = { PORT: String(port), HOST: here, DATA_DIR: folder, LIMITS: "off", ...env };

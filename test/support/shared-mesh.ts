@@ -1,26 +1,26 @@
 /** The one mesh that all stories share: started before the first file by `mesh.setup.ts`, in another process perhaps, and known here by the environment. */
 import { readFileSync } from "node:fs";
-import type { Env } from "./server.ts";
+import type { ServerEnv } from "./server.ts";
 
 const variable = "PARLEY_SHARED_MESH";
 
 export interface SharedMesh {
-  readonly env: Env;
+  readonly env: ServerEnv;
   readonly gateways: readonly [string, string];
   readonly processes: readonly { readonly role: string; readonly pid: number; readonly statusUrl: string; readonly logFile: string }[];
 }
 /** The mesh, or why there is none. */
-type Outcome = SharedMesh | { readonly skipped: string };
+type SharedMeshResult = SharedMesh | { readonly skipped: string };
 
-export const shareMesh = (outcome: Outcome): void => void (process.env[variable] = JSON.stringify(outcome));
+export const shareMesh = (outcome: SharedMeshResult): void => void (process.env[variable] = JSON.stringify(outcome));
 
-function outcome(): Outcome {
+function outcome(): SharedMeshResult {
   const text = process.env[variable];
-  return text === undefined ? { skipped: "no mesh was started" } : (JSON.parse(text) as Outcome);
+  return text === undefined ? { skipped: "no mesh was started" } : (JSON.parse(text) as SharedMeshResult);
 }
 
 /** Why the stories can't run on a mesh here; undefined when they can. */
-export function whyNoMesh(): string | undefined {
+export function sharedMeshSkipReason(): string | undefined {
   const found = outcome();
   return "skipped" in found ? found.skipped : undefined;
 }

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { atEnd } from "./at-end.ts";
+import { cleanUpOnExit } from "./at-end.ts";
 
 export interface SmallDisk {
   readonly folder: string;
@@ -31,7 +31,7 @@ export function openSmallDisk(): SmallDisk {
     return limited(folder);
   }
   const remove = () => removeMounted(folder);
-  const forget = atEnd(remove);
+  const forget = cleanUpOnExit(remove);
   const filler = join(folder, "filler");
   return {
     folder,

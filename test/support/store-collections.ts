@@ -2,15 +2,15 @@
 import { collection, type Database, type Doc } from "../../core/store/store.ts";
 import { newId } from "../../core/ids.ts";
 
-export interface ChatRow extends Doc {
+export interface SampleChatRow extends Doc {
   readonly seq: number;
   readonly name?: string | null;
   readonly changedAt?: number;
   readonly preview?: object | null;
 }
-export const chats = collection<ChatRow>()("chats", { byChangedAt: { fields: ["changedAt", "_id"] } });
+export const chats = collection<SampleChatRow>()("chats", { byChangedAt: { fields: ["changedAt", "_id"] } });
 
-export interface MessageRow extends Doc {
+export interface SampleMessageRow extends Doc {
   readonly chatId: string;
   readonly n: number;
   readonly senderId?: string | null;
@@ -18,19 +18,19 @@ export interface MessageRow extends Doc {
   readonly text?: string;
   readonly createdAt?: number;
 }
-export const messages = collection<MessageRow>()("messages", {
+export const messages = collection<SampleMessageRow>()("messages", {
   byN: { fields: ["chatId", "n"], unique: true },
   byClientId: { fields: ["chatId", "senderId", "clientId"], unique: true },
 });
 
-export interface UserRow extends Doc {
+export interface SampleUserRow extends Doc {
   readonly email?: string | null;
   readonly visits?: number;
   readonly firstSeen?: number;
   readonly vip?: boolean;
   readonly settings?: object;
 }
-export const users = collection<UserRow>()("users", {
+export const users = collection<SampleUserRow>()("users", {
   byEmail: { fields: ["email"], unique: true },
   byVisits: { fields: ["vip", "visits", "_id"] },
 });
@@ -38,8 +38,13 @@ export const users = collection<UserRow>()("users", {
 export const all = [chats, messages, users];
 
 /** The nth message of a chat. */
-export const message = (chatId: string, n: number, more: Partial<MessageRow> = {}): MessageRow => ({ _id: newId(), chatId, n, ...more });
+export const message = (chatId: string, n: number, more: Partial<SampleMessageRow> = {}): SampleMessageRow => ({
+  _id: newId(),
+  chatId,
+  n,
+  ...more,
+});
 
 /** All messages of a chat, by n. */
-export const messagesOf = (db: Database, chatId: string): Promise<MessageRow[]> =>
+export const messagesOf = (db: Database, chatId: string): Promise<SampleMessageRow[]> =>
   db.page(messages, { index: "byN", where: { chatId }, limit: 10_000 });

@@ -3,11 +3,11 @@ import type { Worker } from "node:worker_threads";
 import { newId } from "../../core/ids.ts";
 import { insert } from "../../core/store/store.ts";
 import { all, message, messages } from "./store-collections.ts";
-import { openPlace } from "./stores.ts";
+import { openStoreAt } from "./stores.ts";
 
 let thread: Worker | undefined;
 process.on("worker", (started) => (thread = started));
-const store = await openPlace(["sqlite", process.argv[2]!, ""]);
+const store = await openStoreAt(["sqlite", process.argv[2]!, ""]);
 const db = await store.open("chat", all);
 const chatId = newId();
 const send = (n: number) => db.commit([insert(messages, message(chatId, n))]);

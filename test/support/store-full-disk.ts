@@ -6,13 +6,13 @@ import { spawnSync } from "node:child_process";
 import { newId } from "../../core/ids.ts";
 import { insert, update } from "../../core/store/store.ts";
 import { all, chats, message, messages } from "./store-collections.ts";
-import { openPlace } from "./stores.ts";
+import { openStoreAt } from "./stores.ts";
 
 const limitFiles = (bytes: string) => {
   const { status, stderr } = spawnSync("prlimit", ["--pid", String(process.pid), `--fsize=${bytes}:unlimited`], { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
 };
-const store = await openPlace(["sqlite", process.argv[2]!, ""]);
+const store = await openStoreAt(["sqlite", process.argv[2]!, ""]);
 const db = await store.open("chat", all);
 const chatId = newId();
 await db.commit([insert(chats, { _id: chatId, seq: 0 })]);

@@ -5,9 +5,9 @@
 import { newId } from "../../core/ids.ts";
 import { insert } from "../../core/store/store.ts";
 import { all, message, messages } from "./store-collections.ts";
-import { openPlace } from "./stores.ts";
+import { openStoreAt } from "./stores.ts";
 
-const db = await (await openPlace(["sqlite", process.argv[2]!, ""])).open("chat", all);
+const db = await (await openStoreAt(["sqlite", process.argv[2]!, ""])).open("chat", all);
 const chatId = newId();
 const send = (n: number) => db.commit([insert(messages, message(chatId, n))]);
 for (let n = 1; n <= 10; n++) {

@@ -5,10 +5,10 @@
 import { armFaults } from "../../core/fault-points.ts";
 import { insert, update } from "../../core/store/store.ts";
 import { all, chats, message, messages } from "./store-collections.ts";
-import { openPlace, type TestStore } from "./stores.ts";
+import { openStoreAt, type TestStore } from "./stores.ts";
 
-const [adapter, where, mesh, chatId, count, ...faults] = process.argv.slice(2) as [...TestStore["place"], string, string];
-const db = await (await openPlace([adapter, where, mesh])).open("chat", all);
+const [adapter, where, mesh, chatId, count, ...faults] = process.argv.slice(2) as [...TestStore["location"], string, string];
+const db = await (await openStoreAt([adapter, where, mesh])).open("chat", all);
 armFaults(faults);
 const from = (await db.get(chats, chatId))!.seq;
 for (let seq = from + 1; seq <= from + Number(count); seq++) {

@@ -4,12 +4,12 @@ import type { Batch, ChatNote, Membership, Message, SharedChat } from "../../ser
 /** Changes in an answer; few, so that a gap takes several pages. */
 const pageSize = 5;
 
-type Row = Membership & { readonly changedSeq: number };
+type StoredMembership = Membership & { readonly changedSeq: number };
 
 export class StoredChat {
   readonly chatId: string;
   readonly messages = new Map<number, Message>();
-  readonly members = new Map<string, Row>();
+  readonly members = new Map<string, StoredMembership>();
   seq = 0;
   n = 0;
   /** The last change of members or name. */

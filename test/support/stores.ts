@@ -4,27 +4,27 @@ import { rm } from "node:fs/promises";
 import { ServiceBroker, type Logger } from "moleculer";
 import mongoose from "mongoose";
 import type { Store } from "../../core/store/store.ts";
-import { mongoUri, type Part } from "./infra.ts";
+import { mongoUri, type InfraPart } from "./infra.ts";
 import { temporaryFolder } from "./server.ts";
 
-export const silent: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
+export const silentLogger: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
 
 /** An empty store. */
 export interface TestStore {
   readonly store: Store;
   /** Names it to another process: `store-writer.ts`. */
-  readonly place: readonly [adapter: "sqlite" | "mongo", where: string, mesh: string];
+  readonly location: readonly [adapter: "sqlite" | "mongo", where: string, mesh: string];
   remove(): Promise<void>;
 }
 
-export interface Adapter {
+export interface StoreAdapter {
   readonly title: string;
-  readonly needs: readonly Part[];
+  readonly needs: readonly InfraPart[];
   open(): Promise<TestStore>;
 }
 
 /** Opens the store at this place, which may hold data already. */
-export async function openPlace([adapter, where, mesh]: TestStore["place"], log = silent): Promise<Store> {
+export async function openStoreAt([adapter, where, mesh]: TestStore["location"], log = silentLogger): Promise<Store> {
   if (adapter === "sqlite") {
     const { openSqliteStore } = await import("../../core/store/sqlite/store.ts");
     return openSqliteStore(where, { log });
@@ -33,15 +33,15 @@ export async function openPlace([adapter, where, mesh]: TestStore["place"], log 
   return openMongoStore(where, mesh, { log });
 }
 
-export const sqlite: Adapter = {
+export const sqlite: StoreAdapter = {
   title: "SQLite",
   needs: [],
   async open() {
     const place = ["sqlite", await temporaryFolder(), ""] as const;
-    const store = await openPlace(place);
+    const store = await openStoreAt(place);
     return {
       store,
-      place,
+      location: place,
       async remove() {
         await store.close();
         await rm(place[1], { recursive: true });
@@ -50,15 +50,15 @@ export const sqlite: Adapter = {
   },
 };
 
-export const mongo: Adapter = {
+export const mongo: StoreAdapter = {
   title: "MongoDB",
   needs: ["mongo"],
   async open() {
     const place = ["mongo", mongoUri(), `test-${randomBytes(5).toString("hex")}`] as const;
-    const store = await openPlace(place);
+    const store = await openStoreAt(place);
     return {
       store,
-      place,
+      location: place,
       async remove() {
         await store.close();
         await dropDatabases(place[1], place[2]);
@@ -67,7 +67,7 @@ export const mongo: Adapter = {
   },
 };
 
-export const adapters: readonly Adapter[] = [sqlite, mongo];
+export const storeAdapters: readonly StoreAdapter[] = [sqlite, mongo];
 
 async function dropDatabases(uri: string, mesh: string): Promise<void> {
   const client = new mongoose.mongo.MongoClient(uri);

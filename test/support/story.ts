@@ -5,21 +5,21 @@
 import { afterAll, beforeAll, describe } from "@jest/globals";
 import { factory, type Factory } from "./factory.ts";
 import { startEmbedded } from "./server.ts";
-import { sharedLog, sharedMesh, whyNoMesh } from "./shared-mesh.ts";
+import { sharedLog, sharedMesh, sharedMeshSkipReason } from "./shared-mesh.ts";
 
 /** What a story knows of the system it walks through. */
-export interface World extends Factory {
+export interface StoryWorld extends Factory {
   /** Two ways in; embedded it is the same one twice. */
   gateways(): readonly [string, string];
   /** The processes that must survive whatever a client sends. */
   processes(): readonly { readonly pid: number; readonly statusUrl: string }[];
 }
 
-interface System {
+interface SystemUnderTest {
   readonly gateways: readonly [string, string];
   readonly processes: readonly { readonly pid: number; readonly statusUrl: string }[];
 }
-interface Running extends System {
+interface RunningSystem extends SystemUnderTest {
   readonly log: () => string;
   readonly stop: () => Promise<unknown>;
 }
@@ -32,21 +32,21 @@ declare global {
 }
 
 /** Declares a story's tests; the system is up before the first and gone after the last. */
-export function story(title: string, tell: (world: World) => void): void {
+export function story(title: string, tell: (world: StoryWorld) => void): void {
   const onMesh = globalThis.parleyWorld === "mesh";
-  const whyNot = onMesh ? whyNoMesh() : undefined;
+  const whyNot = onMesh ? sharedMeshSkipReason() : undefined;
   if (whyNot !== undefined) {
     describe.skip(`${title} (${whyNot})`, () => tell(worldOf(() => fail(whyNot))));
     return;
   }
   describe(title, () => {
-    let running: Running | undefined;
+    let running: RunningSystem | undefined;
     const world = worldOf(() => running ?? fail("the system starts before the first test; ask for it inside one"));
     beforeAll(async () => {
-      running = onMesh ? joined() : await embedded();
+      running = onMesh ? onSharedMesh() : await onEmbeddedServer();
     });
     afterAll(async () => {
-      world.leave();
+      world.disconnectAll();
       if (globalThis.aTestFailed === true) process.stderr.write(`\n--- what the servers printed last ---\n${running?.log() ?? ""}\n`);
       await running?.stop();
     });
@@ -54,16 +54,16 @@ export function story(title: string, tell: (world: World) => void): void {
   });
 }
 
-function worldOf(system: () => System): World {
+function worldOf(system: () => SystemUnderTest): StoryWorld {
   return { ...factory(() => system().gateways), gateways: () => system().gateways, processes: () => system().processes };
 }
 
-async function embedded(): Promise<Running> {
+async function onEmbeddedServer(): Promise<RunningSystem> {
   const server = await startEmbedded();
   return { gateways: [server.url, server.url], processes: [server], log: () => server.log().slice(-20_000), stop: server.stop };
 }
 
-function joined(): Running {
+function onSharedMesh(): RunningSystem {
   const mesh = sharedMesh();
   return { ...mesh, log: () => sharedLog(mesh, 5000), stop: () => Promise.resolve() };
 }

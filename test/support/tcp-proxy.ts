@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
-export interface Proxy {
+export interface TcpProxy {
   /** The server's URL, by way of the proxy. */
   readonly url: string;
   /** Pieces of data that came from clients so far: about one a write. */
@@ -23,7 +23,7 @@ export interface Proxy {
  * @param server  URL with host and port
  * @param localAddress  of this machine, from which the server is reached; any if not given
  */
-export async function openProxy(server: string, localAddress?: string): Promise<Proxy> {
+export async function openTcpProxy(server: string, localAddress?: string): Promise<TcpProxy> {
   const target = new URL(server);
   const sockets = new Map<Socket, "client" | "server">();
   const held = new Set<"client" | "server">();

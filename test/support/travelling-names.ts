@@ -15,15 +15,15 @@ import { serverEvents } from "../../services/gateway/socket/server-events.ts";
 import { clientEvents } from "../../services/gateway/socket/client-events.ts";
 import { glob } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Mesh } from "./mesh.ts";
+import type { TestMesh } from "./mesh.ts";
 
 /** Sorted names, by kind. */
-export type Names = Readonly<Record<string, readonly string[]>>;
+export type NamesByKind = Readonly<Record<string, readonly string[]>>;
 
 const root = new URL("../../", import.meta.url);
 
 /** Names that contracts, schemas and tables declare. */
-export async function declaredNames(): Promise<Names> {
+export async function declaredNames(): Promise<NamesByKind> {
   const actions: string[] = [];
   const topics: string[] = [];
   for (const module of await modules("services/*/contract.ts")) {
@@ -72,14 +72,14 @@ async function modules(pattern: string): Promise<Record<string, unknown>[]> {
   return found;
 }
 
-export interface Observation {
+export interface NameObservation {
   /** What was seen so far: Redis keys and channels, and the fields of feed messages, durable events and stored documents. */
-  names(): Promise<Names>;
+  names(): Promise<NamesByKind>;
   stop(): Promise<void>;
 }
 
 /** Watches a mesh's stores while something happens in it. */
-export async function observe(mesh: Mesh): Promise<Observation> {
+export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
   const name = mesh.env["MESH"]!;
   const plain = (text: string): string =>
     text
@@ -175,7 +175,7 @@ function paths(value: unknown): string[] {
 }
 
 /** Without the paths of fields that are an object at other times: whether one was seen while it was null is chance. */
-const sorted = (names: Record<string, string[]>): Names =>
+const sorted = (names: Record<string, string[]>): NamesByKind =>
   Object.fromEntries(
     Object.entries(names).map(([kind, list]) => [
       kind,

@@ -1,15 +1,20 @@
 /** Files as clients send and fetch them: forms, also odd ones written byte by byte, and downloads with their headers. */
-import type { Answer, Person } from "./person.ts";
+import type { ApiResponse, Person } from "./person.ts";
 
 /** A form's part; a file when it has a name. */
-export interface Part {
+export interface UploadPart {
   readonly field: string;
   readonly value: string | Uint8Array;
   readonly fileName?: string;
   readonly type?: string;
 }
-export const text = (field: string, value: string): Part => ({ field, value });
-export const file = (value: string | Uint8Array, fileName = "notes.bin", type = "application/octet-stream", field = "file"): Part => ({
+export const text = (field: string, value: string): UploadPart => ({ field, value });
+export const file = (
+  value: string | Uint8Array,
+  fileName = "notes.bin",
+  type = "application/octet-stream",
+  field = "file",
+): UploadPart => ({
   field,
   value,
   fileName,
@@ -20,7 +25,7 @@ const boundary = "----parley-test-boundary";
 export const formType = `multipart/form-data; boundary=${boundary}`;
 
 /** The parts as they go over the wire, in the order given. */
-export function formBytes(parts: readonly Part[]): Buffer<ArrayBuffer> {
+export function formBytes(parts: readonly UploadPart[]): Buffer<ArrayBuffer> {
   const pieces = parts.flatMap(({ field, value, fileName, type }) => {
     const named = fileName === undefined ? "" : `; filename="${fileName}"`;
     const typed = type === undefined ? "" : `Content-Type: ${type}\r\n`;
@@ -30,7 +35,7 @@ export function formBytes(parts: readonly Part[]): Buffer<ArrayBuffer> {
 }
 
 /** Sends a form. */
-export async function sendForm(person: Person, method: string, path: string, parts: readonly Part[]): Promise<Answer> {
+export async function sendForm(person: Person, method: string, path: string, parts: readonly UploadPart[]): Promise<ApiResponse> {
   const answer = await fetch(person.url + path, {
     method,
     headers: { authorization: `Bearer ${person.token}`, "content-type": formType },
@@ -40,10 +45,10 @@ export async function sendForm(person: Person, method: string, path: string, par
   return { status: answer.status, headers: answer.headers, body: await answer.json() };
 }
 
-export const sendFile = (person: Person, chatId: string, what: Part, ...others: readonly Part[]): Promise<Answer> =>
+export const sendFile = (person: Person, chatId: string, what: UploadPart, ...others: readonly UploadPart[]): Promise<ApiResponse> =>
   sendForm(person, "POST", "/chat/send-file", [text("chatId", chatId), ...others, what]);
 
-export interface Fetched {
+export interface DownloadedFile {
   readonly status: number;
   readonly headers: Headers;
   readonly bytes: Buffer;
@@ -54,7 +59,7 @@ export async function download(
   path: string,
   headers: Readonly<Record<string, string>> = {},
   method = "GET",
-): Promise<Fetched> {
+): Promise<DownloadedFile> {
   const answer = await fetch(person.url + path, {
     method,
     headers: { authorization: `Bearer ${person.token}`, ...headers },

@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { Chats, type ChatEvents } from "../../client/chats/chats.ts";
 import type { SyncAnswer } from "../../client/index.ts";
 import { chatId, chatOf, me, member, message, other, sharedOf } from "../support/client-chat.ts";
-import { Line } from "../support/client-line.ts";
+import { ServerModel } from "../support/client-line.ts";
 import { seeded } from "../support/seeded.ts";
 
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -313,14 +313,14 @@ describe("what is shown", () => {
 describe("at random", () => {
   const first = Date.now() % 1_000_000;
   test.each(numbers(first, first + 29))("seed %i: nothing up to the resume position is missing, and in the end nothing at all", (seed) => {
-    const line = new Line(seeded(seed), 4);
+    const line = new ServerModel(seeded(seed), 4);
     for (let step = 0; step < 1000; step++) {
       line.step();
-      const missing = line.truths.flatMap((truth) => line.missing(truth));
+      const missing = line.serverChats.flatMap((truth) => line.missing(truth));
       if (missing.length > 0) expect({ step, missing }).toEqual({ step, missing: [] });
     }
-    line.settle();
-    for (const truth of line.truths) {
+    line.deliverAll();
+    for (const truth of line.serverChats) {
       const held = line.chats.get(truth.chatId);
       expect(held !== undefined).toBe(line.isMember(truth));
       if (held === undefined) continue;
@@ -328,8 +328,8 @@ describe("at random", () => {
       expect(held.window.first).toBeGreaterThan(truth.membership!.joinedN);
       expect(held.window.messages).toEqual(truth.messages.filter(({ n }) => n >= held.window.first!));
     }
-    const news = line.told.filter(({ event }) => event === "message");
-    const comings = line.told.filter(({ event }) => event === "chatReset" || event === "chatRemoved");
+    const news = line.emittedEvents.filter(({ event }) => event === "message");
+    const comings = line.emittedEvents.filter(({ event }) => event === "chatReset" || event === "chatRemoved");
     if (comings.length === 0) expect(new Set(news.map(({ chatId, n }) => `${chatId} ${n}`)).size).toBe(news.length);
   });
 });

@@ -10,7 +10,7 @@ import { serviceNames } from "../../core/service-names.ts";
 const root = join(import.meta.dirname, "../..");
 const read = (name: string) => readFileSync(join(root, name), "utf8");
 
-interface Container {
+interface ComposeServiceEntry {
   readonly image: string;
   readonly profiles?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -21,16 +21,17 @@ interface Container {
   readonly cap_add?: readonly string[];
   readonly [key: string]: unknown;
 }
-interface Project {
-  readonly services: Readonly<Record<string, Container>>;
+interface ComposeFile {
+  readonly services: Readonly<Record<string, ComposeServiceEntry>>;
   readonly networks: Readonly<Record<string, { readonly internal?: boolean } | null>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 }
-const project = parse(read("docker-compose.yml"), { merge: true }) as Project;
+const project = parse(read("docker-compose.yml"), { merge: true }) as ComposeFile;
 const all = Object.entries(project.services);
 const ours = all.filter(([, { image }]) => image.includes("parley:local"));
 const nodes = ours.filter(([, { environment }]) => environment?.["SERVICES"] !== undefined);
-const networksOf = ({ networks = [] }: Container) => (Array.isArray(networks) ? networks : Object.keys(networks)) as readonly string[];
+const networksOf = ({ networks = [] }: ComposeServiceEntry) =>
+  (Array.isArray(networks) ? networks : Object.keys(networks)) as readonly string[];
 
 test("every service of Parley runs in the mesh, gateways and chat twice", () => {
   const running = nodes.flatMap(([, { environment }]) => environment!["SERVICES"]!.split(","));
@@ -118,7 +119,7 @@ test("what .env.example sets is what the compose file asks for, with the same de
 });
 
 test("the example of an override is one: it names services that there are", () => {
-  const override = parse(read("compose.override.example.yml")) as Project;
+  const override = parse(read("compose.override.example.yml")) as ComposeFile;
   expect(Object.keys(project.services)).toEqual(expect.arrayContaining(Object.keys(override.services)));
 });
 

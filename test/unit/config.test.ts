@@ -6,9 +6,9 @@ import { serviceNames } from "../../core/service-names.ts";
 import { configTable } from "../../scripts/generate/config-table.ts";
 import { outOfDate, withTable } from "../../scripts/generate/markdown-table.ts";
 
-type Env = Parameters<typeof readConfig>[0];
+type ConfigEnv = Parameters<typeof readConfig>[0];
 
-const mesh: Env = {
+const mesh: ConfigEnv = {
   AMQP_URL: "amqp://guest:guest@rabbit:5672",
   REDIS_URL: "redis://redis:6379/2",
   MONGO_URI: "mongodb://user:secret@a:27017,b:27018/?replicaSet=rs",
@@ -16,7 +16,7 @@ const mesh: Env = {
 };
 
 /** What the operator is told. */
-function complaints(env: Env): readonly string[] {
+function complaints(env: ConfigEnv): readonly string[] {
   try {
     readConfig(env);
   } catch (error) {

@@ -4,7 +4,7 @@ import { declarations } from "../../core/metrics/declare.ts";
 import { loadDeclarations } from "../../scripts/generate/metrics-table.ts";
 import {
   alerts,
-  cases,
+  alertTestCases,
   composeNames,
   dashboards,
   ops,
@@ -25,7 +25,7 @@ test("every alert has a heading in the runbook that it points to, and every head
 });
 
 test("every alert has a case in which it fires, and one in which it does not", () => {
-  const tested = cases.flatMap((each) => each.alert_rule_test);
+  const tested = alertTestCases.flatMap((each) => each.alert_rule_test);
   const of = (fires: boolean) =>
     tested.filter(({ exp_alerts: expected }) => expected.length > 0 === fires).map(({ alertname }) => alertname);
   expect(of(true)).toEqual(names);

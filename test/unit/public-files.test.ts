@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { parse, parseDocument } from "yaml";
 import { variables } from "../../core/config/config.ts";
 
-interface Step {
+interface WorkflowStep {
   readonly uses?: string;
   readonly run?: string;
   readonly with?: Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ interface Step {
 interface Workflow {
   readonly on: Readonly<Record<string, unknown>>;
   readonly permissions?: Readonly<Record<string, string>>;
-  readonly jobs: Readonly<Record<string, { readonly uses?: string; readonly needs?: string; readonly steps?: readonly Step[] }>>;
+  readonly jobs: Readonly<Record<string, { readonly uses?: string; readonly needs?: string; readonly steps?: readonly WorkflowStep[] }>>;
 }
 interface Package {
   readonly version: string;

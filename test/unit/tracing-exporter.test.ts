@@ -6,15 +6,15 @@ import { SpanExporter, traceCollectorOf } from "../../core/broker/tracing/export
 import { registryOf } from "../../core/metrics/declare.ts";
 import { newId } from "../../core/ids.ts";
 import { NotFound } from "../../core/errors.ts";
-import { startCollector, type Collector } from "../support/collector.ts";
+import { startTraceCollector, type TestTraceCollector } from "../support/collector.ts";
 import { eventually } from "../support/eventually.ts";
 
-let collector: Collector;
+let collector: TestTraceCollector;
 let exporter: SpanExporter;
 let broker: ServiceBroker;
 
 beforeEach(async () => {
-  collector = await startCollector();
+  collector = await startTraceCollector();
   exporter = new SpanExporter(collector.url);
   // eslint-disable-next-line no-restricted-syntax -- Moleculer takes an exporter that is made already; its types don't
   broker = new ServiceBroker({ logger: false, tracing: { enabled: true, exporter: exporter as never } });
@@ -57,11 +57,11 @@ test("while nobody answers so many spans wait and no more, and what is dropped i
   collector.answer = () => undefined;
   finish(1);
   exporter.flush();
-  await eventually("it was asked", () => collector.asked.times === 1);
+  await eventually("it was asked", () => collector.requestCount.times === 1);
   finish(12_000);
   expect(exporter.spans).toEqual({ sent: 0, dropped: 7000, waiting: 5000 });
   exporter.flush();
-  expect(collector.asked.times).toBe(1);
+  expect(collector.requestCount.times).toBe(1);
   expect(await registryOf(broker).metrics()).toContain('parley_trace_spans_total{outcome="dropped"} 7000');
 });
 

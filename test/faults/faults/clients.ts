@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { eventually } from "../../support/eventually.ts";
 import { factory, type Factory } from "../../support/factory.ts";
 import type { Person } from "../../support/person.ts";
-import { promises, type MeshFault, type Strike } from "../fault.ts";
+import { promises, type MeshFault, type StrikeReport } from "../fault.ts";
 
 /** Four times what a gateway keeps for one socket. */
 const floodBytes = 16 * 1024 * 1024;
@@ -19,7 +19,7 @@ const stopsReading: MeshFault = {
   world: "mesh",
   promiseMs: promises.processMs,
   proxied: 1,
-  async strike({ gateways }, { dwellers }): Promise<Strike> {
+  async strike({ gateways }, { clients: dwellers }): Promise<StrikeReport> {
     const { name, person, parley, proxy } = dwellers[0]!;
     const made = factory(() => gateways);
     const [talker] = await made.people(1);
@@ -37,7 +37,7 @@ const stopsReading: MeshFault = {
       return { from, cut: [{ name, from, until: Date.now() }] };
     } finally {
       stopWatching();
-      made.leave();
+      made.disconnectAll();
     }
   },
 };
@@ -52,7 +52,7 @@ async function flood(talker: Person, chatId: string): Promise<void> {
   const line = await talker.connect();
   const count = Math.ceil(floodBytes / Buffer.byteLength(text));
   for (let sent = 0; sent < count; sent += atOnce) {
-    await Promise.all(Array.from({ length: atOnce }, () => line.must("sendMessage", { chatId, text })));
+    await Promise.all(Array.from({ length: atOnce }, () => line.callOrThrow("sendMessage", { chatId, text })));
   }
 }
 

@@ -2,8 +2,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { eventually } from "../../support/eventually.ts";
 import { openSmallDisk, type SmallDisk } from "../../support/small-disk.ts";
-import { promises, type EmbeddedFault, type Storm, type Strike } from "../fault.ts";
-import { startEmbeddedWorld } from "../world.ts";
+import { promises, type EmbeddedFault, type Storm, type StrikeReport } from "../fault.ts";
+import { startEmbeddedTarget } from "../world.ts";
 
 const fullMs = 8000;
 const stillMs = 2000;
@@ -17,14 +17,14 @@ function fullDisk(): EmbeddedFault {
     promiseMs: promises.infrastructureMs,
     async start() {
       small = openSmallDisk();
-      const world = await startEmbeddedWorld(small.folder).catch((error: unknown) => {
+      const world = await startEmbeddedTarget(small.folder).catch((error: unknown) => {
         small.close();
         throw error;
       });
       const stop = world.stop.bind(world);
       return Object.assign(world, { stop: () => stop().then(() => small.close()) });
     },
-    async strike({ server }, storm): Promise<Strike> {
+    async strike({ server }, storm): Promise<StrikeReport> {
       small.fill(server.pid);
       await nothingStored(storm);
       await pause(fullMs);
@@ -35,7 +35,7 @@ function fullDisk(): EmbeddedFault {
 }
 
 /** Waits until chats stand still; some room may be left in the files themselves. */
-async function nothingStored({ dwellers }: Storm): Promise<void> {
+async function nothingStored({ clients: dwellers }: Storm): Promise<void> {
   const numbered = () => dwellers.flatMap(({ parley }) => parley.chats()).reduce((sum, { lastN }) => sum + lastN, 0);
   let before = -1;
   const standsStill = async () => {

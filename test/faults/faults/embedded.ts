@@ -1,6 +1,6 @@
 /** The embedded server, all of Parley in one process, killed again and again. */
 import { eventually } from "../../support/eventually.ts";
-import { promises, type Cut, type EmbeddedFault, type Strike } from "../fault.ts";
+import { promises, type CutOffSpan, type EmbeddedFault, type StrikeReport } from "../fault.ts";
 
 const kills = 3;
 /** Acknowledged between two kills. */
@@ -12,16 +12,16 @@ const killedThrice: EmbeddedFault = {
   world: "embedded",
   promiseMs: promises.processMs,
   isQuick: true,
-  async strike(world, storm): Promise<Strike> {
+  async strike(world, storm): Promise<StrikeReport> {
     const from = Date.now();
-    const cut: Cut[] = [];
+    const cut: CutOffSpan[] = [];
     for (let kill = 1; kill <= kills; kill++) {
       const killed = Date.now();
       world.server.signal("SIGKILL");
       await world.server.exited;
       await world.restart();
       // Everyone hangs on the one process.
-      cut.push(...storm.dwellers.map(({ name }) => ({ name, from: killed, until: Date.now() })));
+      cut.push(...storm.clients.map(({ name }) => ({ name, from: killed, until: Date.now() })));
       const before = storm.acknowledged();
       await eventually("the storm goes on", () => storm.acknowledged() >= before + between, 60_000);
     }

@@ -1,23 +1,23 @@
 /** What the mesh rests on, killed and started again a while later: on the data it had on disk, or, as Redis is run, on none. */
 import { setTimeout as pause } from "node:timers/promises";
-import { promises, type MeshFault, type MeshWorld, type Strike } from "../fault.ts";
+import { promises, type MeshFault, type MeshTarget, type StrikeReport } from "../fault.ts";
 
 const awayMs = 8000;
 /** How long a follower takes nothing, so that its events wait in RabbitMQ. */
 const gatherMs = 3000;
 
-interface Away {
+interface Outage {
   readonly name: string;
   readonly what: string;
-  readonly falls: (world: MeshWorld) => Promise<void>;
-  readonly returns: (world: MeshWorld) => Promise<void>;
+  readonly falls: (world: MeshTarget) => Promise<void>;
+  readonly returns: (world: MeshTarget) => Promise<void>;
 }
 
-const away = ({ falls, returns, ...row }: Away): MeshFault => ({
+const away = ({ falls, returns, ...row }: Outage): MeshFault => ({
   ...row,
   world: "mesh",
   promiseMs: promises.infrastructureMs,
-  async strike(world): Promise<Strike> {
+  async strike(world): Promise<StrikeReport> {
     await falls(world);
     await pause(awayMs);
     await returns(world);

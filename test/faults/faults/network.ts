@@ -1,27 +1,27 @@
 /** A node whose network to RabbitMQ, Redis and mongod is cut for a while; the clients of a gateway stay connected to it. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Role } from "../../support/mesh.ts";
-import type { Direction } from "../../support/network.ts";
-import { promises, type MeshFault, type Strike } from "../fault.ts";
-import { startMeshWorld } from "../world.ts";
+import type { MeshNodeName } from "../../support/mesh.ts";
+import type { CutDirection } from "../../support/network.ts";
+import { promises, type MeshFault, type StrikeReport } from "../fault.ts";
+import { startMeshTarget } from "../world.ts";
 
 const cutMs = 20_000;
 
-interface Cutting {
+interface NetworkCut {
   readonly name: string;
   readonly what: string;
-  readonly role: Role;
-  readonly direction: Direction;
+  readonly role: MeshNodeName;
+  readonly direction: CutDirection;
 }
 
 /** @param others  other nodes do its work, so that the promise's clock begins with the cut */
-const cutOff = ({ name, what, role, direction }: Cutting, others: boolean): MeshFault => ({
+const cutOff = ({ name, what, role, direction }: NetworkCut, others: boolean): MeshFault => ({
   name,
   what: `${what}, for ${cutMs / 1000} s`,
   world: "mesh",
   promiseMs: promises.networkMs,
-  start: () => startMeshWorld([role]),
-  async strike(world): Promise<Strike> {
+  start: () => startMeshTarget([role]),
+  async strike(world): Promise<StrikeReport> {
     const place = world.places[role]!;
     const cutAt = Date.now();
     place.cut(direction);
@@ -33,8 +33,8 @@ const cutOff = ({ name, what, role, direction }: Cutting, others: boolean): Mesh
   },
 });
 
-const chat = (name: string, what: string, direction: Direction) => cutOff({ name, what, role: "chatA", direction }, true);
-const gateway = (name: string, what: string, direction: Direction) => cutOff({ name, what, role: "gatewayA", direction }, false);
+const chat = (name: string, what: string, direction: CutDirection) => cutOff({ name, what, role: "chatA", direction }, true);
+const gateway = (name: string, what: string, direction: CutDirection) => cutOff({ name, what, role: "gatewayA", direction }, false);
 
 export const network: readonly MeshFault[] = [
   chat("cut-chat", "a chat node's network is cut", "both"),

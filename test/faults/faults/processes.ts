@@ -1,28 +1,28 @@
 /** Processes of the mesh that are killed, frozen, or replaced one after the other. */
 import { setTimeout as pause } from "node:timers/promises";
-import { usualNodes, type Role } from "../../support/mesh.ts";
-import { cutAt, promises, type Cut, type MeshFault, type MeshWorld, type Storm, type Strike } from "../fault.ts";
+import { usualNodes, type MeshNodeName } from "../../support/mesh.ts";
+import { clientsCutOff, promises, type CutOffSpan, type MeshFault, type MeshTarget, type Storm, type StrikeReport } from "../fault.ts";
 
 const deadMs = 4000;
 const frozenMs = 20_000;
 /** Of what runs twice, one falls. */
-const nameOf = (role: Role): string => role.replace(/[AB]$/, "");
+const nameOf = (role: MeshNodeName): string => role.replace(/[AB]$/, "");
 const gatewayRoles = ["gatewayA", "gatewayB"] as const;
 
 /** Those whose gateway this is, and nobody where it is none. */
-function cutBy(role: Role, { gateways }: MeshWorld, storm: Storm, from: number, until: number): Cut[] {
+function cutBy(role: MeshNodeName, { gateways }: MeshTarget, storm: Storm, from: number, until: number): CutOffSpan[] {
   const index = gatewayRoles.findIndex((one) => one === role);
-  return index === -1 ? [] : cutAt(storm, gateways[index]!, from, until);
+  return index === -1 ? [] : clientsCutOff(storm, gateways[index]!, from, until);
 }
 
-function killed(role: Role, what: string, isQuick = false): MeshFault {
+function killed(role: MeshNodeName, what: string, isQuick = false): MeshFault {
   return {
     name: `kill-${nameOf(role)}`,
     what: `${what} is killed (SIGKILL), another started ${deadMs / 1000} s later`,
     world: "mesh",
     promiseMs: promises.processMs,
     isQuick,
-    async strike(world, storm): Promise<Strike> {
+    async strike(world, storm): Promise<StrikeReport> {
       const from = Date.now();
       await world.mesh.kill(role);
       await pause(deadMs);
@@ -32,13 +32,13 @@ function killed(role: Role, what: string, isQuick = false): MeshFault {
   };
 }
 
-function frozen(role: Role, what: string): MeshFault {
+function frozen(role: MeshNodeName, what: string): MeshFault {
   return {
     name: `freeze-${nameOf(role)}`,
     what: `${what} is frozen for ${frozenMs / 1000} s (SIGSTOP)`,
     world: "mesh",
     promiseMs: promises.processMs,
-    async strike(world, storm): Promise<Strike> {
+    async strike(world, storm): Promise<StrikeReport> {
       const from = Date.now();
       world.mesh.freeze(role);
       await pause(frozenMs);
@@ -54,10 +54,10 @@ const rolling: MeshFault = {
   what: "every process is stopped (SIGTERM) and replaced, one after the other",
   world: "mesh",
   promiseMs: promises.processMs,
-  async strike(world, storm): Promise<Strike> {
+  async strike(world, storm): Promise<StrikeReport> {
     const from = Date.now();
-    const cut: Cut[] = [];
-    for (const [role, services] of Object.entries(usualNodes) as [Role, string][]) {
+    const cut: CutOffSpan[] = [];
+    for (const [role, services] of Object.entries(usualNodes) as [MeshNodeName, string][]) {
       const stopped = Date.now();
       await world.mesh.node(role).stop();
       await world.mesh.start(role, services);

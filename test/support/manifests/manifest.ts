@@ -1,19 +1,19 @@
 /** Rendered Kubernetes manifests as far as the rules look at them, and how to walk them. */
 import { parseAllDocuments } from "yaml";
 
-export type Labels = Record<string, string>;
+export type KubernetesLabels = Record<string, string>;
 
-export interface Manifest {
+export interface KubernetesManifest {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; labels?: Labels; annotations?: Labels };
+  metadata: { name: string; namespace?: string; labels?: KubernetesLabels; annotations?: KubernetesLabels };
 }
 export interface Probe {
   httpGet?: { path: string; port: string | number };
   periodSeconds: number;
   failureThreshold: number;
 }
-export interface Container {
+export interface PodContainer {
   name: string;
   image: string;
   command?: string[];
@@ -23,7 +23,7 @@ export interface Container {
   startupProbe?: Probe;
   readinessProbe?: Probe;
   livenessProbe?: Probe;
-  resources?: { requests?: Labels; limits?: Labels };
+  resources?: { requests?: KubernetesLabels; limits?: KubernetesLabels };
   securityContext?: {
     allowPrivilegeEscalation?: boolean;
     readOnlyRootFilesystem?: boolean;
@@ -46,32 +46,32 @@ export interface PodSpec {
   hostNetwork?: boolean;
   terminationGracePeriodSeconds?: number;
   securityContext?: { runAsNonRoot?: boolean; runAsUser?: number; seccompProfile?: { type: string } };
-  topologySpreadConstraints?: { topologyKey: string; labelSelector: { matchLabels: Labels }; matchLabelKeys?: string[] }[];
-  initContainers?: Container[];
-  containers: Container[];
+  topologySpreadConstraints?: { topologyKey: string; labelSelector: { matchLabels: KubernetesLabels }; matchLabelKeys?: string[] }[];
+  initContainers?: PodContainer[];
+  containers: PodContainer[];
   volumes?: Volume[];
 }
 export interface PodTemplate {
-  metadata?: { labels?: Labels };
+  metadata?: { labels?: KubernetesLabels };
   spec: PodSpec;
 }
 /** A Deployment, StatefulSet or Job. */
-export interface Workload extends Manifest {
+export interface Workload extends KubernetesManifest {
   spec: {
     replicas?: number;
-    selector?: { matchLabels: Labels };
+    selector?: { matchLabels: KubernetesLabels };
     strategy?: { type: string; rollingUpdate?: { maxUnavailable: number; maxSurge: number } };
     template: PodTemplate;
-    volumeClaimTemplates?: Manifest[];
+    volumeClaimTemplates?: KubernetesManifest[];
   };
 }
-export interface CronJob extends Manifest {
+export interface CronJob extends KubernetesManifest {
   spec: { jobTemplate: { spec: { template: PodTemplate } } };
 }
-export interface DisruptionBudget extends Manifest {
-  spec: { maxUnavailable?: number; selector: { matchLabels: Labels } };
+export interface DisruptionBudget extends KubernetesManifest {
+  spec: { maxUnavailable?: number; selector: { matchLabels: KubernetesLabels } };
 }
-export interface Autoscaler extends Manifest {
+export interface Autoscaler extends KubernetesManifest {
   spec: {
     scaleTargetRef: { kind: string; name: string };
     minReplicas: number;
@@ -80,69 +80,70 @@ export interface Autoscaler extends Manifest {
     behavior?: { scaleDown?: { stabilizationWindowSeconds?: number; policies?: { type: string; value: number; periodSeconds: number }[] } };
   };
 }
-export interface Service extends Manifest {
-  spec: { selector: Labels; ports: { name: string; port: number; targetPort?: string | number }[]; sessionAffinity?: string };
+export interface KubernetesService extends KubernetesManifest {
+  spec: { selector: KubernetesLabels; ports: { name: string; port: number; targetPort?: string | number }[]; sessionAffinity?: string };
 }
-interface Peer {
-  podSelector?: { matchLabels?: Labels };
-  namespaceSelector?: { matchLabels?: Labels };
+interface NetworkPolicyPeer {
+  podSelector?: { matchLabels?: KubernetesLabels };
+  namespaceSelector?: { matchLabels?: KubernetesLabels };
 }
-export interface NetworkPolicy extends Manifest {
+export interface NetworkPolicy extends KubernetesManifest {
   spec: {
-    podSelector: { matchLabels?: Labels };
+    podSelector: { matchLabels?: KubernetesLabels };
     policyTypes: string[];
-    ingress?: { from?: Peer[]; ports?: { port: string | number }[] }[];
-    egress?: { to?: Peer[]; ports?: { port: string | number }[] }[];
+    ingress?: { from?: NetworkPolicyPeer[]; ports?: { port: string | number }[] }[];
+    egress?: { to?: NetworkPolicyPeer[]; ports?: { port: string | number }[] }[];
   };
 }
-export interface Ingress extends Manifest {
+export interface Ingress extends KubernetesManifest {
   spec: {
     tls?: { hosts: string[]; secretName: string }[];
     rules: { host: string; http: { paths: { backend: { service: { name: string; port: { name: string } } } }[] } }[];
   };
 }
-export interface ConfigMap extends Manifest {
-  data: Labels;
+export interface ConfigMap extends KubernetesManifest {
+  data: KubernetesLabels;
 }
-export interface ServiceAccount extends Manifest {
+export interface ServiceAccount extends KubernetesManifest {
   automountServiceAccountToken?: boolean;
 }
-export interface PodMonitor extends Manifest {
+export interface PodMonitor extends KubernetesManifest {
   spec: {
-    selector: { matchLabels: Labels };
+    selector: { matchLabels: KubernetesLabels };
     jobLabel: string;
     podMetricsEndpoints: { port: string; path: string; relabelings: { targetLabel: string }[] }[];
   };
 }
-export interface RuleResource extends Manifest {
+export interface RuleResource extends KubernetesManifest {
   spec: { groups: unknown[] };
 }
 
-interface Kinds {
+interface KubernetesKinds {
   Deployment: Workload;
   StatefulSet: Workload;
   Job: Workload;
   CronJob: CronJob;
   PodDisruptionBudget: DisruptionBudget;
   HorizontalPodAutoscaler: Autoscaler;
-  Service: Service;
+  Service: KubernetesService;
   NetworkPolicy: NetworkPolicy;
   Ingress: Ingress;
   ConfigMap: ConfigMap;
   ServiceAccount: ServiceAccount;
   PodMonitor: PodMonitor;
   PrometheusRule: RuleResource;
-  PersistentVolumeClaim: Manifest;
-  Secret: Manifest;
+  PersistentVolumeClaim: KubernetesManifest;
+  Secret: KubernetesManifest;
 }
 
 /** The documents of a rendered stream. */
-export const parseManifests = (text: string): Manifest[] => parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+export const parseManifests = (text: string): KubernetesManifest[] =>
+  parseAllDocuments(text).map((document) => document.toJS() as KubernetesManifest);
 
-export const ofKind = <K extends keyof Kinds>(manifests: readonly Manifest[], kind: K): Kinds[K][] =>
-  manifests.filter((manifest): manifest is Kinds[K] => manifest.kind === kind);
+export const ofKind = <K extends keyof KubernetesKinds>(manifests: readonly KubernetesManifest[], kind: K): KubernetesKinds[K][] =>
+  manifests.filter((manifest): manifest is KubernetesKinds[K] => manifest.kind === kind);
 
-export const named = <T extends Manifest>(manifests: readonly T[], name: string): T => {
+export const named = <T extends KubernetesManifest>(manifests: readonly T[], name: string): T => {
   const found = manifests.find(({ metadata }) => metadata.name === name);
   if (found === undefined) throw new Error(`there is no ${name} among ${manifests.map(({ metadata }) => metadata.name).join(", ")}`);
   return found;
@@ -151,12 +152,12 @@ export const named = <T extends Manifest>(manifests: readonly T[], name: string)
 export interface Pod {
   /** Kind and name of what makes it, e.g. `Deployment chat`. */
   readonly of: string;
-  readonly labels: Labels;
+  readonly labels: KubernetesLabels;
   readonly spec: PodSpec;
   /** Volumes that a StatefulSet claims for each pod. */
   readonly claims: readonly string[];
 }
-const pod = ({ kind, metadata }: Manifest, template: PodTemplate, claims: readonly Manifest[] = []): Pod => ({
+const pod = ({ kind, metadata }: KubernetesManifest, template: PodTemplate, claims: readonly KubernetesManifest[] = []): Pod => ({
   of: `${kind} ${metadata.name}`,
   labels: template.metadata?.labels ?? {},
   spec: template.spec,
@@ -164,7 +165,7 @@ const pod = ({ kind, metadata }: Manifest, template: PodTemplate, claims: readon
 });
 
 /** Every pod that the manifests make. */
-export function podsOf(manifests: readonly Manifest[]): Pod[] {
+export function podsOf(manifests: readonly KubernetesManifest[]): Pod[] {
   const workloads = (["Deployment", "StatefulSet", "Job"] as const).flatMap((kind) => ofKind(manifests, kind));
   return [
     ...workloads.map((workload) => pod(workload, workload.spec.template, workload.spec.volumeClaimTemplates)),
@@ -172,27 +173,27 @@ export function podsOf(manifests: readonly Manifest[]): Pod[] {
   ];
 }
 
-export const containersOf = ({ spec }: Pod): Container[] => [...(spec.initContainers ?? []), ...spec.containers];
+export const containersOf = ({ spec }: Pod): PodContainer[] => [...(spec.initContainers ?? []), ...spec.containers];
 
 /** Those that run Parley's image, whatever registry it comes from. */
-export const isParley = ({ image }: Container): boolean => /(^|\/)parley:/.test(image);
+export const isParley = ({ image }: PodContainer): boolean => /(^|\/)parley:/.test(image);
 
 /** The Deployments: a service's nodes. */
-export const nodesOf = (manifests: readonly Manifest[]): Workload[] => ofKind(manifests, "Deployment");
+export const nodesOf = (manifests: readonly KubernetesManifest[]): Workload[] => ofKind(manifests, "Deployment");
 
-export const nodeContainer = ({ spec, metadata }: Workload): Container => {
+export const nodeContainer = ({ spec, metadata }: Workload): PodContainer => {
   const [container, ...others] = spec.template.spec.containers;
   if (container === undefined || others.length > 0) throw new Error(`${metadata.name} has not just one container`);
   return container;
 };
 
 /** All that a container's environment says in clear, its ConfigMaps included. */
-export function environmentOf(manifests: readonly Manifest[], { env = [], envFrom = [] }: Container): Labels {
+export function environmentOf(manifests: readonly KubernetesManifest[], { env = [], envFrom = [] }: PodContainer): KubernetesLabels {
   const maps = envFrom.map(({ configMapRef }) => named(ofKind(manifests, "ConfigMap"), configMapRef?.name ?? "").data);
-  return Object.assign({}, ...maps, Object.fromEntries(env.map(({ name, value }) => [name, value ?? ""]))) as Labels;
+  return Object.assign({}, ...maps, Object.fromEntries(env.map(({ name, value }) => [name, value ?? ""]))) as KubernetesLabels;
 }
 
-export const selects = (selector: Labels | undefined, labels: Labels): boolean =>
+export const selects = (selector: KubernetesLabels | undefined, labels: KubernetesLabels): boolean =>
   Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
 
 /** Whether a container of the pod has a port of this name or number. */

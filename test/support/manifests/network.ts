@@ -8,24 +8,24 @@ import {
   ofKind,
   podsOf,
   selects,
-  type Labels,
-  type Manifest,
+  type KubernetesLabels,
+  type KubernetesManifest,
   type NetworkPolicy,
   type Pod,
 } from "./manifest.ts";
-import { unless, type Rule } from "./rule.ts";
+import { unless, type ManifestRule } from "./rule.ts";
 
-const matching = (manifests: readonly Manifest[], selector: Labels | undefined): Pod[] =>
+const matching = (manifests: readonly KubernetesManifest[], selector: KubernetesLabels | undefined): Pod[] =>
   podsOf(manifests).filter(({ labels }) => selects(selector, labels));
 const isNode = ({ of }: Pod) => of.startsWith("Deployment ");
 
 /** Policies that let something in to the pod. */
-const opening = (manifests: readonly Manifest[], { labels }: Pod): NetworkPolicy[] =>
+const opening = (manifests: readonly KubernetesManifest[], { labels }: Pod): NetworkPolicy[] =>
   ofKind(manifests, "NetworkPolicy").filter(({ spec }) => selects(spec.podSelector.matchLabels, labels) && (spec.ingress ?? []).length > 0);
-const isClosed = (manifests: readonly Manifest[], { labels }: Pod, type: string): boolean =>
+const isClosed = (manifests: readonly KubernetesManifest[], { labels }: Pod, type: string): boolean =>
   ofKind(manifests, "NetworkPolicy").some(({ spec }) => selects(spec.podSelector.matchLabels, labels) && spec.policyTypes.includes(type));
 
-export const networkRules: readonly Rule[] = [
+export const networkRules: readonly ManifestRule[] = [
   {
     title: "A Service leads to pods, at a port they have",
     violations: (manifests) =>
@@ -40,7 +40,7 @@ export const networkRules: readonly Rule[] = [
           ),
         ];
       }),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(ofKind(manifests, "Service"), "gateway").spec.ports[0]!.targetPort = 80;
     },
   },
@@ -54,7 +54,7 @@ export const networkRules: readonly Rule[] = [
         () => "the Ingress does not see to it",
       ),
     ],
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(ofKind(manifests, "Service"), "gateway").spec.sessionAffinity = "None";
     },
   },
@@ -72,7 +72,7 @@ export const networkRules: readonly Rule[] = [
         ({ of }) => `${of} reaches anything`,
       ),
     ],
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(ofKind(manifests, "NetworkPolicy"), "deny-all").spec.podSelector.matchLabels = { "app.kubernetes.io/name": "parly" };
       named(ofKind(manifests, "NetworkPolicy"), "to-dns-and-stores").spec.policyTypes = [];
     },
@@ -96,7 +96,7 @@ export const networkRules: readonly Rule[] = [
             ),
           ),
         ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       delete named(ofKind(manifests, "NetworkPolicy"), "to-gateway").spec.podSelector.matchLabels!["app.kubernetes.io/component"];
     },
   },
@@ -113,7 +113,7 @@ export const networkRules: readonly Rule[] = [
           () => `${metadata.name} selects nothing`,
         );
       }),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(ofKind(manifests, "NetworkPolicy"), "to-gateway").spec.podSelector.matchLabels!["app.kubernetes.io/component"] = "gate";
     },
   },
@@ -137,7 +137,7 @@ export const networkRules: readonly Rule[] = [
           ),
         ];
       }),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       ofKind(manifests, "Ingress")[0]!.spec.tls![0]!.hosts = ["other.example.org"];
     },
   },
@@ -155,7 +155,7 @@ export const networkRules: readonly Rule[] = [
           ),
         ];
       }),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       ofKind(manifests, "PodMonitor")[0]!.spec.podMetricsEndpoints[0]!.port = "metrics";
     },
   },
@@ -185,7 +185,7 @@ export const networkRules: readonly Rule[] = [
         ),
       ];
     },
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(nodesOf(manifests), "chat").metadata.namespace = "default";
     },
   },

@@ -11,28 +11,32 @@ import {
   nodeContainer,
   nodesOf,
   podsOf,
-  type Container,
-  type Manifest,
+  type PodContainer,
+  type KubernetesManifest,
   type Pod,
   type Workload,
 } from "./manifest.ts";
-import { unless, type Rule } from "./rule.ts";
+import { unless, type ManifestRule } from "./rule.ts";
 
 export const programVersion = (JSON.parse(readFileSync("package.json", "utf8")) as { version: string }).version;
 
-const chat = (manifests: Manifest[]): Workload => named(nodesOf(manifests), "chat");
-const ofPods = (manifests: readonly Manifest[], fits: (pod: Pod) => boolean, say: string): string[] =>
+const chat = (manifests: KubernetesManifest[]): Workload => named(nodesOf(manifests), "chat");
+const ofPods = (manifests: readonly KubernetesManifest[], fits: (pod: Pod) => boolean, say: string): string[] =>
   unless(podsOf(manifests), fits, ({ of }) => `${of} ${say}`);
-const ofContainers = (manifests: readonly Manifest[], fits: (container: Container) => boolean, say: string): string[] =>
+const ofContainers = (manifests: readonly KubernetesManifest[], fits: (container: PodContainer) => boolean, say: string): string[] =>
   podsOf(manifests).flatMap((pod) => unless(containersOf(pod), fits, ({ name }) => `${pod.of}: ${name} ${say}`));
-const ofNodes = (manifests: readonly Manifest[], fits: (container: Container, node: Workload) => boolean, say: string): string[] =>
+const ofNodes = (
+  manifests: readonly KubernetesManifest[],
+  fits: (container: PodContainer, node: Workload) => boolean,
+  say: string,
+): string[] =>
   unless(
     nodesOf(manifests),
     (node) => fits(nodeContainer(node), node),
     ({ metadata }) => `${metadata.name} ${say}`,
   );
 
-export const podRules: readonly Rule[] = [
+export const podRules: readonly ManifestRule[] = [
   {
     title: "A node starts and is ready by /ready, and lives by /health, on its admin port",
     violations: (manifests) =>
@@ -50,7 +54,7 @@ export const podRules: readonly Rule[] = [
         },
         "is probed in another way",
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).livenessProbe!.httpGet!.path = "/ready";
     },
   },
@@ -62,7 +66,7 @@ export const podRules: readonly Rule[] = [
         ({ startupProbe }) => (startupProbe?.periodSeconds ?? 0) * (startupProbe?.failureThreshold ?? 0) > 600,
         "is given up too soon",
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).startupProbe!.failureThreshold = 60;
     },
   },
@@ -77,7 +81,7 @@ export const podRules: readonly Rule[] = [
         },
         "is killed while it stops, or stops before balancers know",
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       chat(manifests).spec.template.spec.terminationGracePeriodSeconds = 20;
     },
   },
@@ -103,7 +107,7 @@ export const podRules: readonly Rule[] = [
         "has capabilities that it needs not",
       ),
     ],
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       chat(manifests).spec.template.spec.securityContext!.runAsUser = 0;
     },
   },
@@ -115,7 +119,7 @@ export const podRules: readonly Rule[] = [
         (container) => !isParley(container) || container.securityContext?.readOnlyRootFilesystem === true,
         "can write to its image",
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).securityContext!.readOnlyRootFilesystem = false;
     },
   },
@@ -131,7 +135,7 @@ export const podRules: readonly Rule[] = [
           resources?.requests?.["cpu"] !== undefined,
         "is not bounded as agreed",
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       delete nodeContainer(chat(manifests)).resources!.limits!["memory"];
     },
   },
@@ -149,7 +153,7 @@ export const podRules: readonly Rule[] = [
         },
         "has no fitting /tmp",
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(nodesOf(manifests), "gateway").spec.template.spec.volumes!.find(({ name }) => name === "tmp")!.emptyDir!.sizeLimit = "400Mi";
     },
   },
@@ -163,7 +167,7 @@ export const podRules: readonly Rule[] = [
         `is not of version ${programVersion}`,
       ),
     ],
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).image = "registry.example/parley:latest";
     },
   },
@@ -175,14 +179,14 @@ export const podRules: readonly Rule[] = [
         ({ command = [] }) => [...command.join(" ").matchAll(/scripts\/[\w/-]+\.ts/g)].every(([path]) => existsSync(path)),
         "runs a script that is not there",
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).command = ["node", "scripts/back-up.ts"];
     },
   },
   {
     title: "No pod gets the environment variables of the namespace's Services",
     violations: (manifests) => ofPods(manifests, ({ spec }) => spec.enableServiceLinks === false, "gets them"),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       delete chat(manifests).spec.template.spec.enableServiceLinks;
     },
   },

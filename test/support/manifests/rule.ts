@@ -1,13 +1,13 @@
 /** A rule that rendered manifests keep, with the change that breaks it: a rule that nothing breaks says nothing. */
-import type { Manifest } from "./manifest.ts";
+import type { KubernetesManifest } from "./manifest.ts";
 
-export interface Rule {
+export interface ManifestRule {
   /** A sentence about the manifests. */
   readonly title: string;
   /** What is against it, a line each. */
-  readonly violations: (manifests: readonly Manifest[]) => readonly string[];
+  readonly violations: (manifests: readonly KubernetesManifest[]) => readonly string[];
   /** Changes manifests of the production overlay in place so that they break it. */
-  readonly breaking: (manifests: Manifest[]) => void;
+  readonly breakingChange: (manifests: KubernetesManifest[]) => void;
 }
 
 /** Lines for those of the things that don't fit. */

@@ -8,20 +8,20 @@ import {
   ofKind,
   selects,
   type Autoscaler,
-  type Manifest,
+  type KubernetesManifest,
   type Workload,
 } from "./manifest.ts";
-import { unless, type Rule } from "./rule.ts";
+import { unless, type ManifestRule } from "./rule.ts";
 
-const chat = (manifests: Manifest[]): Workload => named(nodesOf(manifests), "chat");
-const autoscalerOf = (manifests: readonly Manifest[], { kind, metadata }: Manifest): Autoscaler | undefined =>
+const chat = (manifests: KubernetesManifest[]): Workload => named(nodesOf(manifests), "chat");
+const autoscalerOf = (manifests: readonly KubernetesManifest[], { kind, metadata }: KubernetesManifest): Autoscaler | undefined =>
   ofKind(manifests, "HorizontalPodAutoscaler").find(
     ({ spec: { scaleTargetRef } }) => scaleTargetRef.kind === kind && scaleTargetRef.name === metadata.name,
   );
-const nameOf = ({ metadata }: Manifest) => metadata.name;
+const nameOf = ({ metadata }: KubernetesManifest) => metadata.name;
 
 /** Rules of every overlay. */
-export const scalingRules: readonly Rule[] = [
+export const scalingRules: readonly ManifestRule[] = [
   {
     title: "Each service has one Deployment of its own",
     violations: (manifests) => {
@@ -39,7 +39,7 @@ export const scalingRules: readonly Rule[] = [
         ),
       ];
     },
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).env!.find(({ name }) => name === "SERVICES")!.value = "chat,media";
     },
   },
@@ -56,7 +56,7 @@ export const scalingRules: readonly Rule[] = [
         },
         (node) => `${nameOf(node)} has not just one budget of one pod`,
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(ofKind(manifests, "PodDisruptionBudget"), "chat").spec.selector.matchLabels["app.kubernetes.io/component"] = "media";
     },
   },
@@ -69,7 +69,7 @@ export const scalingRules: readonly Rule[] = [
           strategy?.type === "RollingUpdate" && strategy.rollingUpdate?.maxUnavailable === 0 && strategy.rollingUpdate.maxSurge > 0,
         (node) => `${nameOf(node)} is exchanged in another way`,
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       chat(manifests).spec.strategy!.rollingUpdate!.maxUnavailable = 1;
     },
   },
@@ -92,7 +92,7 @@ export const scalingRules: readonly Rule[] = [
         },
         (node) => `${nameOf(node)} does not spread`,
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       chat(manifests).spec.template.spec.topologySpreadConstraints!.pop();
     },
   },
@@ -106,14 +106,14 @@ export const scalingRules: readonly Rule[] = [
           1,
         (node) => `${nameOf(node)} selects none or others`,
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       delete chat(manifests).spec.selector!.matchLabels["app.kubernetes.io/component"];
     },
   },
 ];
 
 /** Rules of the overlays that scale: all but `small` and what builds on it. */
-export const autoscalingRules: readonly Rule[] = [
+export const autoscalingRules: readonly ManifestRule[] = [
   {
     title: "Every service but admin scales alone on CPU, from two pods up",
     violations: (manifests) =>
@@ -127,7 +127,7 @@ export const autoscalingRules: readonly Rule[] = [
         },
         (node) => `${nameOf(node)} does not`,
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(ofKind(manifests, "HorizontalPodAutoscaler"), "chat").spec.scaleTargetRef.name = "chats";
     },
   },
@@ -139,7 +139,7 @@ export const autoscalingRules: readonly Rule[] = [
         (node) => node.spec.replicas === undefined || autoscalerOf(manifests, node) === undefined,
         (node) => `${nameOf(node)} has both replicas and an autoscaler`,
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       chat(manifests).spec.replicas = 2;
     },
   },
@@ -152,7 +152,7 @@ export const autoscalingRules: readonly Rule[] = [
         policies.length > 0 && policies.every(({ type, value, periodSeconds }) => type === "Pods" && value / periodSeconds <= 1 / 60);
       return stabilizationWindowSeconds === 600 && isSlow ? [] : ["gateways go faster"];
     },
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       named(ofKind(manifests, "HorizontalPodAutoscaler"), "gateway").spec.behavior!.scaleDown!.policies![0]!.value = 2;
     },
   },

@@ -9,11 +9,11 @@ import {
   nodesOf,
   ofKind,
   podsOf,
-  type Container,
-  type Manifest,
+  type PodContainer,
+  type KubernetesManifest,
   type Pod,
 } from "./manifest.ts";
-import { unless, type Rule } from "./rule.ts";
+import { unless, type ManifestRule } from "./rule.ts";
 
 const secretNames = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [name] : []));
 const known = new Set([...Object.keys(variables), ...secretNames.map((name) => `${name}_FILE`)]);
@@ -25,7 +25,7 @@ const examples = {
   JWT_SECRET: "an example of 32 characters or more",
 };
 
-const parleyContainers = (manifests: readonly Manifest[]): { pod: Pod; container: Container }[] =>
+const parleyContainers = (manifests: readonly KubernetesManifest[]): { pod: Pod; container: PodContainer }[] =>
   podsOf(manifests).flatMap((pod) =>
     containersOf(pod)
       .filter(isParley)
@@ -49,7 +49,7 @@ const strings = (value: unknown): string[] => {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(strings) : [];
 };
 
-export const secretRules: readonly Rule[] = [
+export const secretRules: readonly ManifestRule[] = [
   {
     title: "No manifest holds a secret",
     violations: (manifests) => [
@@ -67,7 +67,7 @@ export const secretRules: readonly Rule[] = [
           .map(() => `${manifest.kind} ${manifest.metadata.name} holds a URL with a password`),
       ),
     ],
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(named(nodesOf(manifests), "chat")).env!.push({ name: "JWT_SECRET", value: "anything" });
     },
   },
@@ -90,7 +90,7 @@ export const secretRules: readonly Rule[] = [
           ...complaints(environment).map((complaint) => `${pod.of}: ${complaint}`),
         ];
       }),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       delete ofKind(manifests, "ConfigMap").find(({ data }) => data["AMQP_URL_FILE"] !== undefined)!.data["AMQP_URL_FILE"];
     },
   },
@@ -104,7 +104,7 @@ export const secretRules: readonly Rule[] = [
           (name) => `${pod.of}: ${name} is unknown`,
         ),
       ),
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       nodeContainer(named(nodesOf(manifests), "chat")).env!.push({ name: "ADMIN_PROT", value: "3001" });
     },
   },
@@ -127,7 +127,7 @@ export const secretRules: readonly Rule[] = [
         ({ metadata }) => `${metadata.name} has no account of its own`,
       ),
     ],
-    breaking: (manifests) => {
+    breakingChange: (manifests) => {
       delete named(nodesOf(manifests), "chat").spec.template.spec.automountServiceAccountToken;
     },
   },
