@@ -43,7 +43,7 @@ function openBreakers(broker: ServiceBroker): (readonly [{ service: string }, nu
   const actions = broker.registry.getActionList({ skipInternal: true, withEndpoints: true });
   return actions.map(({ name, endpoints = [] }) => {
     const open = endpoints.filter(({ nodeID, state }) => nodeID !== broker.nodeID && !state);
-    return [{ service: name.slice(0, name.indexOf("../metrics")) }, open.length] as const;
+    return [{ service: name.slice(0, name.indexOf(".")) }, open.length] as const;
   });
 }
 

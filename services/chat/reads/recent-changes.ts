@@ -35,10 +35,10 @@ export async function recentChanges(repository: ChatRepository, since: number, c
 }
 
 const cursorAt = (changedAt: number, id: string): ChangeCursor => [changedAt, id];
-const formatCursors = (...bounds: readonly [ChangeCursor, ChangeCursor]): string => bounds.map((parts) => parts.join("..")).join("_");
+const formatCursors = (...bounds: readonly [ChangeCursor, ChangeCursor]): string => bounds.map((parts) => parts.join(".")).join("_");
 const parseCursors = (cursor: string): readonly [ChangeCursor, ChangeCursor] => {
   const [chatsAfter, membersAfter] = cursor.split("_").map((part) => {
-    const [changedAt, id = lowestId] = part.split("..");
+    const [changedAt, id = lowestId] = part.split(".");
     return cursorAt(Number(changedAt), id);
   });
   return [chatsAfter!, membersAfter!];

@@ -5,7 +5,7 @@ const maxLength = 200;
 
 /** Control characters, those that change in which direction the rest of a line is shown, and halves of characters. */
 const invisibleCharacters = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-const hasVisibleCharacters = (name: string): boolean => /[\p{L}\p{N}\p{P}\p{S}]/u.test(name.replaceAll("..", ""));
+const hasVisibleCharacters = (name: string): boolean => /[\p{L}\p{N}\p{P}\p{S}]/u.test(name.replaceAll(".", ""));
 
 /** The last part of a path, without what can't be seen, 1-200 characters. */
 export function safeName(sent: string): string {
