@@ -69,7 +69,7 @@ export default tseslint.config(
     rules: { "no-restricted-properties": "off", "no-console": "off" },
   },
   {
-    // What servers send is any in tests: `Received` in test/support/person.ts.
+    // What servers send is any in tests: `Received` in test/support/people/person.ts.
     files: ["test/**"],
     rules: {
       "@typescript-eslint/no-unsafe-argument": "off",

@@ -4,12 +4,15 @@ import { availableParallelism } from "node:os";
 const common = {
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2024", parser: { syntax: "typescript" } }, module: { type: "es6" } }] },
   extensionsToTreatAsEsm: [".ts"],
-  testEnvironment: "<rootDir>/test/support/environment.js",
+  testEnvironment: "<rootDir>/test/support/jest/environment.js",
 };
 /** RabbitMQ, Redis, MongoDB, Chromium and Python, for the projects that use them. */
-const infra = { globalSetup: "<rootDir>/test/support/infra.setup.ts" };
+const infra = { globalSetup: "<rootDir>/test/support/jest/infra.setup.ts" };
 /** One mesh for all stories, when there are stories to run on it; it begins with `infra`. */
-const sharedMesh = { globalSetup: "<rootDir>/test/support/mesh.setup.ts", globalTeardown: "<rootDir>/test/support/mesh.teardown.ts" };
+const sharedMesh = {
+  globalSetup: "<rootDir>/test/support/jest/mesh.setup.ts",
+  globalTeardown: "<rootDir>/test/support/jest/mesh.teardown.ts",
+};
 const stories = { ...common, testMatch: ["<rootDir>/test/stories/**/*.test.ts"] };
 
 export default {
@@ -19,11 +22,17 @@ export default {
     { ...stories, displayName: "stories", globals: { parleyWorld: "embedded" } },
     { ...stories, ...sharedMesh, displayName: "stories on the mesh", globals: { parleyWorld: "mesh" } },
     { ...common, ...infra, displayName: "mesh", testMatch: ["<rootDir>/test/mesh/**/*.test.ts"] },
+    {
+      ...common,
+      ...infra,
+      displayName: "slow",
+      testMatch: ["<rootDir>/test/faults/**/*.test.ts", "<rootDir>/test/fuzz/**/*.test.ts"],
+    },
     { ...common, ...infra, displayName: "browser", testMatch: ["<rootDir>/test/browser/**/*.test.ts"] },
   ],
   // Of all, not of a project: Jest runs it after the projects' own, so that what used the infrastructure has ended.
-  globalTeardown: "<rootDir>/test/support/infra.teardown.ts",
-  reporters: ["default", "<rootDir>/test/support/skipped-reporter.js"],
+  globalTeardown: "<rootDir>/test/support/jest/infra.teardown.ts",
+  reporters: ["default", "<rootDir>/test/support/jest/skipped-reporter.js"],
   testTimeout: 300_000,
   // Tests mostly wait, for servers and for time: as many at once as there are cores would leave half of those idle.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),

@@ -15,13 +15,13 @@ import { openSqliteStore } from "../core/store/sqlite/store.ts";
 import { insert, type Operation } from "../core/store/store.ts";
 import { chats, files, members, messages, type MessageRow } from "../services/chat/store/collections.ts";
 import { files as mediaFiles } from "../services/media/files.repository.ts";
-import { startCommand } from "../test/support/commands.ts";
-import setUpInfra, { tearDownInfra } from "../test/support/infra.setup.ts";
-import { amqpUrl, mongoUri, redisUrl } from "../test/support/infra.ts";
+import { startCommand } from "../test/support/servers/commands.ts";
+import setUpInfra, { tearDownInfra } from "../test/support/jest/infra.setup.ts";
+import { amqpUrl, mongoUri, redisUrl } from "../test/support/infrastructure/infra.ts";
 import { residentMb } from "../test/support/memory.ts";
-import { cleanUpMesh } from "../test/support/mesh-cleanup.ts";
-import { temporaryFolder, type ServerEnv } from "../test/support/server.ts";
-import { silentLogger } from "../test/support/stores.ts";
+import { cleanUpMesh } from "../test/support/mesh/cleanup.ts";
+import { temporaryFolder, type ServerEnv } from "../test/support/servers/server.ts";
+import { silentLogger } from "../test/support/store/stores.ts";
 
 const text = (fallback: string) => ({ type: "string", default: fallback }) as const;
 const options = {

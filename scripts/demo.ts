@@ -3,7 +3,7 @@
  * `npm run demo -- --url http://...` walks the same way through a server that runs already: an operator's smoke check.
  */
 import { parseArgs } from "node:util";
-import { startEmbedded } from "../test/support/server.ts";
+import { startEmbedded } from "../test/support/servers/server.ts";
 import { Steps } from "./demo/steps.ts";
 import { walk } from "./demo/walk.ts";
 

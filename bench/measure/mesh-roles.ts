@@ -1,6 +1,6 @@
 /** A mesh's processes by what they are to it: its nodes, and RabbitMQ, Redis and MongoDB as far as they run on this machine. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import type { TestMesh } from "../../test/support/mesh.ts";
+import type { TestMesh } from "../../test/support/mesh/mesh.ts";
 import { during, type Used } from "./measure.ts";
 
 export const roles = ["gateway", "chat", "mongod", "RabbitMQ", "Redis", "other nodes"] as const;

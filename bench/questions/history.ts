@@ -1,6 +1,6 @@
 /** Whether a chat's length shows: pages of history and a sync in a chat of 1,000,000 messages, beside the same in one of 1,000. */
 import { sync } from "../../services/chat/reads/sync.ts";
-import type { ApiResponse } from "../../test/support/person.ts";
+import type { ApiResponse } from "../../test/support/people/person.ts";
 import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
 import { percentile, type MeasuredPair } from "../measure/measure.ts";
 import { readFromMongo, readFromSqlite, type RowsRead } from "./rows-read.ts";

@@ -2,7 +2,7 @@
  * What it takes when everybody comes back at once: 2,000 clients whose connections were cut, or whose server began anew, each with messages
  * to catch up on. And what a chat of people who stayed feels of it.
  */
-import type { ApiResponse } from "../../test/support/person.ts";
+import type { ApiResponse } from "../../test/support/people/person.ts";
 import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
 import { connectCrowd, type Crowd, type ChatWindow } from "../servers/crowd.ts";
 import { startLoad } from "../load/remote.ts";

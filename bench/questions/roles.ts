@@ -4,7 +4,7 @@
  */
 import mongoose from "mongoose";
 import type { MongoRow as StoredRow, MongoRows } from "../../core/store/mongo/collections.ts";
-import type { TestSocket } from "../../test/support/person.ts";
+import type { TestSocket } from "../../test/support/people/person.ts";
 import type { Bench, BenchOptions } from "../measure/bench.ts";
 import { capacityOf, commonPace, type Drive } from "../measure/capacity.ts";
 import { percentileOf, connectCrowd, sharesOf, type Crowd, type ChatWindow } from "../servers/crowd.ts";

@@ -1,6 +1,6 @@
 /** Whether what is stored holds up a start: from the process's beginning to `/ready`, with 1,000,000 messages beside none. */
 import { rm } from "node:fs/promises";
-import { freePort, startNode, temporaryFolder } from "../../test/support/server.ts";
+import { freePort, startNode, temporaryFolder } from "../../test/support/servers/server.ts";
 import type { Bench, BenchOptions } from "../measure/bench.ts";
 import { pairsOf } from "../measure/measure.ts";
 import { filledFolder } from "../seed/filled.ts";

@@ -1,11 +1,11 @@
 /** Parley in either form with a store that somebody filled: for benches that ask what much data, or many people, do to it. */
 import { rm } from "node:fs/promises";
 import type { Store } from "../../core/store/store.ts";
-import setUpInfra, { tearDownInfra } from "../../test/support/infra.setup.ts";
-import { skipReason } from "../../test/support/infra.ts";
-import { startMesh, type TestMesh, type MeshNodeName } from "../../test/support/mesh.ts";
-import { freePort, temporaryFolder } from "../../test/support/server.ts";
-import { openStoreAt, type TestStore } from "../../test/support/stores.ts";
+import setUpInfra, { tearDownInfra } from "../../test/support/jest/infra.setup.ts";
+import { skipReason } from "../../test/support/infrastructure/infra.ts";
+import { startMesh, type TestMesh, type MeshNodeName } from "../../test/support/mesh/mesh.ts";
+import { freePort, temporaryFolder } from "../../test/support/servers/server.ts";
+import { openStoreAt, type TestStore } from "../../test/support/store/stores.ts";
 import type { BenchMode } from "../measure/bench.ts";
 import { secret, startOurs, type Served } from "../servers/servers.ts";
 

@@ -1,7 +1,7 @@
 /** People in groups, as many as a bench wants, whom load processes play. */
 import type { Store } from "../../core/store/store.ts";
-import { seedPeople } from "../../test/support/seeded-people.ts";
-import type { Person } from "../../test/support/person.ts";
+import { seedPeople } from "../../test/support/people/seeded-people.ts";
+import type { Person } from "../../test/support/people/person.ts";
 import { secret } from "../servers/servers.ts";
 import type { LoadClient } from "../load/chat.ts";
 import { openChats, seedGroup } from "./chats.ts";

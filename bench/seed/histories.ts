@@ -1,7 +1,7 @@
 /** A chat of 1,000 messages and one of 1,000,000, each with two members of its own who have read all of it. */
 import type { Store } from "../../core/store/store.ts";
-import type { Person } from "../../test/support/person.ts";
-import { seedPeople } from "../../test/support/seeded-people.ts";
+import type { Person } from "../../test/support/people/person.ts";
+import { seedPeople } from "../../test/support/people/seeded-people.ts";
 import { secret } from "../servers/servers.ts";
 import { openChats, seedGroup, type SeededChat } from "./chats.ts";
 

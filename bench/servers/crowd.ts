@@ -1,7 +1,7 @@
 /** People in groups at a server, behind load processes that hold one chat's people each in one place. */
-import { seededPeople } from "../../test/support/seeded-people.ts";
-import type { ApiResponse, Person } from "../../test/support/person.ts";
-import { temporaryFolder, freePort } from "../../test/support/server.ts";
+import { seededPeople } from "../../test/support/people/seeded-people.ts";
+import type { ApiResponse, Person } from "../../test/support/people/person.ts";
+import { temporaryFolder, freePort } from "../../test/support/servers/server.ts";
 import { during, percentile, type Used } from "../measure/measure.ts";
 import { shareOf } from "../load/pacing.ts";
 import { loadCount, startLoad, type LoadProcess } from "../load/remote.ts";

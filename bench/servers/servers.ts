@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { freePort, startEmbedded, type ServerEnv } from "../../test/support/server.ts";
+import { freePort, startEmbedded, type ServerEnv } from "../../test/support/servers/server.ts";
 import { within } from "../../test/support/eventually.ts";
 import type { Delay, Memory } from "./probe.ts";
 

@@ -1,7 +1,7 @@
 /** Parley and bare Socket.IO side by side, with the same people in the same groups, and what a window of load came to at one of them. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { temporaryFolder } from "../../test/support/server.ts";
+import { temporaryFolder } from "../../test/support/servers/server.ts";
 import { capacityOf, commonPace, capacityNote, type Capacity, type Drive } from "../measure/capacity.ts";
 import { connectCrowd, makeGroup, seedFolder, sharesOf, type Crowd, type ChatWindow } from "./crowd.ts";
 import { pairsOf, type MeasuredPair } from "../measure/measure.ts";

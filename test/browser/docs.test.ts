@@ -1,9 +1,9 @@
 /** The page of the API's documents, in a real browser: on a desktop and a phone, by day and by night. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Browser } from "playwright-core";
-import { desktop, phone, screenshot, startBrowser, watchedPage } from "../support/browser.ts";
-import { describeWith } from "../support/infra-describe.ts";
-import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
+import { desktop, phone, screenshot, startBrowser, watchedPage } from "../support/infrastructure/browser.ts";
+import { describeWith } from "../support/systems/describe-with.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/servers/server.ts";
 
 describeWith(["chromium"], "/docs", () => {
   let server: EmbeddedServer;

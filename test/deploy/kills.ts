@@ -1,13 +1,13 @@
 /** The fault test's clients and ledger at the proxy of a running project, while `docker kill` ends each node in turn. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { CutOffSpan, FaultEntry, ReachableTarget, Storm, StrikeReport } from "../faults/fault.ts";
-import { smallSize } from "../faults/storm.ts";
-import type { FaultOutcome } from "../faults/table.ts";
+import type { CutOffSpan, FaultEntry, ReachableTarget, Storm, StrikeReport } from "../faults/target/fault.ts";
+import { smallSize } from "../faults/load/storm.ts";
+import type { FaultOutcome } from "../faults/report.ts";
 import { runFault } from "../faults/trial.ts";
-import { inspectMesh } from "../faults/world.ts";
-import { openTcpProxy } from "../support/tcp-proxy.ts";
+import { inspectMesh } from "../faults/target/start.ts";
+import { openTcpProxy } from "../support/fault-injection/tcp-proxy.ts";
 import type { ComposeProject } from "./project.ts";
-import { run } from "./shell.ts";
+import { run } from "./docker/shell.ts";
 
 const deadMs = 3000;
 const healthyWithinMs = 120_000;

@@ -1,8 +1,8 @@
 /** The project's own compose file, run on an engine: what its containers are and do, as an operator would ask. */
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
-import type { DockerEngine } from "./engine.ts";
-import type { RunOptions } from "./shell.ts";
+import type { DockerEngine } from "./docker/engine.ts";
+import type { RunOptions } from "./docker/shell.ts";
 
 export const root = join(import.meta.dirname, "../..");
 

@@ -5,18 +5,18 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { freePort, temporaryFolder } from "../support/server.ts";
-import { hasMongod } from "../support/mongod.ts";
-import { counted, details, table } from "../faults/table.ts";
-import { hasStandIn, importStandIn } from "./base-images.ts";
+import { freePort, temporaryFolder } from "../support/servers/server.ts";
+import { hasMongod } from "../support/infrastructure/mongod.ts";
+import { counted, details, table } from "../faults/report.ts";
+import { hasStandIn, importStandIn } from "./docker/base-images.ts";
 import { areClosed, endsWell, refusesTooLittleMemory, waitsForItsStore } from "./checks.ts";
-import { lackingForEngine, startEngine, type DockerEngine } from "./engine.ts";
-import { imageSizes } from "./image-sizes.ts";
+import { lackingForEngine, startEngine, type DockerEngine } from "./docker/engine.ts";
+import { imageSizes } from "./docker/image-sizes.ts";
 import { killEachNode } from "./kills.ts";
 import { areScraped } from "./monitoring.ts";
-import { fetchPlugins } from "./plugins.ts";
+import { fetchPlugins } from "./docker/plugins.ts";
 import { ComposeProject, root } from "./project.ts";
-import { run } from "./shell.ts";
+import { run } from "./docker/shell.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const healthyWithinMs = 300_000;

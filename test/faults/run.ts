@@ -3,11 +3,11 @@
  * the faults, `-- --only NAME` tries one. The exit code is 1 when a count is not 0 or a promise was broken.
  */
 import { parseArgs } from "node:util";
-import { faults } from "./faults/index.ts";
-import { wholeSize } from "./storm.ts";
-import { details, holds, table, type FaultOutcome } from "./table.ts";
+import { faults } from "./catalog/index.ts";
+import { wholeSize } from "./load/storm.ts";
+import { details, holds, table, type FaultOutcome } from "./report.ts";
 import { FaultTrial } from "./trial.ts";
-import { lacking } from "./world.ts";
+import { lacking } from "./target/start.ts";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 

@@ -1,10 +1,10 @@
 /** Faults tried one after the other: each in a storm of its own, a mesh shared by those that follow each other as long as it holds. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Fault, FaultEntry, MeshFault, MeshTarget, ReachableTarget, FaultTarget, Storm, StrikeReport } from "./fault.ts";
-import { afterMs, startStorm, type StormSize } from "./storm.ts";
-import { holds, type FaultOutcome } from "./table.ts";
+import type { Fault, FaultEntry, MeshFault, MeshTarget, ReachableTarget, FaultTarget, Storm, StrikeReport } from "./target/fault.ts";
+import { afterMs, startStorm, type StormSize } from "./load/storm.ts";
+import { holds, type FaultOutcome } from "./report.ts";
 import { assess } from "./verdict.ts";
-import { startEmbeddedTarget, startMeshTarget } from "./world.ts";
+import { startEmbeddedTarget, startMeshTarget } from "./target/start.ts";
 
 export class FaultTrial {
   private readonly size: StormSize;

@@ -1,11 +1,11 @@
 /** What is counted after a fault, from what every client was told and holds and from what is stored, once it is quiet again. */
 import type { Message } from "../../client/index.ts";
 import { eventually } from "../support/eventually.ts";
-import type { Person, Received } from "../support/person.ts";
-import { viewDifferences } from "../support/random-day.ts";
-import type { CutOffSpan, ReachableTarget, StrikeReport } from "./fault.ts";
-import type { JoinedSpan } from "./old-client.ts";
-import type { RunningStorm, ObservedMessage, ObservedClient } from "./storm.ts";
+import type { Person, Received } from "../support/people/person.ts";
+import { viewDifferences } from "../support/client/random-day.ts";
+import type { CutOffSpan, ReachableTarget, StrikeReport } from "./target/fault.ts";
+import type { JoinedSpan } from "./load/old-client.ts";
+import type { RunningStorm, ObservedMessage, ObservedClient } from "./load/storm.ts";
 
 export interface StormVerdict {
   readonly acknowledged: number;

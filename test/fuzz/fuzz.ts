@@ -2,19 +2,19 @@
  * The whole of it: an embedded server called wrongly in every way its own documents give rise to, watched for what it answers, stores
  * and keeps; then another one whose rate limits are on.
  */
-import { DocumentedHttp, DocumentedSockets } from "../support/documented.ts";
+import { DocumentedHttp, DocumentedSockets } from "../support/api/documented.ts";
 import { eventually } from "../support/eventually.ts";
-import { factory } from "../support/factory.ts";
+import { factory } from "../support/people/factory.ts";
 import { childrenOf } from "../support/memory.ts";
-import { requestJson } from "../support/person.ts";
-import { startEmbedded, type ServerEnv, type EmbeddedServer } from "../support/server.ts";
-import { bursts } from "./bursts.ts";
-import { FuzzRound, type FuzzRoundOptions, type FuzzSettings } from "./round.ts";
-import { StoreInspector } from "./stored.ts";
-import { FuzzReport, type FuzzPart } from "./verdict.ts";
-import { walkEvents } from "./walk-events.ts";
-import { walkRoutes } from "./walk-routes.ts";
-import { connectionsOf, errorsLogged, handlesOf, ProcessInspector, inspectable } from "./watch.ts";
+import { requestJson } from "../support/people/person.ts";
+import { startEmbedded, type ServerEnv, type EmbeddedServer } from "../support/servers/server.ts";
+import { bursts } from "./walks/bursts.ts";
+import { FuzzRound, type FuzzRoundOptions, type FuzzSettings } from "./walks/round.ts";
+import { StoreInspector } from "./checks/stored-data.ts";
+import { FuzzReport, type FuzzPart } from "./checks/report.ts";
+import { walkEvents } from "./walks/events.ts";
+import { walkRoutes } from "./walks/routes.ts";
+import { connectionsOf, errorsLogged, handlesOf, ProcessInspector, inspectable } from "./checks/process.ts";
 
 /** Fewer calls of each go first, so that what is loaded or made once is there before anything is measured. */
 const warmUp = 20;

@@ -3,8 +3,8 @@ import { expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import { firstEra } from "../../core/node/installation.ts";
 import { signToken } from "../../core/security/access-tokens.ts";
-import { connect } from "../support/person.ts";
-import { startEmbedded } from "../support/server.ts";
+import { connect } from "../support/people/person.ts";
+import { startEmbedded } from "../support/servers/server.ts";
 
 const secret = "a-secret-of-this-test-alone-and-long";
 

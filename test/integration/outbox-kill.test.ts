@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import { factory } from "../support/factory.ts";
-import { startEmbedded, temporaryFolder } from "../support/server.ts";
+import { factory } from "../support/people/factory.ts";
+import { startEmbedded, temporaryFolder } from "../support/servers/server.ts";
 
 function rowsIn(dataDir: string, query: string): Record<string, unknown>[] {
   const file = new DatabaseSync(join(dataDir, "parley.db"), { readOnly: true });

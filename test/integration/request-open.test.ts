@@ -1,8 +1,8 @@
 /** With `CONTACTS=open` anyone may write to anyone: an ended contact changes nothing for chats, and a block still ends them. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { factory } from "../support/factory.ts";
-import type { Person } from "../support/person.ts";
-import { startEmbedded, type EmbeddedServer } from "../support/server.ts";
+import { factory } from "../support/people/factory.ts";
+import type { Person } from "../support/people/person.ts";
+import { startEmbedded, type EmbeddedServer } from "../support/servers/server.ts";
 
 let server: EmbeddedServer;
 const made = factory(() => [server.url]);

@@ -4,8 +4,8 @@ import { newId } from "../../core/ids.ts";
 import { insert, type Database } from "../../core/store/store.ts";
 import { chatRepository } from "../../services/chat/store/repository.ts";
 import { messages, type MemberRow } from "../../services/chat/store/collections.ts";
-import { describeWith } from "../support/infra-describe.ts";
-import { mongo, sqlite, type StoreAdapter, type TestStore } from "../support/stores.ts";
+import { describeWith } from "../support/systems/describe-with.ts";
+import { mongo, sqlite, type StoreAdapter, type TestStore } from "../support/store/stores.ts";
 
 describeOn(sqlite);
 describeOn(mongo);

@@ -3,9 +3,9 @@
  * their numbers, with the tests elsewhere that need more than a client: killed processes, brokers away, many nodes.
  */
 import { expect, test } from "@jest/globals";
-import type { ApiResponse, Person } from "../support/person.ts";
-import { story } from "../support/story.ts";
-import { file, sendFile } from "../support/uploads.ts";
+import type { ApiResponse, Person } from "../support/people/person.ts";
+import { story } from "../support/systems/story.ts";
+import { file, sendFile } from "../support/files/uploads.ts";
 
 const nobody = "0123456789abcdef01234567";
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);

@@ -2,9 +2,9 @@
 import { expect, test } from "@jest/globals";
 import { settlesWithin, succeedsOnceInThree } from "../support/attempts.ts";
 import { eventually } from "../support/eventually.ts";
-import { requestJson, connect, cookieOf, type ApiResponse, type TestSocket, type Person } from "../support/person.ts";
-import { story } from "../support/story.ts";
-import { file, sendFile } from "../support/uploads.ts";
+import { requestJson, connect, cookieOf, type ApiResponse, type TestSocket, type Person } from "../support/people/person.ts";
+import { story } from "../support/systems/story.ts";
+import { file, sendFile } from "../support/files/uploads.ts";
 
 const nobody = "0123456789abcdef01234567";
 const weakPasswords = ["x", "password", "Password12", "pass-word-12", "PASS-WORD-12", "Pass-Word-xy", "Sh0rt-!"];

@@ -1,10 +1,10 @@
 /** PingTalk's wrong statuses and shapes, each with what Parley does instead; docs/security.md lists them by their numbers. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.ts";
-import { requestJson } from "../support/person.ts";
-import { pixel } from "../support/pingtalk.ts";
-import { story } from "../support/story.ts";
-import { file, sendFile } from "../support/uploads.ts";
+import { requestJson } from "../support/people/person.ts";
+import { pixel } from "../support/people/legacy-client.ts";
+import { story } from "../support/systems/story.ts";
+import { file, sendFile } from "../support/files/uploads.ts";
 
 const malformed = "no-id";
 

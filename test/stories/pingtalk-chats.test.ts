@@ -3,10 +3,10 @@
  * outside. The first test of a row says who may not call it.
  */
 import { describe, expect, test } from "@jest/globals";
-import { by, byForm, id, known, malformed, nobody, refusal, row, text } from "../support/pingtalk.ts";
+import { by, byForm, id, known, malformed, nobody, refusal, row, text } from "../support/people/legacy-client.ts";
 import { eventually } from "../support/eventually.ts";
-import { requestJson, type Person } from "../support/person.ts";
-import { story } from "../support/story.ts";
+import { requestJson, type Person } from "../support/people/person.ts";
+import { story } from "../support/systems/story.ts";
 
 const notes = new File(["Hello"], "notes.txt", { type: "text/html" });
 

@@ -3,10 +3,10 @@
  * test of a row says who may not call it.
  */
 import { describe, expect, test } from "@jest/globals";
-import { by, id, known, malformed, nobody, pixel, refusal, row, text } from "../support/pingtalk.ts";
+import { by, id, known, malformed, nobody, pixel, refusal, row, text } from "../support/people/legacy-client.ts";
 import { eventually } from "../support/eventually.ts";
-import { requestJson, cookieOf, type Person } from "../support/person.ts";
-import { story } from "../support/story.ts";
+import { requestJson, cookieOf, type Person } from "../support/people/person.ts";
+import { story } from "../support/systems/story.ts";
 
 const wrongPictures = ["x", "https://example.org/a.png", "data:image/png;base64,"].map((profilePic) => ({ profilePic }));
 

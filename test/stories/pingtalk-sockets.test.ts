@@ -1,8 +1,8 @@
 /** PingTalk's sockets as its clients use them: the cookie at the handshake, no acknowledgements, and four events. */
 import { describe, expect, test } from "@jest/globals";
-import { known, nobody } from "../support/pingtalk.ts";
-import { connect, type TestSocket, type Person } from "../support/person.ts";
-import { story } from "../support/story.ts";
+import { known, nobody } from "../support/people/legacy-client.ts";
+import { connect, type TestSocket, type Person } from "../support/people/person.ts";
+import { story } from "../support/systems/story.ts";
 
 const online = ({ url, token }: Person): Promise<TestSocket> => connect(url, { headers: { cookie: `token=${token}` } });
 const events = ({ received: heard }: TestSocket): string[] => heard.map(({ event }) => event);

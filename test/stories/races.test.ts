@@ -1,7 +1,7 @@
 /** What happens at once, on purpose: every race has one outcome, and everybody sees the same. */
 import { expect, test } from "@jest/globals";
-import { requestJson, type ApiResponse } from "../support/person.ts";
-import { story } from "../support/story.ts";
+import { requestJson, type ApiResponse } from "../support/people/person.ts";
+import { story } from "../support/systems/story.ts";
 
 const times = <T>(count: number, make: (i: number) => Promise<T>) => Promise.all(Array.from({ length: count }, (_, i) => make(i)));
 const tally = (answers: ApiResponse[]) =>

@@ -1,8 +1,8 @@
 /** A removal and sends that race, over both gateways: whoever is removed has heard exactly what lies before it. */
 import { expect, test } from "@jest/globals";
 import type { Message } from "../../services/chat/contract.ts";
-import type { Person } from "../support/person.ts";
-import { story } from "../support/story.ts";
+import type { Person } from "../support/people/person.ts";
+import { story } from "../support/systems/story.ts";
 
 const rounds = 200;
 const sendsARound = 8;

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { kustomizePath, schemasPython } from "../infra.ts";
+import { kustomizePath, schemasPython } from "../infrastructure/infra.ts";
 
 /** The rendered manifests of a folder, as text. Throws with kustomize's own message. */
 export function render(folder: string): string {

@@ -1,0 +1,97 @@
+/** How someone of a storm goes on: at a steady pace they send, and beside it change what there is; each answer goes to the ledger. */
+import { setTimeout as pause } from "node:timers/promises";
+import { ParleyError, type Message, type MessageView } from "../../../client/index.ts";
+import type { StormClient } from "../target/fault.ts";
+import type { Ledger } from "./ledger.ts";
+
+export interface StormActor extends StormClient {
+  readonly ledger: Ledger;
+  readonly over: AbortSignal;
+}
+
+/** Fifty people make some 80 changes a second: less than two cores can serve, for what is measured is the fault, not the load. */
+const sendEveryMs = 1000;
+const changeEveryMs = 1500;
+/** Who has so many messages under way waits. */
+const mostWaiting = 5;
+const emojis = ["👍", "❤️", "😂", "🎉"] as const;
+/** Of those that others may be changing, too. */
+const recent = 30;
+
+/** Acts until it is over. Resolves when everything begun is answered, or given up. */
+export async function runActor(actor: StormActor): Promise<void> {
+  const sends: Promise<void>[] = [];
+  await Promise.all([sending(actor, sends), changing(actor)]);
+  await Promise.all(sends);
+}
+
+/** @returns false when it is over */
+const nextTurn = (ms: number, over: AbortSignal): Promise<boolean> => pause(ms, true, { signal: over }).catch(() => false);
+
+const from = <T>(all: readonly T[]): T | undefined => all[Math.floor(Math.random() * all.length)];
+
+async function sending({ parley, chatIds, ledger, over }: StormActor, sends: Promise<void>[]): Promise<void> {
+  let waiting = 0;
+  await nextTurn(Math.random() * sendEveryMs, over);
+  for (let i = 0; !over.aborted; i++) {
+    if (waiting < mostWaiting) {
+      const view = parley.send(chatIds[i % chatIds.length]!, `message ${i}`);
+      const sent = ledger.send(view);
+      waiting++;
+      const outcome = parley.stored(view).then(
+        () => ledger.stored(sent),
+        (error: unknown) => void ledger.refused.push((error as ParleyError).code),
+      );
+      sends.push(outcome.finally(() => waiting--));
+    }
+    await nextTurn(sendEveryMs * (0.9 + 0.2 * Math.random()), over);
+  }
+}
+
+async function changing(actor: StormActor): Promise<void> {
+  const { parley, chatIds, over } = actor;
+  for (let i = 0; await nextTurn(changeEveryMs * (0.5 + Math.random()), over); i++) {
+    const stored = parley.messages(from(chatIds)!).filter(({ n, kind, deletedAt }) => n > 0 && kind === "text" && deletedAt === null);
+    try {
+      await change(actor, stored.slice(-recent), i);
+    } catch (error) {
+      if (!(error instanceof ParleyError)) throw error;
+      // What was deleted a moment ago is refused, and what found no answer is left open, as in life.
+      if (error.code === "INTERNAL" || error.code === "VALIDATION") actor.ledger.refused.push(error.code);
+    }
+  }
+}
+
+/** Of 40 changes 20 are reactions, 15 edits, 5 deletions; the last two of one's own. */
+async function change({ parley, ledger, person }: StormActor, stored: readonly MessageView[], i: number): Promise<void> {
+  const dice = Math.random() * 40;
+  const message = from(dice < 20 ? stored : stored.filter(({ senderId }) => senderId === person.id));
+  if (message === undefined) return;
+  const { _id } = message;
+  if (dice < 20) {
+    const emoji = from(emojis)!;
+    const isOn = Math.random() < 0.7;
+    const has = ({ reactions }: Message) => (reactions[emoji]?.userIds ?? []).includes(person.id);
+    await ledger.change(
+      `${emoji} of ${person.id} at ${_id}`,
+      _id,
+      () => parley.react(_id, emoji, isOn),
+      (now) => has(now) === isOn,
+    );
+  } else if (dice < 35) {
+    const text = `edit ${i}`;
+    await ledger.change(
+      `text of ${_id}`,
+      _id,
+      () => parley.edit(_id, text),
+      (now) => now.text === text,
+    );
+  } else {
+    await ledger.change(
+      `end of ${_id}`,
+      _id,
+      () => parley.delete(_id),
+      ({ deletedAt }) => deletedAt !== null,
+    );
+  }
+}

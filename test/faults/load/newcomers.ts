@@ -1,0 +1,146 @@
+/**
+ * Durable events beside a storm: newcomers sign up, ask a host for contact, and are accepted, rejected, ended or blocked. Each sign-up
+ * and each of these is an event that others must learn. In the end what they know is compared with what those who said it stored.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { pairKey } from "../../../core/ids.ts";
+import type { Database, Doc, Collection, Store } from "../../../core/store/store.ts";
+import { outbox } from "../../../mixins/relay.ts";
+import { accounts } from "../../../services/auth/accounts.repository.ts";
+import { relations } from "../../../services/chat/store/collections.ts";
+import { followers } from "../../../services/followers.ts";
+import { profiles } from "../../../services/profile/profiles.repository.ts";
+import { people } from "../../../services/request/email-directory.ts";
+import type { RelationState } from "../../../services/request/contract.ts";
+import { requests } from "../../../services/request/requests.repository.ts";
+import { factory } from "../../support/people/factory.ts";
+import type { ApiResponse, Person } from "../../support/people/person.ts";
+import type { TargetInternals } from "../target/fault.ts";
+
+export interface Newcomers {
+  /** Sign-ups and changes of contacts that were answered. */
+  readonly acknowledged: () => number;
+  end(): Promise<void>;
+  /** What those who follow don't know, and what still waits or was given up. */
+  lost(inside: TargetInternals): Promise<string[]>;
+}
+
+interface NewcomerPair {
+  readonly key: string;
+  /** As last answered; undefined: a later act found no answer. */
+  state: RelationState | undefined;
+}
+interface NewcomerRecord {
+  readonly signedUp: Person[];
+  readonly pairs: NewcomerPair[];
+  acknowledged: number;
+}
+
+/** What becomes of one invite after another. */
+const endings = ["rejected", "accepted", "ended", "blocked", "unblocked"] as const;
+const everyMs = 500;
+
+/** @param gateways  one newcomer after another comes by each */
+export function newcomers(gateways: readonly string[]): Newcomers {
+  const over = new AbortController();
+  const book: NewcomerRecord = { signedUp: [], pairs: [], acknowledged: 0 };
+  const coming = gateways.map((url) => bringNewcomers(url, book, over.signal));
+  return {
+    acknowledged: () => book.acknowledged,
+    async end() {
+      over.abort();
+      await Promise.all(coming);
+    },
+    lost: (inside) => lost(book, inside),
+  };
+}
+
+async function bringNewcomers(url: string, book: NewcomerRecord, over: AbortSignal): Promise<void> {
+  const made = factory(() => [url]);
+  const host = made.stranger();
+  for (let i = 0; !over.aborted; i++) {
+    try {
+      if (host.token === "") await join(host, book);
+      const newcomer = made.stranger();
+      await join(newcomer, book);
+      await meet(newcomer, host, endings[i % endings.length]!, book);
+    } catch {
+      // A refusal or no answer: whatever it was is left as it is.
+    }
+    await pause(everyMs, undefined, { signal: over }).catch(() => undefined);
+  }
+}
+
+async function must(asked: Promise<ApiResponse>): Promise<ApiResponse> {
+  const answer = await asked;
+  if (answer.status >= 300) throw new Error(`${answer.status}`);
+  return answer;
+}
+
+async function join(person: Person, book: NewcomerRecord): Promise<void> {
+  await must(person.signUp());
+  book.signedUp.push(person);
+  book.acknowledged++;
+}
+
+async function meet(newcomer: Person, host: Person, ending: (typeof endings)[number], book: NewcomerRecord): Promise<void> {
+  const pair: NewcomerPair = { key: pairKey(newcomer.id, host.id), state: undefined };
+  book.pairs.push(pair);
+  const step = async (state: RelationState, asked: Promise<ApiResponse>): Promise<ApiResponse> => {
+    pair.state = undefined;
+    const answer = await must(asked);
+    pair.state = state;
+    book.acknowledged++;
+    return answer;
+  };
+  const { body } = await step("pending", newcomer.post("/request/invite/send", { toEmail: host.emailId }));
+  const status = ending === "rejected" ? "rejected" : "accepted";
+  await step(status, host.patch(`/request/respond/${body.data._id}`, { status }));
+  if (ending === "ended") await step("ended", newcomer.delete(`/request/connections/${host.id}`));
+  if (ending === "blocked" || ending === "unblocked") await step("blocked", host.put(`/request/blocks/${newcomer.id}`));
+  if (ending === "unblocked") await step("none", host.delete(`/request/blocks/${newcomer.id}`));
+}
+
+async function lost(book: NewcomerRecord, inside: TargetInternals): Promise<string[]> {
+  const { store, queue } = inside;
+  const left = await Promise.all(Object.keys(followers).map((group) => queue.deadLetters(group, 200)));
+  const dead = left.flat().map(({ group, event }) => `dead letter of ${group}: ${event.topic} ${event.key}`);
+  return [...(await peopleLost(book, store)), ...(await relationsLost(book, store)), ...(await waiting(store)), ...dead];
+}
+
+async function peopleLost({ signedUp }: NewcomerRecord, store: Store): Promise<string[]> {
+  const ids = signedUp.map(({ id }) => id);
+  const rowsOf = async <T extends Doc>(service: string, from: Collection<T>) =>
+    byId(await (await store.open(service, [from])).getMany(from, ids));
+  const [known, listed, shown] = [await rowsOf("auth", accounts), await rowsOf("request", people), await rowsOf("profile", profiles)];
+  return signedUp.flatMap(({ id, emailId, firstName }) => [
+    ...(known.get(id)?.emailId === emailId ? [] : [`account of ${emailId}`]),
+    ...(listed.get(id)?.emailId === emailId ? [] : [`request does not know ${emailId}`]),
+    ...(shown.get(id)?.firstName === firstName ? [] : [`profile does not know ${emailId}`]),
+  ]);
+}
+const byId = <T extends Doc>(rows: readonly T[]): ReadonlyMap<string, T> => new Map(rows.map((row) => [row._id, row]));
+
+async function relationsLost({ pairs }: NewcomerRecord, store: Store): Promise<string[]> {
+  const keys = pairs.map(({ key }) => ({ pair: key }));
+  if (keys.length === 0) return [];
+  const own = await (await store.open("request", [requests])).find(requests, keys);
+  const copied = await (await store.open("chat", [relations])).find(relations, keys);
+  return pairs.flatMap(({ key, state }) => {
+    const [said, heard] = [own, copied].map((rows) => rows.find(({ pair }) => pair === key));
+    if (state !== undefined && said?.state !== state) return [`${state} of ${key} is ${said?.state ?? "not stored"}`];
+    // Of an invite that was not answered yet there is no event.
+    if (said === undefined || said.state === "pending") return [];
+    return said.state === heard?.state && said.rev === heard.rev
+      ? []
+      : [`chat takes ${key} for ${heard?.state ?? "unknown"}, not ${said.state}`];
+  });
+}
+
+async function waiting(store: Store): Promise<string[]> {
+  const left = async (service: string): Promise<string[]> => {
+    const db: Database = await store.open(service, [outbox]);
+    return (await db.page(outbox, { index: "byLease", limit: 200 })).map(({ topic, key }) => `outbox of ${service}: ${topic} ${key}`);
+  };
+  return (await Promise.all(["auth", "request", "chat", "profile"].map(left))).flat();
+}

@@ -1,0 +1,167 @@
+/**
+ * What may be wrong with a payload, made from its JSON schema and a payload that is right: each field in each way, fields left out and
+ * added, the whole of another kind, and then any of these together.
+ */
+import type { JsonSchema } from "../../../services/gateway/docs/json-schema.ts";
+import { hostileTexts, keys, ofAnyKind } from "./hostile-values.ts";
+
+export type RandomSource = () => number;
+export type PayloadFields = Readonly<Record<string, unknown>>;
+
+/** A value that stands where another one belongs. */
+export interface InvalidPayload {
+  /** What is wrong with it, in a few words. */
+  readonly what: string;
+  readonly value: unknown;
+}
+
+export const pick = <T>(chance: RandomSource, all: readonly T[]): T => all[Math.floor(chance() * all.length)]!;
+
+/** The same things in an order of chance (Fisher and Yates). */
+export function shuffled<T>(chance: RandomSource, all: readonly T[]): T[] {
+  const result = [...all];
+  for (let last = result.length - 1; last > 0; last--) {
+    const other = Math.floor(chance() * (last + 1));
+    [result[last], result[other]] = [result[other]!, result[last]!];
+  }
+  return result;
+}
+
+/** Share of the payloads with several faults at once. */
+const severalIn1 = 0.15;
+
+/** So many wrong payloads for a schema: with one fault, each another and in an order of chance, and some with two or three. */
+export function invalidPayloads(schema: JsonSchema, right: PayloadFields, count: number, chance: RandomSource): InvalidPayload[] {
+  const single = shuffled(chance, [...wholes(right), ...misses(right), ...additions(right), ...replacements(schema, right)]);
+  return Array.from({ length: count }, () => (chance() < severalIn1 ? undefined : single.pop()) ?? several(schema, right, chance));
+}
+
+const wholes = (right: PayloadFields): InvalidPayload[] => [
+  ...ofAnyKind.filter(({ value }) => typeof value !== "string" || value.length < 100),
+  { what: "in a list", value: [right] },
+  { what: "in an object", value: { data: right } },
+  { what: "as text", value: JSON.stringify(right) },
+];
+
+/** Without each field, and without any. */
+const misses = (right: PayloadFields): InvalidPayload[] => [
+  { what: "nothing in it", value: {} },
+  ...Object.keys(right).map((name) => ({
+    what: `no ${name}`,
+    value: Object.fromEntries(Object.entries(right).filter(([one]) => one !== name)),
+  })),
+];
+
+const additions = (right: PayloadFields): InvalidPayload[] => [
+  ...keys.map((key) => ({ what: `and ${JSON.stringify(key).slice(0, 40)}`, value: { ...right, [key]: { admin: true } } })),
+  { what: "and 2,000 more", value: { ...right, ...Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`more${i}`, i])) } },
+  ...Object.keys(right).flatMap((name) =>
+    [name.toUpperCase(), `${name}[]`, `${name}.$ne`, `${name} `].map((key) => ({
+      what: `and ${key}`,
+      value: { ...right, [key]: right[name] },
+    })),
+  ),
+];
+
+/** Each field in every wrong way. */
+export function replacements(schema: JsonSchema, right: PayloadFields): InvalidPayload[] {
+  const properties = (schema["properties"] ?? {}) as Record<string, JsonSchema>;
+  return Object.entries(properties).flatMap(([name, property]) =>
+    invalidValues(property, right[name]).map(({ what, value }) => ({ what: `${name}: ${what}`, value: { ...right, [name]: value } })),
+  );
+}
+
+/** Two or three faults at once. */
+function several(schema: JsonSchema, right: PayloadFields, chance: RandomSource): InvalidPayload {
+  const properties = Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>);
+  const faults = Array.from({ length: 2 + Math.floor(chance() * 2) }, (): [string, InvalidPayload] => {
+    if (properties.length === 0 || chance() < 0.3) return [pick(chance, keys), pick(chance, ofAnyKind)];
+    const [name, property] = pick(chance, properties);
+    return [name, pick(chance, invalidValues(property, right[name]))];
+  });
+  return {
+    what: faults.map(([name, { what }]) => `${JSON.stringify(name).slice(0, 20)}: ${what}`).join(", "),
+    value: { ...right, ...Object.fromEntries(faults.map(([name, { value }]) => [name, value])) },
+  };
+}
+
+/** What a value of this schema should not be. Some of it is fair after all: the server decides, and is held to its document. */
+export function invalidValues(schema: JsonSchema, right: unknown): InvalidPayload[] {
+  return [...ofAnyKind, ...hostileTexts, ...bounds(schema, right), ...inside(schema, right)];
+}
+
+const numberOf = (schema: JsonSchema, keyword: string): number[] => (typeof schema[keyword] === "number" ? [schema[keyword]] : []);
+const named = (what: string, values: readonly unknown[]): InvalidPayload[] => values.map((value) => ({ what, value }));
+
+/** Just before, at and after each bound. */
+function bounds(schema: JsonSchema, right: unknown): InvalidPayload[] {
+  const lengths = [...numberOf(schema, "minLength"), ...numberOf(schema, "maxLength")].flatMap((bound) => [bound - 1, bound, bound + 1]);
+  const limits = [...numberOf(schema, "minimum"), ...numberOf(schema, "maximum")];
+  const counts = [...numberOf(schema, "minItems"), ...numberOf(schema, "maxItems")].flatMap((bound) => [bound - 1, bound + 1]);
+  const texts = typeof right === "string" ? [right] : [];
+  const members = Array.isArray(right) ? right : [];
+  return [
+    ...named(
+      "a text at a bound",
+      lengths
+        .filter((length) => length >= 0)
+        .flatMap((length) => ["x".repeat(length), "👍".repeat(length), `${" ".repeat(length)}x`, "ß".repeat(length)]),
+    ),
+    ...named(
+      "a number at a bound",
+      limits.flatMap((bound) => [bound - 1, bound, bound + 1, bound + 0.5, String(bound)]),
+    ),
+    ...named(
+      "a list at a bound",
+      counts.filter((count) => count >= 0).map((count) => Array.from({ length: count }, (_, i) => i.toString(16).padStart(24, "0"))),
+    ),
+    ...named(
+      "another spelling",
+      texts.flatMap((text) => [
+        text.toUpperCase(),
+        `${text}\n`,
+        ` ${text} `,
+        `${text}\u0000`,
+        `${text}\u200b`,
+        text.slice(1),
+        `${text}0`,
+        [text],
+        { 0: text },
+        [text, text],
+      ]),
+    ),
+    ...named(
+      "not one of",
+      ((schema["enum"] ?? []) as readonly unknown[]).flatMap((value) => [`${String(value)} `, String(value).toUpperCase(), [value]]),
+    ),
+    ...named(
+      "a list of oddities",
+      members.length === 0
+        ? []
+        : [
+            [...members, ...members],
+            [...members, null],
+            [members],
+            [...members, { $ne: "" }],
+            [...members, "__proto__"],
+            Object.fromEntries(members.entries()),
+          ],
+    ),
+  ];
+}
+
+/** What is wrong within a list or a record. */
+function inside(schema: JsonSchema, right: unknown): InvalidPayload[] {
+  const items = schema["items"] as JsonSchema | undefined;
+  const values = schema["additionalProperties"] as JsonSchema | false | undefined;
+  const [key = "0".repeat(24)] = typeof right === "object" && right !== null ? Object.keys(right) : [];
+  return [
+    ...(items === undefined ? [] : ofAnyKind.map(({ what, value }) => ({ what: `in it ${what}`, value: [value, value] }))),
+    ...(values === undefined || values === false
+      ? []
+      : [
+          ...[...ofAnyKind, ...bounds(values, 1)].map(({ what, value }) => ({ what: `in it ${what}`, value: { [key]: value } })),
+          ...keys.map((odd) => ({ what: `under ${JSON.stringify(odd).slice(0, 40)}`, value: { [odd]: 1 } })),
+        ]),
+  ];
+}

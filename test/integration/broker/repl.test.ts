@@ -1,0 +1,17 @@
+/** The REPL in process, as `npm run dev` opens it: an operator looks around and calls an action as a user. */
+import { test } from "@jest/globals";
+import { factory } from "../../support/people/factory.ts";
+import { startEmbeddedRepl } from "../../support/servers/repl.ts";
+
+test("nodes, services, and an action called as a user", async () => {
+  const { repl, url } = await startEmbeddedRepl();
+  try {
+    const { a, chatId } = await factory(() => [url]).pair();
+    await repl.type("nodes", /Available|ONLINE/i);
+    await repl.type("services", /profile[\s\S]*chat|chat[\s\S]*profile/);
+    await repl.type(`call chat.myChats '{}' '{"user":{"id":"${a.id}","sessionId":"repl"}}'`, new RegExp(chatId));
+    await repl.type("call chat.myChats", /Log in first/);
+  } finally {
+    await repl.stop();
+  }
+});

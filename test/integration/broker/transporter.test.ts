@@ -1,0 +1,80 @@
+/** Calls over RabbitMQ when the connection of a node breaks while it works: each request is worked on once, and the next ones answered. */
+import { randomBytes } from "node:crypto";
+import { afterEach, expect, test } from "@jest/globals";
+import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { builtInMiddlewares } from "../../../core/broker/built-in-middlewares.ts";
+import { brokerOptions } from "../../../core/broker/options.ts";
+import { readConfig } from "../../../core/config/config.ts";
+import { followers } from "../../../services/followers.ts";
+import { eventually } from "../../support/eventually.ts";
+import { describeWith } from "../../support/systems/describe-with.ts";
+import { amqpUrl } from "../../support/infrastructure/infra.ts";
+import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
+
+describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
+  const name = `test-${randomBytes(5).toString("hex")}`;
+  const cleanUps: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  });
+
+  async function node(amqp: string, services: ServiceSchema[] = []): Promise<ServiceBroker> {
+    const env = {
+      AMQP_URL: amqp,
+      REDIS_URL: "redis://127.0.0.1",
+      MONGO_URI: "mongodb://127.0.0.1",
+      MESH: name,
+      JWT_SECRET: "x".repeat(32),
+    };
+    const options = brokerOptions(readConfig(env), followers);
+    // Without what opens the store and Redis.
+    const broker = new ServiceBroker({ ...options, middlewares: [...builtInMiddlewares], cacher: false, logger: false });
+    for (const service of services) broker.createService(service);
+    await broker.start();
+    cleanUps.push(() => broker.stop());
+    return broker;
+  }
+
+  test("works on no request twice, and hears and answers the next ones", async () => {
+    const proxy: TcpProxy = await openTcpProxy(amqpUrl());
+    cleanUps.push(proxy.close);
+    const begun: number[] = [];
+    const held = Promise.withResolvers<undefined>();
+    const slow = async (n: number) => {
+      begun.push(n);
+      if (n < 20) await held.promise;
+      return n;
+    };
+    const worker = await node(proxy.url, [{ name: "slow", actions: { work: ({ params }) => slow(params.n) } }]);
+    const caller = await node(amqpUrl());
+    await caller.waitForServices("slow", 60_000);
+    const ask = (n: number, timeout: number) => caller.call<number, { n: number }>("slow.work", { n }, { timeout });
+
+    const lost = Array.from({ length: 20 }, (_, n) => ask(n, 1000).catch(() => undefined));
+    await eventually("all are begun", () => begun.length === 20);
+    let connections = 0;
+    worker.localBus.on("$transporter.connected", () => (connections += 1));
+    await proxy.cut();
+    await proxy.mend();
+    await Promise.all(lost);
+    await eventually("it is connected again", () => connections === 1, 20_000);
+    held.resolve(undefined);
+    expect(await eventually("it answers again", () => ask(100, 1000), 20_000)).toBe(100);
+    expect(begun.filter((n) => n < 20)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect(connections).toBe(1);
+  });
+
+  test("leaves without an error, also when a heartbeat is due meanwhile", async () => {
+    const leaving = await node(amqpUrl());
+    const state = { hasLeft: false };
+    const left = leaving.stop().then(() => (state.hasLeft = true));
+    const beats: Promise<unknown>[] = [];
+    while (!state.hasLeft) {
+      beats.push(leaving.registry.discoverer.sendHeartbeat());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await left;
+    expect(beats.length).toBeGreaterThan(10);
+    await Promise.all(beats);
+  });
+});

@@ -1,0 +1,36 @@
+/** The client library on a server of the test's own, which sends what a real one does only now and then: an answer and events in one piece. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "@jest/globals";
+import { Server } from "socket.io";
+import { MemoryStorage, Parley } from "../../../client/index.ts";
+import { chatId, chatOf, me, message } from "../../support/client/documents.ts";
+import { eventsOf } from "../../support/client/devices.ts";
+import { eventually } from "../../support/eventually.ts";
+
+test("what comes right behind an answer is told after what the answer brings", async () => {
+  const http = createServer();
+  const io = new Server(http, { path: "/chat/socket.io/", serveClient: false });
+  const numbers = Array.from({ length: 40 }, (_, index) => index + 1);
+  const head = chatOf({ lastN: 20, lastSeq: 20 });
+  io.on("connection", (socket) => {
+    socket.on("subscribe", (_question, answer: (data: object) => void) => {
+      const missed = numbers.slice(0, 20).map((n) => message({ n }));
+      const data = { chats: [head], messages: { [chatId]: missed }, seq: { [chatId]: 20 }, more: [], removed: [], reset: [] };
+      answer({ ok: true, data });
+      for (const n of numbers.slice(20)) socket.emit("receiveMessage", message({ n }));
+    });
+  });
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const storage = new MemoryStorage();
+  storage.save("session", { me: { _id: me, emailId: "ada@example.org" }, token: "token" });
+  storage.save(`chat/${chatId}`, { chat: chatOf(), seq: 0, messages: [] });
+
+  const client = await Parley.resume({ url, storage });
+  const told = eventsOf(client, "message");
+  await eventually("all were told", () => told.length >= numbers.length);
+  expect(told.map(({ n }) => n)).toEqual(numbers);
+  await client.close();
+  await io.close();
+});

@@ -1,0 +1,149 @@
+/**
+ * Five clients do whatever people do, at random, over lines that break and a server that is killed: in the end every client's view is
+ * what the server has, field by field.
+ */
+import { rm } from "node:fs/promises";
+import { expect, test } from "@jest/globals";
+import { ParleyError, type Chat, type Message, type MessageView, type Parley } from "../../../client/index.ts";
+import { openDevice } from "../../support/client/devices.ts";
+import { eventually } from "../../support/eventually.ts";
+import { factory } from "../../support/people/factory.ts";
+import type { Person } from "../../support/people/person.ts";
+import { seeded } from "../../support/seeded.ts";
+import { freePort, startEmbedded, temporaryFolder } from "../../support/servers/server.ts";
+import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
+
+const acts = 1200;
+const emojis = ["👍", "🎉", "😀"] as const;
+const seed = Date.now() % 1_000_000;
+
+interface User {
+  readonly person: Person;
+  readonly client: Parley;
+  readonly proxy: TcpProxy;
+}
+
+test(`seed ${seed}: after ${acts} random acts every view equals the store`, async () => {
+  const random = seeded(seed);
+  const below = (limit: number) => Math.floor(random() * limit);
+  const pick = <T>(list: readonly T[]): T | undefined => list[below(list.length)];
+  const [dataDir, port] = [await temporaryFolder(), await freePort()];
+  let server = await startEmbedded({ dataDir, port });
+  const { members, chatId } = await factory(() => [server.url]).group(5);
+  const users: User[] = [];
+  for (const person of members) {
+    const proxy = await openTcpProxy(server.url);
+    users.push({ person, proxy, client: await openDevice(person, { url: proxy.url.replace(/\/$/, "") }) });
+  }
+  const [founder] = users as [User, ...User[]];
+  const others = users.slice(1);
+  const running: Promise<unknown>[] = [];
+  const refused = new Map<string, number>();
+  /** Acts may meet with any refusal that a race explains, and with a broken line. */
+  const attempt = (act: Promise<unknown>) =>
+    running.push(
+      act.catch((error: unknown) => {
+        const what = error instanceof ParleyError && error.code !== "INTERNAL" ? error.code : `unexpected: ${String(error)}`;
+        refused.set(what, (refused.get(what) ?? 0) + 1);
+      }),
+    );
+
+  const stored = (client: Parley) =>
+    client.messages(chatId).filter(({ n, kind, deletedAt }) => n > 0 && kind === "text" && deletedAt === null);
+  const own = ({ client }: User) => stored(client).filter(({ senderId }) => senderId === client.me._id);
+  const act = (times: number, doing: (user: User, step: number) => unknown) => Array<typeof doing>(times).fill(doing);
+  const doings = [
+    ...act(12, ({ client }, step) => client.send(chatId, `${step} by ${client.me.emailId}`)),
+    ...act(5, (user) => attemptOn(pick(own(user)), ({ _id, text }) => user.client.edit(_id, `${text}.`))),
+    ...act(2, (user) => attemptOn(pick(own(user)), ({ _id }) => user.client.delete(_id))),
+    ...act(5, ({ client }) => attemptOn(pick(stored(client)), ({ _id }) => client.react(_id, pick(emojis)!, random() < 0.7))),
+    ...act(2, ({ client }) => client.markRead(chatId, below((client.chat(chatId)?.lastN ?? 0) + 1))),
+    ...act(1, ({ client }) => client.loadOlder(chatId, 10).catch(() => undefined)),
+    ...act(1, ({ client }) => attempt(client.groups.set(chatId, { pinned: random() < 0.5, archived: random() < 0.5 }))),
+    ...act(1, () => below(3) === 0 && attempt(founder.client.groups.rename(chatId, `Name ${below(100)}`))),
+    ...act(1, () => below(4) === 0 && attempt(founder.client.groups.remove(chatId, pick(others)!.client.me._id))),
+    ...act(1, () => below(8) === 0 && attempt(pick(others)!.client.groups.leave(chatId))),
+    ...act(2, () => attempt(founder.client.groups.add(chatId, pick(others)!.client.me._id))),
+    ...act(1, ({ proxy }) => below(4) === 0 && proxy.cut().then(() => proxy.mend())),
+  ];
+  function attemptOn(message: MessageView | undefined, act: (message: MessageView) => Promise<unknown>): void {
+    if (message !== undefined) attempt(act(message));
+  }
+
+  for (let step = 0; step < acts; step++) {
+    await pick(doings)!(pick(users)!, step);
+    if (step % 5 === 0) await new Promise((resolve) => setTimeout(resolve, below(20)));
+    if (step === Math.floor(acts / 2)) {
+      server.signal("SIGKILL");
+      await server.exited;
+      server = await startEmbedded({ dataDir, port });
+    }
+  }
+  await Promise.all(running);
+  await Promise.all(users.map(({ client }) => client.online()));
+  // Everyone is in again, so that everyone has something to compare.
+  const isIn = ({ client }: User) =>
+    founder.client.groups.add(chatId, client.me._id).then(
+      () => true,
+      (error: unknown) => (error as Partial<ParleyError>).code === "VALIDATION", // A member already.
+    );
+  for (const user of others) await eventually("everyone is in again", () => isIn(user), 60_000);
+  await Promise.all(users.map(({ client }) => client.allSent()));
+
+  const differences = () => Promise.all(users.map(async (user) => differencesOf(await stateOf(user.person, chatId), user.client, chatId)));
+  const counts = await eventually(
+    "all views are the store's",
+    async () => (await differences()).every((found) => found.length === 0),
+    30_000,
+  )
+    .then(() => [])
+    .catch(differences);
+  const { lastN, lastSeq } = founder.client.chat(chatId)!;
+  process.stderr.write(`seed ${seed}: ${lastN} messages, ${lastSeq} changes, refused ${JSON.stringify([...refused])}\n`);
+  expect(counts).toEqual([]);
+  expect([...refused.keys()].filter((what) => what.startsWith("unexpected"))).toEqual([]);
+  for (const { client, proxy } of users) {
+    await client.close();
+    await proxy.close();
+  }
+  await server.stop();
+  await rm(dataDir, { recursive: true });
+});
+
+interface StoredChatState {
+  readonly chat: Chat;
+  readonly messages: readonly Message[];
+}
+
+async function stateOf(person: Person, chatId: string): Promise<StoredChatState> {
+  const messages: Message[] = [];
+  for (;;) {
+    const { body } = await person.get(`/chat/messages/${chatId}?limit=200&after=${messages.at(-1)?.n ?? 0}`);
+    messages.push(...body);
+    if (body.length < 200) break;
+  }
+  const { body } = await person.get("/chat/my-chats");
+  return { chat: body.find(({ _id }: Chat) => _id === chatId), messages };
+}
+
+/** Fields in which a client's view is another, from its oldest message on. */
+function differencesOf(stored: StoredChatState, client: Parley, chatId: string): string[] {
+  const held = client.messages(chatId).filter(({ n }) => n > 0);
+  const first = held[0]?.n ?? 0;
+  const visible = stored.messages.filter(({ n }) => n >= first);
+  const who = client.me.emailId;
+  const found = held.length === visible.length ? [] : [`${who} holds ${held.length} of ${visible.length} messages`];
+  const view = client.chat(chatId);
+  for (const [field, value] of Object.entries(stored.chat)) {
+    const mine = (view as Record<string, unknown> | undefined)?.[field];
+    if (JSON.stringify(mine) !== JSON.stringify(value)) found.push(`${who} ${field}: ${JSON.stringify(mine)} is ${JSON.stringify(value)}`);
+  }
+  for (const [index, message] of visible.entries()) {
+    for (const [field, value] of Object.entries(message)) {
+      const mine = (held[index] as Record<string, unknown> | undefined)?.[field];
+      if (JSON.stringify(mine) !== JSON.stringify(value))
+        found.push(`${who} ${message.n} ${field}: ${JSON.stringify(mine)} is ${JSON.stringify(value)}`);
+    }
+  }
+  return found;
+}

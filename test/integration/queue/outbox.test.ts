@@ -1,0 +1,244 @@
+/** From one service's commit to another's handler: outbox, relay and follower, on the embedded store and queue. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import type { ServiceBroker, ServiceSchema } from "moleculer";
+import { followClock, type Clock } from "../../../core/clock.ts";
+import type { EventRef } from "../../../core/contract/contract.ts";
+import { newId } from "../../../core/ids.ts";
+import { processRegistry } from "../../../core/metrics/declare.ts";
+import { portsOf } from "../../../core/node/ports.ts";
+import { openLocalQueue } from "../../../core/queue/local.ts";
+import type { DurableEvent, Queue } from "../../../core/queue/queue.ts";
+import { openSqliteStore } from "../../../core/store/sqlite/store.ts";
+import { insert, update, type Database, type Store } from "../../../core/store/store.ts";
+import { follow, followings, type ReceivedEvent } from "../../../mixins/follower.ts";
+import { announce, outbox } from "../../../mixins/outbox.ts";
+import { startRelay, type OutboxRow, type Relay } from "../../../mixins/relay.ts";
+import { eventually } from "../../support/eventually.ts";
+import {
+  commitChange,
+  commitFailingChange,
+  databaseOf,
+  groups,
+  outboxService,
+  startBroker,
+  thingEvents,
+  things,
+} from "../../support/ports/outbox-service.ts";
+import { quietLogger } from "../../support/ports/queues.ts";
+
+let folder: string;
+const cleanUps: (() => Promise<unknown>)[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "parley-outbox-"));
+  cleanUps.push(() => rm(folder, { recursive: true }));
+});
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function start(...services: readonly ServiceSchema[]): Promise<ServiceBroker> {
+  const broker = await startBroker(folder, ...services);
+  cleanUps.push(() => broker.stop());
+  return broker;
+}
+/** Less than the queue has for its group: as if a newer release followed another event too. */
+const { shelf: shelfFollows } = followings({ shelf: [thingEvents.changed] });
+
+/** A service that follows things, and what it heard. */
+function shelf(): { service: ServiceSchema; heard: ReceivedEvent<{ id: string }>[] } {
+  const heard: ReceivedEvent<{ id: string }>[] = [];
+  const hear = (event: ReceivedEvent<{ id: string }>) => Promise.resolve(void heard.push(event));
+  return { service: { name: "shelf", mixins: [follow(shelfFollows, { "thing.changed": hear })] }, heard };
+}
+/** Less than the relay's pause of 5 s. */
+const soonMs = 4500;
+const waiting = (db: Database): Promise<OutboxRow[]> => db.page(outbox, { index: "byLease", limit: 1000 });
+
+describe("A service with an outbox", () => {
+  test("what it announces reaches who follows, soon after the commit, and leaves the outbox", async () => {
+    const { service, heard } = shelf();
+    const broker = await start(outboxService(), service);
+    const id = newId();
+    await commitChange(broker, id);
+    await eventually("it is heard", () => heard.length === 1, soonMs);
+    expect(heard).toEqual([{ id: expect.any(String), topic: "thing.changed", key: id, rev: 1, payload: { id } }]);
+    await eventually("the outbox is empty", async () => (await waiting(databaseOf(broker))).length === 0);
+  });
+
+  test("a commit that fails announces nothing", async () => {
+    const { service, heard } = shelf();
+    const broker = await start(outboxService(), service);
+    await expect(commitFailingChange(broker, newId())).rejects.toEqual(expect.objectContaining({ type: "CONFLICT" }));
+    const id = newId();
+    await commitChange(broker, id);
+    await eventually("the next is heard", () => heard.length > 0);
+    expect(heard.map(({ key }) => key)).toEqual([id]);
+  });
+
+  test("a process killed between commit and publish loses nothing", async () => {
+    const id = newId();
+    const program = fileURLToPath(new URL("../../support/ports/outbox-process.ts", import.meta.url));
+    const child = spawn(process.execPath, [program, folder, "outbox.publish=kill", id], { stdio: "ignore" });
+    const [, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    expect(signal).toBe("SIGKILL");
+
+    // Looked for before anyone relays: the dead one's lease may be over when the next has started.
+    const store = await openSqliteStore(folder, { log: quietLogger });
+    const db = await store.open("thing", [things, outbox]);
+    expect(await db.get(things, id)).toEqual({ _id: id, rev: 1 });
+    expect(await waiting(db)).toHaveLength(1);
+    await store.close();
+
+    const { service, heard } = shelf();
+    await start(outboxService(), service);
+    await eventually("it is heard when the dead one's lease ends", () => heard.length === 1, 60_000);
+    expect(heard[0]!.key).toBe(id);
+  });
+});
+
+describe("A follower", () => {
+  const publish = (broker: ServiceBroker, topic: string): Promise<void> =>
+    portsOf(broker).queue.publish({ id: newId(), topic, key: newId(), rev: 1, payload: { id: "" } });
+
+  test("handles events only when its service is ready, as the service", async () => {
+    const handledBy: unknown[] = [];
+    function handle(this: { name: string; isReady: boolean }) {
+      handledBy.push([this.name, this.isReady]);
+      return Promise.resolve();
+    }
+    const slow: ServiceSchema = {
+      name: "slow",
+      mixins: [follow(shelfFollows, { "thing.changed": handle })],
+      async started() {
+        await publish(this.broker, thingEvents.changed.topic);
+        await pause(200);
+        expect(handledBy).toEqual([]);
+        Object.assign(this, { isReady: true });
+      },
+    };
+    await start(slow);
+    await eventually("it is handled", () => handledBy.length === 1);
+    expect(handledBy).toEqual([["slow", true]]);
+  });
+
+  test("an event that its service has no handler for becomes a dead letter, not a loss", async () => {
+    const broker = await start(shelf().service);
+    await publish(broker, thingEvents.ignored.topic);
+    const letters = await eventually("it is dead", async () => {
+      const found = await portsOf(broker).queue.deadLetters("shelf", 10);
+      return found.length > 0 && found;
+    });
+    expect(letters).toEqual([expect.objectContaining({ attempts: 3, reason: "shelf has no handler for thing.ignored" })]);
+  });
+});
+
+describe("Relays of one outbox", () => {
+  const retry = { firstDelayMs: 20, attempts: 3 };
+  let store: Store;
+  let db: Database;
+  let queue: Queue;
+  let clock: Clock;
+  const published: DurableEvent[] = [];
+  /** For a relay that sees the time stand still. */
+  const stoppedAt = (time: number): Clock => ({ ...clock, now: () => time });
+
+  beforeEach(async () => {
+    published.length = 0;
+    store = await openSqliteStore(folder, { log: quietLogger });
+    clock = await followClock(() => store.time());
+    db = await store.open("thing", [outbox]);
+    queue = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
+    await queue.consume("shelf", (event) => Promise.resolve(void published.push(event)));
+    cleanUps.push(async () => {
+      clock.stop();
+      await queue.close();
+      await store.close();
+    });
+  });
+
+  function relaying(parts: { queue?: Queue; clock?: Clock } = {}): Relay {
+    const relay = startRelay({ service: "test", db, queue, clock, log: quietLogger, ...parts });
+    cleanUps.push(() => relay.stop());
+    return relay;
+  }
+  async function announceMany(count: number, ref: EventRef = thingEvents.changed): Promise<void> {
+    const operations = Array.from({ length: count }, (_, rev) => announce(ref, { key: newId(), rev, payload: { id: "" } }));
+    await db.commit(operations);
+  }
+  const revs = (): number[] => published.map(({ rev }) => rev).sort((a, b) => a - b);
+
+  test("two at work on one outbox don't get in each other's way: every event goes out, and none waits for a lease", async () => {
+    await announceMany(500);
+    // By this clock no lease ever ends.
+    const still = stoppedAt(clock.now());
+    relaying({ clock: still });
+    relaying({ clock: still });
+    await eventually("all are handled", () => published.length >= 500, 60_000);
+    expect(revs()).toEqual(Array.from({ length: 500 }, (_, rev) => rev));
+    expect(await waiting(db)).toEqual([]);
+  });
+
+  test("what a dead one had claimed is another's when the lease ends, not before, under the same id", async () => {
+    await announceMany(1);
+    const { _id } = (await waiting(db))[0]!;
+    const now = clock.now();
+    await db.commit([update(outbox, { _id }, { leaseUntil: now + 10_000 })]);
+    const early = relaying({ clock: stoppedAt(now + 9000) });
+    await early.stop();
+    expect(published).toEqual([]);
+    relaying({ clock: stoppedAt(now + 11_000) });
+    await eventually("it is handled", () => published.length === 1);
+    expect(published[0]!.id).toBe(_id);
+  });
+
+  test("while the queue refuses, entries stay and wait; then they go out", async () => {
+    const closed = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
+    await closed.close();
+    await announceMany(3);
+    const refused = relaying({ queue: closed });
+    await eventually("they were tried", async () => (await waiting(db)).every(({ leaseUntil }) => leaseUntil > clock.now()));
+    await refused.stop();
+    expect(await waiting(db)).toHaveLength(3);
+    relaying({ clock: stoppedAt(clock.now() + 6000) });
+    await eventually("all are handled", () => published.length === 3);
+  });
+
+  test("what waits is counted, with the age of the oldest", async () => {
+    const closed = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
+    await closed.close();
+    await announceMany(2);
+    const minuteAgo = Math.floor(Date.now() / 1000 - 60).toString(16) + newId().slice(8);
+    await db.commit([
+      insert(outbox, { _id: minuteAgo, topic: "thing.changed", key: "", rev: 0, payload: {}, leaseUntil: clock.now() + 1e6 }),
+    ]);
+    relaying({ queue: closed });
+    const valueOf = async (name: string) =>
+      Number(new RegExp(`^${name}\\{service="test"\\} (\\S+)$`, "m").exec(await processRegistry.metrics())?.[1]);
+    await eventually("three are counted", async () => (await valueOf("parley_outbox_entries")) === 3);
+    expect(await valueOf("parley_outbox_oldest_seconds")).toBeGreaterThanOrEqual(60);
+  });
+
+  test("entries that can't go out don't hold up the others", async () => {
+    await announceMany(40, { topic: "nobody.follows", payload: {} });
+    await announceMany(5);
+    relaying();
+    await eventually("the others are handled", () => published.length === 5, soonMs);
+  });
+
+  test("stopping waits for what is under way: an entry is then published and gone, or free", async () => {
+    await announceMany(300);
+    const relay = relaying();
+    await eventually("it has begun", () => published.length > 0);
+    await relay.stop();
+    const left = await waiting(db);
+    expect(left.every(({ leaseUntil }) => leaseUntil === 0)).toBe(true);
+    await eventually("the rest is handled", () => published.length === 300 - left.length);
+  });
+});

@@ -1,0 +1,150 @@
+/** Sync: what a client that was away missed, in bounded answers, by HTTP and by socket. */
+import { expect, test } from "@jest/globals";
+import type { Person } from "../../support/people/person.ts";
+import { story } from "../../support/systems/story.ts";
+
+const nobody = "0123456789abcdef01234567";
+const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+const ns = (messages: { n: number }[] | undefined) => messages?.map(({ n }) => n);
+
+async function fill(who: Person, chatId: string, count: number, tail = ""): Promise<void> {
+  const line = await who.connect();
+  await Promise.all(numbers(1, count).map((i) => line.callOrThrow("sendMessage", { chatId, text: `message ${i}${tail}` })));
+  line.close();
+}
+
+/** Asks until nothing is left. @returns every message by chat, and the positions reached */
+async function drain(who: Person, since: Record<string, number>) {
+  const messages: Record<string, { n: number; seq: number }[]> = {};
+  let at = { ...since };
+  for (let asked = 0; asked < 50; asked++) {
+    const { body } = await who.post("/chat/sync", { since: at });
+    for (const [chatId, page] of Object.entries<{ n: number; seq: number }[]>(body.messages)) (messages[chatId] ??= []).push(...page);
+    at = { ...at, ...body.seq };
+    if (body.more.length === 0) return { messages, at };
+  }
+  throw new Error("sync never came to an end");
+}
+
+story("Sync", (world) => {
+  test("a chat not named answers with its newest 50 and its head", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 60);
+    const { status, body } = await b.post("/chat/sync", { since: {} });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ chats: [{ _id: chatId, lastN: 60, unread: 60 }], more: [], removed: [], reset: [] });
+    expect(ns(body.messages[chatId])).toEqual(numbers(11, 60));
+    expect(body.seq[chatId]).toBe(body.chats[0].lastSeq);
+  });
+
+  test("a named chat answers with what came after, and with nothing when nothing did", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 3);
+    const { seq } = (await b.post("/chat/sync", { since: {} })).body;
+    expect((await b.post("/chat/sync", { since: seq })).body).toMatchObject({ messages: {}, seq, more: [] });
+    await a.post("/chat/messages", { chatId, text: "news" });
+    const { body } = await b.post("/chat/sync", { since: seq });
+    expect(body.messages[chatId]).toMatchObject([{ n: 4, text: "news" }]);
+    expect(body.seq[chatId]).toBeGreaterThan(seq[chatId]);
+  });
+
+  test("at most 200 changes a chat at a time; asking on brings the rest, each once", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 450);
+    const first = (await b.post("/chat/sync", { since: { [chatId]: 0 } })).body;
+    expect(first.more).toEqual([chatId]);
+    expect(first.messages[chatId]).toHaveLength(200);
+    expect(first.seq[chatId]).toBe(first.messages[chatId].at(-1).seq);
+    const { messages } = await drain(b, { [chatId]: 0 });
+    expect(ns(messages[chatId])).toEqual(numbers(1, 450));
+  });
+
+  test("long texts come in more answers, so that each fits through a slow line; a chat not named is whole all the same", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 70, "x".repeat(9900));
+    const first = (await b.post("/chat/sync", { since: { [chatId]: 0 } })).body;
+    expect(first.more).toEqual([chatId]);
+    expect(JSON.stringify(first).length).toBeLessThan(600_000);
+    expect(first.seq[chatId]).toBe(first.messages[chatId].at(-1).seq);
+    expect(ns((await drain(b, { [chatId]: 0 })).messages[chatId])).toEqual(numbers(1, 70));
+
+    const fresh = (await b.post("/chat/sync", { since: {} })).body;
+    expect(ns(fresh.messages[chatId])).toEqual(numbers(21, 70));
+    expect(fresh.more).toEqual([]);
+  });
+
+  test("at most 1,000 changes in all; a chat not reached is in more and has no position", async () => {
+    const a = await world.person();
+    const chatIds = await Promise.all(
+      numbers(1, 6).map(async () => {
+        const other = await world.person();
+        await world.befriend(a, other);
+        const { _id } = (await a.post("/chat/create-direct", { receiverId: other.id })).body;
+        await fill(other, _id, 200);
+        return _id as string;
+      }),
+    );
+    const since = Object.fromEntries(chatIds.map((id) => [id, 0]));
+    const { body } = await a.post("/chat/sync", { since });
+    const counts = Object.values<unknown[]>(body.messages).map((page) => page.length);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(1000);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(200);
+    const unreached = chatIds.filter((id) => !(id in body.seq));
+    expect(unreached.length).toBeGreaterThan(0);
+    for (const id of unreached) expect(body.more).toContain(id);
+    const { messages } = await drain(a, since);
+    for (const id of chatIds) expect(ns(messages[id])).toEqual(numbers(1, 200));
+  });
+
+  test("a position beyond the chat's end is from another time: the chat is in reset and answered as if it was not named", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 3);
+    const line = await b.connect();
+    const asked = { since: { [chatId]: 5000 } };
+    const answers = [
+      (await b.post("/chat/sync", asked)).body,
+      await line.callOrThrow("sync", asked),
+      await line.callOrThrow("subscribe", asked),
+    ];
+    for (const answer of answers) {
+      expect(answer.reset).toEqual([chatId]);
+      expect(ns(answer.messages[chatId])).toEqual([1, 2, 3]);
+      expect(answer.seq[chatId]).toBe(answer.chats[0].lastSeq);
+    }
+    await a.post("/chat/messages", { chatId, text: "news" });
+    expect(await line.waitFor("receiveMessage")).toMatchObject({ n: 4 });
+  });
+
+  test("a chat one is not in is removed, existing or not", async () => {
+    const { chatId } = await world.pair();
+    const stranger = await world.person();
+    const { body } = await stranger.post("/chat/sync", { since: { [chatId]: 0, [nobody]: 3 } });
+    expect([...body.removed].sort()).toEqual([chatId, nobody].sort());
+    expect(body).toMatchObject({ chats: [], messages: {} });
+  });
+
+  test("a socket's sync answers the same, and subscribe continues where its answer ends", async () => {
+    const { a, b, chatId } = await world.pair();
+    await fill(a, chatId, 30);
+    const line = await b.connect();
+    const bySocket = await line.callOrThrow("sync", { since: { [chatId]: 0 } });
+    expect(bySocket).toEqual((await b.post("/chat/sync", { since: { [chatId]: 0 } })).body);
+    const writing = fill(a, chatId, 100);
+    const answer = await line.callOrThrow("subscribe", { since: { [chatId]: 0 } });
+    await writing;
+    const read = ns(answer.messages[chatId])!;
+    const heard = await line.waitForCount("receiveMessage", 130 - read.length);
+    expect([...read, ...ns(heard)!]).toEqual(numbers(1, 130));
+  });
+
+  test.each([
+    ["no object", 7],
+    ["a position in words", { "0123456789abcdef01234567": "all" }],
+    ["a negative position", { "0123456789abcdef01234567": -1 }],
+    ["a malformed id", { nonsense: 1 }],
+  ])("since refuses %s", async (_what, since) => {
+    const a = await world.person();
+    expect(await a.post("/chat/sync", { since })).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
+    expect(await (await a.connect()).call("sync", { since })).toMatchObject({ ok: false, error: { code: "VALIDATION" } });
+  });
+});

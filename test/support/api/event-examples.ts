@@ -1,0 +1,109 @@
+/**
+ * For each documented socket event an example: what is sent and accepted, what is refused for a reason of its own, and how each of
+ * the server's events comes to be heard.
+ */
+import type { TestSocket, Person } from "../people/person.ts";
+import type { StoryWorld } from "../systems/story.ts";
+
+/** Two contacts, their chat, the connections they hear it on, and a message in it. */
+export interface EventExampleContext {
+  readonly world: StoryWorld;
+  readonly a: Person;
+  readonly b: Person;
+  readonly chatId: string;
+  readonly messageId: string;
+  /** Subscribed. */
+  readonly socketA: TestSocket;
+  readonly socketB: TestSocket;
+}
+
+export async function eventExampleContext(world: StoryWorld): Promise<EventExampleContext> {
+  const { a, b, chatId } = await world.pair();
+  const [lineA, lineB] = await Promise.all([a.connectAndSubscribe(), b.connectAndSubscribe()]);
+  const { _id } = await lineA.callOrThrow("sendMessage", { chatId, text: "Hello" });
+  return { world, a, b, chatId, messageId: _id as string, socketA: lineA, socketB: lineB };
+}
+
+const nobody = "0123456789abcdef01234567";
+
+/** A payload that is accepted, and one that is refused with this code. */
+interface ClientEventExample {
+  readonly accepted: (scene: EventExampleContext) => object;
+  readonly refused: (scene: EventExampleContext) => readonly [object, string];
+}
+const elsewhere: ClientEventExample["refused"] = () => [{ chatId: nobody }, "FORBIDDEN"];
+const badSince: ClientEventExample["refused"] = () => [{ since: { nonsense: 1 } }, "VALIDATION"];
+
+export const clientEventExamples: Readonly<Record<string, ClientEventExample>> = {
+  joinChat: { accepted: ({ chatId }) => ({ chatId }), refused: elsewhere },
+  leaveChat: { accepted: ({ chatId }) => ({ chatId }), refused: elsewhere },
+  subscribe: { accepted: ({ chatId }) => ({ since: { [chatId]: 0 } }), refused: badSince },
+  sync: { accepted: ({ chatId }) => ({ since: { [chatId]: 0 } }), refused: badSince },
+  sendMessage: {
+    accepted: ({ chatId, messageId }) => ({ chatId, text: "Hello again", clientId: "example", replyTo: messageId }),
+    refused: ({ chatId }) => [{ chatId, text: "To what?", replyTo: nobody }, "NOT_FOUND"],
+  },
+  editMessage: {
+    accepted: ({ messageId }) => ({ messageId, text: "Hello, I mean" }),
+    refused: () => [{ messageId: nobody, text: "Hello" }, "NOT_FOUND"],
+  },
+  deleteMessage: { accepted: ({ messageId }) => ({ messageId }), refused: () => [{ messageId: nobody }, "NOT_FOUND"] },
+  react: {
+    accepted: ({ messageId }) => ({ messageId, emoji: "👍", on: true }),
+    refused: () => [{ messageId: nobody, emoji: "👍", on: true }, "NOT_FOUND"],
+  },
+  markRead: { accepted: ({ chatId }) => ({ chatId, n: 1 }), refused: () => [{ chatId: nobody, n: 1 }, "FORBIDDEN"] },
+  typing: {
+    accepted: ({ chatId }) => ({ chatId, isTyping: true }),
+    refused: () => [{ chatId: nobody, isTyping: true }, "FORBIDDEN"],
+  },
+};
+
+/** Does what makes the server send the event. @returns who hears it */
+type EventTrigger = (scene: EventExampleContext) => Promise<TestSocket> | TestSocket;
+
+export const eventTriggers: Readonly<Record<string, EventTrigger>> = {
+  receiveMessage: ({ socketB: lineB }) => lineB,
+  async messageChanged({ socketA: lineA, socketB: lineB, messageId }) {
+    await lineA.callOrThrow("editMessage", { messageId, text: "Hello, I mean" });
+    return lineB;
+  },
+  async receipt({ socketA: lineA, socketB: lineB, chatId }) {
+    await lineB.callOrThrow("markRead", { chatId, n: 1 });
+    return lineA;
+  },
+  async typing({ socketA: lineA, socketB: lineB, chatId }) {
+    await lineA.callOrThrow("typing", { chatId, isTyping: true });
+    return lineB;
+  },
+  async chatChanged({ world, a, b, socketB: lineB }) {
+    const c = await world.person();
+    await world.befriend(a, c);
+    await a.post("/chat/create-group", { name: "Three", participants: [b.id, c.id] });
+    return lineB;
+  },
+  async chatRemoved({ world }) {
+    const { members, chatId } = await world.group(3);
+    const line = await members[1]!.connectAndSubscribe();
+    await members[0].put("/chat/remove-from-group", { chatId, userIdToRemove: members[1]!.id });
+    return line;
+  },
+  async requestReceived({ world, a, socketA: lineA }) {
+    const stranger = await world.person();
+    await stranger.post("/request/invite/send", { toEmail: a.emailId });
+    return lineA;
+  },
+  async requestAnswered({ world, a, socketA: lineA }) {
+    await world.befriend(a, await world.person());
+    return lineA;
+  },
+  positions: ({ socketA: lineA }) => lineA,
+  async sessionEnded({ a, socketA: lineA }) {
+    await a.post("/auth/logout");
+    return lineA;
+  },
+  error({ socketA: lineA }) {
+    lineA.socket.emit("joinChat", {});
+    return lineA;
+  },
+};

@@ -1,0 +1,142 @@
+/**
+ * A day of five people at their clients, by chance: they send, edit, delete, react, read, add, remove and leave, each acting on what
+ * their own client shows. What they may not do is refused, and what finds no answer is left open, as in life.
+ */
+import { Parley, ParleyError } from "../../../client/index.ts";
+import type { MessageView } from "../../../client/index.ts";
+import type { Received } from "../people/person.ts";
+
+export interface DayParticipant {
+  readonly parley: Parley;
+  readonly userId: string;
+}
+interface RandomDay {
+  readonly people: readonly DayParticipant[];
+  readonly chance: () => number;
+}
+export type RandomOperation = "send" | "edit" | "delete" | "react" | "read" | "add" | "remove" | "leave";
+
+const weights: readonly (readonly [RandomOperation, number])[] = [
+  ["send", 45],
+  ["edit", 12],
+  ["delete", 5],
+  ["react", 15],
+  ["read", 12],
+  ["add", 6],
+  ["remove", 3],
+  ["leave", 2],
+];
+const emojis = ["👍", "❤️", "😂", "🎉"] as const;
+
+/** One act of one person. @returns what it was, and whether it was refused; undefined when there was nothing to act on */
+export async function performRandomOperation(
+  { people, chance }: RandomDay,
+  i: number,
+): Promise<{ act: RandomOperation; refused?: string } | undefined> {
+  const pick = <T>(all: readonly T[]): T | undefined => all[Math.floor(chance() * all.length)];
+  const person = pick(people)!;
+  const chosen = weighted(chance());
+  const chat = pick(person.parley.chats().toSorted((x, y) => (x._id < y._id ? -1 : 1)));
+  if (chat === undefined) return undefined;
+  const other = pick(people.filter(({ userId }) => userId !== person.userId))!;
+  const message = pick(person.parley.messages(chat._id).slice(-40));
+  try {
+    await operations[chosen]({
+      ...person,
+      chatId: chat._id,
+      message,
+      otherId: other.userId,
+      text: `text ${i}`,
+      emoji: pick(emojis)!,
+      isOn: chance() < 0.7,
+    });
+    return { act: chosen };
+  } catch (error) {
+    if (!(error instanceof ParleyError)) throw error;
+    // Only whom someone else has added meanwhile is no valid addition any more.
+    if (error.code === "INTERNAL" || (error.code === "VALIDATION" && chosen !== "add")) throw error;
+    return { act: chosen, refused: error.code };
+  }
+}
+
+interface OperationContext extends DayParticipant {
+  readonly chatId: string;
+  readonly message: MessageView | undefined;
+  readonly otherId: string;
+  readonly text: string;
+  readonly emoji: string;
+  readonly isOn: boolean;
+}
+const onStored = (message: MessageView | undefined, change: (id: string) => Promise<unknown>): Promise<unknown> =>
+  message === undefined || message._id === "" || message.n < 1 ? Promise.resolve() : change(message._id);
+
+/** A group that goes on without one of its members. */
+const isCrowded = (parley: Parley, chatId: string): boolean => (parley.chat(chatId)?.memberCount ?? 0) > 2;
+
+const operations: Readonly<Record<RandomOperation, (doing: OperationContext) => Promise<unknown>>> = {
+  send: ({ parley, chatId, text }) => Promise.resolve(parley.send(chatId, text)),
+  edit: ({ parley, message, text }) => onStored(message, (id) => parley.edit(id, `${text}, edited`)),
+  delete: ({ parley, message }) => onStored(message, (id) => parley.delete(id)),
+  react: ({ parley, message, emoji, isOn }) => onStored(message, (id) => parley.react(id, emoji, isOn)),
+  read: ({ parley, chatId, message }) => {
+    if (message !== undefined && message.n >= 1) parley.markRead(chatId, message.n);
+    return Promise.resolve();
+  },
+  add: async ({ parley, chatId, otherId }) => {
+    const { members = [], chatType } = parley.chat(chatId) ?? {};
+    if (chatType === "group" && !members.some(({ userId }) => userId === otherId)) await parley.groups.add(chatId, otherId);
+  },
+  remove: async ({ parley, chatId, otherId }) => {
+    if (isCrowded(parley, chatId)) await parley.groups.remove(chatId, otherId);
+  },
+  leave: async ({ parley, chatId }) => {
+    if (isCrowded(parley, chatId)) await parley.groups.leave(chatId);
+  },
+};
+
+function weighted(chance: number): RandomOperation {
+  let left = chance * weights.reduce((sum, [, weight]) => sum + weight, 0);
+  for (const [chosen, weight] of weights) if ((left -= weight) < 0) return chosen;
+  return "send";
+}
+
+/**
+ * Where a client's view is not the store's, field by field: its chats, and of each the messages it holds and its members' marks.
+ * @param ask  the store's answer to this person, by HTTP
+ */
+export async function viewDifferences({ parley }: DayParticipant, ask: (path: string) => Promise<Received>): Promise<string[]> {
+  const found: string[] = [];
+  const compare = (where: string, held: unknown, stored: unknown) => {
+    for (const key of new Set([...Object.keys(held as object), ...Object.keys(stored as object)])) {
+      const [ours, theirs] = [held, stored].map((one) => JSON.stringify((one as Record<string, unknown>)[key]));
+      if (ours !== theirs) found.push(`${where}.${key}: ${ours} instead of ${theirs}`);
+    }
+  };
+  const stored: Received[] = await ask("/chat/my-chats?limit=200");
+  const [held, there] = [parley.chats(), stored].map((chats) => chats.map(({ _id }) => _id as string));
+  compare("chats", { ids: held!.toSorted() }, { ids: there!.toSorted() });
+  for (const chat of stored) {
+    const view = parley.chat(chat._id);
+    if (view === undefined) continue;
+    compare(`chat ${chat._id}`, view, chat);
+    // A message refused for good, sent while one was no member, is shown to its sender alone.
+    const shown = parley.messages(chat._id).filter(({ state }) => state !== "failed");
+    const messages = shown.map((view) => ({ ...view, state: undefined, failure: undefined }));
+    const all = await wholeHistory((after) => ask(`/chat/messages/${chat._id}?limit=200&after=${after}`));
+    const first = messages[0]?.n ?? Infinity;
+    const due = all.filter(({ n }) => n >= first);
+    compare(`chat ${chat._id}`, { ns: messages.map(({ n }) => n) }, { ns: due.map(({ n }) => n) });
+    if (messages.length === 0 && all.length > 0) found.push(`chat ${chat._id} holds none of ${all.length} messages`);
+    due.forEach((message, index) => compare(`message ${chat._id} ${message.n}`, messages[index] ?? {}, message));
+  }
+  return found;
+}
+
+async function wholeHistory(page: (after: number) => Promise<Received[]>): Promise<Received[]> {
+  const all: Received[] = [];
+  for (;;) {
+    const messages = await page(all.at(-1)?.n ?? 0);
+    if (messages.length === 0) return all;
+    all.push(...messages);
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Jest's Node environment that also notes whether a test of the file failed, so that the servers' logs are shown then and only then;
+ * and that ends what the file left running (`cleanup-on-exit.ts`).
+ */
+import { TestEnvironment } from "jest-environment-node";
+
+export default class extends TestEnvironment {
+  handleTestEvent({ name }) {
+    if (name === "test_fn_failure" || name === "hook_failure") this.global.aTestFailed = true;
+  }
+
+  async teardown() {
+    try {
+      // What was begun last ends first: a server before the disk it writes to.
+      for (const end of [...(this.global?.endings ?? [])].reverse()) end();
+    } finally {
+      await super.teardown();
+    }
+  }
+}

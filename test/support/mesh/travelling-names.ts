@@ -1,0 +1,184 @@
+/**
+ * Collects the names that nodes of two releases share during a rolling upgrade: what the contracts and tables declare, and what a running
+ * mesh writes to RabbitMQ, Redis and MongoDB. Ids, addresses and the mesh's name become placeholders.
+ */
+import { connect } from "amqplib";
+import { Redis } from "ioredis";
+import mongoose from "mongoose";
+import { serviceDataOf } from "../../../core/backup/service-data.ts";
+import type { ActionRef } from "../../../core/contract/contract.ts";
+import { declarations } from "../../../core/metrics/declare.ts";
+import { rabbitNames as queueNames } from "../../../core/queue/rabbit-topology.ts";
+import { loadDeclarations } from "../../../scripts/generate/metrics-table.ts";
+import { followers } from "../../../services/followers.ts";
+import { serverEvents } from "../../../services/gateway/socket/server-events.ts";
+import { clientEvents } from "../../../services/gateway/socket/client-events.ts";
+import { glob } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { TestMesh } from "./mesh.ts";
+
+/** Sorted names, by kind. */
+export type NamesByKind = Readonly<Record<string, readonly string[]>>;
+
+const root = new URL("../../../", import.meta.url);
+
+/** Names that contracts, schemas and tables declare. */
+export async function declaredNames(): Promise<NamesByKind> {
+  const actions: string[] = [];
+  const topics: string[] = [];
+  for (const module of await modules("services/*/contract.ts")) {
+    for (const exported of Object.values(module)) {
+      for (const ref of Object.values(exported as Record<string, Partial<ActionRef & { topic: string }>>)) {
+        if (typeof ref.name === "string" && ref.params !== undefined) actions.push(`${ref.name}(${Object.keys(ref.params).join(", ")})`);
+        if (typeof ref.topic === "string") topics.push(ref.topic);
+      }
+    }
+  }
+  const indexes: string[] = [];
+  for (const module of await modules("services/*/*.service.ts")) {
+    const declared = serviceDataOf(module["default"] as object);
+    for (const { name, indexes: own } of declared?.collections ?? [])
+      indexes.push(
+        ...Object.entries(own).map(
+          ([index, { fields, unique }]) => `${declared!.service}.${name}.${index}(${fields.join(", ")})${unique === true ? " unique" : ""}`,
+        ),
+      );
+  }
+  await loadDeclarations();
+  const metrics = declarations().map(({ name, labels }) => `${name}{${labels.join(", ")}}`);
+  const at = queueNames("<mesh>");
+  const groups = Object.keys(followers);
+  const queues = [
+    at.events,
+    at.again,
+    at.retry(1000).replace("1000", "<ms>"),
+    ...groups.flatMap((group) => [at.queue(group), at.dead(group)]),
+  ];
+  return sorted({
+    actions,
+    topics,
+    indexes,
+    metrics,
+    queues,
+    "client events": clientEvents.map(({ event }) => event),
+    "server events": Object.keys(serverEvents),
+  });
+}
+
+async function modules(pattern: string): Promise<Record<string, unknown>[]> {
+  const found: Record<string, unknown>[] = [];
+  for await (const path of glob(pattern, { cwd: fileURLToPath(root) }))
+    found.push((await import(new URL(path, root).href)) as Record<string, unknown>);
+  return found;
+}
+
+export interface NameObservation {
+  /** What was seen so far: Redis keys and channels, and the fields of feed messages, durable events and stored documents. */
+  names(): Promise<NamesByKind>;
+  stop(): Promise<void>;
+}
+
+/** Watches a mesh's stores while something happens in it. */
+export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
+  const name = mesh.env["MESH"]!;
+  const plain = (text: string): string =>
+    text
+      .replaceAll(name, "<mesh>")
+      .replace(/[0-9a-f]{24}/g, "<id>")
+      .replace(/\p{Extended_Pictographic}/gu, "<emoji>")
+      .replace(/[\w.+-]+@[\w.-]+/g, "<email>")
+      .replace(/(?:\d+\.){3}\d+/g, "<address>");
+  const seen = {
+    keys: new Set<string>(),
+    channels: new Set<string>(),
+    messages: new Set<string>(),
+    events: new Set<string>(),
+    fields: new Set<string>(),
+  };
+
+  const redis = new Redis(mesh.env["REDIS_URL"]!);
+  const monitor = await redis.monitor();
+  monitor.on("monitor", (_time: string, [command = "", ...args]: string[]) => {
+    if (!/publish|subscribe/i.test(command)) for (const arg of args) if (arg.startsWith(name)) seen.keys.add(plain(arg));
+  });
+  const subscriber = redis.duplicate();
+  await subscriber.psubscribe(`${name}*`);
+  subscriber.on("pmessage", (_pattern: string, feedChannel: string, json: string) => {
+    seen.channels.add(plain(feedChannel));
+    for (const path of paths(JSON.parse(json))) seen.messages.add(plain(`${feedChannel} ${path}`));
+  });
+
+  const amqp = await connect(mesh.env["AMQP_URL"]!);
+  const channel = await amqp.createChannel();
+  for (const group of Object.keys(followers)) await channel.checkQueue(queueNames(name).queue(group));
+  const { queue } = await channel.assertQueue("", { exclusive: true });
+  await channel.bindQueue(queue, queueNames(name).events, "#");
+  await channel.consume(
+    queue,
+    (message) => {
+      if (message === null) return;
+      for (const header of Object.keys(message.properties.headers ?? {})) seen.events.add(`${message.fields.routingKey} header ${header}`);
+      for (const path of paths(JSON.parse(message.content.toString()))) seen.events.add(plain(`${message.fields.routingKey} ${path}`));
+    },
+    { noAck: true },
+  );
+
+  const mongo = await mongoose.createConnection(mesh.env["MONGO_URI"]!).asPromise();
+  const changes = mongo.getClient().watch([], { fullDocument: "updateLookup" });
+  changes.on("error", (error) => process.stderr.write(`change stream: ${error.message}\n`));
+  changes.on("change", (change) => {
+    if (!("ns" in change) || !("coll" in change.ns) || !change.ns.db.startsWith(name)) return;
+    const at = plain(`${change.ns.db}.${change.ns.coll}`);
+    const documents = [
+      "fullDocument" in change ? change.fullDocument : undefined,
+      "updateDescription" in change ? change.updateDescription.updatedFields : undefined,
+    ];
+    for (const document of documents)
+      if (document != null) for (const path of paths(JSON.parse(JSON.stringify(document)))) seen.fields.add(plain(`${at} ${path}`));
+  });
+  /** Of empty collections too. */
+  async function collections(): Promise<string[]> {
+    const { databases } = await mongo.listDatabases();
+    const own = databases.filter((one) => one.name.startsWith(name));
+    const lists = own.map(async ({ name: database }) =>
+      (await mongo.useDb(database, { noListener: true }).listCollections()).map((one) => plain(`${database}.${one.name}`)),
+    );
+    return (await Promise.all(lists)).flat();
+  }
+  return {
+    async names() {
+      return sorted({
+        "redis keys": [...seen.keys],
+        "feed channels": [...seen.channels],
+        "feed messages": [...seen.messages],
+        "durable events": [...seen.events],
+        collections: await collections(),
+        "stored fields": [...seen.fields],
+      });
+    },
+    async stop() {
+      await changes.close();
+      monitor.disconnect();
+      subscriber.disconnect();
+      redis.disconnect();
+      await amqp.close();
+      await mongo.close();
+    },
+  };
+}
+
+/** The paths of a value's fields: `a.b`, with `[]` for the elements of lists. */
+function paths(value: unknown): string[] {
+  if (Array.isArray(value)) return [...new Set(value.flatMap((one) => paths(one).map((path) => `[]${path === "" ? "" : "."}${path}`)))];
+  if (value === null || typeof value !== "object") return [""];
+  return Object.entries(value).flatMap(([key, inner]) => paths(inner).map((path) => [key, path].filter((part) => part !== "").join(".")));
+}
+
+/** Without the paths of fields that are an object at other times: whether one was seen while it was null is chance. */
+const sorted = (names: Record<string, string[]>): NamesByKind =>
+  Object.fromEntries(
+    Object.entries(names).map(([kind, list]) => [
+      kind,
+      [...new Set(list)].filter((name) => !list.some((one) => one.startsWith(`${name}.`) && !/collections|queues|redis/.test(kind))).sort(),
+    ]),
+  );

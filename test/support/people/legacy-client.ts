@@ -1,0 +1,65 @@
+/**
+ * What PingTalk's clients are: the cookie is their only credential, bodies are JSON, and they know these documents. The stories
+ * `pingtalk-*.test.ts` walk its API row by row with it.
+ */
+import { describe, expect, test } from "@jest/globals";
+import { requestJson, type ApiResponse, type Person } from "./person.ts";
+import type { StoryWorld } from "../systems/story.ts";
+
+export const nobody = "0123456789abcdef01234567";
+export const malformed = "no-id";
+
+/** Stands for a value in a document that is expected. */
+const like = <T>(matcher: object): T => matcher as T;
+export const id = like<string>(expect.stringMatching(/^[0-9a-f]{24}$/));
+export const text = like<string>(expect.any(String));
+const time = like<string>(expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/));
+const ids = like<string[]>(expect.arrayContaining([id]));
+
+const documents = {
+  request: { _id: id, fromUserId: id, toUserId: id, status: text, message: text, inviteSent: false, emailSent: false },
+  profile: { _id: id, userId: id, firstName: text, lastName: text },
+  chat: { _id: id, chatType: text, participants: ids, admins: expect.any(Array) },
+  message: { _id: id, chatId: id, senderId: id, readBy: ids },
+} as const;
+
+/** A picture of one pixel. */
+export const pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
+
+/** A document as PingTalk's clients know it, with these values. */
+export const known = (kind: keyof typeof documents, values: object): object => ({
+  ...documents[kind],
+  createdAt: time,
+  updatedAt: time,
+  __v: expect.any(Number),
+  ...values,
+});
+export const refusal = (status: number): object => ({ status, body: { message: text } });
+
+/** A request as a browser with the person's cookie makes it. */
+export const by =
+  ({ url, token }: Person) =>
+  (method: string, path: string, body?: unknown): Promise<ApiResponse> =>
+    requestJson(url, method, path, { ...(body === undefined ? {} : { body }), headers: { cookie: `token=${token}` } });
+
+/** A form as the same browser sends it. */
+export async function byForm({ url, token }: Person, path: string, fields: Readonly<Record<string, string | Blob>>): Promise<ApiResponse> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  const answer = await fetch(url + path, { method: "POST", body: form, headers: { cookie: `token=${token}` } });
+  return { status: answer.status, headers: answer.headers, body: await answer.json() };
+}
+
+/** Declares the tests of a row that needs a session: first that it does. */
+export function row(world: StoryWorld, method: string, path: string, tell: () => void): void {
+  describe(`${method} ${path}`, () => {
+    test("is refused without a session", async () => {
+      const filled = path.replace(/:\w+/, nobody);
+      for (const headers of [{}, { cookie: "token=nonsense" }, { cookie: "other=1" }]) {
+        const answer = await requestJson(world.gateways()[0], method, filled, { headers, ...(method.startsWith("P") ? { body: {} } : {}) });
+        expect(answer).toMatchObject({ status: 401, body: { message: text, code: "UNAUTHENTICATED" } });
+      }
+    });
+    tell();
+  });
+}

@@ -1,0 +1,64 @@
+/** `npm run doctor` as an operator runs it: with an environment, and nothing of ours but PATH and HOME. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { expect } from "@jest/globals";
+import type { ServerEnv } from "./server.ts";
+
+export interface Diagnosis {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+  /** The lines with something to do, but for what the machine that runs the tests lacks: that has room and limits of its own. */
+  readonly todo: readonly string[];
+  readonly ofMachine: readonly string[];
+}
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+/** Who may do least on this machine. */
+export const nobody = 65_534;
+
+export async function doctor(env: ServerEnv, { url, uid }: { url?: string; uid?: number } = {}): Promise<Diagnosis> {
+  const { PATH = "", HOME = "" } = process.env;
+  const args = ["scripts/doctor.ts", ...(url === undefined ? [] : ["--url", url])];
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { PATH, HOME, NODE_COMPILE_CACHE: join(tmpdir(), "parley-compile-cache"), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "exit") as Promise<[number | null]>,
+  ]);
+  const all = output.split("\n").filter((line) => line.startsWith("todo"));
+  const isOfMachine = (line: string): boolean => /^todo {2}(Disk|MongoDB disk|Temporary files|Open files):/.test(line);
+  return { code, output, errors, todo: all.filter((line) => !isOfMachine(line)), ofMachine: all.filter(isOfMachine) };
+}
+
+/** Whether a user without rights can run the doctor here: the project may lie in somebody's home. */
+export function canRunAs(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  const isOpen = (path: string): boolean => (statSync(path).mode & 0o001) !== 0 && (path === "/" || isOpen(dirname(path)));
+  return isOpen(dirname(process.execPath)) && isOpen(root);
+}
+
+export function expectWell({ code, output, errors, todo, ofMachine }: Diagnosis): void {
+  const isWell = ofMachine.length === 0;
+  expect({ code, todo, errors }).toEqual({ code: isWell ? 0 : 1, todo: [], errors: "" });
+  expect(output.endsWith("\nAll is well.\n")).toBe(isWell);
+}
+
+/** It has this to do, said in one line each, and ends with 1. */
+export function expectToDo({ code, output, errors, todo, ofMachine }: Diagnosis, ...lines: readonly (string | RegExp)[]): void {
+  for (const line of lines)
+    expect(todo).toContainEqual(typeof line === "string" ? expect.stringContaining(line) : expect.stringMatching(line));
+  expect({ code, errors }).toEqual({ code: 1, errors: "" });
+  expect(output).toMatch(new RegExp(`\\n${todo.length + ofMachine.length} to do\\.\\n$`));
+  expect(output).not.toMatch(/^ +at /m);
+}

@@ -1,0 +1,80 @@
+/** The store port's two adapters as its tests open them: an empty store each, gone when it is closed. */
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { ServiceBroker, type Logger } from "moleculer";
+import mongoose from "mongoose";
+import type { Store } from "../../../core/store/store.ts";
+import { mongoUri, type InfraPart } from "../infrastructure/infra.ts";
+import { temporaryFolder } from "../servers/server.ts";
+
+export const silentLogger: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
+
+/** An empty store. */
+export interface TestStore {
+  readonly store: Store;
+  /** Names it to another process: `writer-process.ts`. */
+  readonly location: readonly [adapter: "sqlite" | "mongo", where: string, mesh: string];
+  remove(): Promise<void>;
+}
+
+export interface StoreAdapter {
+  readonly title: string;
+  readonly needs: readonly InfraPart[];
+  open(): Promise<TestStore>;
+}
+
+/** Opens the store at this place, which may hold data already. */
+export async function openStoreAt([adapter, where, mesh]: TestStore["location"], log = silentLogger): Promise<Store> {
+  if (adapter === "sqlite") {
+    const { openSqliteStore } = await import("../../../core/store/sqlite/store.ts");
+    return openSqliteStore(where, { log });
+  }
+  const { openMongoStore } = await import("../../../core/store/mongo/store.ts");
+  return openMongoStore(where, mesh, { log });
+}
+
+export const sqlite: StoreAdapter = {
+  title: "SQLite",
+  needs: [],
+  async open() {
+    const place = ["sqlite", await temporaryFolder(), ""] as const;
+    const store = await openStoreAt(place);
+    return {
+      store,
+      location: place,
+      async remove() {
+        await store.close();
+        await rm(place[1], { recursive: true });
+      },
+    };
+  },
+};
+
+export const mongo: StoreAdapter = {
+  title: "MongoDB",
+  needs: ["mongo"],
+  async open() {
+    const place = ["mongo", mongoUri(), `test-${randomBytes(5).toString("hex")}`] as const;
+    const store = await openStoreAt(place);
+    return {
+      store,
+      location: place,
+      async remove() {
+        await store.close();
+        await dropDatabases(place[1], place[2]);
+      },
+    };
+  },
+};
+
+export const storeAdapters: readonly StoreAdapter[] = [sqlite, mongo];
+
+async function dropDatabases(uri: string, mesh: string): Promise<void> {
+  const client = new mongoose.mongo.MongoClient(uri);
+  try {
+    const { databases } = await client.db().admin().listDatabases({ nameOnly: true });
+    for (const { name } of databases) if (name.startsWith(`${mesh}_`)) await client.db(name).dropDatabase();
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,135 @@
+/** What a client keeps between two runs: every record whole, the latest state of each, and no more than belongs to it. */
+import { describe, expect, test } from "@jest/globals";
+import { LocalStorage, MemoryStorage, type KeyValues, type Storage } from "../../../client/index.ts";
+import { LocalChat } from "../../../client/chats/local-chat.ts";
+import { StorageWriter } from "../../../client/storage/storage-writer.ts";
+import { clearStorage, loadRecords, chatRecordOf } from "../../../client/storage/storage.ts";
+import { chatId, chatOf, me, message } from "../../support/client/documents.ts";
+import { eventually } from "../../support/eventually.ts";
+
+/** As a browser's, with room for so many characters. */
+/** @param limit  characters of all values together */
+function areaOf(limit = Infinity): KeyValues {
+  const values = new Map<string, string>();
+  return {
+    get length() {
+      return values.size;
+    },
+    key: (index) => [...values.keys()][index] ?? null,
+    getItem: (key) => values.get(key) ?? null,
+    setItem(key, value) {
+      const others = [...values].filter(([other]) => other !== key).reduce((sum, [, { length }]) => sum + length, 0);
+      if (others + value.length > limit) throw new Error("QuotaExceededError");
+      values.set(key, value);
+    },
+    removeItem: (key) => void values.delete(key),
+  };
+}
+
+describe.each<[string, () => Storage]>([
+  ["MemoryStorage", () => new MemoryStorage()],
+  ["LocalStorage", () => new LocalStorage("a", areaOf())],
+])("%s", (_name, make) => {
+  test("gives back what was saved, and not what was removed", async () => {
+    const storage = make();
+    const record = { deep: [1, "two", null] };
+    await storage.save("one", record);
+    record.deep.push("later");
+    await storage.save("two", 2);
+    await storage.save("two", undefined);
+    expect(await storage.load()).toEqual({ one: { deep: [1, "two", null] } });
+    await clearStorage(storage);
+    expect(await loadRecords(storage)).toEqual({ session: undefined, outbox: [], chats: [] });
+  });
+});
+
+test("two clients share a browser's localStorage under two names, and what others wrote there is left alone", async () => {
+  const area = areaOf();
+  area.setItem("theme", "dark");
+  area.setItem("a/broken", "{");
+  const [a, b] = [new LocalStorage("a", area), new LocalStorage("b", area)];
+  a.save("x", 1);
+  b.save("x", 2);
+  expect([a.load(), b.load()]).toEqual([{ x: 1 }, { x: 2 }]);
+  await clearStorage(a);
+  expect(area.getItem("theme")).toBe("dark");
+  expect(b.load()).toEqual({ x: 2 });
+});
+
+test("records are written one at a time, as they are when their turn comes", async () => {
+  const saved: unknown[] = [];
+  const gates: (() => void)[] = [];
+  let state = 1;
+  const storage: Storage = {
+    load: () => ({}),
+    save: (key, record) => (saved.push([key, record]), new Promise((resolve) => gates.push(resolve))),
+  };
+  const keeping = new StorageWriter(storage, () => state);
+  keeping.markDirty("a", true);
+  await eventually("the first is being written", () => gates.length === 1);
+  state = 2;
+  keeping.markDirty("a", true);
+  state = 3;
+  const done = keeping.close();
+  keeping.markDirty("b", true);
+  gates[0]!();
+  await eventually("the second is being written", () => gates.length === 2);
+  gates[1]!();
+  await done;
+  expect(saved).toEqual([
+    ["a", 1],
+    ["a", 3],
+  ]);
+});
+
+test("a storage that is full keeps what it had, and stops nothing", async () => {
+  const storage = new LocalStorage("a", areaOf(20));
+  let text = "short";
+  const keeping = new StorageWriter(storage, () => text);
+  keeping.markDirty("a", true);
+  await keeping.flush();
+  text = "x".repeat(100);
+  keeping.markDirty("a", true);
+  await keeping.flush();
+  expect(storage.load()).toEqual({ a: "short" });
+});
+
+test("what can't be fetched again takes the place of chats, as few as will do, when the storage is full", async () => {
+  const storage = new LocalStorage("a", areaOf(100));
+  const records: Record<string, string> = { "chat/1": "x".repeat(25), "chat/2": "y".repeat(25), "chat/3": "z".repeat(25), outbox: "sent" };
+  const keeping = new StorageWriter(storage, (key) => records[key]);
+  for (const key of ["chat/1", "chat/2", "chat/3"]) keeping.markDirty(key, true);
+  await keeping.flush();
+  expect(Object.keys(storage.load())).toEqual(["chat/1", "chat/2", "chat/3"]);
+  records["outbox"] = "not sent yet".repeat(2);
+  keeping.markDirty("outbox", true);
+  await keeping.flush();
+  expect(storage.load()).toEqual({ "chat/2": records["chat/2"], "chat/3": records["chat/3"], outbox: records["outbox"] });
+  records["chat/1"] = "w".repeat(80);
+  keeping.markDirty("chat/1", true);
+  await keeping.flush();
+  expect(storage.load()).toMatchObject({ outbox: records["outbox"] });
+});
+
+describe("a chat's record", () => {
+  const held = (ns: readonly number[]) => {
+    const chat = new LocalChat(chatOf({ _id: chatId }), me);
+    for (const n of ns) chat.window.put(message({ n }));
+    return chat;
+  };
+  const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+  test("there is none as long as it is not known where to resume", () => {
+    expect(chatRecordOf(held([1]))).toBeUndefined();
+    expect(chatRecordOf(undefined)).toBeUndefined();
+  });
+
+  test("it has the newest messages, from within the unbroken run, and the read mark that the server does not have yet", () => {
+    const chat = held([...numbers(1, 300), 302]);
+    chat.seq = 300;
+    chat.pendingReadN = 250;
+    const record = chatRecordOf(chat)!;
+    expect(record.messages.map(({ n }) => n)).toEqual([...numbers(201, 300), 302]);
+    expect(record).toMatchObject({ seq: 300, wantedN: 250, chat: { readN: 0 } });
+  });
+});

@@ -1,0 +1,48 @@
+/** The API's documents: whole, in step with the code, and readable by others' tools. */
+import { describe, expect, test } from "@jest/globals";
+import { outOfDate } from "../../../../scripts/generate/api-answers.ts";
+import { readAnswers } from "../../../../services/gateway/docs/answers.ts";
+import { fixedPaths } from "../../../../services/gateway/docs/fixed-paths.ts";
+import { openApi, templated } from "../../../../services/gateway/docs/openapi.ts";
+import { routes } from "../../../../services/gateway/http/routes/index.ts";
+
+const answers = readAnswers();
+const document = openApi(routes, answers, "1.2.3");
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+);
+
+describe("answers.json", () => {
+  test("is what the types say", async () => {
+    expect(await outOfDate()).toBeUndefined();
+  });
+
+  test("has every route", () => {
+    expect(Object.keys(answers.routes).sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
+  });
+});
+
+describe("the OpenAPI document", () => {
+  test("has every route of the table, and what is answered besides", () => {
+    const expected = [
+      ...routes.map(({ method, path }) => `${method} ${templated(path)}`),
+      ...Object.keys(fixedPaths).map((path) => `GET ${path}`),
+    ];
+    expect(operations.map(({ name }) => name).sort()).toEqual(expected.sort());
+  });
+
+  test("gives each operation an id of its own, and each path parameter its place", () => {
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { name, operation } of operations) {
+      const inPath = (operation.parameters ?? []).filter((parameter) => parameter["in"] === "path").map((parameter) => parameter["name"]);
+      expect({ name, inPath }).toEqual({ name, inPath: [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter) });
+    }
+  });
+
+  test("refers to nothing that is not in it", () => {
+    const named = new Set(Object.keys(document.components.schemas));
+    const missing = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)].filter(([, name]) => !named.has(name!));
+    expect(missing).toEqual([]);
+  });
+});

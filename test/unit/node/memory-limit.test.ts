@@ -1,0 +1,17 @@
+/** A node that its container gives too little memory says so, in place of being killed for it. */
+import { expect, test } from "@jest/globals";
+import { minMemoryMiB, memoryLimitProblem } from "../../../core/node/memory-limit.ts";
+
+const MiB = 1024 * 1024;
+
+test("too little is said with both numbers", () => {
+  expect(memoryLimitProblem(64 * MiB)).toBe(
+    `it may use 64 MiB of memory, its container's limit, and a node needs at least ${minMemoryMiB}`,
+  );
+  expect(memoryLimitProblem(minMemoryMiB * MiB - 1)).toContain(`${minMemoryMiB - 1} MiB`);
+});
+test("enough, and no limit, are nothing to say", () => {
+  expect(memoryLimitProblem(minMemoryMiB * MiB)).toBeUndefined();
+  expect(memoryLimitProblem(0)).toBeUndefined();
+  expect(memoryLimitProblem(2 ** 64)).toBeUndefined();
+});

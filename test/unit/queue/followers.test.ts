@@ -1,0 +1,57 @@
+/** Durable events: whoever follows one is in the map of all nodes, and handles it. */
+import { readdirSync } from "node:fs";
+import { describe, expect, test } from "@jest/globals";
+import { events, returns, type EventRef } from "../../../core/contract/contract.ts";
+import { follow, followings, type DeclaredFollowing } from "../../../mixins/follower.ts";
+import { allSchemas } from "../../../scripts/operator/service-data.ts";
+import { followed, followers } from "../../../services/followers.ts";
+
+const services = new URL("../../../services/", import.meta.url);
+
+describe("The map of followers", () => {
+  test("has a running service behind each group, and no service follows what is not in it", async () => {
+    const schemas = await allSchemas();
+    const groups = schemas.flatMap(({ name, mixins = [] }) =>
+      (mixins as Partial<DeclaredFollowing>[]).flatMap(({ follows }) => (follows === undefined ? [] : [{ name, follows }])),
+    );
+    expect(groups.map(({ follows }) => follows).sort()).toEqual(Object.keys(followed).sort());
+    expect(groups.filter(({ name, follows }) => name !== follows)).toEqual([]);
+  });
+
+  test("has a follower of each event that a service announces: without one an event would stay in its outbox", async () => {
+    const folders = readdirSync(services, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const contracts = await Promise.all(
+      folders.map(({ name }) => import(new URL(`${name}/contract.ts`, services).href).catch(() => ({})) as Promise<object>),
+    );
+    const announced = contracts
+      .flatMap((exported) => Object.entries(exported))
+      .filter(([name]) => name.endsWith("Events"))
+      .flatMap(([, declared]) => Object.values(declared as Record<string, EventRef>).map(({ topic }) => topic));
+    expect(announced.length).toBeGreaterThan(9);
+    expect(new Set(Object.values(followers).flat())).toEqual(new Set(announced));
+  });
+
+  test("is what the queue gets", () => {
+    expect(followers).toMatchObject({ media: ["chat.file.dropped", "profile.picture.dropped"] });
+  });
+});
+
+test("a group handles each event that it follows, with its payload, and no other: else it does not compile", () => {
+  const noteEvents = events("note", { written: returns<{ readonly text: string }>(), erased: returns<null>() });
+  const { shelf } = followings({ shelf: Object.values(noteEvents) });
+  const nothing = () => Promise.resolve();
+  const read = ({ payload }: { payload: { text: string } }) => (payload.text === "" ? Promise.reject(new Error("empty")) : nothing());
+  const mixins = [
+    () => follow(shelf, { "note.written": read, "note.erased": nothing }),
+    // @ts-expect-error an event without a handler
+    () => follow(shelf, { "note.written": read }),
+    // @ts-expect-error a handler of an event that the group does not follow
+    () => follow(shelf, { "note.written": read, "note.erased": nothing, "note.read": nothing }),
+    // @ts-expect-error a handler of another payload
+    () => follow(shelf, { "note.written": read, "note.erased": read }),
+    // @ts-expect-error a group that is not in the map
+    () => follow({ group: "shelf" }, {}),
+  ];
+  expect(mixins).toHaveLength(5);
+  expect(mixins[0]!()).toMatchObject({ follows: "shelf" });
+});

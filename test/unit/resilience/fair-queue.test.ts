@@ -1,0 +1,97 @@
+/** How scarce places are shared: turn by turn, fairly, and not at the cost of what else the thread has to do. */
+import { setImmediate as aTurn } from "node:timers/promises";
+import { expect, test } from "@jest/globals";
+import { processRegistry } from "../../../core/metrics/declare.ts";
+import { fairQueue } from "../../../core/resilience/fair-queue.ts";
+
+const held = () => Promise.withResolvers<undefined>();
+const work = (began: string[], name: string, until: Promise<unknown>) => () => {
+  began.push(name);
+  return until;
+};
+test("those who ask first are served first, as many as there are places", async () => {
+  const { run: take } = fairQueue({ name: "test", atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
+  const began: string[] = [];
+  const [first, second] = [held(), held()];
+  const all = [
+    take("Ada", work(began, "first", first.promise)),
+    take("Ben", work(began, "second", second.promise)),
+    take("Cleo", work(began, "third", Promise.resolve())),
+    take("Dan", work(began, "fourth", Promise.resolve())),
+  ];
+  for (let turn = 0; turn < 4; turn++) await aTurn();
+  expect(began).toEqual(["first", "second"]);
+  second.resolve(undefined);
+  await Promise.all(all.slice(1));
+  expect(began).toEqual(["first", "second", "third", "fourth"]);
+  first.resolve(undefined);
+  await all[0];
+});
+test("who asks for much waits behind who asks for little", async () => {
+  const { run: take } = fairQueue({ name: "test", atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
+  const began: string[] = [];
+  const gates = [held(), held()];
+  const ask = (who: string, name: string, until: Promise<unknown>) => take(who, work(began, name, until));
+  const all = gates.map(({ promise }, i) => ask("Ada", `Ada ${i}`, promise));
+  await aTurn();
+  await aTurn();
+  for (const i of [2, 3]) all.push(ask("Ada", `Ada ${i}`, Promise.resolve()));
+  all.push(ask("Ben", "Ben", Promise.resolve()));
+  gates[0]!.resolve(undefined);
+  await all[4];
+  expect(began.slice(0, 3)).toEqual(["Ada 0", "Ada 1", "Ben"]);
+  gates[1]!.resolve(undefined);
+  await Promise.all(all);
+  expect(began.slice(3)).toEqual(["Ada 2", "Ada 3"]);
+});
+test("a failure gives its turn back", async () => {
+  const { run: take } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  await expect(take("Ada", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+  expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
+});
+test("a failure before there is a promise gives its turn back, too", async () => {
+  const { run: take } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const failing = (): Promise<unknown> => {
+    throw new Error("broken");
+  };
+  await expect(take("Ada", failing)).rejects.toThrow("broken");
+  expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
+});
+test("too many, and who has waited too long, are sent away", async () => {
+  const { run: take } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: -1 });
+  const first = held();
+  const { run: patient } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const working = patient("Ada", () => first.promise);
+  const waiting = patient("Ada", () => Promise.resolve("second"));
+  await expect(patient("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
+  first.resolve(undefined);
+  await working;
+  expect(await waiting).toBe("second");
+  await expect(take("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
+});
+test("what else is due comes between those whose work never waits", async () => {
+  const { run: take } = fairQueue({ name: "test", atOnce: 100, mostWaiting: 100, waitMs: 60_000 });
+  let done = 0;
+  const all = Array.from({ length: 100 }, (_, i) => take(`person ${i}`, () => Promise.resolve(done++)));
+  for (let turn = 1; turn <= 10; turn++) {
+    await aTurn();
+    expect(done).toBeLessThanOrEqual(turn + 1);
+  }
+  await Promise.all(all);
+  expect(done).toBe(100);
+});
+test("what is taken of the places, and how often they were full, is counted", async () => {
+  const { run: take } = fairQueue({ name: "counted", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const lines = async () => (await processRegistry.metrics()).split("\n").filter((line) => line.includes('resource="counted"'));
+  const first = held();
+  const all = [take("Ada", () => first.promise), take("Ada", () => Promise.reject(new Error("broken")))];
+  await expect(take("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
+  expect((await lines()).sort()).toEqual([
+    'parley_resource_limit{resource="counted"} 2',
+    'parley_resource_refused_total{resource="counted"} 1',
+    'parley_resource_used{resource="counted"} 2',
+  ]);
+  first.resolve(undefined);
+  await Promise.allSettled(all);
+  expect(await lines()).toContain('parley_resource_used{resource="counted"} 0');
+});
