@@ -16,6 +16,3 @@ export function newId(): string {
 export const timeOfId = (id: string): number => parseInt(id.slice(0, 8), 16) * 1000;
 
 export const isId = (value: unknown): value is string => typeof value === "string" && pattern.test(value);
-
-/** One key for two people, whichever comes first. */
-export const pairKey = (a: string, b: string): string => (a < b ? `${a}:${b}` : `${b}:${a}`);

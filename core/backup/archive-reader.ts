@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { CommandError } from "../errors.ts";
 import type { Doc } from "../store/store.ts";
-import type { ServiceData, RowVerifier } from "./service-data.ts";
+import type { ServiceData } from "./service-data.ts";
+import type { RowVerifier } from "../store/contents.ts";
 import { parseEntryName, digestLine, formatVersion, entryNames, type BackupHeader, type BackupManifest } from "./format.ts";
 import { blockBytes, hashIn, maxEntryBytes, padding, readHeader, sha256, type TarHeader } from "./tar.ts";
 

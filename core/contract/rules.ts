@@ -1,5 +1,4 @@
 /** Validation rules that more than one contract uses. */
-import type { CustomCheck } from "./schema.ts";
 
 /** A 24-hex id. Upper case is refused, so that one thing has one name. */
 export const id = { type: "string", pattern: /^[0-9a-f]{24}$/, messages: { stringPattern: "must be a 24-digit hex id" } } as const;
@@ -20,30 +19,6 @@ export const visibleName = {
   trim: true,
   pattern: /^(?=.*[\p{L}\p{N}\p{P}\p{S}])[^\p{Cc}\u202a-\u202e\u2066-\u2069]+$/u,
   messages: { stringPattern: "must not be blank or hold control characters" },
-} as const;
-
-/** 1-10,000 characters, kept as sent, not only white space. */
-export const messageText = {
-  type: "string",
-  min: 1,
-  max: 10_000,
-  pattern: /\S/,
-  messages: { stringPattern: "must not be blank" },
-} as const;
-
-/** At most 72 bytes in UTF-8: bcrypt ignores what comes after. */
-export const atMost72Bytes: CustomCheck = (value, errors) => {
-  if (typeof value === "string" && Buffer.byteLength(value) > 72)
-    errors.push({ type: "passwordBytes", message: "must be at most 72 bytes" });
-  return value;
-};
-
-/** One emoji that is meant to be shown as such, as Unicode lists them (RGI_Emoji of UTS #51). */
-export const emoji = {
-  type: "string",
-  max: 64,
-  pattern: /^\p{RGI_Emoji}$/v,
-  messages: { stringPattern: "must be one emoji" },
 } as const;
 
 export const pageLimit = {

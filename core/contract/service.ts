@@ -3,7 +3,7 @@
  * routing become action metadata that the broker's middlewares act on.
  */
 import type { ActionSchema, Service, ServiceSchema } from "moleculer";
-import type { RestoreHooks } from "../backup/service-data.ts";
+import type { RestoreHooks } from "../store/contents.ts";
 import type { Ctx } from "./call.ts";
 import type { ActionRef } from "./contract.ts";
 import { defaultCallPolicy, callRetryDelayMs } from "./call-policy.ts";

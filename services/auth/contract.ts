@@ -1,7 +1,8 @@
 /** What auth offers: accounts, passwords, sessions, and who may still use a token. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { channel } from "../../core/feed/feed.ts";
-import { atMost72Bytes, emailAddress, id, visibleName } from "../../core/contract/rules.ts";
+import { emailAddress, id, visibleName } from "../../core/contract/rules.ts";
+import { atMost72Bytes } from "./password-rule.ts";
 
 const name = { ...visibleName, min: 2, max: 60 } as const;
 /** At least 8 characters with a lower and an upper case letter, a digit and a symbol; at most 72 bytes. */

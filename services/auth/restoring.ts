@@ -1,5 +1,5 @@
 /** Auth's part in a restore: every account is announced anew. */
-import type { RestoreHooks } from "../../core/backup/service-data.ts";
+import type { RestoreHooks } from "../../core/store/contents.ts";
 import { announceAll } from "../../mixins/announce-all.ts";
 import { announce } from "../../mixins/outbox.ts";
 import { accounts } from "./accounts.repository.ts";

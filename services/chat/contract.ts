@@ -1,6 +1,7 @@
 /** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `chat/documents.ts`. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
-import { emoji, id, messageText, pageLimit, visibleName } from "../../core/contract/rules.ts";
+import { id, pageLimit, visibleName } from "../../core/contract/rules.ts";
+import { emoji, messageText } from "./rules.ts";
 import { admittedFile, type StoredFile } from "../media/contract.ts";
 import { relationStates } from "../request/contract.ts";
 import type { Batch, Chat, ChatHead, MemberView, Membership, Message, SyncPosition, SharedChat, SyncAnswer } from "./documents.ts";

@@ -1,5 +1,5 @@
 /** Chat's part in a restore: heads and messages must fit together, and positions of before are told from those that come. */
-import type { RestoreHooks, RowVerifier } from "../../core/backup/service-data.ts";
+import type { RestoreHooks, RowVerifier } from "../../core/store/contents.ts";
 import { codeOf } from "../../core/errors.ts";
 import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import { update, type Database, type Operation } from "../../core/store/store.ts";

@@ -1,5 +1,5 @@
 /** Media's part in a restore: whether a file is still in use is asked again, for the news that it was let go may not be in the backup. */
-import type { RestoreHooks } from "../../core/backup/service-data.ts";
+import type { RestoreHooks } from "../../core/store/contents.ts";
 import { update, type Database } from "../../core/store/store.ts";
 import { files } from "./files.repository.ts";
 

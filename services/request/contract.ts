@@ -155,3 +155,6 @@ export const requestEvents = events("request", {
   blocked: returns<RelationEvent>(),
   unblocked: returns<RelationEvent>(),
 });
+
+/** The key of a pair of users, the same in either order. */
+export const pairKey = (a: string, b: string): string => (a < b ? `${a}:${b}` : `${b}:${a}`);

@@ -1,7 +1,6 @@
 /** Pairs of people as they are stored: one row a pair by index, in either direction, kept through all its states; and who blocks whom. */
-import { pairKey } from "../../core/ids.ts";
 import { collection, type Database } from "../../core/store/store.ts";
-import type { Relation, RelationState } from "./contract.ts";
+import { pairKey, type Relation, type RelationState } from "./contract.ts";
 import type { PairState } from "./relations/transitions.ts";
 
 export interface RequestRow extends PairState {

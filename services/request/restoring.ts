@@ -1,5 +1,5 @@
 /** Request's part in a restore: how each pair stands is announced anew. */
-import type { RestoreHooks } from "../../core/backup/service-data.ts";
+import type { RestoreHooks } from "../../core/store/contents.ts";
 import { announceAll } from "../../mixins/announce-all.ts";
 import { relationAnnouncement } from "./relations/change-pair.ts";
 import { requests } from "./requests.repository.ts";

@@ -2,10 +2,10 @@
  * How two people stand, as chat knows it: its own copy, kept current by durable events and asked of `request` before a chat is
  * refused. The copy is what chat's commits can expect, so that a block and a chat that race come out in one order.
  */
-import { newId, pairKey } from "../../../core/ids.ts";
+import { newId } from "../../../core/ids.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { expect, insert, update, type Complete, type Operation } from "../../../core/store/store.ts";
-import type { Relation } from "../../request/contract.ts";
+import { pairKey, type Relation } from "../../request/contract.ts";
 import { relations, type RelationRow } from "../store/collections.ts";
 import { isActive, mayChat } from "../policy.ts";
 import type { ChatContext, CallContext } from "../context.ts";

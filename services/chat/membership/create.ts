@@ -1,6 +1,7 @@
 /** Making chats: rows in one commit that rests on how the people stand. */
 import { Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
-import { newId, pairKey } from "../../../core/ids.ts";
+import { newId } from "../../../core/ids.ts";
+import { pairKey } from "../../request/contract.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { insert, storeTime, type Operation } from "../../../core/store/store.ts";
 import { chats, members, type ChatRow, type MemberRow } from "../store/collections.ts";

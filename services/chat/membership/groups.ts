@@ -1,6 +1,6 @@
 /** Acts on a group: each is judged, numbered and told in the group's own sequence, with a message that says who did what. */
 import { Conflict, Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
-import { pairKey } from "../../../core/ids.ts";
+import { pairKey } from "../../request/contract.ts";
 import { expect, type Operation } from "../../../core/store/store.ts";
 import type { AdmittedFile } from "../../media/contract.ts";
 import { claimFile, releaseFile, referenceFile } from "../files/references.ts";

@@ -1,12 +1,12 @@
 /** A change of how two people stand: judged by the table on the pair's row, committed if that row is still the same, with its event. */
 import type { Logger } from "moleculer";
 import type { EventRef } from "../../../core/contract/contract.ts";
-import { newId, pairKey } from "../../../core/ids.ts";
+import { newId } from "../../../core/ids.ts";
 import type { Ports } from "../../../core/node/ports.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { expect, insert, remove, storeTime, update, type Database, type Operation, type StoreTime } from "../../../core/store/store.ts";
 import { announce } from "../../../mixins/outbox.ts";
-import { requestEvents, type RelationEvent, type RelationState } from "../contract.ts";
+import { pairKey, requestEvents, type RelationEvent, type RelationState } from "../contract.ts";
 import { forgetLists } from "../lists/invite-lists.ts";
 import * as present from "../present.ts";
 import { transition, type RelationAction } from "./transitions.ts";

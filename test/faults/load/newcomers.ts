@@ -3,7 +3,6 @@
  * and each of these is an event that others must learn. In the end what they know is compared with what those who said it stored.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { pairKey } from "../../../core/ids.ts";
 import type { Database, Doc, Collection, Store } from "../../../core/store/store.ts";
 import { outbox } from "../../../mixins/relay.ts";
 import { accounts } from "../../../services/auth/accounts.repository.ts";
@@ -11,7 +10,7 @@ import { relations } from "../../../services/chat/store/collections.ts";
 import { followers } from "../../../services/followers.ts";
 import { profiles } from "../../../services/profile/profiles.repository.ts";
 import { people } from "../../../services/request/email-directory.ts";
-import type { RelationState } from "../../../services/request/contract.ts";
+import { pairKey, type RelationState } from "../../../services/request/contract.ts";
 import { requests } from "../../../services/request/requests.repository.ts";
 import { factory } from "../../support/people/factory.ts";
 import type { ApiResponse, Person } from "../../support/people/person.ts";

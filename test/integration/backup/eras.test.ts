@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { serviceDataOf } from "../../../core/backup/service-data.ts";
 import { prepareServices } from "../../../core/backup/era.ts";
 import { StartError } from "../../../core/errors.ts";
-import { newId, pairKey } from "../../../core/ids.ts";
+import { newId } from "../../../core/ids.ts";
+import { pairKey } from "../../../services/request/contract.ts";
 import {
   updateFacts,
   holds,

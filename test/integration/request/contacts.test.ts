@@ -1,13 +1,13 @@
 /** Contacts and blocks as other services see them: what is stored and announced, and what is answered while chat is away. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { call } from "../../../core/contract/call.ts";
-import { newId, pairKey } from "../../../core/ids.ts";
+import { newId } from "../../../core/ids.ts";
 import { insert, type Operation } from "../../../core/store/store.ts";
 import authService from "../../../services/auth/auth.service.ts";
 import chatService from "../../../services/chat/chat.service.ts";
 import { relations } from "../../../services/chat/store/collections.ts";
 import profileService from "../../../services/profile/profile.service.ts";
-import { request } from "../../../services/request/contract.ts";
+import { pairKey, request } from "../../../services/request/contract.ts";
 import requestService from "../../../services/request/request.service.ts";
 import { blocks, requests, type RequestRow } from "../../../services/request/requests.repository.ts";
 import {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { call } from "../../../core/contract/call.ts";
 import { userChannel } from "../../../services/user-notes.ts";
-import { newId, pairKey } from "../../../core/ids.ts";
+import { newId } from "../../../core/ids.ts";
 import { portsOf } from "../../../core/node/ports.ts";
 import type { DurableEvent } from "../../../core/queue/queue.ts";
 import { update } from "../../../core/store/store.ts";
@@ -9,7 +9,7 @@ import authService from "../../../services/auth/auth.service.ts";
 import { auth, authEvents } from "../../../services/auth/contract.ts";
 import { profile } from "../../../services/profile/contract.ts";
 import profileService from "../../../services/profile/profile.service.ts";
-import { request, type ContactRequest } from "../../../services/request/contract.ts";
+import { pairKey, request, type ContactRequest } from "../../../services/request/contract.ts";
 import { people } from "../../../services/request/email-directory.ts";
 import { rejectionCooldownMs } from "../../../services/request/relations/transitions.ts";
 import requestService from "../../../services/request/request.service.ts";

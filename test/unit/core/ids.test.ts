@@ -1,8 +1,8 @@
-/** Ids: their form, that none is made twice, and one key for two people. */
+/** Ids have one form, and none is made twice. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "@jest/globals";
-import { isId, newId, pairKey } from "../../../core/ids.ts";
+import { isId, newId } from "../../../core/ids.ts";
 
 test("an id is 24 hex digits that begin with the second it was made in", () => {
   const before = Math.floor(Date.now() / 1000);
@@ -42,10 +42,4 @@ test.each([
   [["0123456789abcdef01234567"], false],
 ])("isId(%j) is %s", (value, expected) => {
   expect(isId(value)).toBe(expected);
-});
-
-test("two people have one key, whichever comes first", () => {
-  const [a, b] = [newId(), newId()];
-  expect(pairKey(a, b)).toBe(pairKey(b, a));
-  expect(pairKey(b, a)).toBe([a, b].sort().join(":"));
 });

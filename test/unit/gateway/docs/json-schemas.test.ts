@@ -1,7 +1,8 @@
 /** Validation rules as JSON Schema: what the validator takes the schema takes, and what it refuses the schema refuses. */
 import { describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { emailAddress, emoji, id, messageText, pageLimit, visibleName } from "../../../../core/contract/rules.ts";
+import { emailAddress, id, pageLimit, visibleName } from "../../../../core/contract/rules.ts";
+import { emoji, messageText } from "../../../../services/chat/rules.ts";
 import type { Rule, Rules } from "../../../../core/contract/schema.ts";
 import { objectSchema, patternSource, ruleSchema } from "../../../../services/gateway/docs/json-schema.ts";
 import { inputCheck } from "../../../../services/gateway/shared/input-rules.ts";
