@@ -14,17 +14,17 @@ import { summary } from "./operator/summary.ts";
 
 const usage = "Usage: npm run backup -- --to FILE [--move]";
 
-function given(): { to: string; move: boolean } {
+function readArguments(): { to: string; move: boolean } {
   const { to, move } = parseArgs({ options: { to: { type: "string" }, move: { type: "boolean", default: false } } }).values;
   if (to === undefined || to === "") throw new CommandError(usage);
   return { to, move };
 }
 
 await run(async ({ config, version, log, say, signal }) => {
-  const { to, move } = given();
+  const { to, move } = readArguments();
   const began = performance.now();
   const declared = await allServiceData();
-  const data = await openInstallationData(config, followers, move ? "alone" : "beside", log);
+  const data = await openInstallationData(config, followers, move ? "exclusive" : "beside", log);
   try {
     const manifest = await backUp({ data, declared, file: resolve(to), version, isMove: move, say, signal });
     say(`${to} holds ${summary(manifest)}; it took ${((performance.now() - began) / 1000).toFixed(1)} s`);

@@ -12,7 +12,7 @@ import { allServiceData } from "./operator/service-data.ts";
 
 await run(async ({ config, log, say }) => {
   if (!hasStore(config)) throw new CommandError(`There is no store in DATA_DIR ${config.DATA_DIR}`);
-  const data = await openInstallationData(config, followers, "alone", log);
+  const data = await openInstallationData(config, followers, "exclusive", log);
   try {
     if ((await readFacts(data.facts)).restoringSince != null) throw new CommandError("A restore has not ended: run npm run restore again");
     // A node that writes meanwhile could hand clients changes of the new era on top of messages that are gone.

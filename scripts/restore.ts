@@ -17,13 +17,13 @@ import { summary } from "./operator/summary.ts";
 
 const usage = "Usage: npm run restore -- --from FILE [--dry-run] [--move]";
 
-interface Given {
+interface RestoreArguments {
   readonly from: string;
   readonly isDryRun: boolean;
   readonly isMove: boolean;
 }
 
-function given(): Given {
+function readArguments(): RestoreArguments {
   const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({ options: { from: { type: "string" }, "dry-run": flag, move: flag } });
   if (values.from === undefined || values.from === "") throw new CommandError(usage);
@@ -31,7 +31,7 @@ function given(): Given {
 }
 
 await run(async (command) => {
-  const { from, isDryRun, isMove } = given();
+  const { from, isDryRun, isMove } = readArguments();
   const file = resolve(from);
   const declared = await allServiceData();
   const manifest = await verifyArchive(file, declared);
@@ -42,14 +42,14 @@ await run(async (command) => {
   else await restoreInto(command, { declared, file, manifest, isDryRun, isMove });
 });
 
-interface RestoreJob extends Omit<Given, "from"> {
+interface RestoreJob extends Omit<RestoreArguments, "from"> {
   readonly declared: readonly ServiceData[];
   readonly file: string;
   readonly manifest: BackupManifest;
 }
 
 async function restoreInto({ config, log, say, signal }: Command, { isDryRun, ...job }: RestoreJob): Promise<void> {
-  const data = await openInstallationData(config, followers, "alone", log);
+  const data = await openInstallationData(config, followers, "exclusive", log);
   try {
     await assertTargetUsable({ data, ...job });
     if (isDryRun) {

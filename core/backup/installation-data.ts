@@ -26,9 +26,9 @@ export interface InstallationData {
 }
 
 /**
- * `beside`: nodes may run, as a backup lets them. `alone`: no embedded server may; of a mesh `assertIdle` says it.
+ * `beside`: nodes may run, as a backup lets them. `exclusive`: no embedded server may; of a mesh `assertIdle` says it.
  */
-export type AccessMode = "beside" | "alone";
+export type AccessMode = "beside" | "exclusive";
 
 /**
  * What an embedded server keeps besides its services' collections: events on their way. No backup holds them, as none holds those in

@@ -28,9 +28,9 @@ export async function assertMeshIdle({ name, amqpUrl }: MeshConfig, groups: Cons
 }
 
 async function assertQueuesIdle(connection: ChannelModel, name: string, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
-  const at = rabbitNames(name);
-  const perGroup = Object.keys(groups).flatMap((group) => [at.queue(group), at.dead(group)]);
-  for (const queue of [...perGroup, ...retryDelays(retry).map(at.retry)]) {
+  const names = rabbitNames(name);
+  const perGroup = Object.keys(groups).flatMap((group) => [names.queue(group), names.dead(group)]);
+  for (const queue of [...perGroup, ...retryDelays(retry).map(names.retry)]) {
     const state = await stateOf(connection, queue);
     if (state === undefined) continue;
     // A node that stands still has its consumer for as long as RabbitMQ believes in it.

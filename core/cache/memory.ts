@@ -11,10 +11,10 @@ export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
 
   return {
     async read<T>(key: string, fill: () => Promise<T>) {
-      const held: unknown = await cacher.get(key);
-      if (held !== undefined) {
+      const cached: unknown = await cacher.get(key);
+      if (cached !== undefined) {
         reads.hit++;
-        return { value: held as T, source: "cache" as const };
+        return { value: cached as T, source: "cache" as const };
       }
       reads.miss++;
       const lease = leases.get(key) ?? Symbol(key);

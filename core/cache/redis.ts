@@ -17,8 +17,8 @@ const leaseMs = 5000;
 const valueMs = ttlSeconds * 1000 - leaseMs;
 
 const lookUpScript = `
-  local held = redis.call("GET", KEYS[1])
-  if held then return held end
+  local entry = redis.call("GET", KEYS[1])
+  if entry then return entry end
   redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
   return ARGV[1]`;
 const keepScript = `
@@ -30,7 +30,7 @@ interface Scripts {
   /** Puts the value in the lease's place, if that is still there. */
   keep(key: string, lease: string, value: string, valueMs: number): Promise<null>;
 }
-const isLease = (held: string) => held.startsWith("?");
+const isLease = (entry: string) => entry.startsWith("?");
 
 export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: Logger }): Cache {
   if (!(cacher instanceof Cachers.Redis)) throw new TypeError("the broker's cacher is not on Redis");
@@ -63,15 +63,15 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
 
   return {
     async read<T>(key: string, fill: () => Promise<T>) {
-      const held = await lookUp(key);
-      if (held !== undefined && !isLease(held)) {
+      const entry = await lookUp(key);
+      if (entry !== undefined && !isLease(entry)) {
         reads.hit++;
-        return { value: JSON.parse(held) as T, source: "cache" as const };
+        return { value: JSON.parse(entry) as T, source: "cache" as const };
       }
-      if (held === undefined) reads.bypass++;
+      if (entry === undefined) reads.bypass++;
       else reads.miss++;
       const value = await fill();
-      if (held !== undefined) storeIfLeased(key, held, value);
+      if (entry !== undefined) storeIfLeased(key, entry, value);
       return { value, source: "database" as const };
     },
     async invalidate(keys) {

@@ -26,7 +26,7 @@ export interface RedisSubscriptions {
 /** @param prefix  of the channels' names in Redis */
 export function redisSubscriptions(client: Redis, prefix: string, log: Logger): RedisSubscriptions {
   const channels = new Map<string, SubscribedChannel>();
-  const watchers = new Set<{ readonly noticed: () => void }>();
+  const interruptionListeners = new Set<{ readonly listener: () => void }>();
 
   /** One SUBSCRIBE for all of them. Without a connection it does nothing: the next one begins by asking for all. */
   async function subscribeOnRedis(wanted: readonly SubscribedChannel[]): Promise<boolean> {
@@ -82,7 +82,7 @@ export function redisSubscriptions(client: Redis, prefix: string, log: Logger): 
     }
   });
   client.on("ready", async () => {
-    if (await subscribeOnRedis([...channels.values()])) for (const { noticed } of [...watchers]) noticed();
+    if (await subscribeOnRedis([...channels.values()])) for (const { listener } of [...interruptionListeners]) listener();
   });
 
   return {
@@ -92,10 +92,10 @@ export function redisSubscriptions(client: Redis, prefix: string, log: Logger): 
       for (const name of names) await channels.get(name)?.confirmation.promise;
       return { stop: () => remove(names, listener) };
     },
-    onInterruption(noticed) {
-      const watcher = { noticed };
-      watchers.add(watcher);
-      return () => watchers.delete(watcher);
+    onInterruption(listener) {
+      const entry = { listener };
+      interruptionListeners.add(entry);
+      return () => interruptionListeners.delete(entry);
     },
     stop() {
       for (const { confirmation } of channels.values()) confirmation.resolve(undefined);

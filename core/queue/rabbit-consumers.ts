@@ -34,7 +34,7 @@ interface RabbitDelivery {
   readonly message: ConsumeMessage;
 }
 
-export function rabbitConsumers({ at, retry, log }: { at: RabbitNames; retry: RetryPolicy; log: Logger }): Consumers {
+export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; retry: RetryPolicy; log: Logger }): Consumers {
   const inFlight = new Set<Promise<void>>();
   const cancels = new Map<string, () => Promise<unknown>>();
   let stopping = false;
@@ -43,7 +43,7 @@ export function rabbitConsumers({ at, retry, log }: { at: RabbitNames; retry: Re
     const channel = await session.connection.createChannel();
     session.watch(channel);
     await channel.prefetch(consumer.concurrency);
-    const { consumerTag } = await channel.consume(at.queue(consumer.group), (message) => {
+    const { consumerTag } = await channel.consume(names.queue(consumer.group), (message) => {
       if (stopping) return; // Unacknowledged, so it goes back.
       // RabbitMQ took the consumer away (its queue moved or was deleted): begin again with a new connection.
       if (message === null) return void channel.close().catch(() => undefined);
@@ -85,8 +85,8 @@ export function rabbitConsumers({ at, retry, log }: { at: RabbitNames; retry: Re
     const isDead = attempts >= retry.attempts;
     log.warn(`event ${message.fields.routingKey} failed for ${group}, attempt ${attempts} of ${retry.attempts}: ${reason}`);
     try {
-      if (isDead) await session.send("", at.dead(group), message.content, { attempts, reason, diedAt: Date.now() });
-      else await session.send("", at.retry(retryDelayMs(retry, attempts)), message.content, { group, attempts, reason });
+      if (isDead) await session.send("", names.dead(group), message.content, { attempts, reason, diedAt: Date.now() });
+      else await session.send("", names.retry(retryDelayMs(retry, attempts)), message.content, { group, attempts, reason });
       return true;
     } catch (failure) {
       log.warn(`could not put it aside, it will be handed out again: ${(failure as Error).message}`);

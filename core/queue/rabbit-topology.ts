@@ -46,25 +46,25 @@ export interface DeclaredQueue {
   readonly options: Options.AssertQueue;
 }
 
-export const retryQueues = (at: RabbitNames, retry: RetryPolicy): DeclaredQueue[] =>
+export const retryQueues = (names: RabbitNames, retry: RetryPolicy): DeclaredQueue[] =>
   retryDelays(retry).map((delayMs) => ({
-    name: at.retry(delayMs),
-    options: quorum({ "x-message-ttl": delayMs, ...deadLetteredTo(at.again) }),
+    name: names.retry(delayMs),
+    options: quorum({ "x-message-ttl": delayMs, ...deadLetteredTo(names.again) }),
   }));
 
 /** A group's dead letters, and its events. */
-export const groupQueues = (at: RabbitNames, group: string): [dead: DeclaredQueue, queue: DeclaredQueue] => [
-  { name: at.dead(group), options: quorum({ "x-delivery-limit": listingLimit }) },
-  { name: at.queue(group), options: quorum({ "x-delivery-limit": redeliveryLimit, ...deadLetteredTo("", at.dead(group)) }) },
+export const groupQueues = (names: RabbitNames, group: string): [dead: DeclaredQueue, queue: DeclaredQueue] => [
+  { name: names.dead(group), options: quorum({ "x-delivery-limit": listingLimit }) },
+  { name: names.queue(group), options: quorum({ "x-delivery-limit": redeliveryLimit, ...deadLetteredTo("", names.dead(group)) }) },
 ];
 
-export async function declareTopology(channel: Channel, at: RabbitNames, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
-  await channel.assertExchange(at.events, "topic", { durable: true });
-  await channel.assertExchange(at.again, "headers", { durable: true });
-  for (const { name, options } of retryQueues(at, retry)) await channel.assertQueue(name, options);
+export async function declareTopology(channel: Channel, names: RabbitNames, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
+  await channel.assertExchange(names.events, "topic", { durable: true });
+  await channel.assertExchange(names.again, "headers", { durable: true });
+  for (const { name, options } of retryQueues(names, retry)) await channel.assertQueue(name, options);
   for (const [group, topics] of Object.entries(groups)) {
-    for (const { name, options } of groupQueues(at, group)) await channel.assertQueue(name, options);
-    await channel.bindQueue(at.queue(group), at.again, "", { group });
-    for (const topic of topics) await channel.bindQueue(at.queue(group), at.events, topic);
+    for (const { name, options } of groupQueues(names, group)) await channel.assertQueue(name, options);
+    await channel.bindQueue(names.queue(group), names.again, "", { group });
+    for (const topic of topics) await channel.bindQueue(names.queue(group), names.events, topic);
   }
 }

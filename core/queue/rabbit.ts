@@ -20,14 +20,14 @@ export interface RabbitQueueOptions {
 
 /** @throws StartError  wrong credentials; while RabbitMQ can't be reached it waits */
 export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitQueueOptions): Promise<Queue> {
-  const at = rabbitNames(name);
+  const names = rabbitNames(name);
   const consuming: Consumer[] = [];
-  const consumers = rabbitConsumers({ at, retry, log });
+  const consumers = rabbitConsumers({ names, retry, log });
 
   async function setUp(connection: ChannelModel, watch: (channel: Channel) => void): Promise<RabbitSession> {
     const channel = await connection.createConfirmChannel();
     watch(channel);
-    await declareTopology(channel, at, groups, retry);
+    await declareTopology(channel, names, groups, retry);
     return { connection, watch, send: confirmedSender(channel) };
   }
 
@@ -59,7 +59,7 @@ export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitQ
   }
 
   return {
-    publish: async (event) => currentSession().send(at.events, event.topic, contentOf(event), { attempts: 0 }),
+    publish: async (event) => currentSession().send(names.events, event.topic, contentOf(event), { attempts: 0 }),
     async consume(group, onEvent, { concurrency = 10 } = {}) {
       const consumer = { group: requireGroup(group), onEvent, concurrency };
       consuming.push(consumer);
@@ -67,17 +67,17 @@ export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitQ
       if (current !== undefined) await start(current, consumer);
     },
     async deadLetters(group, limit) {
-      const letters = await withDeadLetters(currentSession().connection, at.dead(requireGroup(group)), (messages) =>
+      const letters = await withDeadLetters(currentSession().connection, names.dead(requireGroup(group)), (messages) =>
         messages.map((message) => deadLetterOf(message, group)),
       );
       return letters.sort((a, b) => b.diedAt - a.diedAt).slice(0, limit);
     },
     replay(group, eventId) {
       const { connection: model, send } = currentSession();
-      return withDeadLetters(model, at.dead(requireGroup(group)), async (messages, remove) => {
+      return withDeadLetters(model, names.dead(requireGroup(group)), async (messages, remove) => {
         const wanted = messages.filter((message) => eventId === undefined || deadLetterOf(message, group).event.id === eventId);
         for (const message of wanted) {
-          await send("", at.queue(group), message.content, { attempts: 0 });
+          await send("", names.queue(group), message.content, { attempts: 0 });
           remove(message);
         }
         return wanted.length;
@@ -91,8 +91,8 @@ export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitQ
         return await Promise.all(
           Object.keys(groups).map(async (group) => ({
             group,
-            waiting: await count(at.queue(group)),
-            dead: await count(at.dead(group)),
+            waiting: await count(names.queue(group)),
+            dead: await count(names.dead(group)),
           })),
         );
       } finally {

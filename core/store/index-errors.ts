@@ -12,8 +12,8 @@ export const changedIndex = ({ name }: Collection, index: string): StartError =>
   new StartError(`The index ${index} of ${name} is not the one in the store: give a changed index a new name`);
 
 /** The same fields and uniqueness are there under another name; MongoDB does not keep both. */
-export const renamedIndex = ({ name }: Collection, index: string, there: string): StartError =>
-  new StartError(`The index ${index} of ${name} is in the store under the name ${there}: keep that name`);
+export const renamedIndex = ({ name }: Collection, index: string, existing: string): StartError =>
+  new StartError(`The index ${index} of ${name} is in the store under the name ${existing}: keep that name`);
 
 /** The data does not allow a unique index. */
 export const brokenIndex = (collection: Collection, index: string): StartError =>

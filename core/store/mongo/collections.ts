@@ -71,8 +71,8 @@ async function createCollection(db: mongo.Db, name: string, collection: Collecti
   for (const [index, declared] of Object.entries(collection.indexes)) {
     const { fields, unique = false } = declared;
     const key = Object.fromEntries(fields.map((field) => [field, 1 as const]));
-    const held = Object.fromEntries(fields.map((field) => [field, { $type: indexedTypes }]));
-    const options = { name: index, ...(unique ? { unique, partialFilterExpression: held } : {}) };
+    const partialFilter = Object.fromEntries(fields.map((field) => [field, { $type: indexedTypes }]));
+    const options = { name: index, ...(unique ? { unique, partialFilterExpression: partialFilter } : {}) };
     const created = await ignoringCodes([duplicateKey, ...indexDiffers], () => rows.createIndex(key, options));
     if (created === undefined) throw await indexErrorOf(rows, collection, index, declared);
   }
@@ -85,9 +85,9 @@ async function indexErrorOf(
   index: string,
   { fields, unique = false }: Index<never>,
 ): Promise<StartError> {
-  const there = await rows.indexes();
-  if (there.some(({ name }) => name === index)) return changedIndex(collection, index);
-  const same = there.find((one) => Object.keys(one.key as object).join() === fields.join() && (one["unique"] === true) === unique);
+  const existing = await rows.indexes();
+  if (existing.some(({ name }) => name === index)) return changedIndex(collection, index);
+  const same = existing.find((each) => Object.keys(each.key as object).join() === fields.join() && (each["unique"] === true) === unique);
   return same === undefined ? brokenIndex(collection, index) : renamedIndex(collection, index, String(same.name));
 }
 

@@ -20,8 +20,8 @@ export function uniqueFilter(c: Collection, where: object): mongo.Filter<MongoRo
   const key = uniqueKey(c, where);
   if (key[0] === "_id") return filter;
   // Said in the index's own words, or MongoDB would not know that the partial index holds the row.
-  const held = key.map((field) => [field, { ...(filter[field] as object), $type: indexedTypes }]);
-  return { ...filter, ...Object.fromEntries(held) } as mongo.Filter<MongoRow>;
+  const typeConditions = key.map((field) => [field, { ...(filter[field] as object), $type: indexedTypes }]);
+  return { ...filter, ...Object.fromEntries(typeConditions) } as mongo.Filter<MongoRow>;
 }
 
 /**

@@ -83,13 +83,13 @@ export function batchesOf(operations: readonly Operation[]): Operation[][] {
   for (const operation of operations) {
     const batch = batches.at(-1);
     const joins = batch !== undefined && batch[0]!.in.name === operation.in.name && kindOf(batch[0]!) === kindOf(operation);
-    if (joins && kindOf(operation) !== "alone") batch.push(operation);
+    if (joins && kindOf(operation) !== "unbatched") batch.push(operation);
     else batches.push([operation]);
   }
   return batches;
 }
-const kindOf = ({ op }: Operation): "insert" | "touch" | "alone" =>
-  op === "insert" ? "insert" : op === "update" || op === "expect" ? "touch" : "alone";
+const kindOf = ({ op }: Operation): "insert" | "touch" | "unbatched" =>
+  op === "insert" ? "insert" : op === "update" || op === "expect" ? "touch" : "unbatched";
 
 /** @throws Conflict, Overtaken */
 export async function write(batch: readonly Operation[], at: number, { collections, session }: Required<WriteContext>): Promise<void> {

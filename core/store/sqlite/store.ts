@@ -25,14 +25,14 @@ export function openSqliteStoreBeside(folder: string, { log }: { log: Logger }):
   return storeIn(openBeside(folder), log);
 }
 
-async function storeIn(held: OpenFolder, log: Logger): Promise<Store> {
-  const writer = await startWriter(held.file, log);
+async function storeIn(folder: OpenFolder, log: Logger): Promise<Store> {
+  const writer = await startWriter(folder.file, log);
   let closed: Promise<void> | undefined;
   return {
     open: (service: string, collections: readonly Collection[]): Promise<Database> =>
-      new Promise((resolve) => resolve(openDatabase(held.connection, writer, createTables(held.connection, service, collections)))),
+      new Promise((resolve) => resolve(openDatabase(folder.connection, writer, createTables(folder.connection, service, collections)))),
     time: () => Promise.resolve(Date.now()),
     health: () => Promise.resolve(writer.health()),
-    close: () => (closed ??= writer.close().then(held.release)),
+    close: () => (closed ??= writer.close().then(folder.release)),
   };
 }

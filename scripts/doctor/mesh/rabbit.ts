@@ -21,9 +21,9 @@ const version: DoctorCheck<OpenRabbit> = {
 const queues: DoctorCheck<OpenRabbit> = {
   name: "RabbitMQ queues",
   async run({ connection, mesh, config }) {
-    const at = rabbitNames(mesh.name);
+    const names = rabbitNames(mesh.name);
     const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
-    const all = [...Object.keys(followers).flatMap((group) => groupQueues(at, group)), ...retryQueues(at, retry)];
+    const all = [...Object.keys(followers).flatMap((group) => groupQueues(names, group)), ...retryQueues(names, retry)];
     const states = await Promise.all(all.map(async (queue) => ({ queue, state: await stateOf(connection, queue) })));
     const wrong = states.filter(({ state }) => state !== "as declared" && state !== "missing");
     if (wrong.length > 0) {
@@ -67,12 +67,12 @@ async function onChannel(
 const dead: DoctorCheck<OpenRabbit> = {
   name: "RabbitMQ dead letters",
   async run({ connection, mesh }) {
-    const at = rabbitNames(mesh.name);
+    const names = rabbitNames(mesh.name);
     const findings: Finding[] = [];
     for (const group of Object.keys(followers)) {
       const channel = await connection.createChannel();
       channel.on("error", () => undefined);
-      const count = await channel.checkQueue(at.dead(group)).then(
+      const count = await channel.checkQueue(names.dead(group)).then(
         ({ messageCount }) => messageCount,
         () => 0,
       );
