@@ -2,34 +2,17 @@
  * What an application holds: a person's chats as they are now, and what they do. What can be known without asking is answered at
  * once; events say when it is another.
  */
-import type { MessageView } from "./chats/chats.ts";
+import { withDefaults, type Credentials, type NewAccount, type Resuming } from "./connect-options.ts";
+import { pendingView, type MessageView } from "./chats/message-view.ts";
 import { Contacts } from "./http/contacts.ts";
 import type { Chat, Me, Message } from "./documents.ts";
 import { ParleyError } from "./errors.ts";
 import { Groups } from "./http/groups.ts";
 import { HttpClient } from "./http/http-client.ts";
-import { fileMessage, pendingView, textMessage, type FileOptions, type SendOptions } from "./outbox/queued-message.ts";
+import { fileMessage, textMessage, type FileOptions, type SendOptions } from "./outbox/queued-message.ts";
 import { ParleySession, type Events, type SessionOptions, type State } from "./session.ts";
-import { clearStorage, loadRecords, MemoryStorage, type Storage } from "./storage/storage.ts";
-
-export interface ConnectOptions {
-  /** The server's, like `http://localhost:3000`; in a browser, if not given, the page's own. */
-  readonly url?: string | undefined;
-  /** In memory if not given. */
-  readonly storage?: Storage | undefined;
-}
-export interface Credentials extends ConnectOptions {
-  readonly emailId: string;
-  readonly password: string;
-}
-export interface NewAccount extends Credentials {
-  readonly firstName: string;
-  readonly lastName: string;
-}
-export interface Resuming extends ConnectOptions {
-  /** If not given: the storage's, else the browser's cookie. */
-  readonly token?: string | undefined;
-}
+import type { Storage } from "./storage/storage.ts";
+import { clearStorage, loadRecords } from "./storage/records.ts";
 
 const olderPageSize = 50;
 
@@ -254,11 +237,4 @@ export class Parley {
     await this.session.close("loggedOut");
     await clearStorage(this.storage);
   }
-}
-
-function withDefaults({ url, storage = new MemoryStorage() }: ConnectOptions): { url: string; storage: Storage } {
-  const { location } = globalThis as { location?: { origin: string } };
-  const given = url ?? location?.origin;
-  if (given === undefined) throw new TypeError("The server's url is needed");
-  return { url: given.replace(/\/+$/, ""), storage };
 }

@@ -2,14 +2,18 @@
 import { Synchronizer } from "./socket/synchronizer.ts";
 import { Chats, type ChatEvents } from "./chats/chats.ts";
 import { SocketConnection } from "./socket/connection.ts";
-import type { ContactRequest, IncomingEvents, Me, Message, SyncAnswer, Typing } from "./documents.ts";
+import type { ContactRequest, Me, Message, SyncAnswer, Typing } from "./documents.ts";
+import type { IncomingEvents } from "./incoming-events.ts";
 import { Emitter } from "./emitter.ts";
 import { fileTimeoutMs, HttpClient } from "./http/http-client.ts";
 import { StorageWriter } from "./storage/storage-writer.ts";
 import { Outbox } from "./outbox/outbox.ts";
 import { ReadMarks } from "./chats/read-marks.ts";
-import { formOf, payloadOf, pendingView } from "./outbox/queued-message.ts";
-import { chatKey, outboxKey, chatRecordOf, sessionKey, type SavedRecords, type Storage } from "./storage/storage.ts";
+import { formOf, payloadOf } from "./outbox/queued-message.ts";
+import { pendingView } from "./chats/message-view.ts";
+import { chatKey, outboxKey, sessionKey, type SavedRecords } from "./storage/records.ts";
+import type { Storage } from "./storage/storage.ts";
+import { chatRecordOf } from "./chats/local-chat.ts";
 import { Typists } from "./chats/typists.ts";
 
 /**
@@ -33,8 +37,6 @@ export interface SessionOptions {
   /** undefined: the browser's cookie is the credential */
   readonly token: string | undefined;
 }
-
-/** A file on a slow line. */
 
 export class ParleySession {
   readonly me: Me;

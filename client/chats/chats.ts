@@ -5,19 +5,11 @@
  * The rule that nothing is missed rests on: a chat's `seq` rises only by an answer that is whole up to it, and by live events that
  * follow such an answer. What comes otherwise - an acknowledgement, an answer over HTTP - is a newer state, and no progress.
  */
-import type { Chat, IncomingEvents, Message, OwnPart, Since, SyncAnswer } from "../documents.ts";
+import type { Chat, Message, OwnPart, Since, SyncAnswer } from "../documents.ts";
+import type { IncomingEvents } from "../incoming-events.ts";
 import { LocalChat } from "./local-chat.ts";
-import type { QueuedMessage } from "../outbox/outbox.ts";
-import type { ChatRecord } from "../storage/storage.ts";
-import type { DeliveryState } from "./watermarks.ts";
-
-/** A message in a chat's view. One of one's own that is not stored yet has `n` and `seq` 0 and no `_id`. */
-export interface MessageView extends Message {
-  /** Of one's own; anyone else's is `sent`. */
-  readonly state: "sending" | "failed" | DeliveryState;
-  /** Why it failed. */
-  readonly failure?: QueuedMessage["failure"];
-}
+import type { ChatRecord } from "../storage/records.ts";
+import type { MessageView } from "./message-view.ts";
 
 export interface ChatEvents {
   readonly message: MessageView;

@@ -3,12 +3,15 @@
  * with every message - what is unread, the preview, the last activity - the server does not tell again: it is computed here.
  */
 import type { Chat, Message, OwnPart, SharedChat } from "../documents.ts";
+import type { ChatRecord } from "../storage/records.ts";
 import { MessageWindow } from "./message-window.ts";
 import { Watermarks } from "./watermarks.ts";
 
 /** Unread messages are counted up to this, and previews cut to this, as the server does it. */
 const unreadCap = 100;
 const previewLength = 100;
+/** Messages of a chat that are saved. */
+const maxSavedMessages = 100;
 
 export class LocalChat {
   readonly window = new MessageWindow();
@@ -134,4 +137,13 @@ function ownPart(chat: Chat | SharedChat, before: Chat): Partial<Chat> {
 
 function lastMessage({ _id, n, senderId, text, kind, createdAt }: Message): Partial<Chat> {
   return { lastMessage: _id, lastMessagePreview: { n, senderId, text: text.slice(0, previewLength), kind, at: createdAt } };
+}
+
+/** A chat as it is saved; undefined when it is not known well enough, or gone. */
+export function chatRecordOf(local: LocalChat | undefined): ChatRecord | undefined {
+  if (local?.seq === undefined) return undefined;
+  const { confirmedView, seq, window, pendingReadN } = local;
+  // From within the unbroken run, that what is still missing after it finds its place.
+  const messages = window.messages.filter(({ n }) => n > window.contiguousUpTo - maxSavedMessages);
+  return { chat: confirmedView, seq, messages, ...(pendingReadN === undefined ? {} : { wantedN: pendingReadN }) };
 }

@@ -4,20 +4,8 @@
  * server refuses for good is `failed`, and those behind it go on.
  */
 import type { Message } from "../documents.ts";
-import { ParleyError, type ErrorCode } from "../errors.ts";
-
-export interface QueuedMessage {
-  readonly chatId: string;
-  readonly clientId: string;
-  readonly text: string;
-  readonly replyTo?: string;
-  /** Lives in memory only: such a message does not outlast its process. */
-  readonly file?: { readonly blob: Blob; readonly name: string };
-  /** ISO-8601, by this device's clock. */
-  readonly createdAt: string;
-  /** Why it was refused for good. */
-  failure?: { readonly code: ErrorCode; readonly message: string };
-}
+import { ParleyError } from "../errors.ts";
+import type { QueuedMessage } from "./queued-message.ts";
 
 export interface OutboxContext {
   /** Sends one message. @throws ParleyError */
@@ -57,10 +45,6 @@ export class Outbox {
   /** All that waits or failed, in the order sent. */
   get messages(): readonly QueuedMessage[] {
     return [...this.entries.values()].map(({ message }) => message);
-  }
-
-  has(clientId: string): boolean {
-    return this.entries.has(clientId);
   }
 
   add(message: QueuedMessage): void {

@@ -1,6 +1,18 @@
 /** A message on its way out: as it is made, shown, and put on the wire. */
-import type { MessageView } from "../chats/chats.ts";
-import type { QueuedMessage } from "./outbox.ts";
+import type { ErrorCode } from "../errors.ts";
+
+export interface QueuedMessage {
+  readonly chatId: string;
+  readonly clientId: string;
+  readonly text: string;
+  readonly replyTo?: string;
+  /** Lives in memory only: such a message does not outlast its process. */
+  readonly file?: { readonly blob: Blob; readonly name: string };
+  /** ISO-8601, by this device's clock. */
+  readonly createdAt: string;
+  /** Why it was refused for good. */
+  failure?: { readonly code: ErrorCode; readonly message: string };
+}
 
 export interface SendOptions {
   /** The message replied to. */
@@ -42,30 +54,4 @@ export function formOf({ chatId, clientId, text, replyTo, file }: QueuedMessage)
   for (const [name, value] of Object.entries({ chatId, clientId, text, replyTo })) if (value) form.append(name, value);
   if (file !== undefined) form.append("file", file.blob, file.name);
   return form;
-}
-
-/** A message that is not stored yet, in the shape of those that are. */
-export function pendingView(myId: string, { chatId, clientId, text, replyTo, file, createdAt, failure }: QueuedMessage): MessageView {
-  return {
-    _id: "",
-    chatId,
-    senderId: myId,
-    n: 0,
-    seq: 0,
-    kind: file === undefined ? "text" : "file",
-    text,
-    ...(file === undefined ? {} : { file: { _id: "", url: "", name: file.name, mimeType: file.blob.type, size: file.blob.size } }),
-    clientId,
-    replyTo: replyTo ?? null,
-    reactions: {},
-    readBy: [],
-    readCount: 0,
-    createdAt,
-    updatedAt: createdAt,
-    editedAt: null,
-    deletedAt: null,
-    __v: 0,
-    state: failure === undefined ? "sending" : "failed",
-    ...(failure === undefined ? {} : { failure }),
-  };
 }

@@ -52,10 +52,6 @@ export class SocketConnection {
     this.socket.onAny((event: string, data: unknown) => context.onEvent(event, data));
   }
 
-  get isConnected(): boolean {
-    return this.socket.connected;
-  }
-
   open(): void {
     this.socket.connect();
   }

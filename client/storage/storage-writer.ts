@@ -1,5 +1,6 @@
 /** Writes what has changed to the storage: soon, one record at a time, each as it is when its turn comes. */
-import { isChatKey, type Storage } from "./storage.ts";
+import { isChatKey } from "./records.ts";
+import type { Storage } from "./storage.ts";
 
 const writeDelayMs = 200;
 

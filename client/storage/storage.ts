@@ -2,30 +2,7 @@
  * Where a client keeps what it holds between two runs: records by key, each written whole. Every record is consistent by itself, so
  * a run may end between any two writes.
  */
-import type { Chat, Me, Message } from "../documents.ts";
-import type { LocalChat } from "../chats/local-chat.ts";
-import type { QueuedMessage } from "../outbox/outbox.ts";
-
-/** A chat: no change up to `seq` is missing in `messages`, the newest ones. */
-export interface ChatRecord {
-  readonly chat: Chat;
-  readonly seq: number;
-  readonly messages: readonly Message[];
-  /** A read mark that the server has not confirmed yet. */
-  readonly wantedN?: number;
-}
-export interface SessionRecord {
-  readonly me: Me;
-  /** Not there when the browser's cookie is the credential, or the session has ended. */
-  readonly token?: string;
-}
 export type Records = Readonly<Record<string, unknown>>;
-
-export const sessionKey = "session";
-export const outboxKey = "outbox";
-export const chatKey = (chatId: string): string => `chat/${chatId}`;
-/** Whether the server has what is in such a record. */
-export const isChatKey = (key: string): boolean => key.startsWith("chat/");
 
 /** Belongs to one client at a time: two tabs need two. */
 export interface Storage {
@@ -33,41 +10,6 @@ export interface Storage {
   load(): Records | Promise<Records>;
   /** Writes a record, JSON, whole or not at all; undefined removes it. One is written at a time. */
   save(key: string, record: unknown): void | Promise<void>;
-}
-
-/** Messages of a chat that are saved. */
-const maxSavedMessages = 100;
-
-/** A chat as it is saved; undefined when it is not known well enough, or gone. */
-export function chatRecordOf(local: LocalChat | undefined): ChatRecord | undefined {
-  if (local?.seq === undefined) return undefined;
-  const { confirmedView, seq, window, pendingReadN } = local;
-  // From within the unbroken run, that what is still missing after it finds its place.
-  const messages = window.messages.filter(({ n }) => n > window.contiguousUpTo - maxSavedMessages);
-  return { chat: confirmedView, seq, messages, ...(pendingReadN === undefined ? {} : { wantedN: pendingReadN }) };
-}
-
-/** What a client begins with. */
-export interface SavedRecords {
-  readonly session: SessionRecord | undefined;
-  readonly outbox: readonly QueuedMessage[];
-  readonly chats: readonly ChatRecord[];
-}
-
-export async function loadRecords(storage: Storage): Promise<SavedRecords> {
-  const records = await storage.load();
-  return {
-    session: records[sessionKey] as SessionRecord | undefined,
-    outbox: (records[outboxKey] ?? []) as readonly QueuedMessage[],
-    chats: Object.keys(records)
-      .filter(isChatKey)
-      .map((key) => records[key] as ChatRecord),
-  };
-}
-
-/** Removes everything. */
-export async function clearStorage(storage: Storage): Promise<void> {
-  for (const key of Object.keys(await storage.load())) await storage.save(key, undefined);
 }
 
 /** Lasts as long as the process. */

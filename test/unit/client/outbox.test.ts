@@ -1,6 +1,7 @@
 /** The outbox against the gateway's own queue: whatever is refused, lost or answered late, messages are stored once, in the order sent. */
 import { describe, expect, test } from "@jest/globals";
-import { Outbox, type QueuedMessage } from "../../../client/outbox/outbox.ts";
+import { Outbox } from "../../../client/outbox/outbox.ts";
+import type { QueuedMessage } from "../../../client/outbox/queued-message.ts";
 import { ParleyError, serverError } from "../../../client/errors.ts";
 import type { Message } from "../../../client/index.ts";
 import { TooMany, Unavailable } from "../../../core/errors.ts";

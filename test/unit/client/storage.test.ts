@@ -1,9 +1,9 @@
 /** What a client keeps between two runs: every record whole, the latest state of each, and no more than belongs to it. */
 import { describe, expect, test } from "@jest/globals";
 import { LocalStorage, MemoryStorage, type KeyValues, type Storage } from "../../../client/index.ts";
-import { LocalChat } from "../../../client/chats/local-chat.ts";
+import { chatRecordOf, LocalChat } from "../../../client/chats/local-chat.ts";
 import { StorageWriter } from "../../../client/storage/storage-writer.ts";
-import { clearStorage, loadRecords, chatRecordOf } from "../../../client/storage/storage.ts";
+import { clearStorage, loadRecords } from "../../../client/storage/records.ts";
 import { chatId, chatOf, me, message } from "../../support/client/documents.ts";
 import { eventually } from "../../support/eventually.ts";
 

@@ -1,0 +1,47 @@
+/** The records that a client saves, their keys, and how they are read back. */
+import type { Chat, Me, Message } from "../documents.ts";
+import type { QueuedMessage } from "../outbox/queued-message.ts";
+import type { Storage } from "./storage.ts";
+
+/** A chat: no change up to `seq` is missing in `messages`, the newest ones. */
+export interface ChatRecord {
+  readonly chat: Chat;
+  readonly seq: number;
+  readonly messages: readonly Message[];
+  /** A read mark that the server has not confirmed yet. */
+  readonly wantedN?: number;
+}
+export interface SessionRecord {
+  readonly me: Me;
+  /** Not there when the browser's cookie is the credential, or the session has ended. */
+  readonly token?: string;
+}
+
+export const sessionKey = "session";
+export const outboxKey = "outbox";
+export const chatKey = (chatId: string): string => `chat/${chatId}`;
+/** Whether the server has what is in such a record. */
+export const isChatKey = (key: string): boolean => key.startsWith("chat/");
+
+/** What a client begins with. */
+export interface SavedRecords {
+  readonly session: SessionRecord | undefined;
+  readonly outbox: readonly QueuedMessage[];
+  readonly chats: readonly ChatRecord[];
+}
+
+export async function loadRecords(storage: Storage): Promise<SavedRecords> {
+  const records = await storage.load();
+  return {
+    session: records[sessionKey] as SessionRecord | undefined,
+    outbox: (records[outboxKey] ?? []) as readonly QueuedMessage[],
+    chats: Object.keys(records)
+      .filter(isChatKey)
+      .map((key) => records[key] as ChatRecord),
+  };
+}
+
+/** Removes everything. */
+export async function clearStorage(storage: Storage): Promise<void> {
+  for (const key of Object.keys(await storage.load())) await storage.save(key, undefined);
+}
