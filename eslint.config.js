@@ -12,6 +12,8 @@ const toServices = String.raw`/services/`;
 const toMixins = String.raw`/mixins/`;
 const anotherService = String.raw`(?!\.\./)[a-z]+/(?!contract\.ts$|documents\.ts$)`;
 const serviceArrows = "a service imports core's ports, mixins, its own folder and others' contract.ts";
+const socketArrows = `${serviceArrows}; the gateway's sockets import nothing from its http/`;
+const sharedArrows = `${serviceArrows}; what the gateway's folders share imports none of them`;
 const toAdapters = String.raw`/core/(?:store/(?!store\.ts|commit-with-retry\.ts|contents\.ts|migrate\.ts|migrations\.ts)|feed/(?!feed\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts)|blobs/(?!blobs\.ts))`;
 
 /** Asks for the reason behind a rule that is disabled: `eslint-disable-next-line RULE -- REASON`. */
@@ -111,4 +113,8 @@ export default tseslint.config(
   forbid(["services/*/*.ts"], [String.raw`^\.\./${anotherService}`, toAdapters], serviceArrows),
   forbid(["services/*/*/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
   forbid(["services/*/*/*/**"], [String.raw`^\.\./\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
+  // The last entry for a file wins, so these repeat the services' patterns.
+  forbid(["services/gateway/socket/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters, "/http/"], socketArrows),
+  forbid(["services/gateway/socket/*/*.ts"], [String.raw`^\.\./\.\./\.\./${anotherService}`, toAdapters, "/http/"], socketArrows),
+  forbid(["services/gateway/shared/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters, "/(?:http|socket|docs)/"], sharedArrows),
 );

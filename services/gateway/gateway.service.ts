@@ -19,15 +19,17 @@ import { portsOf } from "../../core/node/ports.ts";
 import { securityLog } from "../../core/security/log.ts";
 import { calledActions } from "./called-actions.ts";
 import { answerDocs, docsPaths } from "./docs/serve-docs.ts";
-import { addressResolver } from "./shared/address.ts";
-import { answerError, tagSpan, routeName, type HttpRequest, type PathParams } from "./http/response/answer.ts";
+import { addressResolver, clientOf } from "./shared/address.ts";
+import type { GatewayContext } from "./shared/context.ts";
+import { routeName, type HttpRequest, type PathParams } from "./http/request/http-request.ts";
+import { answerError, tagSpan } from "./http/response/answer.ts";
 import { prepareRequest } from "./http/prepare-request.ts";
 import { answerOperator, operatorPaths } from "./http/operators.ts";
 import { origins } from "./shared/origins.ts";
-import { pipeline, type GatewayContext } from "./http/pipeline.ts";
+import { pipeline } from "./http/pipeline.ts";
 import { routes } from "./http/routes/index.ts";
 import { close, listen, makeServer } from "./http/server.ts";
-import { clientOf, logRefusal } from "./shared/refusal-log.ts";
+import { logRefusal } from "./shared/refusal-log.ts";
 import { followSessions } from "./shared/sessions.ts";
 import { authenticateHandshake } from "./socket/handshake.ts";
 import type { UserSocket } from "./socket/socket-state.ts";
@@ -134,7 +136,7 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
     this.server.keepAliveTimeout = config.KEEP_ALIVE_MS;
     addReadinessCheck(broker, "services called", servicesAvailable(broker, calledActions));
     try {
-      this.context = {
+      const context = {
         limits,
         blobs,
         broker,
@@ -145,7 +147,16 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
         addressOf: addressResolver(config.TRUST_PROXY),
         isSecure: config.PUBLIC_URL?.startsWith("https:") ?? false,
       };
-      this.sockets = openSockets(this);
+      this.context = context;
+      this.sockets = openSockets({
+        broker,
+        log,
+        server: this.server,
+        io: this.io,
+        context,
+        prepareRequest: (request, response) =>
+          prepareRequest(context, Object.assign(request, { requestId: newId() }) as HttpRequest, response),
+      });
       const port = await listen(this.server, config.PORT, config.HOST);
       broker.getLogger(operatorLoggerName).info(listening(config, port));
     } catch (error) {

@@ -1,6 +1,7 @@
 /** What a route takes, as OpenAPI says it: parameters in the path and the query, and bodies, also those that bring a file. */
 import type { Rule, Rules } from "../../../core/contract/schema.ts";
-import { publicRules, type RouteRow, type Upload } from "../http/table.ts";
+import type { Upload } from "../http/request/upload.ts";
+import { publicRules, type RouteRow } from "../http/table.ts";
 import { mayBeLeftOut, objectSchema, ruleSchema, type JsonSchema } from "./json-schema.ts";
 
 /** A parameter of OpenAPI, as far as we use it. */

@@ -5,7 +5,7 @@ import { operatorResponse } from "../../../core/node/admin-server.ts";
 import { NotFound } from "../../../core/errors.ts";
 import { portsOf } from "../../../core/node/ports.ts";
 import { isLocalPeer } from "../shared/address.ts";
-import type { HttpRequest } from "./response/answer.ts";
+import type { HttpRequest } from "./request/http-request.ts";
 
 export const operatorPaths = ["/health", "/ready", "/metrics"] as const;
 

@@ -3,41 +3,24 @@
  * validate, limit by row, take in its file, call, present. Whatever goes wrong is answered by its first failing step.
  */
 import type { ServerResponse } from "node:http";
-import type { Logger, ServiceBroker } from "moleculer";
 import { call, type ClientInfo, type Meta } from "../../../core/contract/call.ts";
-import type { Blobs } from "../../../core/blobs/blobs.ts";
 import { Forbidden, Invalid, Unauthenticated } from "../../../core/errors.ts";
-import type { Limits } from "../../../core/limits/limits.ts";
 import type { Rules } from "../../../core/contract/schema.ts";
-import type { SecurityLog } from "../../../core/security/log.ts";
-import { clientOf } from "../shared/refusal-log.ts";
+import { clientOf } from "../shared/address.ts";
+import type { GatewayContext } from "../shared/context.ts";
 import { inputCheck } from "../shared/input-rules.ts";
-import type { VerifiedSession, Sessions } from "../shared/sessions.ts";
+import type { VerifiedSession } from "../shared/sessions.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
-import type { AddressOf } from "../shared/address.ts";
 import { requestsPerCaller, enforceLimit } from "../shared/limits.ts";
-import { answerJson, type HttpRequest, type PathParams } from "./response/answer.ts";
+import { answerJson } from "./response/answer.ts";
 import { defaultMaxBytes, hasBody, readBody, readJsonBody, expectNoBody, type ReceivedBody } from "./request/body.ts";
 import { tokenCookie, tokenOf } from "../shared/credential.ts";
 import { answerFile } from "./response/download.ts";
-import type { Origins } from "../shared/origins.ts";
 import { parseQuery } from "./request/query.ts";
-import { actionInput, publicRules, type Fields, type QueryParams, type RouteRow, type AdmittedUpload } from "./table.ts";
-import { uploadMaxBytes, readUpload, withAdmittedFile } from "./request/upload.ts";
-
-/** What the steps need of their gateway; it is there once the service has started. */
-export interface GatewayContext {
-  readonly broker: ServiceBroker;
-  readonly limits: Limits;
-  readonly blobs: Blobs;
-  readonly sessions: Sessions;
-  readonly origins: Origins;
-  readonly addressOf: AddressOf;
-  /** Cookies travel over TLS only. */
-  readonly isSecure: boolean;
-  readonly log: Logger;
-  readonly security: SecurityLog;
-}
+import { actionInput, publicRules, type QueryParams, type RouteRow } from "./table.ts";
+import { withAdmittedFile, type AdmittedUpload } from "./request/admit-upload.ts";
+import type { Fields, HttpRequest, PathParams } from "./request/http-request.ts";
+import { uploadMaxBytes, readUpload } from "./request/upload.ts";
 
 export type Pipeline = (context: GatewayContext, request: HttpRequest, response: ServerResponse) => Promise<void>;
 

@@ -1,9 +1,10 @@
 /** The first thing that happens to any request, of a known route or not: the headers every answer bears, its id among them, and preflights. */
 import type { ServerResponse } from "node:http";
 import { NotFound } from "../../../core/errors.ts";
-import { answerError, securityHeaders, type HttpRequest } from "./response/answer.ts";
+import type { HttpRequest } from "./request/http-request.ts";
+import { answerError, securityHeaders } from "./response/answer.ts";
 import { preflightHeaders } from "../shared/origins.ts";
-import type { GatewayContext } from "./pipeline.ts";
+import type { GatewayContext } from "../shared/context.ts";
 
 const plainHeaders = securityHeaders(false);
 const tlsHeaders = securityHeaders(true);

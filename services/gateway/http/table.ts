@@ -7,7 +7,9 @@ import type { ActionRef, Returns } from "../../../core/contract/contract.ts";
 import type { DomainErrorCode } from "../../../core/errors.ts";
 import type { RateLimit } from "../../../core/limits/limits.ts";
 import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
-import type { AdmittedFile, Purpose } from "../../media/contract.ts";
+import type { AdmittedUpload } from "./request/admit-upload.ts";
+import type { Fields } from "./request/http-request.ts";
+import type { Upload } from "./request/upload.ts";
 import type { Download } from "./response/download.ts";
 
 type ActionParams<A> = A extends ActionRef<infer P> ? P : never;
@@ -15,9 +17,6 @@ type ActionResult<A> = A extends { readonly result: Returns<infer R> } ? R : nev
 
 /** Public params as validated. Those of the action that the row sets itself are not among them. */
 type Given<A, P> = Infer<Omit<ActionParams<A>, keyof P> & P>;
-/** The same where the row is not known. */
-export type Fields = Readonly<Record<string, unknown>>;
-
 /** A query's params by name; those with undefined are left out. */
 export interface QueryParams {
   readonly [name: string]: string | number | undefined;
@@ -31,29 +30,6 @@ export interface RouteLimit<G = Fields> {
   readonly allowance: RateLimit;
   /** What it counts under, from the validated params, the caller's address and, on routes with a session, the person. */
   readonly key: (params: G, address: string, userId: string) => string;
-}
-
-/** A file that comes with a request: in a form (multipart/form-data), or in JSON where a param can hold it. */
-export interface Upload<G = Fields, R = unknown> {
-  readonly purpose: Purpose;
-  /** The form's field for it, by any of these names. */
-  readonly fields: readonly [string, ...string[]];
-  /** Of the file itself. */
-  readonly maxBytes: number;
-  /** There is no request without a file, so it is a form always. */
-  readonly isRequired?: true;
-  /** The public param that holds it in JSON, as a data URI. */
-  readonly dataUri?: string;
-  /** Asked before anything of the file is kept; it throws if this person may not. */
-  readonly authorize?: { readonly action: ActionRef; readonly input: (params: G) => Fields };
-  /** Whether the result refers to the file; if not given, any result does. */
-  readonly isUsed?: (result: R, file: AdmittedFile) => boolean;
-}
-/** What became of it: for the action that is to refer to it. */
-export interface AdmittedUpload {
-  readonly file: AdmittedFile;
-  /** Of the bytes as sent, hex. */
-  readonly sha256: string;
 }
 
 /** Leaves the server: a JSON body, or a file's bytes. */

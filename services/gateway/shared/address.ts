@@ -3,6 +3,7 @@
  * believed only as far as `TRUST_PROXY` reaches, for anyone can send one.
  */
 import { BlockList, isIP } from "node:net";
+import type { ClientInfo } from "../../../core/contract/call.ts";
 import { StartError } from "../../../core/errors.ts";
 
 interface PeerRequest {
@@ -14,6 +15,7 @@ export type AddressOf = (request: PeerRequest) => string;
 
 const forwardedFor = "x-forwarded-for";
 const unknownAddress = "0.0.0.0";
+const maxDeviceLength = 200;
 
 /**
  * @param trust  how many proxies stand before us, or their addresses and CIDR ranges
@@ -71,3 +73,9 @@ export function isLocalPeer(request: PeerRequest): boolean {
   const address = peerAddress(request);
   return request.headers[forwardedFor] === undefined && (address === "::1" || address.startsWith("127."));
 }
+
+/** Who is on the other end. */
+export const clientOf = ({ addressOf }: { readonly addressOf: AddressOf }, request: Parameters<AddressOf>[0]): ClientInfo => ({
+  device: String(request.headers["user-agent"] ?? "").slice(0, maxDeviceLength),
+  address: addressOf(request),
+});

@@ -1,24 +1,30 @@
 /** Who may open a socket: a page of an allowed origin, with a live session's token from the cookie or `auth: {token}`. */
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "socket.io";
 import { Forbidden, Unauthenticated } from "../../../core/errors.ts";
 import { inRequest } from "../../../core/request-context.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
 import { requestsPerCaller, enforceLimit } from "../shared/limits.ts";
-import type { HttpRequest } from "../http/response/answer.ts";
 import { tokenOf } from "../shared/credential.ts";
 import { socketError } from "../shared/errors.ts";
-import type { GatewayContext } from "../http/pipeline.ts";
-import { clientOf, logRefusal } from "../shared/refusal-log.ts";
+import { clientOf } from "../shared/address.ts";
+import type { GatewayContext } from "../shared/context.ts";
+import { logRefusal } from "../shared/refusal-log.ts";
 import type { SocketState } from "./socket-state.ts";
 import { KnownMemberships } from "./known-memberships.ts";
 import { TypingThrottle } from "./inbound/typing-throttle.ts";
+
+/** The request of a handshake after `prepareRequest`. */
+interface IdentifiedRequest extends IncomingMessage {
+  requestId: string;
+}
 
 /**
  * Verifies a handshake.
  * @throws Error  `connect_error` with our message and, as `data`, `{code, message, requestId}`
  */
 export function authenticateHandshake(context: GatewayContext, socket: Socket): Promise<SocketState> {
-  const { requestId } = socket.request as HttpRequest;
+  const { requestId } = socket.request as IdentifiedRequest;
   return inRequest({ requestId }, () => initialState(context, socket));
 }
 

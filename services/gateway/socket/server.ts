@@ -2,14 +2,11 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
-import { newId } from "../../../core/ids.ts";
 import { portsOf } from "../../../core/node/ports.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
 import { rateLimited } from "../shared/limits.ts";
-import type { HttpRequest } from "../http/response/answer.ts";
-import { prepareRequest } from "../http/prepare-request.ts";
-import type { GatewayContext } from "../http/pipeline.ts";
-import { clientOf } from "../shared/refusal-log.ts";
+import { clientOf } from "../shared/address.ts";
+import type { GatewayContext } from "../shared/context.ts";
 import { tokenBucket, unlimited, type LocalRateLimiter } from "./inbound/rate-limit.ts";
 import { dispatch, refuseUnknown } from "./dispatch.ts";
 import { clientEvents, type SocketEventContext } from "./client-events.ts";
@@ -19,13 +16,14 @@ import type { UserSocket } from "./socket-state.ts";
 import { startEmittingPositions } from "./delivery/positions.ts";
 import { endSession, startMonitoring, disconnectGradually } from "./connection-monitor.ts";
 
-/** The gateway service, as far as its sockets know it. */
 interface SocketsContext {
   readonly broker: ServiceBroker;
-  readonly logger: Logger;
+  readonly log: Logger;
   readonly server: HttpServer;
   readonly io: Server;
   readonly context: GatewayContext;
+  /** Gives a request its id, and its response the headers of every response; false: it has been answered. */
+  readonly prepareRequest: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 export interface Sockets extends SocketEventContext {
   /** Sends all sockets away, to come back elsewhere. */
@@ -61,13 +59,16 @@ export const socketSettings = {
 };
 
 /** Opens the gateway to sockets; call it before the HTTP server listens. */
-export function openSockets({ broker, logger: log, server, io, context }: SocketsContext): Sockets {
+export function openSockets({ broker, log, server, io, context, prepareRequest }: SocketsContext): Sockets {
   const { config, clock, feed } = portsOf(broker);
   const isLimited = config.LIMITS === "on";
   const delivery = new LiveDelivery(broker, io, feed, log);
   const namespace = io.of("/");
 
   rewriteChatPath(server);
+  io.engine.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    if (prepareRequest(request, response)) next();
+  });
   guardConnections(io, context, isLimited ? tokenBucket(connectionRate.perSecond, connectionRate.burst) : unlimited);
   const sockets: SocketEventContext = {
     broker,
@@ -103,14 +104,10 @@ export function openSockets({ broker, logger: log, server, io, context }: Socket
 }
 
 /**
- * Connections get the headers every answer bears, CORS among them. A handshake refused by Socket.IO makes its client give up; a
- * connection that fails makes it come again.
+ * Limits new connections per address, and refuses them until sessions are known. A client gives up on a refused handshake of Socket.IO,
+ * but retries a failed connection.
  */
 function guardConnections(io: Server, context: GatewayContext, limiter: LocalRateLimiter): void {
-  io.engine.use((request: HttpRequest, response: ServerResponse, next: () => void) => {
-    request.requestId = newId();
-    if (prepareRequest(context, request, response)) next();
-  });
   io.engine.opts.allowRequest = (request, decide) => {
     const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
     const client = clientOf(context, request);

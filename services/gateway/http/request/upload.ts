@@ -5,19 +5,33 @@
  */
 import type { IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
-import type { CallingOptions, Logger, ServiceBroker } from "moleculer";
-import type { Blobs } from "../../../../core/blobs/blobs.ts";
-import { call } from "../../../../core/contract/call.ts";
-import { codeOf, DomainError, Invalid } from "../../../../core/errors.ts";
-import { faultPoint } from "../../../../core/fault-points.ts";
+import type { ActionRef } from "../../../../core/contract/contract.ts";
+import { DomainError, Invalid } from "../../../../core/errors.ts";
 import { fairQueue } from "../../../../core/resilience/fair-queue.ts";
-import { media, rawKey } from "../../../media/contract.ts";
+import type { AdmittedFile, Purpose } from "../../../media/contract.ts";
 import { bodyChunks, defaultMaxBytes, parseJson, parseJsonText, refuseDeclaredLarger, type ReceivedBody } from "./body.ts";
 import { extractDataUri, dataUriBytes, isDataUri, placeholder } from "./data-uri.ts";
 import { formOverheadBytes, isForm, readForm } from "./form.ts";
 import { concurrencyLimit } from "./concurrency-limit.ts";
 import { spool, type UploadedFile } from "./spool.ts";
-import type { AdmittedUpload, Upload } from "../table.ts";
+import type { Fields } from "./http-request.ts";
+
+/** A file that comes with a request: in a form (multipart/form-data), or in JSON where a param can hold it. */
+export interface Upload<G = Fields, R = unknown> {
+  readonly purpose: Purpose;
+  /** The form's field for it, by any of these names. */
+  readonly fields: readonly [string, ...string[]];
+  /** Of the file itself. */
+  readonly maxBytes: number;
+  /** There is no request without a file, so it is a form always. */
+  readonly isRequired?: true;
+  /** The public param that holds it in JSON, as a data URI. */
+  readonly dataUri?: string;
+  /** Asked before anything of the file is kept; it throws if this person may not. */
+  readonly authorize?: { readonly action: ActionRef; readonly input: (params: G) => Fields };
+  /** Whether the result refers to the file; if not given, any result does. */
+  readonly isUsed?: (result: R, file: AdmittedFile) => boolean;
+}
 
 /** Slow or broken uploads hold a place on the temporary disk as long as a request may last. */
 export const maxConcurrentUploads = 100;
@@ -27,9 +41,6 @@ const uploadsInProgress = concurrencyLimit({
   ofOne: 25,
   refusal: "Too many uploads at once, try again",
 });
-
-/** Of a file's name, as it is handed on. */
-const maxFileNameLength = 2000;
 
 /** A body with a file in it is in memory as a whole only while it is parsed: one at a time. */
 const jsonParseQueue = fairQueue({ name: "json_bodies", atOnce: 1, mostWaiting: maxConcurrentUploads, waitMs: 20_000 });
@@ -121,73 +132,3 @@ async function* singleChunk(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
 
 const fileMissing = (field: string): Invalid => new Invalid("Send a file", [{ field, message: "is required" }]);
 const fileRepeated = (field: string): Invalid => new Invalid("Send one file", [{ field, message: "must be given once" }]);
-
-/** What taking in needs of its gateway. */
-interface UploadContext {
-  readonly broker: ServiceBroker;
-  readonly blobs: Blobs;
-  readonly log: Logger;
-}
-
-/** A file with what it came with. */
-interface ReceivedUpload {
-  readonly file: UploadedFile;
-  /** As validated. */
-  readonly params: Record<string, unknown>;
-  /** For one call: Moleculer writes an action's timeout into them. */
-  readonly options: () => CallingOptions;
-}
-
-/**
- * Takes a file in, for someone who may send it, and lets `use` refer to it.
- * @throws DomainError  they may not, or the file won't do, or what `use` throws; nothing of the file is kept then
- */
-export async function withAdmittedFile<T>(
-  context: UploadContext,
-  upload: Upload,
-  received: ReceivedUpload,
-  use: (file: AdmittedUpload) => Promise<T>,
-): Promise<T> {
-  const admitted = await admitUpload(context, upload, received);
-  faultPoint("media.taken");
-  try {
-    const result = await use(admitted);
-    if (upload.isUsed?.(result, admitted.file) === false) abandonFile(context, admitted.file.fileId, received.options);
-    return result;
-  } catch (error) {
-    if (isRefusal(error)) abandonFile(context, admitted.file.fileId, received.options);
-    throw error;
-  }
-}
-
-async function admitUpload(
-  context: UploadContext,
-  { purpose, authorize }: Upload,
-  { file, params, options }: ReceivedUpload,
-): Promise<AdmittedUpload> {
-  const { broker, blobs } = context;
-  const { name, size, sha256, read } = file;
-  if (authorize !== undefined) await call(broker, authorize.action, authorize.input(params), options());
-  const { fileId } = await call(broker, media.reserve, { purpose }, options());
-  try {
-    await blobs.write(rawKey(fileId), read(), size);
-    faultPoint("media.written");
-    return { file: await call(broker, media.admit, { fileId, name: name.slice(0, maxFileNameLength), size }, options()), sha256 };
-  } catch (error) {
-    abandonFile(context, fileId, options);
-    throw error;
-  }
-}
-
-/** Lets go of a file that nothing refers to; nobody waits for it. */
-function abandonFile({ broker, log }: UploadContext, fileId: string, options: () => CallingOptions): void {
-  call(broker, media.giveUp, { fileId }, options()).catch((error: unknown) =>
-    log.warn(`an unused upload is left to the sweeper: ${(error as Error).message}`),
-  );
-}
-
-/** Whether a call was refused for good. One that failed otherwise may still be carried out, and refer to the file. */
-function isRefusal(error: unknown): boolean {
-  const code = codeOf(error);
-  return code !== undefined && code !== "UNAVAILABLE" && code !== "INTERNAL";
-}

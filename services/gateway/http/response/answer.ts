@@ -1,25 +1,9 @@
 /** How answers leave: JSON with the security headers and the request's id, errors in one shape, each failure logged once. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Logger, Span } from "moleculer";
 import { requestIds } from "../../../../core/request-context.ts";
 import { publicError } from "../../shared/errors.ts";
-
-export type PathParams = Readonly<Record<string, string>>;
-
-/** A request on its way: what the entry and the routing noted on it. */
-export interface HttpRequest extends IncomingMessage {
-  requestId: string;
-  path: string;
-  /** As sent, without the question mark. */
-  query: string;
-  pathParams: PathParams;
-  /** Who is signed in, once that is known. */
-  userId?: string | undefined;
-  /** Its route, as the table has it; undefined when there is none. */
-  route?: string;
-  /** A GET whose answer's body is not wanted. */
-  isHead: boolean;
-}
+import { routeName, type HttpRequest } from "../request/http-request.ts";
 
 const baseHeaders = {
   "X-Frame-Options": "DENY",
@@ -58,9 +42,6 @@ export function answerError(log: Logger, request: HttpRequest, response: ServerR
   if (retryAfterMs !== undefined) response.setHeader("Retry-After", Math.max(1, Math.ceil(retryAfterMs / 1000)));
   answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), ...requestIds(), requestId });
 }
-
-/** What was asked for, without what the client made up: paths hold ids. */
-export const routeName = ({ method, route }: HttpRequest): string => (route === undefined ? "(no route)" : `${method} ${route}`);
 
 /** What a traced request's span says of it: nothing that tells who asked, nor for what. */
 export function tagSpan(span: Span, request: HttpRequest, { statusCode }: ServerResponse): void {

@@ -2,7 +2,8 @@
 import { chat, type Message } from "../../../chat/contract.ts";
 import { maxFileBytes } from "../../../media/contract.ts";
 import { messageInputRules, requireStored, messageToSend } from "../../shared/message-input.ts";
-import { row, type Upload } from "../table.ts";
+import type { Upload } from "../request/upload.ts";
+import { row } from "../table.ts";
 import { dataUriJsonBytes, dataUriOrNull } from "./pictures.ts";
 
 const megabyte = 1024 * 1024;

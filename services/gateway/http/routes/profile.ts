@@ -1,7 +1,8 @@
 /** Profiles over HTTP. */
 import { maxFileBytes } from "../../../media/contract.ts";
 import { profile } from "../../../profile/contract.ts";
-import { row, type Upload } from "../table.ts";
+import type { Upload } from "../request/upload.ts";
+import { row } from "../table.ts";
 import { dataUriJsonBytes, pictureRule } from "./pictures.ts";
 
 const upload: Upload = { purpose: "profile", fields: ["profilePic", "file"], maxBytes: maxFileBytes, dataUri: "profilePic" };
