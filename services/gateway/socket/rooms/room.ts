@@ -5,13 +5,14 @@
  */
 import type { Logger } from "moleculer";
 import type { DefaultEventsMap, Server } from "socket.io";
-import { counter } from "../../../../core/metrics/declare.ts";
 import type { Batch, ChatNote, ChatHead, Membership, Receipt } from "../../../chat/contract.ts";
 import { catchUp, type ChangePage } from "./catch-up.ts";
 import type { ServerEvents } from "../server-events.ts";
 import { countUnknown } from "../unknown-notes.ts";
 import { DeliveryReceipts } from "./delivery-receipts.ts";
 import { subscriptionEnd, ChangeRun, type SequencePosition, type RoomSubscriber } from "./change-run.ts";
+import { RoomRepair, pause, type RepairCause } from "./repair.ts";
+import { SerialTasks } from "./serial-tasks.ts";
 import { Subscribers, type RoomSocket } from "./subscribers.ts";
 import type { MembershipEnd } from "../known-memberships.ts";
 import { ChatUpdates } from "./chat-updates.ts";
@@ -22,28 +23,14 @@ export interface RoomContext {
   readonly log: Pick<Logger, "error">;
   /** The chat's changes after `since`, a page at a time; undefined when the chat is no more. */
   readonly fetchChanges: (chatId: string, since: number) => Promise<ChangePage | undefined>;
-  readonly raiseDelivered: (chatId: string, marks: Readonly<Record<string, number>>) => Promise<unknown>;
+  readonly raiseDelivered: (chatId: string, watermarks: Readonly<Record<string, number>>) => Promise<unknown>;
   /** The socket's person is a member no more, and the socket was put out. */
   readonly onUnsubscribed: (socket: RoomSocket, left: MembershipEnd) => void;
   readonly onEmpty: (chatId: string) => void;
 }
 
-/** A failed fetch is repeated after this, for a room must not stay behind. */
-const retryMs = 500;
 /** Batches held while the room waits; more are fetched instead. */
 const maxPendingBatches = 500;
-
-/**
- * How a room found that it lacked changes: a batch that did not follow the last one (`gap`), the poll for missed changes (`poll`), more
- * batches while it was busy than it holds (`backlog`), or a socket or someone's note that was further than the room (`ahead`).
- */
-export type RepairCause = "gap" | "poll" | "backlog" | "ahead";
-const repairs = counter(
-  "parley_feed_repairs_total",
-  "Rooms that fetched changes from the store which the feed had not brought, by how they noticed",
-  ["cause"],
-);
-for (const cause of ["gap", "poll", "backlog", "ahead"] satisfies RepairCause[]) repairs.of().inc({ cause }, 0);
 
 export class Room {
   readonly chatId: string;
@@ -55,27 +42,36 @@ export class Room {
   private position: SequencePosition | undefined;
   /** Sockets whose seating is queued, with the seat they shall have. */
   private readonly subscribing = new Map<RoomSocket, RoomSubscriber>();
-  private tasks: (() => Promise<void>)[] = [];
+  private readonly tasks: SerialTasks;
+  private readonly repair: RoomRepair;
   private pendingBatches: Batch[] = [];
-  /** The head is known to be here. */
-  private targetSeq = 0;
-  private isRepairing = false;
   /** Answers under way whose sockets will be seated. */
   private retainCount = 0;
-  private isBusy = false;
   private isClosed = false;
   /** Where the room was when `unreportedPosition` was last called. */
   private reportedSeq = 0;
 
-  constructor(chatId: string, parts: RoomContext) {
+  constructor(chatId: string, context: RoomContext) {
     this.chatId = chatId;
-    this.context = parts;
-    this.subscribers = new Subscribers(parts.io, chatId);
+    this.context = context;
+    this.subscribers = new Subscribers(context.io, chatId);
     this.chatUpdates = new ChatUpdates((chat, seq) => this.subscribers.emitChat(chat, seq));
     this.typingIndicators = new TypingIndicators((note) => this.subscribers.emitTyping({ chatId, ...note }));
     this.receipts = new DeliveryReceipts({
       emit: (receipt) => this.subscribers.emitReceipt({ chatId, ...receipt }),
-      raiseDelivered: (marks) => parts.raiseDelivered(chatId, marks),
+      raiseDelivered: (watermarks) => context.raiseDelivered(chatId, watermarks),
+    });
+    this.tasks = new SerialTasks({
+      log: context.log,
+      beforeEach: () => this.applyPendingBatches(),
+      onIdle: () => this.closeIfUnused(),
+    });
+    this.repair = new RoomRepair({
+      fetchChanges: (since) => context.fetchChanges(chatId, since),
+      position: () => this.position,
+      deliver: (page, run, isLastPage) => this.deliver(page, run, isLastPage),
+      enqueue: (task) => this.tasks.run(task),
+      onChatGone: () => this.end(),
     });
   }
 
@@ -90,7 +86,7 @@ export class Room {
       this.receipts.memberCount = memberCount;
       this.reportedSeq = seq;
     }
-    void this.drain();
+    this.tasks.start();
   }
 
   /** Whether a socket sits here or is about to: then it hears in the chat's sequence that its person was removed. */
@@ -113,7 +109,7 @@ export class Room {
     if (note.kind === "typing") this.typingIndicators.update(note);
     else if (note.kind === "receipts") for (const receipt of note.receipts) this.receipts.update(receipt);
     else if ((note.kind as string) !== "batch") countUnknown("chat");
-    else if (!this.isBusy && this.position !== undefined) this.applyBatch(note);
+    else if (!this.tasks.isBusy) this.applyBatch(note);
     else if (this.pendingBatches.push(note) > maxPendingBatches) {
       this.pendingBatches = [];
       this.fetchUpTo(note.seq, "backlog");
@@ -122,11 +118,7 @@ export class Room {
 
   /** The head is known to be here: fetch what is missing, unless it was heard meanwhile. */
   fetchUpTo(seq: number, cause: RepairCause): void {
-    if (seq <= this.seq) return;
-    this.targetSeq = Math.max(this.targetSeq, seq);
-    if (this.isRepairing) return;
-    this.isRepairing = true;
-    this.enqueue(() => this.repair(cause));
+    this.repair.fetchUpTo(seq, cause);
   }
 
   /**
@@ -138,7 +130,7 @@ export class Room {
     const subscriber = { userId, joinedN, joinedSeq };
     this.subscribers.remove(socket);
     this.subscribing.set(socket, subscriber);
-    this.enqueue(async () => {
+    this.tasks.run(async () => {
       try {
         await this.addSubscriber(socket, subscriber, from, known);
       } finally {
@@ -176,7 +168,8 @@ export class Room {
   close(): boolean {
     if (this.isClosed) return false;
     this.isClosed = true;
-    this.tasks = [];
+    this.tasks.clear();
+    this.repair.stop();
     this.pendingBatches = [];
     this.typingIndicators.close();
     this.receipts.close();
@@ -185,28 +178,8 @@ export class Room {
   }
 
   private closeIfUnused(): void {
-    if (this.subscribers.size > 0 || this.retainCount > 0 || this.isBusy || this.tasks.length > 0) return;
+    if (this.subscribers.size > 0 || this.retainCount > 0 || !this.tasks.isIdle) return;
     if (this.close()) this.context.onEmpty(this.chatId);
-  }
-
-  private enqueue(task: () => Promise<void>): void {
-    this.tasks.push(task);
-    void this.drain();
-  }
-
-  private async drain(): Promise<void> {
-    if (this.isBusy || this.position === undefined) return;
-    this.isBusy = true;
-    while (this.tasks.length > 0 || this.pendingBatches.length > 0) {
-      try {
-        for (const batch of this.pendingBatches.splice(0)) this.applyBatch(batch);
-        await this.tasks.shift()?.();
-      } catch (error) {
-        this.context.log.error(error); // one task's failure must not stop the room
-      }
-    }
-    this.isBusy = false;
-    this.closeIfUnused();
   }
 
   private async addSubscriber(
@@ -217,7 +190,7 @@ export class Room {
   ): Promise<void> {
     const isWanted = () => this.subscribing.get(socket) === subscriber && socket.connected;
     if (!isWanted()) return;
-    const context = { fetch: (since: number) => this.fetch(since), isWanted, seq: () => this.seq, pause };
+    const context = { fetch: (since: number) => this.repair.fetch(since), isWanted, seq: () => this.seq, pause };
     const position = from.seq < this.seq ? await catchUp(socket, subscriber, from, context) : from;
     if (position === undefined) return;
     if ("leftSeq" in position) {
@@ -231,40 +204,14 @@ export class Room {
       socket.emit("receipt", { chatId: this.chatId, ...receipt });
   }
 
+  private applyPendingBatches(): void {
+    for (const batch of this.pendingBatches.splice(0)) this.applyBatch(batch);
+  }
+
   private applyBatch(batch: Batch): void {
     if (batch.seq <= this.seq) return;
     if (batch.prevSeq > this.seq) this.fetchUpTo(batch.seq, "gap");
     else this.deliver(batch, new ChangeRun(this.position!));
-  }
-
-  /** Fetches until the room has reached the target; less than was announced is asked for again, never passed over. */
-  private async repair(cause: RepairCause): Promise<void> {
-    const run = new ChangeRun(this.position!);
-    if (this.seq < this.targetSeq) repairs.of().inc({ cause });
-    try {
-      for (let isComplete = this.seq >= this.targetSeq; !isComplete;) {
-        const page = await this.fetch(this.seq);
-        if (page === undefined) return;
-        if (page.seq > this.seq) this.deliver(page, run, !page.more);
-        else await pause();
-        isComplete = !page.more && this.seq >= this.targetSeq;
-      }
-    } finally {
-      this.isRepairing = false;
-    }
-  }
-
-  private async fetch(since: number): Promise<ChangePage | undefined> {
-    while (!this.isClosed) {
-      try {
-        const page = await this.context.fetchChanges(this.chatId, since);
-        if (page === undefined) this.end();
-        return page;
-      } catch {
-        await pause(); // the services or their store are away; the room waits for them
-      }
-    }
-    return undefined;
   }
 
   /** Emits a batch and moves on. @param isLastPage  false when the next page of the same run follows */
@@ -310,5 +257,3 @@ export class Room {
     }
   }
 }
-
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, retryMs));
