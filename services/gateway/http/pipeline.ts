@@ -19,7 +19,7 @@ import { answerFile } from "./response/download.ts";
 import { parseQuery } from "./request/query.ts";
 import { actionInput, publicRules, type QueryParams, type RouteRow } from "./table.ts";
 import { withAdmittedFile, type AdmittedUpload } from "./request/admit-upload.ts";
-import type { Fields, HttpRequest, PathParams } from "./request/http-request.ts";
+import type { InputFields, HttpRequest, PathParams } from "./request/http-request.ts";
 import { uploadMaxBytes, readUpload } from "./request/upload.ts";
 
 export type Pipeline = (context: GatewayContext, request: HttpRequest, response: ServerResponse) => Promise<void>;
@@ -136,7 +136,12 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
-async function respond(row: RouteRow, result: unknown, params: Fields, { context, userId, request, response }: Exchange): Promise<void> {
+async function respond(
+  row: RouteRow,
+  result: unknown,
+  params: InputFields,
+  { context, userId, request, response }: Exchange,
+): Promise<void> {
   if (row.download !== undefined) {
     await answerFile({ blobs: context.blobs, userId, request, response }, row.download(result, params));
     return;

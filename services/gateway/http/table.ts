@@ -8,7 +8,7 @@ import type { DomainErrorCode } from "../../../core/errors.ts";
 import type { RateLimit } from "../../../core/limits/limits.ts";
 import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
 import type { AdmittedUpload } from "./request/admit-upload.ts";
-import type { Fields } from "./request/http-request.ts";
+import type { InputFields } from "./request/http-request.ts";
 import type { Upload } from "./request/upload.ts";
 import type { Download } from "./response/download.ts";
 
@@ -26,7 +26,7 @@ export interface QueryParams {
 export type SuccessStatus = 200 | 201 | 202 | 204;
 
 /** A limit of one route besides those of all. */
-export interface RouteLimit<G = Fields> {
+export interface RouteLimit<G = InputFields> {
   readonly allowance: RateLimit;
   /** What it counts under, from the validated params, the caller's address and, on routes with a session, the person. */
   readonly key: (params: G, address: string, userId: string) => string;

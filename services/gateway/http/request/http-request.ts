@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 
 export type PathParams = Readonly<Record<string, string>>;
 /** Validated public params where the route's row is not known. */
-export type Fields = Readonly<Record<string, unknown>>;
+export type InputFields = Readonly<Record<string, unknown>>;
 
 /** A request on its way: what the entry and the routing noted on it. */
 export interface HttpRequest extends IncomingMessage {

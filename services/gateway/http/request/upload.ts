@@ -14,10 +14,10 @@ import { extractDataUri, dataUriBytes, isDataUri, placeholder } from "./data-uri
 import { formOverheadBytes, isForm, readForm } from "./form.ts";
 import { concurrencyLimit } from "./concurrency-limit.ts";
 import { spool, type UploadedFile } from "./spool.ts";
-import type { Fields } from "./http-request.ts";
+import type { InputFields } from "./http-request.ts";
 
 /** A file that comes with a request: in a form (multipart/form-data), or in JSON where a param can hold it. */
-export interface Upload<G = Fields, R = unknown> {
+export interface Upload<G = InputFields, R = unknown> {
   readonly purpose: Purpose;
   /** The form's field for it, by any of these names. */
   readonly fields: readonly [string, ...string[]];
@@ -28,7 +28,7 @@ export interface Upload<G = Fields, R = unknown> {
   /** The public param that holds it in JSON, as a data URI. */
   readonly dataUri?: string;
   /** Asked before anything of the file is kept; it throws if this person may not. */
-  readonly authorize?: { readonly action: ActionRef; readonly input: (params: G) => Fields };
+  readonly authorize?: { readonly action: ActionRef; readonly input: (params: G) => InputFields };
   /** Whether the result refers to the file; if not given, any result does. */
   readonly isUsed?: (result: R, file: AdmittedFile) => boolean;
 }
