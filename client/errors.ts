@@ -8,7 +8,7 @@ export interface ErrorBody {
 }
 
 /** The server's code words, and OFFLINE: no answer came, so whether it happened is not known. */
-const statusOf = {
+export const statusOf = {
   VALIDATION: 400,
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,

@@ -7,9 +7,9 @@ import type { ChatRecord } from "../storage/records.ts";
 import { MessageWindow } from "./message-window.ts";
 import { Watermarks } from "./watermarks.ts";
 
-/** Unread messages are counted up to this, and previews cut to this, as the server does it. */
-const unreadCap = 100;
-const previewLength = 100;
+/** The server's limits for a chat's unread count and its preview. */
+export const maxUnread = 100;
+export const maxPreviewCharacters = 100;
 /** Messages of a chat that are saved. */
 const maxSavedMessages = 100;
 
@@ -115,7 +115,7 @@ export class LocalChat {
       ? [readN, 0]
       : [Math.max(readN, serverUnread.lastN), readN < serverUnread.lastN ? serverUnread.unread : 0];
     let count = known;
-    for (let i = window.messages.length - 1; i >= 0 && count < unreadCap; i--) {
+    for (let i = window.messages.length - 1; i >= 0 && count < maxUnread; i--) {
       const message = window.messages[i]!;
       if (message.n <= after) break;
       if (message.senderId !== this.myId && message.kind !== "system") count++;
@@ -136,7 +136,7 @@ function ownPart(chat: Chat | SharedChat, before: Chat): Partial<Chat> {
 }
 
 function lastMessage({ _id, n, senderId, text, kind, createdAt }: Message): Partial<Chat> {
-  return { lastMessage: _id, lastMessagePreview: { n, senderId, text: text.slice(0, previewLength), kind, at: createdAt } };
+  return { lastMessage: _id, lastMessagePreview: { n, senderId, text: text.slice(0, maxPreviewCharacters), kind, at: createdAt } };
 }
 
 /** A chat as it is saved; undefined when it is not known well enough, or gone. */

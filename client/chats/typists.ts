@@ -8,7 +8,7 @@ export interface TypistsContext {
 }
 
 /** The server forgets after 6 s; every keystroke would be too many. */
-const repeatMs = 3000;
+export const repeatMs = 3000;
 
 export class Typists {
   private readonly context: TypistsContext;

@@ -1,8 +1,9 @@
 /** How far each member of a chat is: marks that only rise. From them come who has read a message, and what became of one's own. */
 import type { Chat, MemberView, Message, Receipt, SharedChat } from "../documents.ts";
 
-/** Names that an answer shows of those who have read a message. */
-const maxReadersShown = 50;
+/** The server's limits: user ids in a message's `readBy`, and members of a chat whose receipts it sends. */
+export const maxListedReaders = 50;
+export const maxMembersForReceipts = 20;
 
 /** What became of a message one sent; anyone else's is `sent`. */
 export type DeliveryState = "sent" | "delivered" | "read";
@@ -36,7 +37,7 @@ export class Watermarks {
     if (!areAllMembersKnown(chat)) return message;
     const readers = otherMembers(chat, message).filter(({ userId }) => this.of(userId).readN >= message.n);
     const readBy = [message.senderId, ...readers.map(({ userId }) => userId)];
-    return { readBy: readBy.slice(0, maxReadersShown), readCount: readBy.length };
+    return { readBy: readBy.slice(0, maxListedReaders), readCount: readBy.length };
   }
 
   /** `delivered` and `read` mean: to all others who were in the chat then. Where not all members are known it stays `sent`. */
@@ -49,7 +50,8 @@ export class Watermarks {
 }
 
 /** Receipts are told only in chats of up to 20 members; there all of them are shown. */
-const areAllMembersKnown = ({ members, memberCount }: SharedChat): boolean => memberCount <= 20 && members.length === memberCount;
+const areAllMembersKnown = ({ members, memberCount }: SharedChat): boolean =>
+  memberCount <= maxMembersForReceipts && members.length === memberCount;
 
 const otherMembers = ({ members }: SharedChat, { senderId, n }: Message): readonly MemberView[] =>
   members.filter(({ userId, joinedN }) => userId !== senderId && joinedN < n);

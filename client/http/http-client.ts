@@ -17,7 +17,7 @@ export interface JsonResponse<T> {
 
 const maxAttempts = 5;
 const responseTimeoutMs = 30_000;
-/** A file of 5 MB over a slow line; what the server bears with, too. */
+/** For files of 5 MB on a slow line. Longer than the server waits for a request, so that its answer arrives first. */
 export const fileTimeoutMs = 5 * 60_000;
 /** Who is told to wait longer than this is told so, at once. */
 const maxRetryDelayMs = 10_000;

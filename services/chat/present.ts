@@ -6,7 +6,7 @@ const iso = (time: number): string => new Date(time).toISOString();
 const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
 
 /** People whom a message names as its readers. */
-const maxListedReaders = 50;
+export const maxListedReaders = 50;
 
 /** @param readers  the chat's members, longest there first; none know a message that is new */
 export function presentMessage(row: MessageRow, readers: readonly MemberRow[] = []): Message {

@@ -17,7 +17,7 @@ import {
 import { maxShownMembers } from "../contract.ts";
 
 /** Unread messages are counted up to this. */
-const maxUnread = 100;
+export const maxUnread = 100;
 /** One's own messages and the chat's, which are not counted, are skipped up to this; beyond it the others are counted by author. */
 const maxExcluded = 1000;
 /** Rows fetched at a time where a list has to be whole. */

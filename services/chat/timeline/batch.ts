@@ -20,7 +20,7 @@ type ImmutableField =
 export type MessageChange = Partial<Omit<MessageRow, ImmutableField>>;
 
 /** Characters of a message that a chat's preview shows. */
-const maxPreviewCharacters = 100;
+export const maxPreviewCharacters = 100;
 
 export class ChangeBatch {
   readonly snapshot: ChatSnapshot;

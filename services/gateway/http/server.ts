@@ -8,7 +8,7 @@ import { newId } from "../../../core/ids.ts";
 /** Where Socket.IO listens. */
 const socketPaths = /^(?:\/chat)?\/socket\.io\//;
 /** A request has to be whole by then: a file of 5 MB over a slow line. Its headers sooner. */
-const requestTimeoutMs = 120_000;
+export const requestTimeoutMs = 120_000;
 const headersTimeoutMs = 10_000;
 
 export function makeServer(answer: RequestListener): Server {

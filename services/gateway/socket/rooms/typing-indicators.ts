@@ -4,7 +4,7 @@ export interface TypingNote {
   readonly isTyping: boolean;
 }
 
-const expireAfterMs = 6000;
+export const expireAfterMs = 6000;
 /** More who type at once are not told: nobody reads their names. */
 const maxTypists = 20;
 
