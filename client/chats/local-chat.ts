@@ -135,8 +135,9 @@ function ownPart(chat: Chat | SharedChat, before: Chat): Partial<Chat> {
   return chat.chatType === "group" && chat.lastSeq >= before.lastSeq ? { title: chat.name ?? before.title } : {};
 }
 
-function lastMessage({ _id, n, senderId, text, kind, createdAt }: Message): Partial<Chat> {
-  return { lastMessage: _id, lastMessagePreview: { n, senderId, text: text.slice(0, maxPreviewCharacters), kind, at: createdAt } };
+function lastMessage({ _id, n, senderId, text, file, kind, createdAt }: Message): Partial<Chat> {
+  const preview = (text === "" ? (file?.name ?? "") : text).slice(0, maxPreviewCharacters);
+  return { lastMessage: _id, lastMessagePreview: { n, senderId, text: preview, kind, at: createdAt } };
 }
 
 /** A chat as it is saved; undefined when it is not known well enough, or gone. */

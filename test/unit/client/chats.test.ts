@@ -284,6 +284,9 @@ describe("what is shown", () => {
     expect(held().view).toMatchObject({ lastN: 2, lastSeq: 2, lastMessagePreview: { n: 2, text: "x".repeat(100) } });
     chats.onMessage(message({ n: 2, seq: 3, text: "short" }));
     expect(held().view).toMatchObject({ lastSeq: 3, lastMessagePreview: { n: 2, text: "short" } });
+    const file = { _id: "f".repeat(24), url: "/f", name: "photo.jpg", mimeType: "image/jpeg", size: 1 };
+    chats.onMessage(message({ n: 3, seq: 4, kind: "file", text: "", file }));
+    expect(held().view.lastMessagePreview).toMatchObject({ n: 3, kind: "file", text: "photo.jpg" });
   });
 
   test("marks make one's own messages delivered, then read, and readers by seniority", () => {
