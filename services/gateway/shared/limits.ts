@@ -17,13 +17,25 @@ export const logInsPerAddress: RateLimit = { name: "login-address", points: 200,
 export const passwordChanges: RateLimit = { name: "password", points: 15, windowMs: quarterHourMs };
 export const signUpsPerAddress: RateLimit = { name: "signup-address", points: 200, windowMs: quarterHourMs };
 
-/** Also of the limits on sockets, which are counted apart. */
+/**
+ * Limits that each gateway counts in its own memory: what a user sends, messages apart from other events, and new connections from one
+ * address. Offices share an address, and all their clients reconnect after a restart.
+ */
+export const socketLimits = {
+  messages: { perSecond: 10, burst: 30 },
+  others: { perSecond: 10, burst: 20 },
+  connections: { perSecond: 50, burst: 300 },
+} as const;
+/** As metrics and the security log name it. */
+export const socketLimitName = (limit: keyof typeof socketLimits) => `socket-${limit}` as const;
+
+/** Counts refusals of the limits on sockets too. */
 export const rateLimited = counter("parley_rate_limited_total", "Requests, socket events and connections refused by a rate limit", [
   "limit",
 ]);
 
 const allowances = [requestsPerCaller, logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress];
-const socketLimitNames = ["socket-messages", "socket-others", "socket-connections"];
+const socketLimitNames = (Object.keys(socketLimits) as (keyof typeof socketLimits)[]).map(socketLimitName);
 for (const limit of [...allowances.map(({ name }) => name), ...socketLimitNames]) rateLimited.of().inc({ limit }, 0);
 
 /** Counts one. @throws TooMany */

@@ -8,7 +8,7 @@ import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
 import type { SecurityLog } from "../../../core/security/log.ts";
 import { chat } from "../../chat/contract.ts";
 import { messageInputRules, requireStored, messageToSend } from "../shared/message-input.ts";
-import { rateLimited } from "../shared/limits.ts";
+import { rateLimited, socketLimitName, type socketLimits } from "../shared/limits.ts";
 import type { Sessions } from "../shared/sessions.ts";
 import { inputCheck, type InputCheck } from "../shared/input-rules.ts";
 import type { LocalRateLimiter } from "./inbound/rate-limit.ts";
@@ -21,10 +21,10 @@ export interface SocketEventContext {
   readonly broker: ServiceBroker;
   readonly delivery: LiveDelivery;
   readonly sessions: Pick<Sessions, "isReady">;
-  /** Messages a person may send; counted apart from other events. */
-  readonly messageLimiter: LocalRateLimiter;
-  readonly otherLimiter: LocalRateLimiter;
+  readonly limiters: Readonly<Record<EventLimit, LocalRateLimiter>>;
 }
+/** The limits on what a user sends: messages count apart from other events. */
+type EventLimit = Exclude<keyof typeof socketLimits, "connections">;
 
 export type EventRefusal = TooMany | Unavailable;
 
@@ -39,8 +39,8 @@ interface ClientEventSpec<A extends Rules, P extends Rules> {
   /** The action's if not given. */
   readonly summary?: string;
   readonly rules?: P;
-  /** Which allowance it is counted in. */
-  readonly counts: "messages" | "others";
+  /** The limit it counts against. */
+  readonly counts: EventLimit;
   /** @param refusal  the allowance is spent, or the session may have ended; a message takes its place in its queue before it is told */
   readonly answer: (
     context: SocketEventContext,
@@ -146,16 +146,12 @@ export const clientEvents: readonly ClientEventRow[] = [
 ];
 
 /** Counts an event. @returns why it may not happen now */
-export function rateLimitRefusal(
-  { messageLimiter, otherLimiter, sessions }: SocketEventContext,
-  counts: ClientEventRow["counts"],
-  userId: string,
-): EventRefusal | undefined {
+export function rateLimitRefusal({ limiters, sessions }: SocketEventContext, counts: EventLimit, userId: string): EventRefusal | undefined {
   // After this process stood still: a restore may have ended the session, and the message may be from before it.
   if (!sessions.isReady()) return new Unavailable();
-  const waitMs = (counts === "messages" ? messageLimiter : otherLimiter).consume(userId);
+  const waitMs = limiters[counts].consume(userId);
   if (waitMs === 0) return undefined;
-  const limit = `socket-${counts}`;
+  const limit = socketLimitName(counts);
   rateLimited.of().inc({ limit });
   return new TooMany(waitMs, undefined, limit);
 }

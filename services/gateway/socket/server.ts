@@ -4,7 +4,7 @@ import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { portsOf } from "../../../core/node/ports.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
-import { rateLimited } from "../shared/limits.ts";
+import { rateLimited, socketLimitName, socketLimits } from "../shared/limits.ts";
 import { clientOf } from "../shared/address.ts";
 import type { GatewayContext } from "../shared/context.ts";
 import { tokenBucket, unlimited, type LocalRateLimiter } from "./inbound/rate-limit.ts";
@@ -30,8 +30,6 @@ export interface Sockets extends SocketEventContext {
   close(): Promise<void>;
 }
 
-/** New connections from one address: offices share one, and all of them come back after a restart. */
-const connectionRate = { perSecond: 50, burst: 300 } as const;
 /** Larger frames cut the socket. */
 const maxFrameBytes = 1_000_000;
 /** Sockets are sent away over this time when a mesh node stops. */
@@ -61,7 +59,10 @@ export const socketSettings = {
 /** Opens the gateway to sockets; call it before the HTTP server listens. */
 export function openSockets({ broker, log, server, io, context, prepareRequest }: SocketsContext): Sockets {
   const { config, clock, feed } = portsOf(broker);
-  const isLimited = config.LIMITS === "on";
+  const limiter = (limit: keyof typeof socketLimits): LocalRateLimiter => {
+    const { perSecond, burst } = socketLimits[limit];
+    return config.LIMITS === "on" ? tokenBucket(perSecond, burst) : unlimited;
+  };
   const delivery = new LiveDelivery(broker, io, feed, log);
   const namespace = io.of("/");
 
@@ -69,14 +70,13 @@ export function openSockets({ broker, log, server, io, context, prepareRequest }
   io.engine.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
     if (prepareRequest(request, response)) next();
   });
-  guardConnections(io, context, isLimited ? tokenBucket(connectionRate.perSecond, connectionRate.burst) : unlimited);
+  guardConnections(io, context, limiter("connections"));
   const sockets: SocketEventContext = {
     broker,
     security: context.security,
     delivery,
     sessions: context.sessions,
-    messageLimiter: isLimited ? tokenBucket(10, 30) : unlimited,
-    otherLimiter: isLimited ? tokenBucket(10, 20) : unlimited,
+    limiters: { messages: limiter("messages"), others: limiter("others") },
   };
   namespace.on("connection", (socket) => acceptSocket(context, sockets, log, socket as UserSocket));
   context.sessions.onRevoked(({ sessionId, reason }) => {
@@ -112,7 +112,7 @@ function guardConnections(io: Server, context: GatewayContext, limiter: LocalRat
     const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
     const client = clientOf(context, request);
     if (isNew && limiter.consume(addressKey(client.address)) > 0) {
-      const limit = "socket-connections";
+      const limit = socketLimitName("connections");
       rateLimited.of().inc({ limit });
       context.security.record("limit_reached", { client }, { request: "socket connection", limit });
       decide("Too many connections", false);
