@@ -129,7 +129,7 @@ export function asyncApi(
           messages: [to("channels", "events", "messages", `client.${event}`)],
           reply: {
             channel: replyRef,
-            messages: [event, "refused"].map((one) => to("channels", "acknowledgements", "messages", one)),
+            messages: [event, "refused"].map((message) => to("channels", "acknowledgements", "messages", message)),
           },
         },
       ]),
@@ -160,4 +160,4 @@ const accepted = ({ event, summary }: DocumentedClientEvent, { clientEvents }: A
   payload: acknowledgement(true, "data", clientEvents[event] ?? {}),
 });
 
-const keyed = <T, V>(list: readonly T[], entry: (one: T) => [string, V]): Record<string, V> => Object.fromEntries(list.map(entry));
+const keyed = <T, V>(list: readonly T[], entry: (item: T) => [string, V]): Record<string, V> => Object.fromEntries(list.map(entry));

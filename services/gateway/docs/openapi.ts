@@ -22,7 +22,7 @@ export function openApi(rows: readonly RouteRow[], answers: Answers, version: st
   };
   for (const row of rows) add(row.method.toLowerCase(), templated(row.path), operationOf(row, answerOf(row, answers)));
   for (const [path, operation] of Object.entries(fixedPaths)) add("get", path, operation);
-  const tags = [...new Set(Object.values(paths).flatMap((methods) => Object.values(methods).flatMap((one) => one.tags)))];
+  const tags = [...new Set(Object.values(paths).flatMap((methods) => Object.values(methods).flatMap(({ tags }) => tags)))];
   return {
     openapi: "3.1.0",
     jsonSchemaDialect: "https://json-schema.org/draft/2020-12/schema",

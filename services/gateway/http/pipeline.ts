@@ -47,8 +47,7 @@ export function pipeline(row: RouteRow): Pipeline {
     const received = await body.read(request, session?.user.id ?? "");
     try {
       const params = paramsOf(request, received);
-      for (const { allowance, key } of rowLimits)
-        await enforceLimit(limits, allowance, key(params, addressKey(address), session?.user.id ?? ""));
+      for (const { limit, key } of rowLimits) await enforceLimit(limits, limit, key(params, addressKey(address), session?.user.id ?? ""));
 
       const isSkipped = row.isSessionOptional === true && session === undefined;
       const options = () => ({ meta: metaOf(session, clientOf(context, request)) });

@@ -27,7 +27,7 @@ export type SuccessStatus = 200 | 201 | 202 | 204;
 
 /** A limit of one route besides those of all. */
 export interface RouteLimit<G = InputFields> {
-  readonly allowance: RateLimit;
+  readonly limit: RateLimit;
   /** What it counts under, from the validated params, the caller's address and, on routes with a session, the person. */
   readonly key: (params: G, address: string, userId: string) => string;
 }

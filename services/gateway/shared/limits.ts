@@ -34,14 +34,14 @@ export const rateLimited = counter("parley_rate_limited_total", "Requests, socke
   "limit",
 ]);
 
-const allowances = [requestsPerCaller, logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress];
+const httpLimits = [requestsPerCaller, logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress];
 const socketLimitNames = (Object.keys(socketLimits) as (keyof typeof socketLimits)[]).map(socketLimitName);
-for (const limit of [...allowances.map(({ name }) => name), ...socketLimitNames]) rateLimited.of().inc({ limit }, 0);
+for (const limit of [...httpLimits.map(({ name }) => name), ...socketLimitNames]) rateLimited.of().inc({ limit }, 0);
 
 /** Counts one. @throws TooMany */
-export async function enforceLimit(limits: Limits, allowance: RateLimit, key: string): Promise<void> {
-  const verdict = await limits.consume(allowance, key);
+export async function enforceLimit(limits: Limits, limit: RateLimit, key: string): Promise<void> {
+  const verdict = await limits.consume(limit, key);
   if (verdict.ok) return;
-  rateLimited.of().inc({ limit: allowance.name });
-  throw new TooMany(verdict.retryAfterMs, undefined, allowance.name);
+  rateLimited.of().inc({ limit: limit.name });
+  throw new TooMany(verdict.retryAfterMs, undefined, limit.name);
 }

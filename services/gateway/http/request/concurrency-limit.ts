@@ -17,29 +17,29 @@ export interface ConcurrencyLimit {
 export function concurrencyLimit({
   name,
   total,
-  ofOne,
+  perUser,
   refusal,
 }: {
   name: string;
   total: number;
-  ofOne: number;
+  perUser: number;
   refusal: string;
 }): ConcurrencyLimit {
   const usage = resource(name, total);
   const byUser = new Map<string, number>();
-  let taken = 0;
+  let inUse = 0;
   return {
     acquire(userId) {
-      const own = byUser.get(userId) ?? 0;
-      if (own >= ofOne || taken >= total) {
+      const userCount = byUser.get(userId) ?? 0;
+      if (userCount >= perUser || inUse >= total) {
         usage.countRefusal();
         throw new Unavailable(refusal);
       }
       usage.enter();
-      byUser.set(userId, own + 1);
-      taken++;
+      byUser.set(userId, userCount + 1);
+      inUse++;
       return () => {
-        taken--;
+        inUse--;
         usage.leave();
         const remaining = byUser.get(userId)! - 1;
         if (remaining > 0) byUser.set(userId, remaining);

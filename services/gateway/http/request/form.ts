@@ -36,7 +36,7 @@ export const isForm = ({ headers }: IncomingMessage): boolean => /^multipart\/fo
  */
 export async function readForm(request: IncomingMessage, { fields, maxBytes }: FormLimits): Promise<ParsedForm> {
   const parser = parserOf(request, maxBytes);
-  const parts: { readonly stream: Readable; readonly taken: Promise<void> }[] = [];
+  const parts: { readonly stream: Readable; readonly done: Promise<void> }[] = [];
   const texts = new Map<string, string>();
   let hasFile = false;
   let file: UploadedFile | undefined;
@@ -65,13 +65,13 @@ export async function readForm(request: IncomingMessage, { fields, maxBytes }: F
   parser.on("file", (field: string | undefined, stream: BusboyFileStream, name: string | undefined) => {
     // Each part is waited for below; until then a failure must not end the process.
     stream.on("error", () => undefined);
-    const taken = readPart(field, stream, name);
-    taken.catch(reject);
-    parts.push({ stream, taken });
+    const done = readPart(field, stream, name);
+    done.catch(reject);
+    parts.push({ stream, done });
   });
   parser.once("partsLimit", () => reject(new Invalid("The form has too many parts")));
   parser.on("error", () => reject(new Invalid("The form can't be read")));
-  const allParts = once(parser, "finish").then(() => Promise.all(parts.map(({ taken }) => taken)));
+  const allParts = once(parser, "finish").then(() => Promise.all(parts.map(({ done }) => done)));
   allParts.catch(() => undefined);
   body.pipe(parser);
   try {
@@ -81,7 +81,7 @@ export async function readForm(request: IncomingMessage, { fields, maxBytes }: F
     body.unpipe(parser);
     body.destroy();
     for (const { stream } of parts) stream.destroy();
-    await Promise.allSettled(parts.map(({ taken }) => taken));
+    await Promise.allSettled(parts.map(({ done }) => done));
     await file?.release();
     throw error;
   }

@@ -38,7 +38,7 @@ export const maxConcurrentUploads = 100;
 const uploadsInProgress = concurrencyLimit({
   name: "uploads",
   total: maxConcurrentUploads,
-  ofOne: 25,
+  perUser: 25,
   refusal: "Too many uploads at once, try again",
 });
 

@@ -32,7 +32,7 @@ interface DownloadBlob {
 const downloadsInProgress = concurrencyLimit({
   name: "downloads",
   total: 500,
-  ofOne: 50,
+  perUser: 50,
   refusal: "Too many downloads at once, try again",
 });
 /** A client that reads nothing for so long is cut. */

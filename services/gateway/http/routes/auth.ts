@@ -7,9 +7,9 @@ const tokenOf = ({ token }: LogIn) => token;
 
 const perAddress = (_: unknown, address: string) => address;
 const logInLimits: readonly RouteLimit<{ readonly emailId: string }>[] = [
-  { allowance: logIns, key: ({ emailId }, address) => `${address} ${emailId}` },
-  { allowance: logInsPerAddress, key: perAddress },
-  { allowance: logInsPerAccount, key: ({ emailId }) => emailId },
+  { limit: logIns, key: ({ emailId }, address) => `${address} ${emailId}` },
+  { limit: logInsPerAddress, key: perAddress },
+  { limit: logInsPerAccount, key: ({ emailId }) => emailId },
 ];
 
 export const authRows = [
@@ -18,7 +18,7 @@ export const authRows = [
     path: "/auth/signup",
     action: auth.signUp,
     status: 201,
-    limits: [{ allowance: signUpsPerAddress, key: perAddress }],
+    limits: [{ limit: signUpsPerAddress, key: perAddress }],
     token: tokenOf,
     present: ({ account: { userId, firstName, lastName, emailId } }) => ({
       message: "Account created",
@@ -45,7 +45,7 @@ export const authRows = [
     method: "PATCH",
     path: "/auth/changePassword",
     action: auth.changePassword,
-    limits: [{ allowance: passwordChanges, key: (_: unknown, _address, userId) => userId }],
+    limits: [{ limit: passwordChanges, key: (_: unknown, _address, userId) => userId }],
     present: () => ({ message: "Password changed; all other sessions have ended" }),
   }),
   row({ method: "GET", path: "/auth/getUserByEmail", action: auth.userByEmail, present: ({ userId }) => ({ userId }) }),
