@@ -12,7 +12,8 @@ import { rateLimited, socketLimitName, type socketLimits } from "../shared/limit
 import type { Sessions } from "../shared/sessions.ts";
 import { inputCheck, type InputCheck } from "../shared/input-rules.ts";
 import type { LocalRateLimiter } from "./inbound/rate-limit.ts";
-import type { EventAnswer, LiveDelivery } from "./delivery/delivery.ts";
+import type { EventAnswer } from "./event-answer.ts";
+import type { LiveDelivery } from "./delivery/delivery.ts";
 import { callOptionsOf, type UserSocket } from "./socket-state.ts";
 import { SendQueue } from "./inbound/send-queue.ts";
 

@@ -18,7 +18,7 @@ export interface SocketState {
   /** Chats it asked not to hear. */
   readonly leftChats: Set<string>;
   /** Notes that came while answers were under way; they are heard after the last of these. */
-  pendingNotes: { readonly notes: UserNote[]; answers: number } | undefined;
+  pendingNotes: { readonly notes: UserNote[]; answersInProgress: number } | undefined;
   /** What it sends, a queue a chat. */
   readonly sendQueues: Map<string, SendQueue>;
   readonly typingThrottle: TypingThrottle;

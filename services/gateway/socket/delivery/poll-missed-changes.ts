@@ -25,7 +25,7 @@ export async function pollMissedChanges(
   since: number,
 ): Promise<number> {
   const announceJoin = (membership: Membership) =>
-    delivery
+    delivery.notes
       .announceMissedJoin(membership)
       .catch((error: unknown) => log.debug(`A missed note waits for the next look: ${(error as Error).message}`));
 
@@ -38,7 +38,7 @@ export async function pollMissedChanges(
     for (const membership of page.memberships) {
       const { leftSeq } = membership;
       if (leftSeq === null) await announceJoin(membership);
-      else delivery.announceMissedLeave({ ...membership, leftSeq });
+      else delivery.notes.announceMissedLeave({ ...membership, leftSeq });
     }
     cursor = page.next;
   } while (cursor !== undefined);
