@@ -28,9 +28,9 @@ test("what comes right behind an answer is told after what the answer brings", a
   storage.save(`chat/${chatId}`, { chat: chatOf(), seq: 0, messages: [] });
 
   const client = await Parley.resume({ url, storage });
-  const told = eventsOf(client, "message");
-  await eventually("all were told", () => told.length >= numbers.length);
-  expect(told.map(({ n }) => n)).toEqual(numbers);
+  const received = eventsOf(client, "message");
+  await eventually("all were told", () => received.length >= numbers.length);
+  expect(received.map(({ n }) => n)).toEqual(numbers);
   await client.close();
   await io.close();
 });

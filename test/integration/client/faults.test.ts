@@ -26,7 +26,7 @@ test("three kills while three people write lose, double and reorder nothing, in 
   let server = await startEmbedded({ dataDir, port });
   const { members, chatId } = await factory(() => [server.url]).group(3);
   const clients = await Promise.all(members.map((member) => openDevice(member)));
-  const told = clients.map((client) => eventsOf(client, "message"));
+  const received = clients.map((client) => eventsOf(client, "message"));
   let isOver = false;
   const writing = clients.map(async (client, index) => {
     for (let i = 0; !isOver; i++) {
@@ -62,12 +62,12 @@ test("three kills while three people write lose, double and reorder nothing, in 
     const own = written.filter((text) => text.startsWith(`${index}-`)).map((text) => Number(text.split("-")[1]));
     return !isAscending(own) || own.length !== own.at(-1)! + 1;
   }).length;
-  const toldTwice = told.filter(
+  const receivedTwice = received.filter(
     (messages) => new Set(messages.map(({ senderId, clientId }) => senderId + clientId)).size !== messages.length,
   ).length;
-  const counts = { doubled: written.length - new Set(written).size, disordered, wrongViews, unsent, toldTwice };
+  const counts = { doubled: written.length - new Set(written).size, disordered, wrongViews, unsent, receivedTwice };
   process.stderr.write(`three kills: ${written.length} messages; ${JSON.stringify(counts)}\n`);
-  expect(counts).toEqual({ doubled: 0, disordered: 0, wrongViews: 0, unsent: 0, toldTwice: 0 });
+  expect(counts).toEqual({ doubled: 0, disordered: 0, wrongViews: 0, unsent: 0, receivedTwice: 0 });
   await Promise.all(clients.map((client) => client.close()));
   await server.stop();
   await rm(dataDir, { recursive: true });
@@ -145,14 +145,14 @@ describe("a client", () => {
     await waitUntilStored(ben, chatId);
 
     const second = await Parley.resume({ url: url(), storage });
-    const told = eventsOf(second, "message");
+    const received = eventsOf(second, "message");
     expect(texts(second, chatId)).toEqual([...numbers(100).map((i) => `early ${50 + i}`), "written on the train"]);
     expect(second.chat(chatId)!.unread).toBe(0);
     await proxy.mend();
     await second.online();
     await waitUntilStored(second, chatId);
     expect(texts(second, chatId).slice(100)).toEqual([...numbers(10).map((i) => `late ${i}`), "written on the train"]);
-    expect(told.map(({ text }) => text)).toEqual(numbers(10).map((i) => `late ${i}`));
+    expect(received.map(({ text }) => text)).toEqual(numbers(10).map((i) => `late ${i}`));
     expect(second.chat(chatId)!.unread).toBe(10);
     await second.close();
   });

@@ -128,11 +128,11 @@ async function stateOf(person: Person, chatId: string): Promise<StoredChatState>
 
 /** Fields in which a client's view is another, from its oldest message on. */
 function differencesOf(stored: StoredChatState, client: Parley, chatId: string): string[] {
-  const held = client.messages(chatId).filter(({ n }) => n > 0);
-  const first = held[0]?.n ?? 0;
+  const shown = client.messages(chatId).filter(({ n }) => n > 0);
+  const first = shown[0]?.n ?? 0;
   const visible = stored.messages.filter(({ n }) => n >= first);
   const who = client.me.emailId;
-  const found = held.length === visible.length ? [] : [`${who} holds ${held.length} of ${visible.length} messages`];
+  const found = shown.length === visible.length ? [] : [`${who} holds ${shown.length} of ${visible.length} messages`];
   const view = client.chat(chatId);
   for (const [field, value] of Object.entries(stored.chat)) {
     const mine = (view as Record<string, unknown> | undefined)?.[field];
@@ -140,7 +140,7 @@ function differencesOf(stored: StoredChatState, client: Parley, chatId: string):
   }
   for (const [index, message] of visible.entries()) {
     for (const [field, value] of Object.entries(message)) {
-      const mine = (held[index] as Record<string, unknown> | undefined)?.[field];
+      const mine = (shown[index] as Record<string, unknown> | undefined)?.[field];
       if (JSON.stringify(mine) !== JSON.stringify(value))
         found.push(`${who} ${message.n} ${field}: ${JSON.stringify(mine)} is ${JSON.stringify(value)}`);
     }

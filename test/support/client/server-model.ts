@@ -20,7 +20,7 @@ interface ModelChat {
 type ModelDelivery =
   | { readonly kind: "event"; readonly message: Message }
   | { readonly kind: "removed" | "added"; readonly chatId: string }
-  | { readonly kind: "answer"; readonly question: SyncQuery; readonly answer: SyncAnswer }
+  | { readonly kind: "answer"; readonly query: SyncQuery; readonly answer: SyncAnswer }
   | { readonly kind: "positions"; readonly heads: Record<string, number> };
 
 export class ServerModel {
@@ -34,8 +34,8 @@ export class ServerModel {
   private isConnected = false;
   private isQuiet = false;
   /** A question is on its way. */
-  private isAsking = false;
-  private isWanted = false;
+  private isRequesting = false;
+  private isSyncNeeded = false;
 
   constructor(random: () => number, chatCount: number) {
     this.random = random;
@@ -59,12 +59,12 @@ export class ServerModel {
 
   /** A random moment of the server's, the network's or the client's day. */
   step(): void {
-    const truth = this.serverChats[this.below(this.serverChats.length)]!;
+    const serverChat = this.serverChats[this.below(this.serverChats.length)]!;
     const dice = this.random();
-    if (dice < 0.52) this.changeAtRandom(truth);
+    if (dice < 0.52) this.changeAtRandom(serverChat);
     else if (dice < 0.53) this.cut();
-    else if (dice < 0.56) this.tellPositions();
-    else if (dice < 0.6) this.receiveMembership(truth);
+    else if (dice < 0.56) this.sendPositions();
+    else if (dice < 0.6) this.answerOwnRequest(serverChat);
     else if (!this.isConnected) this.connect();
     else this.deliverNext();
   }
@@ -75,17 +75,17 @@ export class ServerModel {
     // Things happen while this arrives; then there is a pause, in which the server says once more where the chats are.
     while (this.queue.length > 0) this.deliverNext();
     this.isQuiet = true;
-    this.tellPositions();
+    this.sendPositions();
     while (this.queue.length > 0) this.deliverNext();
   }
 
   /** States that changed up to the client's resume position and that it does not hold, from its oldest message on. */
   missing({ chatId, messages, membership }: ModelChat): readonly Message[] {
-    const held = this.chats.get(chatId);
-    if (held?.seq === undefined || membership === undefined || held.seq < membership.joinedSeq) return [];
-    const states = new Set(held.window.messages.map(({ seq }) => seq));
-    const from = Math.max(held.window.first ?? 1, membership.joinedN + 1);
-    return messages.slice(from - 1).filter(({ seq }) => seq <= held.seq! && !states.has(seq));
+    const local = this.chats.get(chatId);
+    if (local?.seq === undefined || membership === undefined || local.seq < membership.joinedSeq) return [];
+    const states = new Set(local.window.messages.map(({ seq }) => seq));
+    const from = Math.max(local.window.first ?? 1, membership.joinedN + 1);
+    return messages.slice(from - 1).filter(({ seq }) => seq <= local.seq! && !states.has(seq));
   }
 
   isMember({ membership }: ModelChat): boolean {
@@ -96,94 +96,95 @@ export class ServerModel {
     return Math.floor(this.random() * limit);
   }
 
-  private change(truth: ModelChat, n: number, text: string): void {
-    const { chatId } = truth;
-    const state = message({ n, seq: ++truth.seq, chatId, text, _id: `${chatId.slice(12)}${n.toString(16).padStart(12, "0")}` });
-    truth.messages[n - 1] = state;
+  private change(serverChat: ModelChat, n: number, text: string): void {
+    const { chatId } = serverChat;
+    const state = message({ n, seq: ++serverChat.seq, chatId, text, _id: `${chatId.slice(12)}${n.toString(16).padStart(12, "0")}` });
+    serverChat.messages[n - 1] = state;
     if (this.subscriptions.has(chatId)) this.queue.push({ kind: "event", message: state });
   }
-  private changeAtRandom(truth: ModelChat): void {
+  private changeAtRandom(serverChat: ModelChat): void {
     const dice = this.random();
-    if (dice < 0.57) this.post(truth);
-    else if (dice < 0.95) this.edit(truth);
-    else if (this.isMember(truth)) this.remove(truth);
-    else this.add(truth);
+    if (dice < 0.57) this.post(serverChat);
+    else if (dice < 0.95) this.edit(serverChat);
+    else if (this.isMember(serverChat)) this.remove(serverChat);
+    else this.add(serverChat);
   }
-  private post(truth: ModelChat): void {
-    this.change(truth, truth.messages.length + 1, `new ${truth.seq}`);
+  private post(serverChat: ModelChat): void {
+    this.change(serverChat, serverChat.messages.length + 1, `new ${serverChat.seq}`);
   }
-  private edit(truth: ModelChat): void {
-    const { joinedN } = truth.membership ?? { joinedN: 0 };
-    if (truth.messages.length > joinedN) this.change(truth, joinedN + 1 + this.below(truth.messages.length - joinedN), `edit ${truth.seq}`);
+  private edit(serverChat: ModelChat): void {
+    const { joinedN } = serverChat.membership ?? { joinedN: 0 };
+    if (serverChat.messages.length > joinedN)
+      this.change(serverChat, joinedN + 1 + this.below(serverChat.messages.length - joinedN), `edit ${serverChat.seq}`);
   }
-  private remove(truth: ModelChat): void {
-    truth.seq++;
-    truth.membership = undefined;
-    if (this.subscriptions.delete(truth.chatId)) this.queue.push({ kind: "removed", chatId: truth.chatId });
+  private remove(serverChat: ModelChat): void {
+    serverChat.seq++;
+    serverChat.membership = undefined;
+    if (this.subscriptions.delete(serverChat.chatId)) this.queue.push({ kind: "removed", chatId: serverChat.chatId });
   }
-  private add(truth: ModelChat): void {
-    const { chatId } = truth;
-    truth.membership = { joinedN: truth.messages.length, joinedSeq: truth.seq + 1 };
+  private add(serverChat: ModelChat): void {
+    const { chatId } = serverChat;
+    serverChat.membership = { joinedN: serverChat.messages.length, joinedSeq: serverChat.seq + 1 };
     if (this.isConnected) {
       this.queue.push({ kind: "added", chatId });
       this.subscriptions.add(chatId);
     }
-    this.post(truth);
+    this.post(serverChat);
   }
 
   private cut(): void {
-    this.isConnected = this.isAsking = this.isWanted = false;
+    this.isConnected = this.isRequesting = this.isSyncNeeded = false;
     this.queue.length = 0;
     this.subscriptions.clear();
     this.chats.onDisconnected();
   }
   private connect(): void {
     this.isConnected = true;
-    this.ask();
+    this.request();
   }
-  private tellPositions(): void {
+  private sendPositions(): void {
     if (!this.isConnected) return;
     const heads = this.serverChats.filter(({ chatId }) => this.subscriptions.has(chatId)).map(({ chatId, seq }) => [chatId, seq] as const);
     this.queue.push({ kind: "positions", heads: Object.fromEntries(heads) });
   }
 
   /** An act of one's own is answered, before the event comes. */
-  private receiveMembership({ membership, messages }: ModelChat): void {
+  private answerOwnRequest({ membership, messages }: ModelChat): void {
     const state = messages[this.below(messages.length)];
     if (state !== undefined && membership !== undefined && state.n > membership.joinedN) this.chats.applyMessageResponse(state);
   }
 
-  private ask(): void {
-    this.isAsking = true;
-    this.isWanted = false;
-    const question = this.chats.syncQuery();
-    const answer = this.answer(question);
+  private request(): void {
+    this.isRequesting = true;
+    this.isSyncNeeded = false;
+    const query = this.chats.syncQuery();
+    const answer = this.answer(query);
     // The answer is computed; what happens until it is sent comes before it on the line.
     for (let i = this.isQuiet ? 0 : this.below(3); i > 0; i--) this.changeAtRandom(this.serverChats[this.below(this.serverChats.length)]!);
-    this.queue.push({ kind: "answer", question, answer });
-    this.seat(answer);
+    this.queue.push({ kind: "answer", query, answer });
+    this.subscribe(answer);
   }
 
   private answer({ since }: SyncQuery): SyncAnswer {
-    const mine = this.serverChats.filter((truth) => this.isMember(truth));
-    const reset = mine.filter(({ chatId, membership }) => (since[chatId] ?? Infinity) > 0 && since[chatId]! < membership!.joinedSeq);
+    const joined = this.serverChats.filter((serverChat) => this.isMember(serverChat));
+    const reset = joined.filter(({ chatId, membership }) => (since[chatId] ?? Infinity) > 0 && since[chatId]! < membership!.joinedSeq);
     const isReset = new Set(reset.map(({ chatId }) => chatId));
-    const parts = mine.map((truth) => {
-      const visible = truth.messages.filter(({ n }) => n > truth.membership!.joinedN);
-      const from = isReset.has(truth.chatId) ? undefined : since[truth.chatId];
+    const pages = joined.map((serverChat) => {
+      const visible = serverChat.messages.filter(({ n }) => n > serverChat.membership!.joinedN);
+      const from = isReset.has(serverChat.chatId) ? undefined : since[serverChat.chatId];
       const changes = visible.filter(({ seq }) => seq > (from ?? 0)).sort((a, b) => a.seq - b.seq);
       const page = from === undefined ? visible.slice(-newest) : changes.slice(0, perAnswer);
       const more = from !== undefined && changes.length > perAnswer;
-      return { truth, page, more, seq: more ? page.at(-1)!.seq : truth.seq };
+      return { serverChat, page, more, seq: more ? page.at(-1)!.seq : serverChat.seq };
     });
-    const reached = parts.filter((_, index) => index < 2 || this.random() < 0.7);
+    const reached = pages.filter((_, index) => index < 2 || this.random() < 0.7);
     const named = Object.keys(since);
     return {
-      chats: reached.map(({ truth }) => this.view(truth)),
-      messages: Object.fromEntries(reached.map(({ truth, page }) => [truth.chatId, page])),
-      seq: Object.fromEntries(reached.map(({ truth, seq }) => [truth.chatId, seq])),
-      more: parts.filter((part) => part.more || !reached.includes(part)).map(({ truth }) => truth.chatId),
-      removed: named.filter((chatId) => !mine.some((truth) => truth.chatId === chatId)),
+      chats: reached.map(({ serverChat }) => this.view(serverChat)),
+      messages: Object.fromEntries(reached.map(({ serverChat, page }) => [serverChat.chatId, page])),
+      seq: Object.fromEntries(reached.map(({ serverChat, seq }) => [serverChat.chatId, seq])),
+      more: pages.filter((part) => part.more || !reached.includes(part)).map(({ serverChat }) => serverChat.chatId),
+      removed: named.filter((chatId) => !joined.some((serverChat) => serverChat.chatId === chatId)),
       reset: [...isReset],
       receipts: {},
       own: {},
@@ -196,16 +197,16 @@ export class ServerModel {
   }
 
   /** Sockets are seated where their answer ends: what came since is sent after it. */
-  private seat({ seq, more }: SyncAnswer): void {
-    for (const truth of this.serverChats) {
-      const from = seq[truth.chatId];
-      if (from === undefined || more.includes(truth.chatId) || this.subscriptions.has(truth.chatId)) continue;
-      if (!this.isMember(truth)) {
-        this.queue.push({ kind: "removed", chatId: truth.chatId });
+  private subscribe({ seq, more }: SyncAnswer): void {
+    for (const serverChat of this.serverChats) {
+      const from = seq[serverChat.chatId];
+      if (from === undefined || more.includes(serverChat.chatId) || this.subscriptions.has(serverChat.chatId)) continue;
+      if (!this.isMember(serverChat)) {
+        this.queue.push({ kind: "removed", chatId: serverChat.chatId });
         continue;
       }
-      this.subscriptions.add(truth.chatId);
-      const missed = truth.messages.filter((state) => state.seq > from && state.n > truth.membership!.joinedN);
+      this.subscriptions.add(serverChat.chatId);
+      const missed = serverChat.messages.filter((state) => state.seq > from && state.n > serverChat.membership!.joinedN);
       for (const state of missed.sort((a, b) => a.seq - b.seq)) this.queue.push({ kind: "event", message: state });
     }
   }
@@ -213,14 +214,14 @@ export class ServerModel {
   private deliverNext(): void {
     const item = this.queue.shift();
     if (item === undefined) return;
-    if (this.applyDelivery(item)) this.isWanted = true;
-    if (item.kind === "answer") this.isAsking = false;
-    if (this.isWanted && !this.isAsking) this.ask();
+    if (this.applyDelivery(item)) this.isSyncNeeded = true;
+    if (item.kind === "answer") this.isRequesting = false;
+    if (this.isSyncNeeded && !this.isRequesting) this.request();
   }
 
   /** @returns whether there is something to ask for */
   private applyDelivery(item: ModelDelivery): boolean {
-    if (item.kind === "answer") return this.chats.applyAnswer(item.question, item.answer);
+    if (item.kind === "answer") return this.chats.applyAnswer(item.query, item.answer);
     if (item.kind === "positions") return this.chats.onPositions(item.heads);
     if (item.kind === "event") {
       const isMissing = this.chats.onMessage(item.message);
@@ -230,7 +231,7 @@ export class ServerModel {
       this.chats.removeChat(item.chatId);
       return false;
     }
-    const truth = this.serverChats.find(({ chatId }) => chatId === item.chatId)!;
-    return this.isMember(truth) && this.chats.onChatChanged(this.view(truth));
+    const serverChat = this.serverChats.find(({ chatId }) => chatId === item.chatId)!;
+    return this.isMember(serverChat) && this.chats.onChatChanged(this.view(serverChat));
   }
 }

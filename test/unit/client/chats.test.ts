@@ -9,26 +9,27 @@ import { seeded } from "../../support/seeded.ts";
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 /** A client that has this chat, with these messages, up to the last of them. */
-function holding(ns: readonly number[], rest: Parameters<typeof chatOf>[0] = {}) {
-  const told: [keyof ChatEvents, unknown][] = [];
-  const waiting = new Set<string>();
+function chatsWith(ns: readonly number[], rest: Parameters<typeof chatOf>[0] = {}) {
+  const emitted: [keyof ChatEvents, unknown][] = [];
+  const pendingIds = new Set<string>();
   const chats = new Chats({
     myId: me,
-    emit: (event, data) => told.push([event, data]),
-    confirmSent: ({ clientId }) => waiting.delete(clientId),
+    emit: (event, data) => emitted.push([event, data]),
+    confirmSent: ({ clientId }) => pendingIds.delete(clientId),
     onDirty: () => undefined,
   });
   const last = ns.at(-1) ?? 0;
-  const question = chats.syncQuery();
+  const query = chats.syncQuery();
   const messages = ns.map((n) => message({ n }));
   chats.applyAnswer(
-    question,
+    query,
     answerOf({ chats: [chatOf({ lastN: last, lastSeq: last, ...rest })], messages: { [chatId]: messages }, seq: { [chatId]: last } }),
   );
   chats.markSynced();
-  told.length = 0;
-  const events = <K extends keyof ChatEvents>(name: K) => told.filter(([event]) => event === name).map(([, data]) => data as ChatEvents[K]);
-  return { chats, held: () => chats.get(chatId)!, events, waiting };
+  emitted.length = 0;
+  const events = <K extends keyof ChatEvents>(name: K) =>
+    emitted.filter(([event]) => event === name).map(([, data]) => data as ChatEvents[K]);
+  return { chats, local: () => chats.get(chatId)!, events, pendingIds };
 }
 
 const answerOf = (rest: Partial<SyncAnswer>): SyncAnswer => ({
@@ -44,127 +45,127 @@ const answerOf = (rest: Partial<SyncAnswer>): SyncAnswer => ({
 });
 
 test("settings changed elsewhere are asked about: of two changes at once the older may be told last", () => {
-  const { chats, held } = holding([1, 2]);
+  const { chats, local } = chatsWith([1, 2]);
   expect(chats.onChatChanged(chatOf({ lastN: 2, lastSeq: 2 }))).toBe(false);
   expect(chats.onChatChanged(chatOf({ lastN: 2, lastSeq: 2, pinned: true }))).toBe(true);
-  expect(held().view.pinned).toBe(true);
+  expect(local().view.pinned).toBe(true);
   expect(chats.onChatChanged(chatOf({ lastN: 2, lastSeq: 2, pinned: true }))).toBe(false);
 });
 
 describe("where a client resumes", () => {
   test("a live message moves it on, and an older state of a known one does not", () => {
-    const { chats, held } = holding([1, 2]);
+    const { chats, local } = chatsWith([1, 2]);
     expect(chats.onMessage(message({ n: 3 }))).toBe(false);
-    expect(held().seq).toBe(3);
+    expect(local().seq).toBe(3);
     chats.onMessage(message({ n: 2, seq: 2 }));
-    expect(held().seq).toBe(3);
+    expect(local().seq).toBe(3);
   });
 
   test("a message that came before the one it follows is shown, is asked about, and does not move it on", () => {
-    const { chats, held, events } = holding([1, 2]);
+    const { chats, local, events } = chatsWith([1, 2]);
     expect(chats.onMessage(message({ n: 4 }))).toBe(true);
-    expect(held().seq).toBe(2);
+    expect(local().seq).toBe(2);
     expect(events("message")).toMatchObject([{ n: 4 }]);
-    const question = chats.syncQuery();
-    expect(question.since).toEqual({ [chatId]: 2 });
-    chats.applyAnswer(question, answerOf({ messages: { [chatId]: [message({ n: 3 }), message({ n: 4 })] }, seq: { [chatId]: 4 } }));
-    expect(held().seq).toBe(4);
+    const query = chats.syncQuery();
+    expect(query.since).toEqual({ [chatId]: 2 });
+    chats.applyAnswer(query, answerOf({ messages: { [chatId]: [message({ n: 3 }), message({ n: 4 })] }, seq: { [chatId]: 4 } }));
+    expect(local().seq).toBe(4);
     expect(events("message").map(({ n }: { n: number }) => n)).toEqual([4, 3]);
   });
 
   test("an acknowledgement does not move it on", () => {
-    const { chats, held } = holding([1, 2]);
+    const { chats, local } = chatsWith([1, 2]);
     chats.applyMessageResponse(message({ n: 4, senderId: me }));
-    expect(held().seq).toBe(2);
+    expect(local().seq).toBe(2);
     chats.onMessage(message({ n: 3 }));
-    expect(held().seq).toBe(3);
+    expect(local().seq).toBe(3);
     chats.onMessage(message({ n: 4, senderId: me }));
-    expect(held().seq).toBe(4);
+    expect(local().seq).toBe(4);
   });
 
   test("an answer with more leaves it at the answer's last change, whatever is heard meanwhile", () => {
-    const { chats, held } = holding([1]);
+    const { chats, local } = chatsWith([1]);
     chats.onDisconnected();
-    const question = chats.syncQuery();
+    const query = chats.syncQuery();
     const page = [message({ n: 2 }), message({ n: 3 })];
-    expect(chats.applyAnswer(question, answerOf({ messages: { [chatId]: page }, seq: { [chatId]: 3 }, more: [chatId] }))).toBe(true);
+    expect(chats.applyAnswer(query, answerOf({ messages: { [chatId]: page }, seq: { [chatId]: 3 }, more: [chatId] }))).toBe(true);
     chats.onMessage(message({ n: 1, seq: 9 }));
-    expect(held().seq).toBe(3);
+    expect(local().seq).toBe(3);
   });
 
   test("without a connection nothing moves it on, until an answer does", () => {
-    const { chats, held } = holding([1]);
+    const { chats, local } = chatsWith([1]);
     chats.onDisconnected();
     chats.onMessage(message({ n: 2 }));
-    expect(held().seq).toBe(1);
+    expect(local().seq).toBe(1);
     chats.applyAnswer(chats.syncQuery(), answerOf({ seq: { [chatId]: 2 } }));
     chats.onMessage(message({ n: 3 }));
-    expect(held().seq).toBe(3);
+    expect(local().seq).toBe(3);
   });
 
   test("positions ahead of it are asked about", () => {
-    const { chats } = holding([1]);
+    const { chats } = chatsWith([1]);
     expect(chats.onPositions({ [chatId]: 1 })).toBe(false);
     expect(chats.onPositions({ [chatId]: 2 })).toBe(true);
     expect(chats.onPositions({ ["d".repeat(24)]: 0 })).toBe(true);
   });
 
   test("a message of an unknown chat is asked about", () => {
-    expect(holding([1]).chats.onMessage(message({ n: 1, chatId: "d".repeat(24) }))).toBe(true);
+    expect(chatsWith([1]).chats.onMessage(message({ n: 1, chatId: "d".repeat(24) }))).toBe(true);
   });
 });
 
 describe("coming and going", () => {
   test("what an answer from before one's removal says of the chat is not believed", () => {
-    const { chats, events } = holding([1]);
-    const question = chats.syncQuery();
+    const { chats, events } = chatsWith([1]);
+    const query = chats.syncQuery();
     chats.removeChat(chatId);
     const late = answerOf({ chats: [chatOf()], messages: { [chatId]: [message({ n: 2 })] }, seq: { [chatId]: 2 } });
-    expect(chats.applyAnswer(question, late)).toBe(true);
+    expect(chats.applyAnswer(query, late)).toBe(true);
     expect(chats.get(chatId)).toBeUndefined();
     expect(events("chatRemoved")).toEqual([{ chatId }]);
   });
 
   test("what an answer from before one's coming back says of the chat is not believed", () => {
-    const { chats } = holding([1]);
-    const question = chats.syncQuery();
+    const { chats } = chatsWith([1]);
+    const query = chats.syncQuery();
     chats.onChatChanged(chatOf({ lastN: 1, lastSeq: 3 }));
-    expect(chats.applyAnswer(question, answerOf({ removed: [chatId] }))).toBe(true);
+    expect(chats.applyAnswer(query, answerOf({ removed: [chatId] }))).toBe(true);
     expect(chats.get(chatId)).toBeDefined();
   });
 
   test("what was heard of a chat before an answer told of it is not taken as known", () => {
     const unknown = "d".repeat(24);
-    const { chats } = holding([1]);
-    const question = chats.syncQuery();
+    const { chats } = chatsWith([1]);
+    const query = chats.syncQuery();
     chats.onMessage(message({ n: 1, seq: 2, chatId: unknown }));
     const early = answerOf({
       chats: [chatOf({ _id: unknown })],
       messages: { [unknown]: [message({ n: 1, chatId: unknown })] },
       seq: { [unknown]: 1 },
     });
-    expect(chats.applyAnswer(question, early)).toBe(true);
+    expect(chats.applyAnswer(query, early)).toBe(true);
     chats.onMessage(message({ n: 2, seq: 3, chatId: unknown }));
     expect(chats.syncQuery().since).toEqual({ [chatId]: 1 });
   });
 
   test("what is sent in a new chat stays, when an answer from before it brings the chat", () => {
-    const { chats } = holding([]);
-    const fresh = "e".repeat(24);
-    chats.onChatChanged(chatOf({ _id: fresh, lastN: 0, lastSeq: 1 }));
-    const question = chats.syncQuery();
-    chats.applyMessageResponse(message({ chatId: fresh, n: 1, seq: 2 }));
+    const { chats } = chatsWith([]);
+    const newChatId = "e".repeat(24);
+    chats.onChatChanged(chatOf({ _id: newChatId, lastN: 0, lastSeq: 1 }));
+    const query = chats.syncQuery();
+    chats.applyMessageResponse(message({ chatId: newChatId, n: 1, seq: 2 }));
     chats.applyAnswer(
-      question,
-      answerOf({ chats: [chatOf({ _id: fresh, lastN: 0, lastSeq: 1 })], messages: { [fresh]: [] }, seq: { [fresh]: 1 } }),
+      query,
+      answerOf({ chats: [chatOf({ _id: newChatId, lastN: 0, lastSeq: 1 })], messages: { [newChatId]: [] }, seq: { [newChatId]: 1 } }),
     );
-    chats.onMessage(message({ chatId: fresh, n: 2, seq: 3 }));
-    expect(chats.get(fresh)!.window.messages.map(({ n }) => n)).toEqual([1, 2]);
-    expect(chats.get(fresh)!.hasOlder).toBe(false);
+    chats.onMessage(message({ chatId: newChatId, n: 2, seq: 3 }));
+    expect(chats.get(newChatId)!.window.messages.map(({ n }) => n)).toEqual([1, 2]);
+    expect(chats.get(newChatId)!.hasOlder).toBe(false);
   });
 
   test("a chat that the server does not know of is let go", () => {
-    const { chats } = holding([1]);
+    const { chats } = chatsWith([1]);
     chats.applyAnswer(chats.syncQuery(), answerOf({ removed: [chatId] }));
     chats.onChatChanged(chatOf());
     expect(chats.get(chatId)).toBeDefined();
@@ -173,13 +174,13 @@ describe("coming and going", () => {
   });
 
   test("who is added again holds nothing from before", () => {
-    const { chats, held, events } = holding([1, 2, 3]);
+    const { chats, local, events } = chatsWith([1, 2, 3]);
     chats.onDisconnected();
-    const again = chatOf({ lastN: 9, lastSeq: 12, joinedN: 7, members: [member(me, { joinedN: 7 }), member(other)] });
+    const rejoined = chatOf({ lastN: 9, lastSeq: 12, joinedN: 7, members: [member(me, { joinedN: 7 }), member(other)] });
     const messages = { [chatId]: [message({ n: 8, seq: 11 }), message({ n: 9, seq: 12 })] };
-    chats.applyAnswer(chats.syncQuery(), answerOf({ chats: [again], messages, seq: { [chatId]: 12 }, reset: [chatId] }));
-    expect(held().window.messages.map(({ n }) => n)).toEqual([8, 9]);
-    expect(held().hasOlder).toBe(false);
+    chats.applyAnswer(chats.syncQuery(), answerOf({ chats: [rejoined], messages, seq: { [chatId]: 12 }, reset: [chatId] }));
+    expect(local().window.messages.map(({ n }) => n)).toEqual([8, 9]);
+    expect(local().hasOlder).toBe(false);
     expect(events("chatReset")).toEqual([{ chatId }]);
   });
 
@@ -187,114 +188,114 @@ describe("coming and going", () => {
     "a server restored from a backup: what it does not have is held no more, %s the chat in its answer",
     (how) => {
       const readers = [member(me), member(other, { deliveredN: 5, readN: 5 })];
-      const { chats, held } = holding([1, 2, 3, 4, 5], { members: readers });
+      const { chats, local } = chatsWith([1, 2, 3, 4, 5], { members: readers });
       chats.onDisconnected();
       const restored = chatOf({ lastN: 3, lastSeq: 3000, members: [member(me), member(other, { readN: 2 })] });
       const page = { messages: { [chatId]: [1, 2, 3].map((n) => message({ n })) }, seq: { [chatId]: 3000 }, reset: [chatId] };
       if (how === "without") {
         expect(chats.applyAnswer(chats.syncQuery(), answerOf({ more: [chatId], reset: [chatId] }))).toBe(true);
-        expect(held().window.messages).toEqual([]);
+        expect(local().window.messages).toEqual([]);
         expect(chats.syncQuery()).toEqual({ since: {}, unsynced: [chatId] });
       }
       chats.onMessage(message({ n: 4, seq: 3001, text: "written since" }));
       chats.applyAnswer(chats.syncQuery(), answerOf({ chats: [restored], ...page }));
-      expect(held().window.messages.map(({ n, text }) => `${n} ${text}`)).toEqual([
+      expect(local().window.messages.map(({ n, text }) => `${n} ${text}`)).toEqual([
         "1 message 1",
         "2 message 2",
         "3 message 3",
         "4 written since",
       ]);
-      expect(held().view).toMatchObject({ lastN: 4, lastSeq: 3001, members: [{ readN: 0 }, { deliveredN: 0, readN: 2 }] });
-      expect(held().seq).toBe(3000);
+      expect(local().view).toMatchObject({ lastN: 4, lastSeq: 3001, members: [{ readN: 0 }, { deliveredN: 0, readN: 2 }] });
+      expect(local().seq).toBe(3000);
     },
   );
 
   test("a read mark that the server never had is not there after it", () => {
-    const { chats, held } = holding([1, 2, 3]);
+    const { chats, local } = chatsWith([1, 2, 3]);
     chats.markRead(chatId, 3);
-    expect(held().view.readN).toBe(3);
+    expect(local().view.readN).toBe(3);
     chats.onDisconnected();
-    const again = chatOf({ lastN: 9, lastSeq: 12, joinedN: 8 });
-    chats.applyAnswer(chats.syncQuery(), answerOf({ chats: [again], seq: { [chatId]: 12 }, reset: [chatId] }));
-    expect(held().view.readN).toBe(0);
+    const rejoined = chatOf({ lastN: 9, lastSeq: 12, joinedN: 8 });
+    chats.applyAnswer(chats.syncQuery(), answerOf({ chats: [rejoined], seq: { [chatId]: 12 }, reset: [chatId] }));
+    expect(local().view.readN).toBe(0);
   });
 });
 
 describe("what is shown", () => {
   test("a message of one's own that waited changes its state, whichever tells first, and is not told as new", () => {
-    for (const tell of ["onMessage", "applyMessageResponse"] as const) {
-      const { chats, events, waiting } = holding([1]);
-      waiting.add("mine");
+    for (const method of ["onMessage", "applyMessageResponse"] as const) {
+      const { chats, events, pendingIds } = chatsWith([1]);
+      pendingIds.add("mine");
       const stored = message({ n: 2, senderId: me, clientId: "mine" });
-      chats[tell](stored);
+      chats[method](stored);
       chats.applyMessageResponse(stored);
       chats.onMessage(stored);
       expect(events("message")).toEqual([]);
       expect(events("messageChanged")).toMatchObject([{ n: 2, state: "sent" }]);
-      expect(waiting.size).toBe(0);
+      expect(pendingIds.size).toBe(0);
     }
   });
 
   test("a room's view of a chat keeps one's own part; a direct chat keeps its title", () => {
-    const { chats, held } = holding([1], { title: "Ben Example", muted: true, unread: 1 });
+    const { chats, local } = chatsWith([1], { title: "Ben Example", muted: true, unread: 1 });
     const shared = sharedOf({
       lastSeq: 2,
       lastN: 1,
       picture: "/p",
     });
     chats.onChatChanged(shared);
-    expect(held().view).toMatchObject({ title: "Ben Example", muted: true, unread: 1, picture: "/p" });
+    expect(local().view).toMatchObject({ title: "Ben Example", muted: true, unread: 1, picture: "/p" });
   });
 
   test("a group's new name is its title; a view from before it changes nothing", () => {
-    const { chats, held } = holding([1], { chatType: "group", name: "Old", title: "Old" });
+    const { chats, local } = chatsWith([1], { chatType: "group", name: "Old", title: "Old" });
     chats.onChatChanged(chatOf({ chatType: "group", name: "New", title: "New", lastSeq: 5, lastN: 1 }));
     const old = sharedOf({ chatType: "group", name: "Old", lastSeq: 4, lastN: 1 });
     chats.onChatChanged(old);
-    expect(held().view).toMatchObject({ name: "New", title: "New" });
+    expect(local().view).toMatchObject({ name: "New", title: "New" });
   });
 
   test("unread is what others wrote after one's mark, at most 100, and nothing of the system's", () => {
-    const { chats, held } = holding([]);
+    const { chats, local } = chatsWith([]);
     for (const n of numbers(1, 3)) chats.onMessage(message({ n }));
     chats.onMessage(message({ n: 4, senderId: me }));
     chats.onMessage(message({ n: 5, kind: "system" }));
-    expect(held().view.unread).toBe(3);
+    expect(local().view.unread).toBe(3);
     chats.onReceipt({ chatId, userId: me, deliveredN: 0, readN: 2 });
-    expect(held().view.unread).toBe(1);
+    expect(local().view.unread).toBe(1);
     for (const n of numbers(6, 200)) chats.onMessage(message({ n }));
-    expect(held().view.unread).toBe(100);
+    expect(local().view.unread).toBe(100);
   });
 
   test("what is unread beyond the messages held is as the server counted it, and grows from there", () => {
-    const { chats, held } = holding(numbers(51, 100), { unread: 80, lastN: 100, lastSeq: 100 });
-    expect(held().view.unread).toBe(80);
+    const { chats, local } = chatsWith(numbers(51, 100), { unread: 80, lastN: 100, lastSeq: 100 });
+    expect(local().view.unread).toBe(80);
     chats.onMessage(message({ n: 101 }));
-    expect(held().view.unread).toBe(81);
+    expect(local().view.unread).toBe(81);
     const shared = sharedOf({ lastSeq: 102, lastN: 101 });
     chats.onChatChanged(shared);
-    expect(held().view.unread).toBe(81);
+    expect(local().view.unread).toBe(81);
     chats.onReadConfirmed(chatId, 60, 41);
-    expect(held().view.unread).toBe(41);
+    expect(local().view.unread).toBe(41);
   });
 
   test("the preview is the last message as it is now", () => {
-    const { chats, held } = holding([1]);
+    const { chats, local } = chatsWith([1]);
     chats.onMessage(message({ n: 2, text: "x".repeat(200) }));
-    expect(held().view).toMatchObject({ lastN: 2, lastSeq: 2, lastMessagePreview: { n: 2, text: "x".repeat(100) } });
+    expect(local().view).toMatchObject({ lastN: 2, lastSeq: 2, lastMessagePreview: { n: 2, text: "x".repeat(100) } });
     chats.onMessage(message({ n: 2, seq: 3, text: "short" }));
-    expect(held().view).toMatchObject({ lastSeq: 3, lastMessagePreview: { n: 2, text: "short" } });
+    expect(local().view).toMatchObject({ lastSeq: 3, lastMessagePreview: { n: 2, text: "short" } });
     const file = { _id: "f".repeat(24), url: "/f", name: "photo.jpg", mimeType: "image/jpeg", size: 1 };
     chats.onMessage(message({ n: 3, seq: 4, kind: "file", text: "", file }));
-    expect(held().view.lastMessagePreview).toMatchObject({ n: 3, kind: "file", text: "photo.jpg" });
+    expect(local().view.lastMessagePreview).toMatchObject({ n: 3, kind: "file", text: "photo.jpg" });
   });
 
   test("marks make one's own messages delivered, then read, and readers by seniority", () => {
     const third = "d".repeat(24);
     const members = [member(other), member(me), member(third, { joinedN: 1 })];
-    const { chats, held, events } = holding([], { chatType: "group", members });
+    const { chats, local, events } = chatsWith([], { chatType: "group", members });
     for (const n of [1, 2]) chats.onMessage(message({ n, senderId: me, readBy: [me] }));
-    const states = () => held().window.messages.map((one) => chats.messageView(held(), one));
+    const states = () => local().window.messages.map((one) => chats.messageView(local(), one));
     chats.onReceipt({ chatId, userId: other, deliveredN: 2, readN: 1 });
     expect(states()).toMatchObject([
       { state: "read", readBy: [me, other], readCount: 2 }, // the third was not there yet
@@ -316,23 +317,23 @@ describe("what is shown", () => {
 describe("at random", () => {
   const first = Date.now() % 1_000_000;
   test.each(numbers(first, first + 29))("seed %i: nothing up to the resume position is missing, and in the end nothing at all", (seed) => {
-    const line = new ServerModel(seeded(seed), 4);
+    const model = new ServerModel(seeded(seed), 4);
     for (let step = 0; step < 1000; step++) {
-      line.step();
-      const missing = line.serverChats.flatMap((truth) => line.missing(truth));
+      model.step();
+      const missing = model.serverChats.flatMap((serverChat) => model.missing(serverChat));
       if (missing.length > 0) expect({ step, missing }).toEqual({ step, missing: [] });
     }
-    line.deliverAll();
-    for (const truth of line.serverChats) {
-      const held = line.chats.get(truth.chatId);
-      expect(held !== undefined).toBe(line.isMember(truth));
-      if (held === undefined) continue;
-      expect(held.seq).toBe(truth.seq);
-      expect(held.window.first).toBeGreaterThan(truth.membership!.joinedN);
-      expect(held.window.messages).toEqual(truth.messages.filter(({ n }) => n >= held.window.first!));
+    model.deliverAll();
+    for (const serverChat of model.serverChats) {
+      const local = model.chats.get(serverChat.chatId);
+      expect(local !== undefined).toBe(model.isMember(serverChat));
+      if (local === undefined) continue;
+      expect(local.seq).toBe(serverChat.seq);
+      expect(local.window.first).toBeGreaterThan(serverChat.membership!.joinedN);
+      expect(local.window.messages).toEqual(serverChat.messages.filter(({ n }) => n >= local.window.first!));
     }
-    const news = line.emittedEvents.filter(({ event }) => event === "message");
-    const comings = line.emittedEvents.filter(({ event }) => event === "chatReset" || event === "chatRemoved");
+    const news = model.emittedEvents.filter(({ event }) => event === "message");
+    const comings = model.emittedEvents.filter(({ event }) => event === "chatReset" || event === "chatRemoved");
     if (comings.length === 0) expect(new Set(news.map(({ chatId, n }) => `${chatId} ${n}`)).size).toBe(news.length);
   });
 });

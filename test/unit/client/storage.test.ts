@@ -64,14 +64,14 @@ test("records are written one at a time, as they are when their turn comes", asy
     load: () => ({}),
     save: (key, record) => (saved.push([key, record]), new Promise((resolve) => gates.push(resolve))),
   };
-  const keeping = new StorageWriter(storage, () => state);
-  keeping.markDirty("a", true);
+  const writer = new StorageWriter(storage, () => state);
+  writer.markDirty("a", true);
   await eventually("the first is being written", () => gates.length === 1);
   state = 2;
-  keeping.markDirty("a", true);
+  writer.markDirty("a", true);
   state = 3;
-  const done = keeping.close();
-  keeping.markDirty("b", true);
+  const done = writer.close();
+  writer.markDirty("b", true);
   gates[0]!();
   await eventually("the second is being written", () => gates.length === 2);
   gates[1]!();
@@ -85,34 +85,34 @@ test("records are written one at a time, as they are when their turn comes", asy
 test("a storage that is full keeps what it had, and stops nothing", async () => {
   const storage = new LocalStorage("a", areaOf(20));
   let text = "short";
-  const keeping = new StorageWriter(storage, () => text);
-  keeping.markDirty("a", true);
-  await keeping.flush();
+  const writer = new StorageWriter(storage, () => text);
+  writer.markDirty("a", true);
+  await writer.flush();
   text = "x".repeat(100);
-  keeping.markDirty("a", true);
-  await keeping.flush();
+  writer.markDirty("a", true);
+  await writer.flush();
   expect(storage.load()).toEqual({ a: "short" });
 });
 
 test("what can't be fetched again takes the place of chats, as few as will do, when the storage is full", async () => {
   const storage = new LocalStorage("a", areaOf(100));
   const records: Record<string, string> = { "chat/1": "x".repeat(25), "chat/2": "y".repeat(25), "chat/3": "z".repeat(25), outbox: "sent" };
-  const keeping = new StorageWriter(storage, (key) => records[key]);
-  for (const key of ["chat/1", "chat/2", "chat/3"]) keeping.markDirty(key, true);
-  await keeping.flush();
+  const writer = new StorageWriter(storage, (key) => records[key]);
+  for (const key of ["chat/1", "chat/2", "chat/3"]) writer.markDirty(key, true);
+  await writer.flush();
   expect(Object.keys(storage.load())).toEqual(["chat/1", "chat/2", "chat/3"]);
   records["outbox"] = "not sent yet".repeat(2);
-  keeping.markDirty("outbox", true);
-  await keeping.flush();
+  writer.markDirty("outbox", true);
+  await writer.flush();
   expect(storage.load()).toEqual({ "chat/2": records["chat/2"], "chat/3": records["chat/3"], outbox: records["outbox"] });
   records["chat/1"] = "w".repeat(80);
-  keeping.markDirty("chat/1", true);
-  await keeping.flush();
+  writer.markDirty("chat/1", true);
+  await writer.flush();
   expect(storage.load()).toMatchObject({ outbox: records["outbox"] });
 });
 
 describe("a chat's record", () => {
-  const held = (ns: readonly number[]) => {
+  const localChatWith = (ns: readonly number[]) => {
     const chat = new LocalChat(chatOf({ _id: chatId }), me);
     for (const n of ns) chat.window.put(message({ n }));
     return chat;
@@ -120,12 +120,12 @@ describe("a chat's record", () => {
   const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
   test("there is none as long as it is not known where to resume", () => {
-    expect(chatRecordOf(held([1]))).toBeUndefined();
+    expect(chatRecordOf(localChatWith([1]))).toBeUndefined();
     expect(chatRecordOf(undefined)).toBeUndefined();
   });
 
   test("it has the newest messages, from within the unbroken run, and the read mark that the server does not have yet", () => {
-    const chat = held([...numbers(1, 300), 302]);
+    const chat = localChatWith([...numbers(1, 300), 302]);
     chat.seq = 300;
     chat.pendingReadN = 250;
     const record = chatRecordOf(chat)!;
