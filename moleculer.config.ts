@@ -5,6 +5,7 @@ import { brokerOptions, overwritingVariables } from "./core/broker/options.ts";
 import { ConfigError, readConfig, type Config } from "./core/config/config.ts";
 import { armFaults } from "./core/fault-points.ts";
 import { memoryLimitProblem } from "./core/node/memory-limit.ts";
+import { faultPoints } from "./services/fault-points.ts";
 import { followers } from "./services/followers.ts";
 
 function loadConfig(): Config {
@@ -12,7 +13,7 @@ function loadConfig(): Config {
     const config = readConfig(process.env);
     const problem = memoryLimitProblem(process.constrainedMemory());
     if (problem !== undefined) return abortStart(problem);
-    armFaults(config.FAULTS);
+    armFaults(config.FAULTS, faultPoints);
     return config;
   } catch (error) {
     return abortStart(...(error instanceof ConfigError ? error.lines : [(error as Error).message]));

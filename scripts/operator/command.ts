@@ -1,8 +1,9 @@
 /** What the operator's commands have in common: the environment, one line on the error output and exit code 1 for what went wrong. */
-import { readFileSync } from "node:fs";
 import type { Logger } from "moleculer";
 import { armFaults } from "../../core/fault-points.ts";
 import { ConfigError, readConfig, type Config } from "../../core/config/config.ts";
+import { version } from "../../core/version.ts";
+import { faultPoints } from "../../services/fault-points.ts";
 
 export interface Command {
   readonly config: Config;
@@ -33,9 +34,9 @@ export async function run(work: (command: Command) => Promise<void>): Promise<ne
   }
   try {
     const config = readConfig(process.env);
-    armFaults(config.FAULTS);
+    armFaults(config.FAULTS, faultPoints);
     const say = (line: string) => void process.stdout.write(`${line}\n`);
-    await work({ config, version: programVersion(), log, say, signal: aborting.signal });
+    await work({ config, version, log, say, signal: aborting.signal });
     process.exit(0);
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [(error as Error).message.replaceAll("\n", " ")];
@@ -43,9 +44,6 @@ export async function run(work: (command: Command) => Promise<void>): Promise<ne
     process.exit(1);
   }
 }
-
-const programVersion = (): string =>
-  (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
 
 const quiet = () => undefined;
 const aloud = (...what: readonly unknown[]) => printError(what.map((one) => (one instanceof Error ? one.message : String(one))).join(" "));

@@ -9,7 +9,7 @@ import type { Logger } from "moleculer";
 import type { Blobs } from "../../../core/blobs/blobs.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { codeOf, DomainError, NotFound } from "../../../core/errors.ts";
-import { faultPoint } from "../../../core/fault-points.ts";
+import { faultPoint } from "../fault-points.ts";
 import { newId } from "../../../core/ids.ts";
 import type { Database } from "../../../core/store/store.ts";
 import { imageKey, rawKey, thumbKey, type AdmittedFile, type Purpose, type StoredFile } from "../contract.ts";

@@ -2,9 +2,9 @@
  * A process for tests that end it at a fault point: one service with an outbox, which stores and announces one change in one
  * commit. Arguments: the data folder, the fault, the change's id.
  */
-import { armFaults } from "../../../core/fault-points.ts";
+import { armFaults, coreFaultPoints } from "../../../core/fault-points.ts";
 import { commitChange, outboxService, startBroker } from "./outbox-service.ts";
 
 const [folder = "", fault = "", id = ""] = process.argv.slice(2);
-armFaults([fault]);
+armFaults([fault], coreFaultPoints);
 await commitChange(await startBroker(folder, outboxService()), id);

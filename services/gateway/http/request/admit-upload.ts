@@ -7,7 +7,7 @@ import type { CallingOptions, Logger, ServiceBroker } from "moleculer";
 import type { Blobs } from "../../../../core/blobs/blobs.ts";
 import { call } from "../../../../core/contract/call.ts";
 import { codeOf } from "../../../../core/errors.ts";
-import { faultPoint } from "../../../../core/fault-points.ts";
+import { faultPoint } from "../../fault-points.ts";
 import { media, rawKey, type AdmittedFile } from "../../../media/contract.ts";
 import type { UploadedFile } from "./spool.ts";
 import type { Upload } from "./upload.ts";
