@@ -12,57 +12,58 @@ interface ServerEventRow {
 
 export const serverEvents = {
   receiveMessage: {
-    summary: "A new message; in `seq` order in each chat",
-    audience: "sockets that joined the chat or subscribed, the sender's too",
+    summary: "A new message, in `seq` order within each chat",
+    audience: "sockets that joined the chat or subscribed, including the sender's",
     data: returns<Message>(),
   },
   messageChanged: {
-    summary: "A message as it is now: edited, deleted, reacted to",
+    summary: "A message after an edit, a deletion or a reaction",
     audience: "sockets that joined the chat or subscribed",
     data: returns<Message>(),
   },
   receipt: {
-    summary: "How far a member is: everything up to `deliveredN` is on a device of theirs, up to `readN` they have read",
-    audience: "sockets that joined the chat or subscribed, in chats of up to 20 members; in larger ones the reader's own",
+    summary: "A member's progress: one of their devices has every message up to `deliveredN`, and they have read up to `readN`",
+    audience: "sockets that joined the chat or subscribed, in chats of up to 20 members; in larger chats only the reader's own",
     data: returns<{ readonly chatId: string } & Receipt>(),
   },
   typing: {
-    summary: "Someone began to type, or stopped",
-    audience: "sockets that joined the chat or subscribed, not the typist's",
+    summary: "A member started or stopped typing",
+    audience: "sockets that joined the chat or subscribed, except the typist's",
     data: returns<{ readonly chatId: string; readonly userId: string; readonly isTyping: boolean }>(),
   },
   chatChanged: {
-    summary: "A chat is new, or its members, name, picture, admins or own settings changed; what goes to many bears the shared fields only",
+    summary:
+      "A chat is new, or its members, name, picture, admins or your settings changed; an event that goes to many members has only the shared fields",
     audience: "the members' sockets",
     data: returns<Chat | SharedChat>(),
   },
   chatRemoved: {
-    summary: "One is no longer a member of this chat",
+    summary: "You are no longer a member of this chat",
     audience: "the former member's sockets",
     data: returns<{ readonly chatId: string }>(),
   },
   requestReceived: {
-    summary: "Someone asks for contact",
-    audience: "the sockets of the person asked",
+    summary: "Another user sent you a contact request",
+    audience: "the recipient's sockets",
     data: returns<ContactRequest>(),
   },
   requestAnswered: {
-    summary: "An invite was accepted or rejected",
-    audience: "the sockets of the person who asked; of both, when each had asked the other",
+    summary: "A contact request was accepted or rejected",
+    audience: "the sender's sockets; both users' if each had sent the other a request",
     data: returns<ContactRequest>(),
   },
   positions: {
-    summary: "Where chats that moved are, every 25 s: the last `seq` of each; who is behind syncs",
+    summary: "The last `seq` of each chat that changed, every 25 s; a client that is behind calls `sync`",
     audience: "subscribed sockets",
     data: returns<{ readonly [chatId: string]: number }>(),
   },
   sessionEnded: {
-    summary: "The session is over; the socket is cut after this",
+    summary: "The session ended; the server disconnects the socket after this event",
     audience: "the session's sockets",
     data: returns<{ readonly reason: RevocationReason | "expired" }>(),
   },
   error: {
-    summary: "What went wrong with an event that asked for no acknowledgement",
+    summary: "Why an event without an acknowledgement callback failed",
     audience: "the socket that sent it",
     data: returns<string>(),
   },
