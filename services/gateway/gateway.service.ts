@@ -149,8 +149,6 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
       };
       this.context = context;
       this.sockets = openSockets({
-        broker,
-        log,
         server: this.server,
         io: this.io,
         context,

@@ -5,11 +5,10 @@ import type { ActionRef } from "../../../core/contract/contract.ts";
 import { TooMany, Unavailable } from "../../../core/errors.ts";
 import { histogram } from "../../../core/metrics/declare.ts";
 import type { Infer, Input, Rules } from "../../../core/contract/schema.ts";
-import type { SecurityLog } from "../../../core/security/log.ts";
 import { chat } from "../../chat/contract.ts";
+import type { GatewayContext } from "../shared/context.ts";
 import { messageInputRules, requireStored, messageToSend } from "../shared/message-input.ts";
 import { rateLimited, socketLimitName, type socketLimits } from "../shared/limits.ts";
-import type { Sessions } from "../shared/sessions.ts";
 import { inputCheck, type InputCheck } from "../shared/input-rules.ts";
 import type { LocalRateLimiter } from "./inbound/rate-limit.ts";
 import type { EventAnswer } from "./event-answer.ts";
@@ -17,11 +16,8 @@ import type { LiveDelivery } from "./delivery/delivery.ts";
 import { callOptionsOf, type UserSocket } from "./socket-state.ts";
 import { SendQueue } from "./inbound/send-queue.ts";
 
-export interface SocketEventContext {
-  readonly security: SecurityLog;
-  readonly broker: ServiceBroker;
+export interface SocketEventContext extends Pick<GatewayContext, "broker" | "log" | "security" | "sessions"> {
   readonly delivery: LiveDelivery;
-  readonly sessions: Pick<Sessions, "isReady">;
   readonly limiters: Readonly<Record<EventLimit, LocalRateLimiter>>;
 }
 /** The limits on what a user sends: messages count apart from other events. */

@@ -2,7 +2,7 @@
  * What happens to an event of the table: limit, validate, answer. Whatever a client sends, it gets an acknowledgement, or the
  * event `error` when it asked for none.
  */
-import type { Logger, Span } from "moleculer";
+import type { Span } from "moleculer";
 import { beginRequest } from "../../../core/broker/tracing/requests.ts";
 import { Invalid, NotFound } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
@@ -27,19 +27,13 @@ function isPlainObject(payload: unknown): payload is Record<string, unknown> {
 }
 
 /** Answers one event of a socket. Never rejects. */
-export const dispatch: Dispatch = (row, context, log, socket, args) =>
+export const dispatch: Dispatch = (row, context, socket, args) =>
   beginRequest(context.broker, { requestId: newId(), name: `socket ${row.event}`, service: "gateway" }, (span) =>
-    answerEvent(row, context, log, socket, args, span),
+    answerEvent(row, context, socket, args, span),
   );
-type Dispatch = (
-  row: ClientEventRow,
-  context: SocketEventContext,
-  log: Logger,
-  socket: UserSocket,
-  args: readonly unknown[],
-) => Promise<void>;
+type Dispatch = (row: ClientEventRow, context: SocketEventContext, socket: UserSocket, args: readonly unknown[]) => Promise<void>;
 
-async function answerEvent(...[row, context, log, socket, args, span]: [...Parameters<Dispatch>, span: Span | undefined]): Promise<void> {
+async function answerEvent(...[row, context, socket, args, span]: [...Parameters<Dispatch>, span: Span | undefined]): Promise<void> {
   const { payload, acknowledge } = splitArguments(args);
   try {
     const refusal = rateLimitRefusal(context, row.counts, socket.data.session.user.id);
@@ -50,15 +44,15 @@ async function answerEvent(...[row, context, log, socket, args, span]: [...Param
     acknowledge?.({ ok: true, data });
     onAcknowledged?.();
   } catch (error) {
-    refuseEvent(error, { context, log, socket, event: row.event }, acknowledge);
+    refuseEvent(error, { context, socket, event: row.event }, acknowledge);
     span?.addTags({ "error.code": publicError(error).code });
   }
 }
 
 /** Answers an event that is not in the table. */
-export function refuseUnknown(context: SocketEventContext, log: Logger, socket: UserSocket, args: readonly unknown[]): void {
+export function refuseUnknown(context: SocketEventContext, socket: UserSocket, args: readonly unknown[]): void {
   const refusal = rateLimitRefusal(context, "others", socket.data.session.user.id);
-  const inProgress = { context, log, socket, event: "(no such event)" };
+  const inProgress = { context, socket, event: "(no such event)" };
   inRequest({ requestId: newId() }, () =>
     refuseEvent(refusal ?? new NotFound("No such event"), inProgress, splitArguments(args).acknowledge),
   );
@@ -66,16 +60,15 @@ export function refuseUnknown(context: SocketEventContext, log: Logger, socket: 
 
 interface EventInProgress {
   readonly context: SocketEventContext;
-  readonly log: Logger;
   readonly socket: UserSocket;
   readonly event: string;
 }
 
-function refuseEvent(error: unknown, { context, log, socket, event }: EventInProgress, acknowledge: AcknowledgeCallback | undefined): void {
+function refuseEvent(error: unknown, { context, socket, event }: EventInProgress, acknowledge: AcknowledgeCallback | undefined): void {
   const { session, client } = socket.data;
   logRefusal(context, { userId: session.user.id, client }, `socket ${event}`, error);
   const failure = socketError(error);
-  if (failure.code === "INTERNAL") log.error({ err: error, userId: session.user.id }, "An event failed");
+  if (failure.code === "INTERNAL") context.log.error({ err: error, userId: session.user.id }, "An event failed");
   if (acknowledge === undefined) socket.emit("error", failure.message);
   else acknowledge({ ok: false, error: failure });
 }

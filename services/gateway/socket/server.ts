@@ -1,6 +1,5 @@
 /** The socket half of the gateway: moleculer-io's server on the gateway's HTTP server, the table of events, live delivery. */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
-import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { portsOf } from "../../../core/node/ports.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
@@ -17,8 +16,6 @@ import { startEmittingPositions } from "./delivery/positions.ts";
 import { endSession, startMonitoring, disconnectGradually } from "./connection-monitor.ts";
 
 interface SocketsContext {
-  readonly broker: ServiceBroker;
-  readonly log: Logger;
   readonly server: HttpServer;
   readonly io: Server;
   readonly context: GatewayContext;
@@ -46,9 +43,9 @@ export const socketSettings = {
       events: Object.fromEntries(
         clientEvents.map((row) => [
           row.event,
-          function (this: UserSocket & { $service: { sockets: Sockets; logger: Logger } }, ...args: unknown[]) {
-            const { sockets, logger } = this.$service;
-            dispatch(row, sockets, logger, this, args).catch((error: unknown) => logger.error(error));
+          function (this: UserSocket & { $service: { sockets: Sockets } }, ...args: unknown[]) {
+            const { sockets } = this.$service;
+            dispatch(row, sockets, this, args).catch((error: unknown) => sockets.log.error(error));
           },
         ]),
       ),
@@ -57,7 +54,8 @@ export const socketSettings = {
 };
 
 /** Opens the gateway to sockets; call it before the HTTP server listens. */
-export function openSockets({ broker, log, server, io, context, prepareRequest }: SocketsContext): Sockets {
+export function openSockets({ server, io, context, prepareRequest }: SocketsContext): Sockets {
+  const { broker, log, security, sessions } = context;
   const { config, clock, feed } = portsOf(broker);
   const limiter = (limit: keyof typeof socketLimits): LocalRateLimiter => {
     const { perSecond, burst } = socketLimits[limit];
@@ -73,18 +71,19 @@ export function openSockets({ broker, log, server, io, context, prepareRequest }
   guardConnections(io, context, limiter("connections"));
   const sockets: SocketEventContext = {
     broker,
-    security: context.security,
+    log,
+    security,
+    sessions,
     delivery,
-    sessions: context.sessions,
     limiters: { messages: limiter("messages"), others: limiter("others") },
   };
-  namespace.on("connection", (socket) => acceptSocket(context, sockets, log, socket as UserSocket));
-  context.sessions.onRevoked(({ sessionId, reason }) => {
+  namespace.on("connection", (socket) => acceptSocket(sockets, socket as UserSocket));
+  sessions.onRevoked(({ sessionId, reason }) => {
     for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
       if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);
     }
   });
-  context.sessions.onNewEra((era) => {
+  sessions.onNewEra((era) => {
     for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
       if (socket.data.session.era !== era) endSession(socket, "revoked");
     }
@@ -129,20 +128,20 @@ function rewriteChatPath(server: HttpServer): void {
   server.prependListener("upgrade", rewrite);
 }
 
-function acceptSocket(context: GatewayContext, sockets: SocketEventContext, log: Logger, socket: UserSocket): void {
-  const { delivery } = sockets;
+function acceptSocket(context: SocketEventContext, socket: UserSocket): void {
+  const { delivery, sessions } = context;
   // A client may name an event `error`, and an emitter without a listener for that would throw.
   socket.on("error", () => undefined);
   socket.onAny((event: unknown, ...args: unknown[]) => {
-    if (!knownEvents.has(event as string)) refuseUnknown(sockets, log, socket, args);
+    if (!knownEvents.has(event as string)) refuseUnknown(context, socket, args);
   });
   // This process stood still since the handshake: the client is to come again.
-  if (!context.sessions.isReady()) {
+  if (!sessions.isReady()) {
     socket.conn.close();
     return;
   }
   // Ended between the handshake and here: nobody would cut it any more.
-  if (context.sessions.hasEnded(socket.data.session)) {
+  if (sessions.hasEnded(socket.data.session)) {
     endSession(socket, "revoked");
     return;
   }
