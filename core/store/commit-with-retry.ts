@@ -1,25 +1,28 @@
-/** State changes are expectations, never locks: when one was not met, what is there now is read and judged anew. */
+/**
+ * Commits a state change under expectations instead of locks: when an expectation is not met, the decision is made again on freshly read
+ * state.
+ */
 import { setTimeout as pause } from "node:timers/promises";
 import { Unavailable, codeOf } from "../errors.ts";
 import { Duplicate, type Database, type Operation } from "./store.ts";
 
-/** What a look at the stored state led to: the operations to commit, and what to make of them once they are through. */
+/** Operations to commit, and the outcome to return once they are committed. */
 export interface Decision<T> {
   readonly operations: readonly Operation[];
   readonly outcome: T;
 }
 
 /**
- * Shorter than a call may take, so that it ends with an answer; and what was judged by a process that then stood still is not committed
- * long after its caller gave up, over what others wrote since.
+ * Shorter than a call's timeout, so that the caller gets an answer. It also keeps a process that was paused from committing a decision long
+ * after its caller gave up, over later writes of others.
  */
 const timeoutMs = 4000;
 
 /**
- * Judges and commits, again while others change what was judged. Of those who race one always gets through.
- * @param decide  reads the present state and decides; what it throws goes to the caller
- * @returns the outcome that was committed, and the commit's store time (0 when there was nothing to commit)
- * @throws Unavailable  nothing was committed for 4 s: others changed it at every attempt, or this process stood still
+ * Decides and commits, and repeats both while other writers change the state between. Of several racing writers one always succeeds.
+ * @param decide  reads the present state and decides; its errors go to the caller
+ * @returns the committed outcome, and the commit's store time (0 when there was nothing to commit)
+ * @throws Unavailable  nothing was committed for 4 s: other writers interfered at every attempt, or this process was paused
  */
 export async function commitWithRetry<T>(db: Database, decide: () => Promise<Decision<T>>): Promise<{ outcome: T; at: number }> {
   const startedAt = performance.now();
@@ -37,7 +40,7 @@ export async function commitWithRetry<T>(db: Database, decide: () => Promise<Dec
   }
 }
 
-/** Without chance in it, those who met would meet again. */
+/** The wait is random: with fixed waits the same writers would collide again. */
 export const randomBackOff = (attempt: number): Promise<void> => pause(Math.random() * Math.min(100, 5 * attempt));
 
 const isStale = (error: unknown): boolean => error instanceof Duplicate || codeOf(error) === "CONFLICT";

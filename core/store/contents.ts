@@ -1,36 +1,37 @@
 /**
- * A store's contents as a whole, across services: what backups read and restores write over. Beside the store port, which gives each
- * service its own database and every read an index. Adapters: `sqlite/contents.ts`, `mongo/contents.ts`.
+ * Defines access to the whole contents of a store, for backups and restores. The store port (`store.ts`) gives each service only its own
+ * database, with an index for every read. Adapters: `sqlite/contents.ts`, `mongo/contents.ts`.
  */
 import type { Collection, Database, Doc } from "./store.ts";
 
-/** What a service keeps, as it declares it. */
+/** A service and the collections it declares. */
 export interface DeclaredDatabase {
   readonly service: string;
   readonly collections: readonly Collection[];
 }
 
-/** Some rows, each as the JSON text of its document. */
+/** Some rows, each as JSON text. */
 export type JsonRows = readonly string[];
 
-/** One state of all databases. */
+/** All databases at one point in time. */
 export interface StoreSnapshot {
-  /** All rows of a collection, a page at a time, in no promised order; none where it does not exist. */
+  /** All rows of a collection, page by page, in no particular order; none if the collection does not exist. */
   rows(service: string, collection: Collection): AsyncIterable<JsonRows>;
-  /** May be called again. */
+  /** Idempotent. */
   close(): Promise<void>;
 }
 
 export interface StoreContents {
   readonly kind: "sqlite" | "mongodb";
   /**
-   * Begins to read the state as it is now. It may be read for a limited time only, which `say` is told where it could matter.
-   * @throws CommandError  from its rows too, when the state is not kept any longer
+   * Starts a snapshot of the present state. The store may keep that state for a limited time only; `say` gets a line when that could be too
+   * short.
+   * @throws CommandError  also from `rows`, when the store no longer keeps the state
    */
   snapshot(say: (line: string) => void): Promise<StoreSnapshot>;
-  /** The first of these collections that has rows, as `service.collection`; undefined when there are none. */
+  /** Returns the first of these collections that has rows, as `service.collection`; undefined if all are empty. */
   firstFilled(databases: readonly DeclaredDatabase[]): Promise<string | undefined>;
-  /** Removes all rows of these collections. Nobody else may use them meanwhile. */
+  /** Removes all rows of these collections. Nothing else may use them meanwhile. */
   erase(databases: readonly DeclaredDatabase[]): Promise<void>;
   close(): Promise<void>;
 }

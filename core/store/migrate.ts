@@ -1,7 +1,7 @@
 /**
- * Leads a service's data to its program's schema version, before the service starts. Any number of nodes do so at the same time: each
- * page is one commit with its work and the schema row, expected as it was read. So of those who do the same page one gets through, a
- * process that is killed leaves what it committed, and one that was frozen finds its expectation unmet: a lease would not stop it.
+ * Migrates a service's data to the program's schema version before the service starts. Any number of nodes may do this at the same time.
+ * Each page is one commit of its work and the schema row, which it expects unchanged. So of several nodes with the same page one succeeds,
+ * a killed process leaves what it committed, and a process that was paused finds its expectation unmet. A lease would not stop it.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "moleculer";
@@ -19,14 +19,14 @@ import {
 } from "./migrations.ts";
 import { update, type Collection, type Database, type Store } from "./store.ts";
 
-/** Rows of a page. On MongoDB a page is a transaction, which must be over within 3 s. */
+/** Rows per page. On MongoDB a page is one transaction and must complete within 3 s. */
 const maxRows = 200;
-/** A migration may need several operations a row. */
+/** Operations per page; a migration may need several for each row. */
 const maxOperations = 2000;
-/** So often in a row a page may meet others' writes to its rows, halved each time, before something must be wrong with it. */
+/** How many times in a row a page may conflict with other writes, with half the rows each time, before the migration fails. */
 const maxConflicts = 200;
 const backOffMs = { first: 250, longest: 5000 };
-/** Another node's progress is looked at so often. */
+/** How often to check another node's progress. */
 const otherNodePollMs = 200;
 const logEveryMs = 5000;
 
@@ -39,8 +39,8 @@ export interface MigrateContext {
 }
 
 /**
- * Opens a service's database, its data at the program's version or a newer one that this program may run on. Waits with back-off
- * while the store is away, saying so at each try.
+ * Opens a service's database with its data at the program's version, or at a newer version that this program may run on. While the store is
+ * unavailable, retries with back-off and logs each try.
  * @throws StartError  data or indexes that this program can't run on
  */
 export async function openMigrated(context: MigrateContext): Promise<Database> {
@@ -55,7 +55,7 @@ export async function openMigrated(context: MigrateContext): Promise<Database> {
 
 type RetryWhileUnavailable = <T>(attempt: () => Promise<T>) => Promise<T>;
 
-/** Tries again for as long as the store is away, with back-off, saying so. @param service  for the log */
+/** Retries with back-off while the store is unavailable, and logs each try. @param service  for the log */
 export function retryWhileUnavailable(service: string, log: Logger): RetryWhileUnavailable {
   return async (attempt) => {
     for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
@@ -70,12 +70,12 @@ export function retryWhileUnavailable(service: string, log: Logger): RetryWhileU
   };
 }
 
-/** @returns does one page, or waits for another node's; answers whether everything is done */
+/** @returns a function that does one page, or waits for another node's, and resolves to whether everything is done */
 function migrationRunner({ service, migrations, log }: MigrateContext, db: Database): () => Promise<boolean> {
   const progress = progressLog(service, log);
   let limit = maxRows;
   let conflicts = 0;
-  /** As it was when another node got through. */
+  /** The schema row as another node last left it. */
   let otherNodesRow: SchemaRow | undefined;
 
   async function step(): Promise<boolean> {
@@ -94,13 +94,14 @@ function migrationRunner({ service, migrations, log }: MigrateContext, db: Datab
       limit = Math.min(limit * 2, maxRows);
       conflicts = 0;
     } catch (error) {
-      // What MongoDB could not finish in time may be smaller the next time.
+      // A smaller page may fit into MongoDB's time limit.
       limit = Math.max(1, Math.floor(limit / 2));
       const now = await ensureStoredSchema(db);
       if (now.rev !== seen.rev) return waitForOtherNode(now);
       if (codeOf(error) !== "CONFLICT") throw error;
       conflicts += 1;
-      if (conflicts > maxConflicts) throw new StartError(`the migration of ${service} to schema ${migration.to} meets only conflicts`);
+      if (conflicts > maxConflicts)
+        throw new StartError(`the migration of ${service} to schema ${migration.to} keeps conflicting with other writes`);
       await pause(Math.random() * Math.min(100, 5 * conflicts));
     }
     return false;
@@ -116,7 +117,7 @@ function migrationRunner({ service, migrations, log }: MigrateContext, db: Datab
     const { _id, version, rev, cursor, done } = seen;
     const change = (set: Partial<SchemaRow>) => update(schemas, { _id, version, rev, cursor }, { ...set, rev: rev + 1 });
     if (oldest !== undefined && oldest > seen.oldest) {
-      // Before the first change, so that no older program starts on data it can't read.
+      // Committed before the first change, so that no older program starts on data it can't read.
       await db.commit([change({ oldest })]);
       return;
     }
@@ -130,7 +131,7 @@ function migrationRunner({ service, migrations, log }: MigrateContext, db: Datab
   return step;
 }
 
-/** Says where a migration is: when it begins here, every few seconds, and when all are done. */
+/** Logs a migration's progress: at its start on this node, every few seconds, and when all migrations are done. */
 function progressLog(service: string, log: Logger) {
   let loggedAt: number | undefined;
   return {

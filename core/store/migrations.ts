@@ -1,45 +1,46 @@
 /**
- * Schema versions. Each service's database keeps one row that says which version its data has, how far a migration to the next one
- * is, and the oldest program that may still run on it. A program's own version is that of its last migration, and 1 without any.
+ * Defines schema versions and migrations. Each service's database has one row with the version of its data, the progress of the migration
+ * to the next version, and the oldest program that may still run on the data. A program's own version is that of its last migration, or 1
+ * without migrations.
  */
 import { StartError } from "../errors.ts";
 import { collection, insert, type Database, Duplicate, type Doc, type Operation } from "./store.ts";
 
-/** Where a migration goes on: what its last page returned, as `after` of the next `page` of rows. */
+/** Where a migration continues: the last page returned it, and the next page passes it as `after` when it reads rows. */
 export type MigrationCursor = readonly (string | number)[];
 
-/** One bounded piece of a migration's work. */
+/** Arguments of one bounded step of a migration. */
 export interface MigrationPage {
-  /** For reading: what is written is returned. */
+  /** Read-only: a page returns its writes as operations. */
   readonly db: Omit<Database, "commit">;
-  /** Undefined in the beginning. */
+  /** Undefined for the first page. */
   readonly cursor: MigrationCursor | undefined;
-  /** Rows to change at most; fewer after conflicts. */
+  /** Maximum number of rows to change; lower after conflicts. */
   readonly limit: number;
 }
 export interface MigrationBatch {
-  /** Each expects the values that it was computed from: old nodes write at the same time. */
+  /** Each operation expects the values it was computed from, because old nodes write at the same time. */
   readonly operations: readonly Operation[];
-  /** Undefined when this page is the last. */
+  /** Undefined after the last page. */
   readonly next?: MigrationCursor | undefined;
 }
 
-/** Leads a service's data from one version to the next: a plain function, forward only, called page by page. */
+/** Migrates a service's data from one version to the next: a plain function, forward only, called page by page. */
 export interface Migration {
   readonly to: number;
-  /** For the log: "every chat gets its resetSeq". */
+  /** For the log, e.g. "every chat gets its resetSeq". */
   readonly description: string;
-  /** The oldest program that may run from its beginning on; undefined: all that could before. */
+  /** The oldest program version that may run once this migration has begun; undefined leaves it unchanged. */
   readonly oldest?: number;
   readonly page: (page: MigrationPage) => Promise<MigrationBatch>;
 }
 
-/** Adds to what is stored. Programs of the version before run on, and may be started again. */
+/** A migration that only adds data. Programs of the previous version keep running and may restart. */
 export const expand = (to: number, description: string, page: Migration["page"]): Migration => ({ to, description, page });
 
 /**
- * Takes away what programs older than `oldest` need: they are refused from then on. With `oldest` one below `to` the nodes of the
- * release before run on during the upgrade.
+ * A migration that removes data which programs older than `oldest` need: they are refused from its start on. Set `oldest` to one below `to`
+ * to let the nodes of the previous release run during the upgrade.
  */
 export const contract = (to: number, oldest: number, description: string, page: Migration["page"]): Migration => ({
   to,
@@ -48,11 +49,11 @@ export const contract = (to: number, oldest: number, description: string, page: 
   page,
 });
 
-/** @throws Error  a gap, or an `oldest` above `to` */
+/** @throws Error  versions have a gap, or `oldest` is above `to` */
 export function checkMigrations(migrations: readonly Migration[]): void {
   for (const [place, { to, oldest = 1 }] of migrations.entries()) {
     const follows = place === 0 ? to >= 2 : to === migrations[place - 1]!.to + 1;
-    if (!follows || oldest > to) throw new Error(`migrations lead from one version to the next; that to ${to} does not`);
+    if (!follows || oldest > to) throw new Error(`migrations must lead from one version to the next; the one to ${to} does not`);
   }
 }
 
@@ -60,29 +61,29 @@ export function checkMigrations(migrations: readonly Migration[]): void {
 export const versionOf = (migrations: readonly Migration[]): number => migrations.at(-1)?.to ?? 1;
 
 export interface SchemaRow extends Doc {
-  /** Reached, all its migrations whole. */
+  /** Version that the data has reached; all migrations up to it are complete. */
   readonly version: number;
-  /** The oldest program that may run on this data. */
+  /** The oldest program version that may run on this data. */
   readonly oldest: number;
-  /** Counts the commits that changed this row: each expects it as it was read. */
+  /** Number of commits that changed this row. Each commit expects the value it read. */
   readonly rev: number;
-  /** JSON: where the migration to the next version goes on; null before it began. */
+  /** Cursor of the migration to the next version as JSON; null before it began. */
   readonly cursor: string | null;
-  /** Operations of the migration to the next version so far. */
+  /** Number of operations that the migration to the next version has committed so far. */
   readonly done: number;
 }
 
-/** A service's database holds it beside the service's own collections. */
+/** Stored in every service's database beside its own collections. */
 export const schemas = collection<SchemaRow>()("schema", {});
 export const schemaId = "schema";
 
-/** Data of before there were versions, or none at all. */
+/** Schema of an empty database, and of data older than schema versions. */
 const initialSchema: SchemaRow = { _id: schemaId, version: 1, oldest: 1, rev: 0, cursor: null, done: 0 };
 
-/** The schema of a service's data. @param db  opened with the collection `schemas` */
+/** Reads the schema of a service's data. @param db  opened with the collection `schemas` */
 export const schemaOf = async (db: Database): Promise<SchemaRow> => (await db.get(schemas, schemaId)) ?? initialSchema;
 
-/** As `schemaOf`, for one who will change it: stored where it was not yet. */
+/** Like `schemaOf`, but stores the row if it is missing, so that it can be updated. */
 export async function ensureStoredSchema(db: Database): Promise<SchemaRow> {
   const stored = await db.get(schemas, schemaId);
   if (stored !== undefined) return stored;
@@ -94,18 +95,18 @@ export async function ensureStoredSchema(db: Database): Promise<SchemaRow> {
   return schemaOf(db);
 }
 
-/** @throws StartError  a program with these migrations must not run on this data, or can't lead it to its own version */
+/** @throws StartError  a program with these migrations must not run on this data, or can't migrate it to its own version */
 export function assertSchemaSupported(service: string, { version, oldest }: SchemaRow, migrations: readonly Migration[]): void {
   const own = versionOf(migrations);
   if (own < oldest) {
     throw new StartError(
-      `the data of ${service} needs a release with schema ${oldest} or newer (it has ${version}, this release ${own}): use that release`,
+      `the data of ${service} needs a release with schema ${oldest} or newer (it has ${version}, this release ${own}): use a newer release`,
     );
   }
   const begins = (migrations[0]?.to ?? 2) - 1;
   if (version < begins) {
     throw new StartError(
-      `the data of ${service} has schema ${version}, and this release begins with ${begins}: upgrade to a release between them first`,
+      `the data of ${service} has schema ${version}, and this release migrates from ${begins} on: upgrade to a release between them first`,
     );
   }
 }

@@ -1,11 +1,11 @@
 /**
- * What the adapters check alike before they build a query: that fields are names, values are values, and that an index serves the
- * question. A value from outside can so never become an operator, and a question without an index fails in the first test.
+ * Validates queries and operations for all adapters: field names, values, and that an index serves the query. So a value from outside can
+ * never become an operator, and a query without an index fails in its first test.
  */
 import { Invalid } from "../errors.ts";
 import type { Collection, Index, Operation, PageQuery } from "./store.ts";
 
-/** What a condition compares with. */
+/** A value to compare with in a condition. */
 export type Scalar = string | number | boolean | null;
 
 const fieldName = /^[A-Za-z_]\w*$/;
@@ -14,7 +14,7 @@ export function checkName(c: Collection, field: string): void {
   if (!fieldName.test(field)) throw new Invalid(`${c.name}: "${field}" is not a field name`);
 }
 
-/** What is written is JSON, and single values where an index holds them. */
+/** Written values must be JSON, and scalars in indexed fields. */
 function checkWritten(c: Collection, fields: object): void {
   for (const [field, value] of Object.entries(fields) as [string, unknown][]) {
     checkName(c, field);
@@ -27,16 +27,16 @@ function checkWritten(c: Collection, fields: object): void {
 
 function checkScalar(c: Collection, field: string, value: unknown): void {
   const isScalar = value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
-  if (!isScalar) throw new Invalid(`${c.name}.${field}: a condition is a text, a number, a boolean or null`);
+  if (!isScalar) throw new Invalid(`${c.name}.${field}: a condition must be a string, a number, a boolean or null`);
 }
 
 /**
- * A condition's fields and values.
+ * Returns a condition's fields and values.
  * @throws Invalid  no fields, or a value that is an object, an array, undefined or not a finite number
  */
 export function checkedConditions(c: Collection, where: object): [field: string, value: Scalar][] {
   const pairs = Object.entries(where) as [string, Scalar][];
-  if (pairs.length === 0) throw new Invalid(`${c.name}: a condition names at least one field`);
+  if (pairs.length === 0) throw new Invalid(`${c.name}: a condition must name at least one field`);
   for (const [field, value] of pairs) {
     checkName(c, field);
     checkScalar(c, field, value);
@@ -44,13 +44,13 @@ export function checkedConditions(c: Collection, where: object): [field: string,
   return pairs;
 }
 
-/** Fields that are to be written: those with undefined are left out. */
+/** Fields to write: those set to undefined are left out. */
 export const writtenFields = (set: object): string[] =>
   Object.keys(set).filter((field) => (set as Record<string, unknown>)[field] !== undefined);
 
 /**
- * The whole unique key, `_id` or a unique index's fields, that a condition names.
- * @throws Error  it names none, so it could mean several rows
+ * Returns the complete unique key that a condition names: `_id`, or the fields of a unique index.
+ * @throws Error  it names none, so that several rows could match
  */
 export function uniqueKey(c: Collection, where: object): readonly string[] {
   const values = where as Record<string, unknown>;
@@ -67,7 +67,7 @@ export function checkIndexed(c: Collection, where: object): void {
   if (!indexed) throw new Error(`${c.name}: no index begins with one of ${Object.keys(where).join()}`);
 }
 
-/** Checks an operation before anything of its commit is done. */
+/** Validates an operation. Called before any operation of its commit runs. */
 export function checkOperation(operation: Operation): void {
   const c = operation.in;
   switch (operation.op) {
@@ -89,7 +89,8 @@ export function checkOperation(operation: Operation): void {
       checkWritten(c, operation.insert);
       checkedConditions(c, operation.key);
       const key = uniqueKey(c, operation.key);
-      if (Object.keys(operation.key).length > key.length) throw new Error(`${c.name}: an upsert's key is a unique key and nothing else`);
+      if (Object.keys(operation.key).length > key.length)
+        throw new Error(`${c.name}: an upsert's key must be a unique key and nothing else`);
       return;
     }
     case "updateAll":
@@ -104,13 +105,13 @@ export function checkOperation(operation: Operation): void {
   }
 }
 
-/** A page in terms of its index: values for the first fields, bounds for those that follow. */
+/** A page as a range of its index: values for the first fields, bounds for the fields after those. */
 export interface IndexRange {
   readonly fields: readonly string[];
   readonly unique: boolean;
   /** Values of the first fields. */
   readonly equal: readonly Scalar[];
-  /** Bounds of the fields after those; empty: none. */
+  /** Exclusive bounds for the fields after `equal`; empty means none. */
   readonly after: readonly Scalar[];
   readonly before: readonly Scalar[];
   readonly order: "asc" | "desc";
@@ -118,8 +119,8 @@ export interface IndexRange {
 }
 
 /**
- * @throws Error    `where` doesn't name the index's first fields, or a bound has more values than fields are left
- * @throws Invalid  a value that is not one
+ * @throws Error    `where` doesn't name the index's first fields, or a bound has more values than there are fields left
+ * @throws Invalid  a value is not a scalar, or the limit is not a whole number
  */
 export function indexRangeOf(
   c: Collection,
@@ -133,11 +134,11 @@ export function indexRangeOf(
   const rest = fields.slice(given.length);
   if (!given.every((field) => first.includes(field))) throw new Error(`${c.name}.${index} does not begin with ${given.join()}`);
   if (Math.max(after.length, before.length) > rest.length) throw new Error(`${c.name}.${index}: a bound has too many values`);
-  if (!Number.isSafeInteger(limit) || limit < 0) throw new Invalid(`${c.name}.${index}: limit is a whole number`);
+  if (!Number.isSafeInteger(limit) || limit < 0) throw new Invalid(`${c.name}.${index}: limit must be a whole number`);
   const equal = first.map((field) => (where as Record<string, Scalar>)[field]!);
   for (const [i, value] of equal.entries()) checkScalar(c, first[i]!, value);
   for (const value of [...after, ...before] as unknown[]) {
-    if (typeof value !== "string" && !Number.isFinite(value)) throw new Invalid(`${c.name}.${index}: a bound is a text or a number`);
+    if (typeof value !== "string" && !Number.isFinite(value)) throw new Invalid(`${c.name}.${index}: a bound must be a string or a number`);
   }
   return { fields, unique: declared.unique === true, equal, after, before, order, limit };
 }

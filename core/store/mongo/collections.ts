@@ -1,7 +1,7 @@
 /**
- * A service's collections, each under moleculer-db's mongoose adapter, with their indexes as declared. The adapter holds model and
- * connection; what is asked goes to the driver's collection beneath: mongoose would cast conditions, and the adapter's own verbs
- * know neither transactions nor expectations.
+ * Creates a service's collections, each with moleculer-db's mongoose adapter, and their declared indexes. The adapter has the model and the
+ * connection, but queries go to the driver's collection: mongoose would cast conditions, and the adapter's methods support neither
+ * transactions nor expectations.
  */
 import MongooseDbAdapter from "moleculer-db-adapter-mongoose";
 import mongoose, { type Connection, type Document, type mongo } from "mongoose";
@@ -16,10 +16,10 @@ export interface MongoRow {
 export type MongoRows = mongo.Collection<MongoRow>;
 export type MongoCollections = ReadonlyMap<string, MongoRows>;
 
-/** The adapter sets `strictQuery: true` for the whole process, with which a condition on an unknown field means every row. */
+/** The adapter sets `strictQuery: true` for the whole process, and then a condition on an unknown field matches every row. */
 mongoose.set("strictQuery", "throw");
 
-/** The adapter's own connect and disconnect act on mongoose's one global connection; this one belongs to its service. */
+/** The adapter connects and disconnects mongoose's one global connection. This class keeps the connection of its service instead. */
 class ServiceAdapter extends MongooseDbAdapter<Document> {
   constructor(connection: Connection, name: string) {
     super("");
@@ -35,12 +35,12 @@ class ServiceAdapter extends MongooseDbAdapter<Document> {
   }
 }
 
-/** Values that a unique index holds: rows that lack one of its fields, or have null there, are outside. */
+/** Types that a unique index includes. Rows in which one of its fields is absent or null are left out. */
 export const indexedTypes = ["string", "number", "bool"];
 
 /**
- * Makes what is missing, and leaves alone what it does not know: an index may be another release's, whose nodes run beside this one.
- * @throws StartError  an index of the same name is another one; rows that are equal in a new unique index
+ * Creates missing collections and indexes. Unknown ones stay: they may belong to another release whose nodes run at the same time.
+ * @throws StartError  an index of the same name differs, or existing rows violate a new unique index
  */
 export async function createCollections(connection: Connection, collections: readonly Collection[]): Promise<MongoCollections> {
   const made = await Promise.all(
@@ -52,7 +52,7 @@ export async function createCollections(connection: Connection, collections: rea
   return new Map([...made, [clockCollection, await createClock(connection.db!)]]);
 }
 
-/** A collection with one row, whose only use is that a transaction which reads it learns the server's time. */
+/** A collection with one row. A transaction reads it to get the server's time. */
 export const clockCollection = "_clock";
 
 async function createClock(db: mongo.Db): Promise<MongoRows> {
@@ -91,7 +91,7 @@ async function indexErrorOf(
   return same === undefined ? brokenIndex(collection, index) : renamedIndex(collection, index, String(same.name));
 }
 
-/** @returns undefined when MongoDB answers with one of these codes */
+/** @returns undefined when MongoDB fails with one of these codes */
 async function ignoringCodes<T>(codes: readonly number[], attempt: () => Promise<T>): Promise<T | undefined> {
   try {
     return await attempt();

@@ -1,4 +1,4 @@
-/** The port's one verb for writing, on MongoDB: a single atomic command where that is enough, else a transaction, done again until its outcome is known. */
+/** Commits operations: as a single atomic command if possible, otherwise as a transaction that is retried until its outcome is known. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { mongo } from "mongoose";
 import { Conflict } from "../../errors.ts";
@@ -10,8 +10,8 @@ import { duplicateOf, isTransient, isUnknownOutcome, withStoreErrors } from "./f
 import { isAtomic, UpsertRace, readServerTime, batchesOf, write, writeWithServerTime, type WriteContext } from "./operations.ts";
 
 /**
- * For so long a commit is tried again. A writer that died in mid-transaction keeps its rows for the server's transaction
- * lifetime, 3 s, and up to 1.5 s more until the server looks.
+ * How long to retry a commit. When a writer dies during a transaction, its rows stay locked for the server's transaction lifetime (3 s) and
+ * up to 1.5 s more, until the server's next check.
  */
 const retryForMs = 8000;
 const backOffMs = { first: 5, longest: 250 };
@@ -38,7 +38,7 @@ async function commitTransactionWithRetry(
     } catch (error) {
       if (!(isTransient(error) || error instanceof UpsertRace) || Date.now() + waitMs > deadline) throw error;
     }
-    // Without chance in it, two writers that met would meet again.
+    // The wait is random: with fixed waits the same two writers would collide again.
     await pause(waitMs * (0.5 + Math.random()));
   }
 }
@@ -60,21 +60,22 @@ async function tryTransaction(
     if (error instanceof Conflict || duplicateOf(error) !== undefined) await untilReadable({ collections, session });
     throw error;
   } finally {
-    // Aborts what is not committed; whether that arrives does not matter, the server gives it up by itself.
+    // Aborts an uncommitted transaction. If the abort doesn't arrive, the server ends the transaction by itself.
     await session.endSession().catch(() => undefined);
   }
 }
 
 /**
- * A transaction meets what others wrote as soon as they did, readers when a majority has it on disk. Whoever is refused reads anew
- * to see why, and must not find what they knew already: so a read of this session, which comes after its refusal, is waited for.
+ * Waits until a majority read sees the write that caused this refusal. Transactions conflict with a write at once, but readers see it only
+ * when a majority has it on disk. The caller reads again to find the reason and must not find the old state. A read in this session is
+ * ordered after the refusal.
  */
 async function untilReadable(context: Required<WriteContext>): Promise<void> {
   if (context.session.inTransaction()) await context.session.abortTransaction();
   await readServerTime(context);
 }
 
-/** The first command brings the server's time, which all others write. */
+/** The first command returns the server's time, and the other commands write it. */
 async function writeAll(operations: readonly Operation[], context: Required<WriteContext>): Promise<number> {
   const [first, ...others] = operations as [Operation, ...Operation[]];
   const timedFirst = first.op === "insert" || first.op === "update" || first.op === "expect";

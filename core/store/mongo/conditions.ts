@@ -1,4 +1,4 @@
-/** The port's conditions and pages in MongoDB's terms. */
+/** Translates the port's conditions and pages to MongoDB filters and index bounds. */
 import mongoose, { type mongo } from "mongoose";
 import { checkedConditions, uniqueKey, type IndexRange, type Scalar } from "../query-checks.ts";
 import type { Collection } from "../store.ts";
@@ -6,27 +6,30 @@ import { indexedTypes, type MongoRow } from "./collections.ts";
 
 const { MaxKey, MinKey } = mongoose.mongo;
 
-/** Counts the writes to a row, also those that change none of its values: MongoDB fences only what a transaction writes. */
+/**
+ * Field that every write increments, also a write that changes no value: a MongoDB transaction detects conflicts only on rows that it
+ * writes.
+ */
 export const lockField = "_lock";
 
-/** Rows with these values. */
+/** Matches rows with these values. */
 export function filterOf(c: Collection, where: object): mongo.Filter<MongoRow> {
   return Object.fromEntries(checkedConditions(c, where).map(([field, value]) => [field, { $eq: value }]));
 }
 
-/** The one row with this unique key, and the condition's other values. */
+/** Matches the one row with this unique key, and the condition's other values. */
 export function uniqueFilter(c: Collection, where: object): mongo.Filter<MongoRow> {
   const filter = filterOf(c, where);
   const key = uniqueKey(c, where);
   if (key[0] === "_id") return filter;
-  // Said in the index's own words, or MongoDB would not know that the partial index holds the row.
+  // MongoDB uses the partial index only if the filter repeats the index's own type condition.
   const typeConditions = key.map((field) => [field, { ...(filter[field] as object), $type: indexedTypes }]);
   return { ...filter, ...Object.fromEntries(typeConditions) } as mongo.Filter<MongoRow>;
 }
 
 /**
- * The part of an index that a page reads, as its first key (inclusive) and its last (exclusive), so that not one entry more is
- * looked at, also with a bound of several fields.
+ * Returns the range of an index that a page reads, as its first key (inclusive) and last key (exclusive), so that MongoDB examines no entry
+ * outside the range, also when a bound has several fields.
  * @returns undefined when nothing lies between the bounds
  */
 export function indexBoundsOf({ fields, equal, after, before }: IndexRange): { min: mongo.Document; max: mongo.Document } | undefined {
@@ -34,9 +37,9 @@ export function indexBoundsOf({ fields, equal, after, before }: IndexRange): { m
   const isWhole = (values: readonly Scalar[]) => equal.length + values.length === fields.length;
   const first = [...equal, ...after];
   const last = [...equal, ...before];
-  // Nothing is left to range over: the one key, and what follows it.
+  // `equal` is a complete key: the range is that key up to its successor.
   if (isWhole([])) return { min: keyed(fields, equal), max: keyed(fields, followed(equal)) };
-  // As in SQL, what is below a bound is a value: rows with null come before all numbers, and those begin with NaN.
+  // As in SQL, null is not below a bound. Null sorts before all numbers, and the lowest number is NaN.
   if (after.length === 0 && before.length > 0) first.push(NaN);
   return {
     min: isWhole(after) ? keyed(fields, followed(first)) : keyed(fields, first, after.length > 0 ? new MaxKey() : new MinKey()),
@@ -44,7 +47,7 @@ export function indexBoundsOf({ fields, equal, after, before }: IndexRange): { m
   };
 }
 
-/** Whether one bound lies below the other: their first difference decides, in MongoDB's order of numbers, then texts by their bytes. */
+/** Whether one bound sorts before the other. The first difference decides, in MongoDB's order: numbers, then strings by bytes. */
 function liesBelow(lower: readonly Scalar[], upper: readonly Scalar[]): boolean {
   const index = lower.findIndex((value, i) => value !== upper[i]);
   if (index < 0 || index >= upper.length) return false;
@@ -56,10 +59,10 @@ function liesBelow(lower: readonly Scalar[], upper: readonly Scalar[]): boolean 
 const keyed = (fields: readonly string[], values: readonly unknown[], filler?: unknown): mongo.Document =>
   Object.fromEntries(fields.map((field, i) => [field, i < values.length ? values[i] : filler]));
 
-/** The key that comes next, so that an inclusive bound becomes an exclusive one. */
+/** The next key, which turns an inclusive bound into an exclusive one. */
 const followed = (key: readonly Scalar[]): unknown[] => [...key.slice(0, -1), successor(key.at(-1)!)];
 
-/** The least value above this one, in MongoDB's order: null, numbers, texts, booleans. */
+/** The smallest value above this one in MongoDB's order: null, numbers, strings, booleans. */
 function successor(value: Scalar): unknown {
   if (value === null) return NaN;
   if (value === false) return true;

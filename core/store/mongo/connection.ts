@@ -1,10 +1,10 @@
-/** The connection to MongoDB: made with patience for a server that isn't there yet, refused when waiting can't mend what is wrong. */
+/** Connects to MongoDB. Retries while the server is not there yet, and fails when a retry can't help. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import mongoose, { type ConnectOptions, type Connection } from "mongoose";
 import { StartError } from "../../errors.ts";
 
-/** How long one operation may wait for a server, a connection, or an answer: callers have given up after 10 s. */
+/** Timeouts of one operation for a server, a connection or a reply. Callers give up after 10 s. */
 const options: ConnectOptions = {
   serverSelectionTimeoutMS: 2000,
   connectTimeoutMS: 2000,
@@ -21,13 +21,16 @@ const options: ConnectOptions = {
   writeConcern: { w: "majority", journal: true },
 };
 const backOffMs = { first: 250, longest: 5000 };
-/** A dead writer's transaction, and the rows it wrote, are kept for so long: more, and a chat stands still for longer than promised. */
+/**
+ * Maximum time for which the server should keep a dead writer's transaction and its locked rows. With more, a chat is blocked for longer
+ * than promised.
+ */
 export const maxTransactionSeconds = 5;
 
 export async function connect(uri: string, log: Logger): Promise<Connection> {
   for (let waitMs = backOffMs.first; ; waitMs = Math.min(waitMs * 2, backOffMs.longest)) {
     const connection = mongoose.createConnection();
-    // Without a listener, an error of a connection that is away would end the process; operations say it to their callers.
+    // Without a listener, an error of a lost connection would end the process. Operations report it to their callers.
     connection.on("error", () => undefined);
     try {
       await connection.openUri(uri, options);
@@ -45,11 +48,11 @@ export async function connect(uri: string, log: Logger): Promise<Connection> {
 const authenticationFailed = 18;
 
 function throwIfHopeless(error: Error & { code?: unknown }): void {
-  if (error.code === authenticationFailed) throw new StartError("MONGO_URI: MongoDB refuses the user or the password");
+  if (error.code === authenticationFailed) throw new StartError("MONGO_URI: MongoDB rejected the user or the password");
   if (error.name === "MongoParseError") throw new StartError(`MONGO_URI: ${error.message}`);
 }
 
-/** @throws StartError  no replica set, so there would be no transactions */
+/** @throws StartError  not a replica set, which transactions require */
 export async function assertReplicaSet(connection: Connection, log: Logger): Promise<void> {
   const admin = connection.db!.admin();
   const { setName, msg } = await admin.command({ hello: 1 });
@@ -60,10 +63,10 @@ export async function assertReplicaSet(connection: Connection, log: Logger): Pro
     const seconds = Number((await admin.command({ getParameter: 1, [name]: 1 }))[name]);
     if (seconds > maxTransactionSeconds) {
       log.warn(
-        `MongoDB keeps a dead node's transaction for ${seconds} s, and its chat stands still meanwhile: run mongod with --setParameter ${name}=3`,
+        `MongoDB keeps a dead node's transaction for ${seconds} s and blocks its chat meanwhile: run mongod with --setParameter ${name}=3`,
       );
     }
   } catch (error) {
-    log.warn(`MongoDB does not tell its ${name}, which should be 3: ${(error as Error).message}`);
+    log.warn(`MongoDB's ${name}, which should be 3, can't be read: ${(error as Error).message}`);
   }
 }

@@ -1,7 +1,8 @@
 /**
- * A mesh's contents in MongoDB. A snapshot session reads all databases of all services at one cluster time, so it does not matter
- * which is read first: with a state of its own for each, a follower (chat) would have to be read before its source (request), or it
- * could hold a relation's rev 7 beside a source at 5, whose next change, rev 6, it would then ignore.
+ * Reads and erases the contents of a mesh in MongoDB. A snapshot session reads the databases of all services at one cluster time, so their
+ * order does not matter. If each database were read at its own time, a follower (chat) would have to be read before its source (request):
+ * otherwise the backup could contain a relation with rev 7 beside a source at rev 5, and the follower would ignore the source's next
+ * change, rev 6.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "moleculer";
@@ -14,9 +15,9 @@ import { connect } from "./connection.ts";
 
 const pageSize = 500;
 const windowParameter = "minSnapshotHistoryWindowInSeconds";
-/** What a backup reads at least, also from a busy store to a slow disk; measured figures are several times that. */
+/** Lowest expected speed of a backup, from a busy store to a slow disk. Measured speeds are several times higher. */
 const slowBytesPerSecond = 4_000_000;
-/** Said at each read: the connection's own, majority, would win over the session's, and each read would see a state of its own. */
+/** Passed with each read: the connection's own level, majority, would override the session's, and each read would see a different state. */
 const readConcern = { level: "snapshot" } as const;
 const snapshotTooOld = 239;
 const snapshotUnavailable = 246;
@@ -32,7 +33,7 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
   const databaseOf = (service: string): mongo.Db => client.db(`${mesh}_${service}`);
   const rowsOf = (service: string, { name }: Collection) => databaseOf(service).collection(name);
 
-  /** A session that reads one state: the first read, of a collection that there is, decides on its time. */
+  /** Starts a session that reads one state. Its first read, which must be of an existing collection, sets the time. */
   async function beginSession(): Promise<mongo.ClientSession> {
     const installation = databaseOf("installation");
     for (let tries = 1; ; tries++) {
@@ -43,7 +44,7 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
         await installation.createCollection("facts");
       } catch (error) {
         const { code } = error as { code?: number };
-        // Made just now, by this or by a node: no state that has it is a majority's yet.
+        // This process or a node has just created the collection: no majority snapshot includes it yet.
         if ((code !== snapshotUnavailable && code !== collectionExists) || tries === maxTries) throw error;
       }
       await session.endSession();
@@ -102,10 +103,10 @@ export async function openMongoContents(uri: string, mesh: string, log: Logger):
 
 const tooOld = (): CommandError =>
   new CommandError(
-    `The backup took longer than MongoDB keeps the state it began with: raise ${windowParameter} (db.adminCommand({setParameter: 1, ${windowParameter}: 3600})), or write to a faster disk`,
+    `The backup took longer than MongoDB keeps the snapshot that it reads: raise ${windowParameter} (db.adminCommand({setParameter: 1, ${windowParameter}: 3600})), or write to a faster disk`,
   );
 
-/** Compares the time that reading may take with the time that MongoDB keeps a state for. */
+/** Warns when reading may take longer than MongoDB keeps the snapshot. */
 async function warnIfLong(client: mongo.MongoClient, mesh: string, say: (line: string) => void): Promise<void> {
   const admin = client.db().admin();
   const parameter = await admin.command({ getParameter: 1, [windowParameter]: 1 }).catch(() => undefined);
@@ -113,14 +114,14 @@ async function warnIfLong(client: mongo.MongoClient, mesh: string, say: (line: s
   const { databases } = await admin.listDatabases();
   let bytes = 0;
   for (const { name } of databases) {
-    // Media's database holds the files themselves too, which are read after the rows.
+    // Media's database also contains the files, which are read after the rows.
     if (!name.startsWith(`${mesh}_`) || name === `${mesh}_media`) continue;
     bytes += Number((await client.db(name).stats())["dataSize"]);
   }
   const longestSeconds = Math.ceil(bytes / slowBytesPerSecond);
   if (longestSeconds > windowSeconds) {
     say(
-      `MongoDB keeps a state for ${windowSeconds} s, and ${Math.round(bytes / 1e6)} MB of rows may take up to ${longestSeconds} s: if it ends with an error, raise ${windowParameter}`,
+      `MongoDB keeps a snapshot for ${windowSeconds} s, and reading ${Math.round(bytes / 1e6)} MB of rows may take up to ${longestSeconds} s: if the backup fails, raise ${windowParameter}`,
     );
   }
 }

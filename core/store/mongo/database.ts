@@ -1,4 +1,4 @@
-/** One service's collections in the mesh's store, behind the port's verbs. */
+/** Implements the port's `Database` on one service's collections. */
 import type { mongo } from "mongoose";
 import { indexRangeOf } from "../query-checks.ts";
 import type { Collection, Database, Doc, Operation, PageQuery } from "../store.ts";
@@ -28,7 +28,7 @@ export function openDatabase(client: mongo.MongoClient, collections: MongoCollec
       }),
     count: (from, page) =>
       withStoreErrors(async () => {
-        // Answered from the index alone; MongoDB's own count knows no bounds of several fields.
+        // Reads only the index. MongoDB's own count does not support bounds with several fields.
         const cursor = pageOf(rowsOf(collections, { in: from }), from, page);
         const first = indexRangeOf(from, page).fields[0]!;
         const keys = await cursor?.project({ _id: 0, [first]: 1 }).toArray();
@@ -38,7 +38,7 @@ export function openDatabase(client: mongo.MongoClient, collections: MongoCollec
   };
 }
 
-/** @returns undefined when no row can be in it: MongoDB takes a limit of 0 for none */
+/** @returns undefined when the page is empty by definition: MongoDB treats a limit of 0 as no limit */
 export function pageOf(rows: MongoRows, c: Collection, page: PageQuery<object>): mongo.FindCursor<mongo.WithId<MongoRow>> | undefined {
   const range = indexRangeOf(c, page);
   const keys = indexBoundsOf(range);

@@ -1,4 +1,4 @@
-/** A commit's operations as MongoDB's commands. */
+/** Translates a commit's operations to MongoDB commands. */
 import type { mongo } from "mongoose";
 import { Conflict } from "../../errors.ts";
 import { newId } from "../../ids.ts";
@@ -12,7 +12,7 @@ type Insert = Extract<Operation, { op: "insert" }>;
 type Touch = Extract<Operation, { op: "update" | "expect" }>;
 type Upsert = Extract<Operation, { op: "upsert" }>;
 
-/** Someone else added the row that an upsert was about to add: the commit is done again, and finds it. */
+/** Another writer added the row that an upsert was about to add. The commit is repeated and then finds the row. */
 export class UpsertRace extends Error {}
 
 export interface WriteContext {
@@ -20,7 +20,7 @@ export interface WriteContext {
   readonly session?: mongo.ClientSession;
 }
 
-/** Only an insert or an update is one atomic command; of the others, some rows could be written without the rest. */
+/** Only an insert or an update is a single atomic command. The other operations could write some rows without the rest. */
 export const isAtomic = (operations: readonly Operation[]): operations is readonly [Insert | Touch] =>
   operations.length === 1 && (operations[0]!.op === "insert" || operations[0]!.op === "update");
 
@@ -34,8 +34,8 @@ const serverTime = { $toLong: "$$NOW" };
 const maxTimeMs = 6000;
 
 /**
- * An insert or update that takes its time from the server and returns it: a process that froze with a time in its hands would
- * otherwise write, when it goes on, what others have looked past already.
+ * Runs an insert or update that takes its time from the server, and returns that time. A time taken earlier could be stale: a process that
+ * was paused would then write a time that readers have already read past.
  */
 export async function writeWithServerTime(operation: Insert | Touch, { collections, session }: WriteContext): Promise<number> {
   const rows = rowsOf(collections, operation);
@@ -52,7 +52,7 @@ export async function writeWithServerTime(operation: Insert | Touch, { collectio
   return answered["at"] as number;
 }
 
-/** The server's time, in a transaction or out of it. */
+/** Returns the server's time, inside or outside a transaction. */
 export async function readServerTime({ collections, session }: Required<WriteContext>): Promise<number> {
   const options = { ...(session.inTransaction() ? {} : { maxTimeMS: maxTimeMs }), projection: { _id: 0, at: serverTime } };
   const answered = await collections.get(clockCollection)!.findOne({ _id: clockCollection }, { session, ...options });
@@ -60,7 +60,7 @@ export async function readServerTime({ collections, session }: Required<WriteCon
 }
 
 const lockIncrement = { $add: [{ $ifNull: [`$${lockField}`, 0] }, 1] };
-/** Matches no row, so that the row is added, or clashes with the one that has this id. */
+/** Matches no row, so that the upsert either adds the row or fails on a duplicate id. */
 const absent = (_id: string) => ({ _id: { $eq: _id }, [lockField]: { $type: "minKey" } }) as mongo.Filter<MongoRow>;
 const sessionOrLimit = (session: mongo.ClientSession | undefined) => (session === undefined ? { maxTimeMS: maxTimeMs } : { session });
 const set = (operation: Touch): object => (operation.op === "update" ? operation.set : {});
@@ -70,14 +70,14 @@ const fieldsOf = (values: object): mongo.Document =>
       .filter(([, value]) => value !== undefined)
       .map(([field, value]) => [field, value === storeTime ? serverTime : { $literal: value as unknown }]),
   );
-/** A document whose values are never read as expressions. */
+/** Wraps a document so that MongoDB never evaluates its values as expressions. */
 function literal(doc: object): mongo.Document {
   const times = Object.entries(doc).filter(([, value]) => value === storeTime);
   const rest = Object.entries(doc).filter(([, value]) => value !== storeTime);
   return { $mergeObjects: [{ $literal: Object.fromEntries(rest) }, Object.fromEntries(times.map(([field]) => [field, serverTime]))] };
 }
 
-/** Operations that follow each other and go to MongoDB as one command: equal in kind and collection. */
+/** Groups consecutive operations of the same kind and collection, which MongoDB runs as one command. */
 export function batchesOf(operations: readonly Operation[]): Operation[][] {
   const batches: Operation[][] = [];
   for (const operation of operations) {
@@ -91,7 +91,10 @@ export function batchesOf(operations: readonly Operation[]): Operation[][] {
 const kindOf = ({ op }: Operation): "insert" | "touch" | "unbatched" =>
   op === "insert" ? "insert" : op === "update" || op === "expect" ? "touch" : "unbatched";
 
-/** @throws Conflict, Overtaken */
+/**
+ * @throws Conflict    an update or expectation matched no row
+ * @throws UpsertRace  another writer added the row of an upsert
+ */
 export async function write(batch: readonly Operation[], at: number, { collections, session }: Required<WriteContext>): Promise<void> {
   const operation = batch[0]!;
   const rows = rowsOf(collections, operation);

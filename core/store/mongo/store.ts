@@ -1,6 +1,6 @@
 /**
- * The mesh's store: MongoDB, a database for each service, `<mesh>_<service>`. One client is shared by all services of a node; each
- * has a mongoose connection of its own on it.
+ * Stores a mesh's data in MongoDB, one database for each service, `<mesh>_<service>`. All services of a node share one client; each has its
+ * own mongoose connection on it.
  */
 import type { Logger } from "moleculer";
 import { connect, assertReplicaSet } from "./connection.ts";
@@ -10,9 +10,9 @@ import type { Store } from "../store.ts";
 import { withStoreErrors } from "./failures.ts";
 
 /**
- * Waits with back-off until MongoDB can be reached.
- * @param uri  a replica set's
- * @param mesh  prefix of the databases' names
+ * Connects to MongoDB and retries with back-off until it can be reached.
+ * @param uri  of a replica set
+ * @param mesh  prefix of the database names
  * @throws StartError  wrong credentials, or not a replica set
  */
 export async function openMongoStore(uri: string, mesh: string, { log }: { log: Logger }): Promise<Store> {

@@ -1,9 +1,9 @@
 /**
- * The embedded store's contents, also beside a server that runs: a connection of its own on the same file, as SQLite's write-ahead
- * log allows to any process. One read transaction sees one state, however long it takes, and blocks no writer.
+ * Reads and erases the contents of the embedded store, also beside a running server, on its own connection to the file. One read
+ * transaction sees one state, however long it takes, and blocks no writer.
  *
- * A copy of the file made first (`VACUUM INTO`) would need the store's size again on some disk. What the transaction costs instead is
- * that the log can't be emptied before it ends: it grows by what is written meanwhile. That is bounded below.
+ * A copy of the file (`VACUUM INTO`) would need as much disk space again. The read transaction costs something else: SQLite can't empty the
+ * write-ahead log before it ends, so the log grows by everything written meanwhile. `assertLogBounded` limits that.
  */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -15,21 +15,23 @@ import { formatVersion } from "./data-folder.ts";
 import { tableOf } from "./tables.ts";
 
 const pageSize = 500;
-/** A snapshot is given up when the log has grown to this, or to the size of the store where that is more. */
+/** A snapshot fails when the log has grown to this size, or to the size of the store if that is larger. */
 const minLogLimit = 1024 ** 3;
 
 export const storeFile = (folder: string): string => join(folder, "parley.db");
 
-/** @throws CommandError  there is no store in the folder, or one of a newer release */
+/** @throws CommandError  the folder has no store, or a newer release wrote it */
 export function openSqliteContents(folder: string): StoreContents {
   const file = storeFile(folder);
-  if (!existsSync(file)) throw new CommandError(`There is no store in DATA_DIR ${folder}`);
+  if (!existsSync(file)) throw new CommandError(`DATA_DIR ${folder} contains no store`);
   const connection = new DatabaseSync(file);
   connection.exec("PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL");
   const { user_version: version } = connection.prepare("PRAGMA user_version").get() as { user_version: number };
   if (version > formatVersion) {
     connection.close();
-    throw new CommandError(`${file} was written by a newer release (format ${version}, this one knows ${formatVersion}): use that release`);
+    throw new CommandError(
+      `${file} was written by a newer release (format ${version}, this release reads up to ${formatVersion}): use that release`,
+    );
   }
   const tables = (databases: readonly DeclaredDatabase[]) =>
     databases
@@ -61,7 +63,7 @@ const hasTable = (connection: DatabaseSync, table: string): boolean =>
 function beginSnapshot(file: string): StoreSnapshot {
   const connection = new DatabaseSync(file, { readOnly: true });
   connection.exec("PRAGMA busy_timeout = 10000; BEGIN");
-  // The first read is where the transaction begins.
+  // SQLite begins the transaction at the first read.
   connection.prepare("SELECT count(*) FROM sqlite_master").get();
   return {
     async *rows(service: string, collection: Collection): AsyncGenerator<JsonRows> {
@@ -87,6 +89,6 @@ function assertLogBounded(file: string): void {
   const { size = 0 } = statSync(`${file}-wal`, { throwIfNoEntry: false }) ?? {};
   if (size <= Math.max(minLogLimit, statSync(file).size)) return;
   throw new CommandError(
-    `The backup is too slow: ${Math.round(size / 1024 ** 2)} MB were written to the store since it began, and wait for its end; write it to a faster disk, or at a quieter time`,
+    `The backup is too slow: ${Math.round(size / 1024 ** 2)} MB have been written to the store since it began, and can't be checkpointed before it ends; write it to a faster disk or at a quieter time`,
   );
 }

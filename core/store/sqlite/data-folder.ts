@@ -1,26 +1,26 @@
-/** The data folder: one process holds it, and its data is never opened by a release older than the one that wrote it. */
+/** Locks the data folder for one process and opens the SQLite file in it. An older release never opens data that a newer one wrote. */
 import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StartError } from "../../errors.ts";
 
 /**
- * The file's own form; what a service stores in it has versions of its own (`../migrations.ts`). From 3 on, every release keeps up
- * the columns and indexes of others.
+ * Format of the file itself. Each service's data has its own schema version (`../migrations.ts`). From format 3 on, every release also
+ * maintains the columns and indexes that other releases declared.
  */
 export const formatVersion = 3;
 
 export interface OpenFolder {
-  /** The database's file. */
+  /** Path of the database file. */
   readonly file: string;
-  /** The main thread's connection, for reading and for making tables. */
+  /** The main thread's connection, for reads and for creating tables. */
   readonly connection: DatabaseSync;
   readonly release: () => void;
 }
 
 const sqliteBusy = 5;
 
-/** @throws StartError  unwritable, held by another process, or written by a newer release */
+/** @throws StartError  the folder is not writable, another process holds it, or a newer release wrote the data */
 export function lockFolder(folder: string): OpenFolder {
   const lock = asStartError(`DATA_DIR ${folder} can't be written`, () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -45,7 +45,7 @@ export function lockFolder(folder: string): OpenFolder {
 }
 
 /**
- * Opens the store of a folder that another process may hold: SQLite's write-ahead log lets any process read and write beside it.
+ * Opens the store of a folder that another process may hold. In WAL mode SQLite lets several processes read and write one file.
  * @throws StartError  unreadable, or written by a newer release
  */
 export function openBeside(folder: string): OpenFolder {
@@ -54,13 +54,16 @@ export function openBeside(folder: string): OpenFolder {
   return { file, connection, release: () => connection.close() };
 }
 
-/** Makes the file readable by its owner alone, where it is missing; SQLite gives its log the same mode. */
+/** Creates the file if it is missing, readable by its owner only. SQLite creates the write-ahead log with the same mode. */
 function privateFile(file: string): string {
   closeSync(openSync(file, "a", 0o600));
   return file;
 }
 
-/** An exclusive transaction that is never ended: the system frees its file lock with the process, however that dies. */
+/**
+ * Holds the lock as an exclusive transaction that never ends: the operating system releases the file lock when the process dies, whatever
+ * the cause.
+ */
 function acquireLock(folder: string): DatabaseSync {
   const lock = new DatabaseSync(privateFile(join(folder, "lock.db")));
   try {
@@ -76,12 +79,15 @@ function acquireLock(folder: string): DatabaseSync {
 function openFile(file: string): DatabaseSync {
   const connection = new DatabaseSync(privateFile(file));
   try {
-    // Cut off at any byte, a write-ahead log still holds all whole commits before the cut.
-    // Small pages: a message touches one page in each of its indexes, and whole pages go to the log (a fifth less CPU than with 4 kB).
+    // A write-ahead log that is truncated at any byte still holds every complete commit before that point.
+    // Small pages: a message changes one page in each of its indexes, and the log receives whole pages. 2 kB pages need a fifth less CPU
+    // than 4 kB.
     connection.exec("PRAGMA page_size = 2048; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000");
     const version = (connection.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
     if (version > formatVersion) {
-      throw new StartError(`${file} was written by a newer release (format ${version}, this one knows ${formatVersion}): use that release`);
+      throw new StartError(
+        `${file} was written by a newer release (format ${version}, this release reads up to ${formatVersion}): use that release`,
+      );
     }
     return connection;
   } catch (error) {
@@ -90,7 +96,7 @@ function openFile(file: string): DatabaseSync {
   }
 }
 
-/** Marks the store as written by this release. Beside a running server of an earlier one that must not happen: it could not start again. */
+/** Marks the store as written by this release. Not called beside a running server of an earlier release, which could not start again. */
 function withFormatVersion(connection: DatabaseSync): DatabaseSync {
   connection.exec(`PRAGMA user_version = ${formatVersion}`);
   return connection;

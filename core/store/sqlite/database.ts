@@ -1,4 +1,4 @@
-/** One service's tables in the embedded store, behind the port's verbs. */
+/** Implements the port's `Database` on one service's tables. */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { Conflict, Unavailable } from "../../errors.ts";
 import { checkedConditions, indexRangeOf, uniqueKey } from "../query-checks.ts";
@@ -68,7 +68,7 @@ export function openDatabase(connection: DatabaseSync, writer: Writer, tables: T
   };
 }
 
-/** Reads as a promise; whatever SQLite has to complain about then is the disk. */
+/** Runs a read as a promise. An SQLite error during a read comes from the disk. */
 async function withReadErrors<T>(read: () => T): Promise<T> {
   try {
     return await Promise.resolve(read());
@@ -86,13 +86,13 @@ function errorOf(failure: CommitFailure, tables: Tables): Error {
     case "unavailable":
       return new Unavailable();
     case "error":
-      return new Error(`the store refused a commit: ${failure.detail}`);
+      return new Error(`SQLite refused a commit: ${failure.detail}`);
     case "duplicate": {
       const broken = failure.constraint.split(", ").map((column) => column.split(".")) as [string, string][];
       const { collection } = [...tables.values()].find(({ name }) => name === broken[0]![0])!;
       const columns = broken.map(([, column]) => column).join();
       const index = Object.entries(collection.indexes).find(([, { fields, unique }]) => unique === true && fields.join() === columns);
-      // An index of another release's is known by its fields alone.
+      // An index that only another release declares is identified by its fields.
       return new Duplicate(collection.name, index?.[0] ?? columns);
     }
   }

@@ -1,4 +1,4 @@
-/** Pages and counts as SELECTs that read one index from bound to bound. */
+/** Builds the SELECTs for pages and counts; each reads one range of one index. */
 import type { IndexRange } from "../query-checks.ts";
 import { sqlValue, type SqlValue } from "./statements.ts";
 import type { Table } from "./tables.ts";
@@ -18,14 +18,14 @@ export const countQuery = (table: Table, range: IndexRange, index: string): SqlQ
   values: valuesOf(range),
 });
 
-/** The index is named, so that no other is ever taken. */
+/** `INDEXED BY` keeps SQLite from choosing another index. */
 function selection({ name }: Table, { fields, unique, equal, after, before, order }: IndexRange, index: string): string {
   const rest = fields.slice(equal.length);
   const where = [
     ...fields.slice(0, equal.length).map((field) => `"${field}" IS ?`),
     ...boundCondition(rest, after, ">"),
     ...boundCondition(rest, before, "<"),
-    // As in the mesh's store, where a unique index does not hold rows that lack one of its fields.
+    // As in MongoDB, where a partial unique index leaves out rows that lack one of its fields.
     ...(unique ? rest.map((field) => `"${field}" IS NOT NULL`) : []),
   ];
   const ordered = rest.map((field) => `"${field}" ${order.toUpperCase()}`);

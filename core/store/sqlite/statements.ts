@@ -1,13 +1,13 @@
 /**
- * A commit's operations as prepared statements and their values. One statement is made for each shape (operation and fields) and
- * known to the writer thread by its number, so that a commit travels as numbers and values and its SQL is parsed once.
+ * Compiles a commit's operations to prepared statements and values. Each shape (operation and fields) becomes one numbered statement that
+ * the writer thread keeps, so that a commit travels as numbers and values and its SQL is parsed once.
  */
 import { newId } from "../../ids.ts";
 import { checkOperation, checkedConditions, uniqueKey, writtenFields, type Scalar } from "../query-checks.ts";
 import { storeTime, type Operation } from "../store.ts";
 import type { Table, Tables } from "./tables.ts";
 
-/** `must` is what makes the commit a conflict when it doesn't happen. */
+/** `must`: what has to happen, or the commit fails as a conflict: a changed row (`write`) or a found row (`find`). */
 export interface Statement {
   readonly sql: string;
   readonly must?: "write" | "find";
@@ -15,10 +15,10 @@ export interface Statement {
 export type SqlValue = string | number | null;
 export type StatementCall = readonly [statement: number, values: readonly SqlValue[]];
 
-/** All statements in use; their number is their place. */
+/** All statements in use. A statement's number is its index in `list`. */
 export interface Statements {
   readonly list: readonly Statement[];
-  /** @throws Error, Invalid  an operation that is not well formed */
+  /** @throws Error, Invalid  a malformed operation */
   compile(tables: Tables, operations: readonly Operation[], at: number): StatementCall[];
 }
 
@@ -64,7 +64,7 @@ function compile(
     case "update":
     case "updateAll": {
       const where = checkedConditions(operation.in, operation.where);
-      // Sorted, so that the same fields make one statement, in whatever order they were set.
+      // Sorted, so that the same fields in any order share one statement.
       const set = writtenFields(operation.set).sort();
       const number = numberOf(shape(set, fieldsOf(where)), () => ({
         sql: `UPDATE "${table.name}" SET ${assignments(table, set, 1)} WHERE ${matching(table, fieldsOf(where))}`,
@@ -99,8 +99,8 @@ function compile(
 const fieldsOf = (where: readonly [string, Scalar][]): string[] => where.map(([field]) => field);
 
 /**
- * A value for a column. SQLite has no booleans, neither in columns nor in what it reads out of JSON. Only a column of another
- * release's can be asked to hold an object; its index does not hold the row then.
+ * Converts a value for a column. SQLite has no booleans, neither in columns nor in values extracted from JSON. An object can only reach a
+ * column that another release declared; its index then leaves the row out.
  */
 export function sqlValue(value: unknown): SqlValue {
   if (typeof value === "boolean") return Number(value);
@@ -108,7 +108,7 @@ export function sqlValue(value: unknown): SqlValue {
 }
 const conditionValue = ([, value]: readonly [string, Scalar]): SqlValue => sqlValue(value);
 
-/** `IS` and not `=`: null is a value here. */
+/** `IS` rather than `=`, so that null matches null. */
 export const matching = (table: Table, fields: readonly string[]): string =>
   fields.map((field) => `${expression(table, field)} IS ?`).join(" AND ");
 const expression = (table: Table, field: string): string =>
@@ -125,8 +125,8 @@ const rowValues = ({ columns }: Table, row: DocumentFields): SqlValue[] => [
 ];
 
 /**
- * What a statement sets: columns take their values one by one, the document takes them all from one JSON parameter.
- * @param first  the number of the first parameter
+ * The SET clause. Each column takes its own parameter; the document takes all its values from one JSON parameter.
+ * @param first  number of the first parameter
  */
 function assignments(table: Table, set: readonly string[], first: number): string {
   if (set.length === 0) return "doc = doc";
@@ -142,7 +142,7 @@ const setValues = (table: Table, set: readonly string[], values: DocumentFields)
     ? []
     : [...set.filter((field) => table.columns.includes(field)).map((field) => sqlValue(values[field])), JSON.stringify(values)];
 
-/** The document with the commit's time wherever it asks for it. */
+/** Replaces `storeTime` in a document with the commit's time. */
 function withCommitTime(doc: object, at: number): DocumentFields {
   const row = { ...doc } as DocumentFields;
   for (const field in row) if (row[field] === storeTime) row[field] = at;

@@ -1,6 +1,6 @@
 /**
- * The embedded store: all services' collections as tables of one SQLite file. Commits are made durable by a writer thread, in
- * groups; reads run on a connection of the main thread, and each returns no more than its page.
+ * Stores the collections of all services as tables in one SQLite file. A writer thread makes commits durable in groups; reads run on the
+ * main thread's connection, and each returns one page at most.
  */
 import type { Logger } from "moleculer";
 import type { Collection, Database, Store } from "../store.ts";
@@ -10,16 +10,16 @@ import { createTables } from "./tables.ts";
 import { startWriter } from "./writer.ts";
 
 /**
- * Opens the store in this folder, made if it is missing.
- * @throws StartError  the folder can't be written, is held by another process, or its data is from a newer release
+ * Opens the store in this folder and creates it if it is missing.
+ * @throws StartError  the folder is not writable, another process holds it, or a newer release wrote its data
  */
 export function openSqliteStore(folder: string, { log }: { log: Logger }): Promise<Store> {
   return storeIn(lockFolder(folder), log);
 }
 
 /**
- * Opens the store of a folder that a server may hold: for a backup beside it, which writes little and reads otherwise.
- * @throws StartError  the store can't be opened, or is from a newer release
+ * Opens the store of a folder that a running server may hold. A backup uses it: it mostly reads.
+ * @throws StartError  the store can't be opened, or a newer release wrote it
  */
 export function openSqliteStoreBeside(folder: string, { log }: { log: Logger }): Promise<Store> {
   return storeIn(openBeside(folder), log);

@@ -1,6 +1,6 @@
 /**
- * Collections as tables: `chat_messages` holds `_id`, each indexed field as a column of its own, and the whole document as JSON.
- * Tables, columns and indexes that a new release declares are made when it starts; those of other releases stay, and are kept up.
+ * Maps collections to tables: `chat_messages` has `_id`, one column for each indexed field, and the whole document as JSON. Start-up
+ * creates the tables, columns and indexes that this release declares; those of other releases stay and are maintained.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { brokenIndex, changedIndex, renamedIndex } from "../index-errors.ts";
@@ -10,7 +10,7 @@ import type { Collection } from "../store.ts";
 export interface Table {
   readonly collection: Collection;
   readonly name: string;
-  /** Indexed fields, without `_id`; also those that only another release indexes. */
+  /** Indexed fields without `_id`, including those that only another release indexes. */
   readonly columns: readonly string[];
 }
 export type Tables = ReadonlyMap<string, Table>;
@@ -18,8 +18,9 @@ export type Tables = ReadonlyMap<string, Table>;
 const quoted = (name: string): string => `"${name}"`;
 
 /**
- * The service's tables by their collection's name.
- * @throws StartError  an index of the same name is another one; rows that are equal in a new unique index
+ * Creates a service's tables.
+ * @returns the tables by the name of their collection
+ * @throws StartError  an index of the same name differs, or existing rows violate a new unique index
  */
 export function createTables(connection: DatabaseSync, service: string, collections: readonly Collection[]): Tables {
   const declared = collections.map((collection) => tableOf(service, collection));
@@ -40,7 +41,7 @@ export function tableOf(service: string, collection: Collection): Table {
   return { collection, name: `${service}_${collection.name}`, columns: [...new Set(fields)].filter((field) => field !== "_id") };
 }
 
-/** @returns the table with all the columns it has */
+/** @returns the table with every column it has in the file */
 function createTable(connection: DatabaseSync, table: Table): Table {
   const { name, columns } = table;
   // Columns have no type: a text that looks like a number must stay a text.

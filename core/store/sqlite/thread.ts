@@ -1,6 +1,6 @@
 /**
- * The writer thread: makes each group of commits one durable transaction, each commit in a savepoint of its own, so that an unmet
- * expectation fails alone. It answers after COMMIT, when the write-ahead log is on disk.
+ * Runs the writer thread: writes each group of commits in one durable transaction, and each commit in its own savepoint, so that an unmet
+ * expectation fails only that commit. Replies after COMMIT, when the write-ahead log is on disk.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
@@ -8,8 +8,8 @@ import type { CommitFailure, CommitGroup, GroupOutcome } from "./writer-messages
 import type { Statement, StatementCall } from "./statements.ts";
 
 const db = new DatabaseSync((workerData as { file: string }).file);
-// synchronous = FULL is per connection: without it a commit would be answered before it is on disk. The log grows to 16 MB before
-// it is copied into the file: pages that many commits change are copied once.
+// synchronous = FULL applies to one connection. Without it a commit would be acknowledged before it is on disk. The log may grow to 16 MB
+// before a checkpoint, so that a page that many commits change is copied once.
 db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA wal_autocheckpoint = 8000");
 
 const prepared: { readonly statement: StatementSync; readonly must: Statement["must"] }[] = [];
@@ -37,14 +37,14 @@ function write({ first, statements, commits }: CommitGroup): GroupOutcome {
     commit.run();
     return failures.some((failure) => failure !== undefined) ? failures : undefined;
   } catch (error) {
-    // Full or broken disk: SQLite may have rolled back by itself.
+    // On a full or broken disk SQLite may already have rolled back.
     if (db.isTransaction) db.exec("ROLLBACK");
     const failure = { kind: "unavailable", detail: (error as Error).message } as const;
     return commits.map(() => failure);
   }
 }
 
-/** @throws what is wrong with the disk, not with this commit */
+/** @throws Error  the disk failed, not this commit */
 function runInSavepoint(steps: readonly StatementCall[]): CommitFailure | undefined {
   savepoint.run();
   const failure = runStatements(steps);
@@ -68,7 +68,10 @@ function runStatements(steps: readonly StatementCall[]): CommitFailure | undefin
 
 const constraintUnique = 2067;
 const constraintPrimaryKey = 1555;
-/** What the disk has to answer for, and no single commit: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB. */
+/**
+ * Error codes of the disk, as opposed to a single commit: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL,
+ * NOTADB.
+ */
 const diskCodes = [3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26];
 
 function failureOf(error: Error & { errcode?: number }): CommitFailure {

@@ -1,22 +1,22 @@
-/** What the main thread and the writer thread tell each other. Imports nothing at run time: the thread loads little. */
+/** Defines the messages between the main thread and the writer thread. Imports types only, so that the thread loads little code. */
 import type { Statement, StatementCall } from "./statements.ts";
 
-/** Commits that become one transaction, and the statements they are the first to use. */
+/** Commits to write in one transaction, with the statements that they use for the first time. */
 export interface CommitGroup {
-  /** The number of the first of the statements. */
+  /** Number of the first statement. */
   readonly first: number;
   readonly statements: readonly Statement[];
   readonly commits: readonly (readonly StatementCall[])[];
 }
 
-/** Why a commit did not happen. */
+/** Why a commit failed. */
 export type CommitFailure =
   | { readonly kind: "conflict" }
   /** `constraint` as SQLite names it: `chat_messages.chatId, chat_messages.n`. */
   | { readonly kind: "duplicate"; readonly constraint: string }
-  /** The disk: full, broken, gone. */
+  /** The disk is full, broken or missing. */
   | { readonly kind: "unavailable"; readonly detail: string }
   | { readonly kind: "error"; readonly detail: string };
 
-/** A group's outcome: undefined when all its commits happened, else one entry each. */
+/** Outcome of a group: undefined when every commit succeeded, otherwise one entry for each commit. */
 export type GroupOutcome = readonly (CommitFailure | undefined)[] | undefined;

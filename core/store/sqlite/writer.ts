@@ -1,6 +1,6 @@
 /**
- * The main thread's end of the writer: commits gather while a group is being written, then go together as the next one. So the
- * cost of a durable write is shared by all who wait for it, and threads exchange two messages a group.
+ * Sends commits to the writer thread. Commits that arrive while a group is being written form the next group, so that they share the cost
+ * of one durable write and one exchange of messages between the threads.
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
@@ -11,10 +11,10 @@ import { statementCache, type Statements, type StatementCall } from "./statement
 
 export interface Writer {
   readonly statements: Statements;
-  /** Resolves once the commit is durable and visible, or has failed. */
+  /** Resolves when the commit is durable and visible, or has failed. */
   write(steps: readonly StatementCall[]): Promise<CommitFailure | undefined>;
   health(): { ok: boolean; detail?: string };
-  /** Writes what has gathered, then ends. */
+  /** Writes the queued commits, then ends the thread. */
   close(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ interface PendingCommit {
   readonly answer: (failure: CommitFailure | undefined) => void;
 }
 
-const groupCommits = histogram("parley_store_group_commits", "Commits that the embedded store made durable together", {
+const groupCommits = histogram("parley_store_group_commits", "Number of commits per durable write of the embedded store", {
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
 });
 
@@ -31,9 +31,9 @@ const unavailable = (detail: string): CommitFailure => ({ kind: "unavailable", d
 
 export async function startWriter(file: string, log: Logger): Promise<Writer> {
   const statements = statementCache();
-  /** Undefined while there is none, and for good after `close` or when it can't be started again. */
+  /** Undefined while no thread runs, and permanently after `close` or a failed restart. */
   let thread: Worker | undefined;
-  /** How many of the statements the thread knows. */
+  /** How many statements the thread has received. */
   let sentStatements = 0;
   let queued: PendingCommit[] = [];
   let inFlight: PendingCommit[] | undefined;
@@ -59,14 +59,14 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
   const schedule = () => {
     if (scheduled) return;
     scheduled = true;
-    // After this tick's other callbacks: whoever they let commit joins the group.
+    // Runs after the other callbacks of this tick, so that the commits they make join the group.
     setImmediate(send);
   };
   const answer = (outcome: GroupOutcome) => {
     writeError = outcome?.find((failure) => failure?.kind === "unavailable")?.detail;
     if (writeError !== undefined) {
       log.error(`The store can't write: ${writeError}`);
-      sentStatements = 0; // it may have failed at a statement it was told of
+      sentStatements = 0; // the failure may have come before the thread prepared all of them
     }
     const answered = inFlight ?? [];
     inFlight = undefined;
@@ -76,7 +76,7 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
   };
   const start = async () => {
     const started = new Worker(new URL("./thread.ts", import.meta.url), { workerData: { file } });
-    // Rejects when the thread fails first.
+    // `once` rejects if the thread fails before its first message.
     await once(started, "message");
     sentStatements = 0;
     thread = started;
@@ -84,7 +84,10 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
     started.on("error", (error: Error) => log.error(`The store's writer thread failed: ${error.message}`));
     started.once("exit", () => void restart());
   };
-  /** Whatever was under way may have been written or not; nobody waits for ever for a thread that is gone. */
+  /**
+   * Restarts the thread. Commits in flight may or may not have been written; they fail, so that their callers don't wait for a thread that
+   * is gone.
+   */
   const restart = async () => {
     thread = undefined;
     if (closing) return;
@@ -96,7 +99,7 @@ export async function startWriter(file: string, log: Logger): Promise<Writer> {
       closing = true;
       inFlight = [...(inFlight ?? []), ...queued];
       queued = [];
-      answer(inFlight.map(() => unavailable(`the writer thread can't be started: ${(error as Error).message}`)));
+      answer(inFlight.map(() => unavailable(`the writer thread can't start: ${(error as Error).message}`)));
     }
   };
   await start();

@@ -168,7 +168,7 @@ describeStores("Migrations", (open) => {
 
   test("a release that no longer has the first migrations refuses data from before them with one line", async () => {
     await openAs(opened.store, 1);
-    expect(await refusal(4, releases().slice(1))).toMatch(/has schema 1, and this release begins with 2/);
+    expect(await refusal(4, releases().slice(1))).toMatch(/has schema 1, and this release migrates from 2 on/);
     await openAs(opened.store, 2);
     await openAs(opened.store, 4, silentLogger, releases().slice(1));
   });
