@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { ServiceBroker, type BrokerOptions } from "moleculer";
 import { cacherOptions } from "../cache/cacher.ts";
 import type { Config } from "../config/config.ts";
+import { deploymentOf } from "../config/deployment.ts";
 import { codeOf } from "../errors.ts";
 import { nodeMetrics } from "../node/node-metrics.ts";
 import { circuitBreakerDefaults, defaultCallPolicy } from "../contract/call-policy.ts";
@@ -22,7 +23,7 @@ import { amqpTransporter } from "./transporter.ts";
 export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOptions {
   const { mesh } = config;
   return {
-    namespace: mesh?.name ?? "",
+    namespace: deploymentOf(config).namespace,
     // Never a fixed one: it would inherit the queued requests of the dead process that had it before.
     nodeID: `${hostname()}-${randomBytes(4).toString("hex")}`,
     logger: loggerConfig(config),

@@ -5,6 +5,7 @@
 import type { Server } from "node:http";
 import type { Logger, Middleware, ServiceBroker } from "moleculer";
 import type { Config } from "../config/config.ts";
+import { deploymentOf } from "../config/deployment.ts";
 import { StartError } from "../errors.ts";
 import { closePorts, openPorts, portsOf } from "./ports.ts";
 import type { ConsumerGroups } from "../queue/queue.ts";
@@ -15,6 +16,7 @@ import { operatorLoggerName } from "./logger.ts";
 const stopTimeoutMs = 10_000;
 
 export function lifecycle(config: Config, groups: ConsumerGroups): Middleware {
+  const { hasAdminServer, drainMs } = deploymentOf(config);
   let adminServer: Server | undefined;
   let log: Logger;
 
@@ -22,12 +24,12 @@ export function lifecycle(config: Config, groups: ConsumerGroups): Middleware {
     name: "Lifecycle",
     created(broker) {
       log = broker.getLogger(operatorLoggerName);
-      stopOnSignals(broker, config, log);
+      stopOnSignals(broker, drainMs, log);
       closeBrokenChannels(broker);
     },
     async starting(broker) {
       try {
-        if (config.mesh !== undefined || config.ADMIN_PORT !== undefined) {
+        if (hasAdminServer) {
           adminServer = await openAdminServer(broker, config.ADMIN_PORT ?? 0, config.ADMIN_HOST);
           const address = adminServer.address();
           log.info(`Node ${broker.nodeID} answers operators on port ${typeof address === "object" ? address?.port : address}`);
@@ -53,20 +55,20 @@ export function abortStart(...lines: readonly string[]): never {
   process.exit(1);
 }
 
-function stopOnSignals(broker: ServiceBroker, { mesh, DRAIN_MS }: Config, log: Logger): void {
+function stopOnSignals(broker: ServiceBroker, drainMs: number, log: Logger): void {
   let stopping = false;
-  const stop = (drainMs: number) => {
+  const stop = (afterMs: number) => {
     if (stopping) return;
     stopping = true;
     broker.started = false; // not ready, so that balancers look elsewhere
     setTimeout(() => {
       log.error("Not stopped in time; ending");
       process.exit(1);
-    }, drainMs + stopTimeoutMs).unref();
-    setTimeout(() => void broker.stop().finally(() => process.exit(0)), drainMs);
+    }, afterMs + stopTimeoutMs).unref();
+    setTimeout(() => void broker.stop().finally(() => process.exit(0)), afterMs);
   };
   process.on("SIGINT", () => stop(0));
-  process.on("SIGTERM", () => stop(mesh === undefined ? 0 : DRAIN_MS));
+  process.on("SIGTERM", () => stop(drainMs));
 }
 
 /** A restore that began, or a move: what this node would write now is lost, or done twice. */

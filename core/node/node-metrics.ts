@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import type { Middleware, ServiceBroker } from "moleculer";
 import { readiness } from "./readiness.ts";
 import type { Config } from "../config/config.ts";
+import { deploymentOf } from "../config/deployment.ts";
 import { version } from "../version.ts";
 import { gauge, processRegistry, registryOf } from "../metrics/declare.ts";
 import { measureProcess } from "../metrics/process.ts";
@@ -22,7 +23,8 @@ const diskFree = gauge("parley_disk_free_bytes", "Free on the disk of DATA_DIR (
 const diskSize = gauge("parley_disk_size_bytes", "Size of these disks", ["disk"]);
 
 export function nodeMetrics(config: Config): Middleware {
-  const disks = { ...(config.mesh === undefined ? { data: config.DATA_DIR } : {}), temporary: tmpdir() };
+  const { dataFolder } = deploymentOf(config);
+  const disks = { ...(dataFolder === undefined ? {} : { data: dataFolder }), temporary: tmpdir() };
   const onDisks = (bytes: (of: StatsFs) => number) =>
     Promise.all(Object.entries(disks).map(async ([disk, path]) => [{ disk }, bytes(await statfs(path))] as const));
   return {

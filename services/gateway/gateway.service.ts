@@ -3,7 +3,6 @@
  * before the service starts, so that sockets can attach to it, and listens only when all it needs is there.
  */
 import type { Server, ServerResponse } from "node:http";
-import { relative } from "node:path";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
 import ApiGateway from "moleculer-web";
@@ -13,6 +12,7 @@ import { operatorLoggerName } from "../../core/node/logger.ts";
 import { addReadinessCheck, servicesAvailable } from "../../core/node/readiness.ts";
 import { beginRequest } from "../../core/broker/tracing/requests.ts";
 import type { Config } from "../../core/config/config.ts";
+import { deploymentOf } from "../../core/config/deployment.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/node/ports.ts";
@@ -53,9 +53,6 @@ interface Alias {
   readonly handler: RouteHandler;
 }
 type RouteHandler = (this: GatewayService, request: HttpRequest, response: ServerResponse) => Promise<void>;
-
-/** What requests in flight get at the end: of the 2 s a terminal waits, or the 10 s a node has. */
-const finishWithinMs = { embedded: 1500, mesh: 5000 } as const;
 
 const tableAliases = routes.map((row): [string, RouteHandler] => {
   const respond = pipeline(row);
@@ -165,15 +162,13 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
   async stopped() {
     const { config } = portsOf(this.broker);
     await this.sockets.close();
-    await close(this.server, config.mesh === undefined ? finishWithinMs.embedded : finishWithinMs.mesh);
+    await close(this.server, deploymentOf(config).finishRequestsMs);
     this.context.sessions.stop();
   },
 };
 export default gateway;
 
-function listening({ HOST, DATA_DIR, mesh }: Config, port: number): string {
-  const host = HOST === "0.0.0.0" || HOST === "::" ? "localhost" : HOST;
-  const folder = relative(process.cwd(), DATA_DIR);
-  const data = folder.startsWith("..") ? DATA_DIR : `./${folder}`;
-  return `Parley listens on http://${host}:${port} (${mesh === undefined ? `embedded, data in ${data}` : `mesh ${mesh.name}`})`;
+function listening(config: Config, port: number): string {
+  const host = config.HOST === "0.0.0.0" || config.HOST === "::" ? "localhost" : config.HOST;
+  return `Parley listens on http://${host}:${port} (${deploymentOf(config).description})`;
 }

@@ -1,6 +1,7 @@
 /** The socket half of the gateway: moleculer-io's server on the gateway's HTTP server, the table of events, live delivery. */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Server } from "socket.io";
+import { deploymentOf } from "../../../core/config/deployment.ts";
 import { portsOf } from "../../../core/node/ports.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
 import { rateLimited, socketLimitName, socketLimits } from "../shared/limits.ts";
@@ -29,8 +30,6 @@ export interface Sockets extends SocketEventContext {
 
 /** Larger frames cut the socket. */
 const maxFrameBytes = 1_000_000;
-/** Sockets are sent away over this time when a mesh node stops. */
-const disconnectOverMs = 1000;
 
 const knownEvents = new Set(clientEvents.map(({ event }) => event));
 
@@ -57,6 +56,7 @@ export const socketSettings = {
 export function openSockets({ server, io, context, prepareRequest }: SocketsContext): Sockets {
   const { broker, log, security, sessions } = context;
   const { config, clock, feed } = portsOf(broker);
+  const { disconnectSpreadMs, isFeedLossy } = deploymentOf(config);
   const limiter = (limit: keyof typeof socketLimits): LocalRateLimiter => {
     const { perSecond, burst } = socketLimits[limit];
     return config.LIMITS === "on" ? tokenBucket(perSecond, burst) : unlimited;
@@ -90,14 +90,14 @@ export function openSockets({ server, io, context, prepareRequest }: SocketsCont
   });
   const stopMonitoring = startMonitoring(broker, namespace, () => clock.now());
   const stopPositions = startEmittingPositions(() => delivery.rooms.all());
-  const stopPolling = config.mesh === undefined ? undefined : startPolling(broker, delivery, log);
+  const stopPolling = isFeedLossy ? startPolling(broker, delivery, log) : undefined;
   return {
     ...sockets,
     async close() {
       stopPolling?.();
       stopPositions();
       stopMonitoring();
-      await disconnectGradually(namespace, config.mesh === undefined ? 0 : disconnectOverMs);
+      await disconnectGradually(namespace, disconnectSpreadMs);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** The layout of the production code: small folders, a name of its own for each type, and no cycle among core's folders. */
+/** The layout of the production code: small folders, a name of its own for each type, no cycle among core's folders, and few files that know the mode. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "@jest/globals";
@@ -95,4 +95,24 @@ test("core's folders import each other without a cycle", () => {
   const imports = cycle.slice(1).map((to, index) => graph.get(cycle[index]!)!.get(to)!);
   const problems = cycle.length === 0 ? [] : [`${cycle.join(" -> ")}: move what one of these imports needs to a lower folder`, ...imports];
   expect(problems).toEqual([]);
+});
+
+/** They choose adapters, or say which mode it is. */
+const modeFiles = [
+  "core/backup/installation-data.ts",
+  "core/broker/options.ts",
+  "core/cache/cacher.ts",
+  "core/config/deployment.ts",
+  "core/node/ports.ts",
+  "scripts/doctor.ts",
+  "scripts/doctor/configuration.ts",
+];
+
+test("few files ask whether this is a mesh", () => {
+  const asking = modules.filter((file) => /\bmesh [!=]== undefined/.test(readFileSync(file, "utf8")));
+  const problems = asking
+    .filter((file) => !modeFiles.includes(file))
+    .map((file) => `${file} asks for the mode: ask core/config/deployment.ts for a fact`);
+  expect(problems).toEqual([]);
+  expect(modeFiles.filter((file) => !asking.includes(file))).toEqual([]);
 });
