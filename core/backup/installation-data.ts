@@ -6,10 +6,11 @@ import type { Blobs } from "../blobs/blobs.ts";
 import type { Config } from "../config/config.ts";
 import { openInstallationDatabase } from "../node/installation.ts";
 import { deadLetters, queueRows } from "../queue/local-dispatcher.ts";
-import type { ConsumerGroups } from "../queue/queue.ts";
+import { retryPolicyOf, type ConsumerGroups } from "../queue/queue.ts";
 import type { StoreContents, DeclaredDatabase } from "../store/contents.ts";
 import type { Database, Store } from "../store/store.ts";
 import { deleteRedisKeys, assertMeshIdle } from "./mesh-idle.ts";
+import { dataFiles } from "../config/data-files.ts";
 
 export interface InstallationData {
   readonly log: Logger;
@@ -36,7 +37,7 @@ export type AccessMode = "beside" | "exclusive";
  */
 export const transientCollections: readonly DeclaredDatabase[] = [{ service: "queue", collections: [queueRows, deadLetters] }];
 
-export const hasStore = ({ mesh, DATA_DIR }: Config): boolean => mesh !== undefined || existsSync(join(DATA_DIR, "parley.db"));
+export const hasStore = ({ mesh, DATA_DIR }: Config): boolean => mesh !== undefined || existsSync(join(DATA_DIR, dataFiles.database));
 
 /**
  * @throws CommandError  there is no store to read
@@ -53,7 +54,7 @@ async function openFolder(config: Config, mode: AccessMode, log: Logger): Promis
   const isBeside = mode === "beside";
   if (isBeside) await openSqliteContents(folder).close(); // says it when there is none
   const store = await (isBeside ? openSqliteStoreBeside : openSqliteStore)(folder, { log });
-  const blobs = (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(folder, "blobs"), { log, isBeside }));
+  const blobs = (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(folder, dataFiles.blobs), { log, isBeside }));
   const nothing = () => Promise.resolve();
   return installationData(store, openSqliteContents(folder), blobs, { log, assertIdle: nothing, clearCaches: nothing });
 }
@@ -65,7 +66,7 @@ async function openMesh(config: Config, mesh: NonNullable<Config["mesh"]>, group
   const store = await openMongoStore(mesh.mongoUri, mesh.name, { log });
   const contents = await openMongoContents(mesh.mongoUri, mesh.name, log);
   const blobs = (await openCloudinary(config, log)) ?? (await openGridFsBlobs(mesh.mongoUri, mesh.name, { log }));
-  const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
+  const retry = retryPolicyOf(config);
   return installationData(store, contents, blobs, {
     log,
     assertIdle: () => assertMeshIdle(mesh, groups, retry),

@@ -7,6 +7,7 @@
  * fails so may have happened all the same, as a whole.
  */
 import type { Readable } from "node:stream";
+import type { Health } from "../health.ts";
 
 /** First and last byte, counted from 0; what lies beyond the end is left out. */
 export interface ByteRange {
@@ -33,6 +34,6 @@ export interface Blobs {
   /** Missing ones are fine. */
   remove(keys: readonly string[]): Promise<void>;
   /** Whether the storage takes and gives bytes now, as far as is known; says why not. */
-  health(): Promise<{ ok: boolean; detail?: string }>;
+  health(): Promise<Health>;
   close(): Promise<void>;
 }

@@ -4,6 +4,8 @@
  * fills after the writer's clean. Here a fill needs the lease its miss took, and `forget` takes every lease away. Adapters:
  * `memory.ts`, `redis.ts`, on the broker's cacher (`cacher.ts`).
  */
+import type { Health } from "../health.ts";
+
 export interface Cache {
   /**
    * The value under this key, from the cache or else from `fill`. It must be plain JSON; `undefined` is not kept.
@@ -12,7 +14,7 @@ export interface Cache {
   read<T>(key: string, fill: () => Promise<T>): Promise<{ value: T; source: "cache" | "database" }>;
   /** Drops the values and all leases under way. Call it after the commit and before the answer. Never throws. */
   invalidate(keys: readonly string[]): Promise<void>;
-  health(): { ok: boolean; detail?: string };
+  health(): Health;
 }
 
 export const ttlSeconds = 60;

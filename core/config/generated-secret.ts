@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StartError } from "../errors.ts";
+import { dataFiles } from "./data-files.ts";
 
 const minCharacters = 32;
 
@@ -11,7 +12,7 @@ const minCharacters = 32;
  * @throws StartError  the file holds too little
  */
 export function loadOrCreateSecret(folder: string): string {
-  const file = join(folder, "jwt-secret");
+  const file = join(folder, dataFiles.secret);
   const secret = readSecret(file) ?? createSecret(file);
   if (secret.length < minCharacters) throw new StartError(`${file} holds no secret of at least ${minCharacters} characters; remove it`);
   return secret;

@@ -2,6 +2,8 @@
  * The feed port: the fast way from whoever committed a change to the gateways whose sockets hear of it. It may lose messages
  * (Redis pub/sub does); whoever listens repairs from the store. Adapters: `local.ts` (in process), `redis.ts`.
  */
+import type { Health } from "../health.ts";
+
 export interface Feed {
   /** Sends to all who listen on this channel now; never waits, never throws. `message` is plain JSON and must not be changed afterwards. */
   publish<M extends object>(channel: Channel<M>, message: NoInfer<M>): void;
@@ -9,7 +11,7 @@ export interface Feed {
   subscribe<M extends object>(channels: readonly Channel<M>[], onMessage: (message: M, channel: string) => void): Promise<Subscription>;
   /** Calls back whenever messages may have been missed (the connection was lost and is back). */
   onInterruption(listener: () => void): () => void;
-  health(): { ok: boolean; detail?: string };
+  health(): Health;
   close(): Promise<void>;
 }
 

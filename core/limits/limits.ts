@@ -2,6 +2,8 @@
  * The limits port: how often something may happen per key. Counted in Redis, so that a person has one allowance on all gateways;
  * in memory while Redis is away, and in embedded mode. Adapters: `memory.ts`, `redis.ts`.
  */
+import type { Health } from "../health.ts";
+
 export interface RateLimit {
   /** Names the counter, so no two allowances share one: `http`, `login`. */
   readonly name: string;
@@ -18,6 +20,6 @@ export type RateLimitResult = { readonly ok: true } | { readonly ok: false; read
 export interface Limits {
   /** Counts one and says whether it is within the allowance. Never throws; when nothing can count, it allows. */
   consume(limit: RateLimit, key: string): Promise<RateLimitResult>;
-  health(): { ok: boolean; detail?: string };
+  health(): Health;
   close(): Promise<void>;
 }

@@ -11,8 +11,9 @@ import type { Config, MeshConfig } from "../config/config.ts";
 import type { Feed } from "../feed/feed.ts";
 import { openInstallation, type Installation } from "./installation.ts";
 import type { Limits } from "../limits/limits.ts";
-import type { ConsumerGroups, Queue, RetryPolicy } from "../queue/queue.ts";
+import { retryPolicyOf, type ConsumerGroups, type Queue, type RetryPolicy } from "../queue/queue.ts";
 import type { Store } from "../store/store.ts";
+import { dataFiles } from "../config/data-files.ts";
 
 /** Signs access tokens with the first, accepts any. */
 export type JwtSecrets = readonly [string, ...string[]];
@@ -55,7 +56,7 @@ interface PortsContext {
  * @throws StartError  what waiting can't mend: wrong credentials, a data folder in use, an installation that must not run
  */
 export async function openPorts(broker: ServiceBroker, config: Config, groups: ConsumerGroups, log: Logger): Promise<void> {
-  const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
+  const retry = retryPolicyOf(config);
   const context = { broker, config, groups, retry, log };
   portsByBroker.set(broker, config.mesh === undefined ? await openEmbedded(context) : await openMesh(context, config.mesh));
 }
@@ -80,7 +81,7 @@ async function openEmbedded({ broker, config, groups, retry, log }: PortsContext
     queue: await openLocalQueue({ store, groups, retry, clock, log }),
     cache: openMemoryCache(broker.cacher),
     limits: config.LIMITS === "off" ? unlimited : openMemoryLimits(),
-    blobs: (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(config.DATA_DIR, "blobs"), { log })),
+    blobs: (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(config.DATA_DIR, dataFiles.blobs), { log })),
     jwtSecrets: [config.JWT_SECRET ?? loadOrCreateSecret(config.DATA_DIR), ...config.JWT_OLD_SECRETS],
   };
 }

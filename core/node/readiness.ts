@@ -5,6 +5,7 @@
 import type { ServiceBroker } from "moleculer";
 import type { ActionRef } from "../contract/contract.ts";
 import { arePortsOpen, portsOf } from "./ports.ts";
+import type { Health } from "../health.ts";
 
 /** Says what is wrong, or undefined. */
 type ReadinessCheck = () => string | undefined;
@@ -39,7 +40,7 @@ export async function readiness(broker: ServiceBroker): Promise<Readiness> {
   const { store, feed, queue, cache, limits, blobs, clock } = portsOf(broker);
   const parts: Record<string, string> = {};
   const note = (part: string, wrong: string | undefined) => (parts[part] = wrong ?? "ok");
-  const health = ({ ok, detail }: { ok: boolean; detail?: string }) => (ok ? undefined : (detail ?? "away"));
+  const health = ({ ok, detail }: Health) => (ok ? undefined : (detail ?? "away"));
 
   note("services", broker.started ? undefined : "starting or draining");
   note("store", health(await store.health()));

@@ -4,6 +4,8 @@
  * operator lists and replays. Adapters: `local.ts` (rows in the embedded store), `rabbit.ts` (RabbitMQ quorum queues).
  */
 import type { Origin } from "../request-context.ts";
+import type { Health } from "../health.ts";
+import type { Config } from "../config/config.ts";
 
 export interface DurableEvent {
   /** Unique; an event published twice keeps its id. */
@@ -50,7 +52,7 @@ export interface Queue {
   replay(group: string, eventId?: string): Promise<number>;
   /** How much each group has waiting and dead, as far as it is counted. Events that wait for their next attempt may be left out. @throws Unavailable */
   depths(): Promise<readonly QueueDepth[]>;
-  health(): { ok: boolean; detail?: string };
+  health(): Health;
   /** Stops handing out events, waits for handlers under way, closes. */
   close(): Promise<void>;
 }
@@ -61,6 +63,11 @@ export interface RetryPolicy {
   /** After this many failures the event is a dead letter. */
   readonly attempts: number;
 }
+
+export const retryPolicyOf = ({ EVENT_RETRY_MS, EVENT_ATTEMPTS }: Config): RetryPolicy => ({
+  firstDelayMs: EVENT_RETRY_MS,
+  attempts: EVENT_ATTEMPTS,
+});
 
 /** How long to wait after the attempt with this number (1 for the first) failed. */
 export const retryDelayMs = ({ firstDelayMs }: RetryPolicy, attempt: number): number => Math.min(firstDelayMs * 2 ** (attempt - 1), 60_000);

@@ -7,6 +7,7 @@ import type { Logger } from "moleculer";
 import { circuitBreaker, type Breaker } from "./circuit-breaker.ts";
 import { gauge } from "../metrics/declare.ts";
 import { circuitBreakerDefaults } from "../contract/call-policy.ts";
+import type { Health } from "../health.ts";
 
 const maxRetryDelayMs = 2000;
 
@@ -64,7 +65,7 @@ export function redisBreaker({ client, use, fallback, log, onReconnected }: Redi
   });
 }
 
-export function redisHealth(client: Redis, breaker: Breaker): { ok: boolean; detail?: string } {
+export function redisHealth(client: Redis, breaker: Breaker): Health {
   if (client.status === "ready" && breaker.state() === "closed") return { ok: true };
   return { ok: false, detail: `Redis is away: connection ${client.status}, circuit breaker ${breaker.state()}` };
 }

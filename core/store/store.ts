@@ -3,6 +3,8 @@
  * operations as plain data that succeeds or fails as a whole. Adapters: `sqlite/` (embedded), `mongo/` (mesh); one test suite runs against
  * both.
  */
+import type { Health } from "../health.ts";
+
 
 /** A stored document: plain JSON with a 24-digit hexadecimal id. Indexes and conditions don't distinguish an absent field from null. */
 export interface Doc {
@@ -146,7 +148,7 @@ export interface Store {
   /** The store's clock, epoch milliseconds. */
   time(): Promise<number>;
   /** Whether the store responds now, and if not, why. */
-  health(): Promise<{ ok: boolean; detail?: string }>;
+  health(): Promise<Health>;
   close(): Promise<void>;
 }
 

@@ -4,6 +4,7 @@ import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
+import { dataFiles } from "../../core/config/data-files.ts";
 import { formatVersion } from "../../core/store/sqlite/data-folder.ts";
 import { fine, todo, type DoctorCheck, type Finding } from "./check.ts";
 import { fileFinding, type Configured } from "./configuration.ts";
@@ -11,7 +12,6 @@ import { backupFinding, schemaFindings, type RowReader } from "./data.ts";
 import { diskFinding } from "./machine.ts";
 import { readinessFindings } from "./remote.ts";
 
-const files = { database: "parley.db", lock: "lock.db", secret: "jwt-secret" } as const;
 const sqliteBusy = 5;
 
 /** A row of `parley.db` in the server's format: a table a collection, the document as JSON. */
@@ -34,7 +34,7 @@ function rowsOf(database: DatabaseSync): RowReader {
 
 /** Whether a server holds the folder: then its lock can't even be read. */
 function isHeld(folder: string): boolean {
-  const file = join(folder, files.lock);
+  const file = join(folder, dataFiles.lock);
   if (!existsSync(file)) return false;
   const lock = new DatabaseSync(file, { readOnly: true });
   try {
@@ -51,7 +51,7 @@ function isHeld(folder: string): boolean {
 
 /** Opened so that nothing is written: beside a server its log is read too; without one there is none, and no file is made for one. */
 function openDatabase(folder: string): DatabaseSync {
-  const file = join(folder, files.database);
+  const file = join(folder, dataFiles.database);
   if (isHeld(folder) || existsSync(`${file}-wal`)) return new DatabaseSync(file, { readOnly: true });
   const url = pathToFileURL(file);
   url.searchParams.set("immutable", "1");
@@ -62,7 +62,7 @@ async function withRows<R>(
   { config: { DATA_DIR } }: Configured,
   read: (rows: RowReader, database: DatabaseSync) => R | Promise<R>,
 ): Promise<R | Finding> {
-  if (!existsSync(join(DATA_DIR, files.database))) return fine("nothing is stored yet");
+  if (!existsSync(join(DATA_DIR, dataFiles.database))) return fine("nothing is stored yet");
   const database = openDatabase(DATA_DIR);
   try {
     return await read(rowsOf(database), database);
@@ -83,7 +83,7 @@ const folder: DoctorCheck<Configured> = {
       return todo(`${needed} can't be written by this user: give it to the user that runs Parley (chown), or set DATA_DIR`);
     }
     if ((statSync(needed).mode & 0o022) !== 0 && isThere) return todo(`${DATA_DIR} can be written by others: chmod 700`);
-    const open = [files.database, files.secret].map((name) => join(DATA_DIR, name)).filter((file) => existsSync(file));
+    const open = [dataFiles.database, dataFiles.secret].map((name) => join(DATA_DIR, name)).filter((file) => existsSync(file));
     const wrong = open.map((file) => fileFinding("the file", file)).filter(({ isFine }) => !isFine);
     if (wrong.length > 0) return wrong;
     return fine(`${DATA_DIR} ${isThere ? (isHeld(DATA_DIR) ? "is held by a server that runs" : "is held by nobody") : "will be made"}`);

@@ -13,12 +13,13 @@ import type { StoreContents, DeclaredDatabase, JsonRows, StoreSnapshot } from ".
 import type { Collection } from "../store.ts";
 import { formatVersion } from "./data-folder.ts";
 import { tableOf } from "./tables.ts";
+import { dataFiles } from "../../config/data-files.ts";
 
 const pageSize = 500;
 /** A snapshot fails when the log has grown to this size, or to the size of the store if that is larger. */
 const minLogLimit = 1024 ** 3;
 
-export const storeFile = (folder: string): string => join(folder, "parley.db");
+export const storeFile = (folder: string): string => join(folder, dataFiles.database);
 
 /** @throws CommandError  the folder has no store, or a newer release wrote it */
 export function openSqliteContents(folder: string): StoreContents {

@@ -3,6 +3,7 @@ import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StartError } from "../../errors.ts";
+import { dataFiles } from "../../config/data-files.ts";
 
 /**
  * Format of the file itself. Each service's data has its own schema version (`../migrations.ts`). From format 3 on, every release also
@@ -28,7 +29,7 @@ export function lockFolder(folder: string): OpenFolder {
     return acquireLock(folder);
   });
   try {
-    const file = join(folder, "parley.db");
+    const file = join(folder, dataFiles.database);
     const connection = asStartError(`The store ${file} can't be opened`, () => withFormatVersion(openFile(file)));
     return {
       file,
@@ -49,7 +50,7 @@ export function lockFolder(folder: string): OpenFolder {
  * @throws StartError  unreadable, or written by a newer release
  */
 export function openBeside(folder: string): OpenFolder {
-  const file = join(folder, "parley.db");
+  const file = join(folder, dataFiles.database);
   const connection = asStartError(`The store ${file} can't be opened`, () => openFile(file));
   return { file, connection, release: () => connection.close() };
 }
@@ -65,7 +66,7 @@ function privateFile(file: string): string {
  * the cause.
  */
 function acquireLock(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(privateFile(join(folder, "lock.db")));
+  const lock = new DatabaseSync(privateFile(join(folder, dataFiles.lock)));
   try {
     lock.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
     return lock;

@@ -8,12 +8,13 @@ import type { Logger } from "moleculer";
 import type { CommitFailure, CommitGroup, GroupOutcome } from "./writer-messages.ts";
 import { histogram } from "../../metrics/declare.ts";
 import { statementCache, type Statements, type StatementCall } from "./statements.ts";
+import type { Health } from "../../health.ts";
 
 export interface Writer {
   readonly statements: Statements;
   /** Resolves when the commit is durable and visible, or has failed. */
   write(steps: readonly StatementCall[]): Promise<CommitFailure | undefined>;
-  health(): { ok: boolean; detail?: string };
+  health(): Health;
   /** Writes the queued commits, then ends the thread. */
   close(): Promise<void>;
 }

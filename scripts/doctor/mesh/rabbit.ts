@@ -5,6 +5,7 @@ import { followers } from "../../../services/followers.ts";
 import { fine, reasonOf, todo, type DoctorCheck, type Finding, type DoctorConnection } from "../check.ts";
 import type { Meshed } from "../configuration.ts";
 import { versionFinding } from "./versions.ts";
+import { retryPolicyOf } from "../../../core/queue/queue.ts";
 
 interface OpenRabbit extends Meshed {
   readonly connection: ChannelModel;
@@ -22,7 +23,7 @@ const queues: DoctorCheck<OpenRabbit> = {
   name: "RabbitMQ queues",
   async run({ connection, mesh, config }) {
     const names = rabbitNames(mesh.name);
-    const retry = { firstDelayMs: config.EVENT_RETRY_MS, attempts: config.EVENT_ATTEMPTS };
+    const retry = retryPolicyOf(config);
     const all = [...Object.keys(followers).flatMap((group) => groupQueues(names, group)), ...retryQueues(names, retry)];
     const states = await Promise.all(all.map(async (queue) => ({ queue, state: await stateOf(connection, queue) })));
     const wrong = states.filter(({ state }) => state !== "as declared" && state !== "missing");

@@ -1,0 +1,6 @@
+/** The state of a port, as `/ready` shows it. */
+export interface Health {
+  readonly ok: boolean;
+  /** What is wrong, for the operator. */
+  readonly detail?: string;
+}
