@@ -50,7 +50,7 @@ describeWith(["chromium"], "/docs", () => {
     expect(await page.locator(".entry:visible").evaluateAll((entries) => entries.map(({ id }) => id))).toEqual(["postChatSync"]);
     expect(await page.locator("nav li:visible").count()).toBe(1);
     await page.keyboard.type(" and what is not there");
-    await page.getByText("Nothing here has these words.").waitFor();
+    await page.getByText("No entries match your search.").waitFor();
     await page.keyboard.press("Escape");
     expect(await page.locator(".overview").isVisible()).toBe(true);
     expect(troubles).toEqual([]);

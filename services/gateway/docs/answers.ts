@@ -1,21 +1,21 @@
-/** What routes and events answer, as schemas: made from their types by `npm run docs:api`, and read once, when a document is made. */
+/** Reads the schemas of what routes and events answer. `npm run docs:api` generates them from the result types. */
 import { readFileSync } from "node:fs";
 import type { JsonSchema } from "./json-schema.ts";
 
 export interface RouteAnswer {
-  /** Those of success. */
+  /** Only 2xx. */
   readonly statuses: readonly number[];
-  /** Left out where the answer is no JSON. */
+  /** Absent if the response is not JSON. */
   readonly body?: JsonSchema;
 }
 export interface Answers {
-  /** By method and path, as the table has them. */
+  /** By method and path, as in the table of routes. */
   readonly routes: { readonly [route: string]: RouteAnswer };
   /** The acknowledgement's data, by event. */
   readonly clientEvents: { readonly [event: string]: JsonSchema };
-  /** Payloads of what the server sends. */
+  /** Payloads, by event. */
   readonly serverEvents: { readonly [event: string]: JsonSchema };
-  /** The named ones, which the others refer to as `#/components/schemas/<name>`. */
+  /** Named schemas, which the others reference as `#/components/schemas/<name>`. */
   readonly schemas: { readonly [name: string]: JsonSchema };
 }
 

@@ -1,4 +1,4 @@
-/** The socket API as an AsyncAPI 3.0 document, made from the tables of events: what clients send, what they are answered, what they hear. */
+/** Builds the AsyncAPI 3.0 document of the socket API from the tables of client and server events. */
 import { statusOf } from "../../../core/errors.ts";
 import type { Rules } from "../../../core/contract/schema.ts";
 import type { Answers } from "./answers.ts";
@@ -6,13 +6,12 @@ import { objectSchema, type JsonSchema } from "./json-schema.ts";
 import { requestIdSchemas } from "./responses.ts";
 import { credentials, socketTexts, tagline, title } from "./texts.ts";
 
-/** An event that clients send. */
 interface DocumentedClientEvent {
   readonly event: string;
   readonly summary: string;
   readonly rules: Rules;
 }
-/** Events that the server sends, by name. */
+/** By event. */
 interface DocumentedServerEvents {
   readonly [event: string]: { readonly summary: string; readonly audience: string };
 }
@@ -38,7 +37,7 @@ interface AsyncApiChannel {
   readonly messages: { readonly [id: string]: AsyncApiMessage };
 }
 interface AsyncApiOperation {
-  /** As the server sees it. */
+  /** From the server's point of view. */
   readonly action: "send" | "receive";
   readonly summary: string;
   readonly description?: string;
@@ -47,14 +46,14 @@ interface AsyncApiOperation {
   readonly reply?: { readonly channel: AsyncApiReference; readonly messages: readonly AsyncApiReference[] };
 }
 
-/** The error of a refused event. */
+/** The error in the acknowledgement of a refused event. */
 export const socketErrorSchema: JsonSchema = {
   type: "object",
-  description: "Why an event was refused.",
+  description: "Why the event was refused.",
   properties: {
-    message: { type: "string", description: "For people; it may change." },
-    code: { type: "string", enum: Object.keys(statusOf), description: "For programs; it stays." },
-    retryAfterMs: { type: "integer", minimum: 0, description: "When to come again." },
+    message: { type: "string", description: "For people; may change." },
+    code: { type: "string", enum: Object.keys(statusOf), description: "For programs; stable." },
+    retryAfterMs: { type: "integer", minimum: 0, description: "How long to wait before you retry." },
     ...requestIdSchemas,
   },
   required: ["message", "code", "requestId"],
@@ -70,7 +69,7 @@ const acknowledgement = (ok: boolean, key: string, schema: JsonSchema): JsonSche
 
 const refused: AsyncApiMessage = {
   name: "refused",
-  summary: "The event was refused, and nothing is changed",
+  summary: "The event was refused and changed nothing",
   payload: acknowledgement(false, "error", { $ref: "#/components/schemas/SocketError" }),
 };
 
@@ -115,7 +114,7 @@ export function asyncApi(
       },
       acknowledgements: {
         address: null,
-        description: "What the acknowledgement callback gets.",
+        description: "What the acknowledgement callback receives.",
         messages: { ...keyed(clientEvents, (row) => [row.event, accepted(row, answers)]), refused },
       },
     },

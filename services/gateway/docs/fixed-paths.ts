@@ -1,9 +1,9 @@
-/** The routes that are no actions: what operators ask, and the documents themselves. */
+/** Documents the routes without an action: those for operators, and the documents themselves. */
 import type { JsonSchema } from "./json-schema.ts";
 import type { Parameter } from "./requests.ts";
 import { errorResponse, type OpenApiResponse } from "./responses.ts";
 
-/** An operation of OpenAPI, as far as we use it. */
+/** The part of an OpenAPI operation that Parley uses. */
 export interface OpenApiOperation {
   readonly operationId: string;
   readonly tags: readonly string[];
@@ -25,7 +25,7 @@ const readiness = (description: string, status: string): OpenApiResponse =>
     type: "object",
     properties: {
       status: oneOf(status),
-      parts: { type: "object", additionalProperties: { type: "string" }, description: "Each part: `ok`, or what is wrong with it." },
+      parts: { type: "object", additionalProperties: { type: "string" }, description: "By part: `ok`, or what is wrong with it." },
     },
     required: ["status", "parts"],
     additionalProperties: false,
@@ -35,20 +35,20 @@ const internal = errorResponse("INTERNAL");
 const operatorDefaults = { tags: ["operators"], security: [] };
 const documentDefaults = { tags: ["documents"], security: [] };
 const documentResponses = (success: OpenApiResponse): OpenApiOperation["responses"] => ({
-  200: { ...success, headers: { ETag: { description: "The same until the server is another release.", schema: { type: "string" } } } },
-  304: { description: "As `If-None-Match` has it." },
+  200: { ...success, headers: { ETag: { description: "Changes with the server's release.", schema: { type: "string" } } } },
+  304: { description: "Not modified: `If-None-Match` has the current ETag." },
   429: errorResponse("RATE_LIMITED"),
   500: internal,
 });
 
-/** By path; all of them are GET, and need no session. */
+/** By path. All are GET and need no session. */
 export const fixedPaths: { readonly [path: string]: OpenApiOperation } = {
   "/health": {
     ...operatorDefaults,
     operationId: "getHealth",
-    summary: "Whether the process is up; for restarts",
+    summary: "Check whether the process is up (liveness)",
     responses: {
-      200: successResponse("It is.", "application/json", {
+      200: successResponse("It is up.", "application/json", {
         type: "object",
         properties: { status: oneOf("up") },
         required: ["status"],
@@ -60,39 +60,40 @@ export const fixedPaths: { readonly [path: string]: OpenApiOperation } = {
   "/ready": {
     ...operatorDefaults,
     operationId: "getReady",
-    summary: "Whether this node can serve; for balancers",
+    summary: "Check whether this node can serve requests (readiness)",
     responses: {
-      200: readiness("It can.", "ready"),
+      200: readiness("It can serve.", "ready"),
       500: internal,
-      503: readiness("It starts, drains, or lacks a part it needs.", "not ready"),
+      503: readiness("It is starting or stopping, or a part it needs is missing.", "not ready"),
     },
   },
   "/metrics": {
     ...operatorDefaults,
     operationId: "getMetrics",
-    summary: "Prometheus text. Only embedded, and to the same machine; nodes of a mesh answer on their admin port",
+    summary:
+      "Get metrics as Prometheus text; embedded mode only, and only from the same machine. Mesh nodes serve them on their admin port",
     responses: {
       200: successResponse("The metrics.", "text/plain", { type: "string" }),
-      404: errorResponse("NOT_FOUND", "Not from here."),
+      404: errorResponse("NOT_FOUND", "Not available from here."),
       500: internal,
     },
   },
   "/openapi.json": {
     ...documentDefaults,
     operationId: "getOpenapiJson",
-    summary: "This document: the HTTP API, as OpenAPI 3.1",
+    summary: "Get this document, the HTTP API as OpenAPI 3.1",
     responses: documentResponses(successResponse("The document.", "application/json", { type: "object", additionalProperties: true })),
   },
   "/asyncapi.json": {
     ...documentDefaults,
     operationId: "getAsyncapiJson",
-    summary: "The socket API, as AsyncAPI 3.0",
+    summary: "Get the socket API as AsyncAPI 3.0",
     responses: documentResponses(successResponse("The document.", "application/json", { type: "object", additionalProperties: true })),
   },
   "/docs": {
     ...documentDefaults,
     operationId: "getDocs",
-    summary: "Both, to be read by people",
+    summary: "Get both documents as a web page",
     responses: documentResponses(successResponse("The page.", "text/html", { type: "string" })),
   },
 };

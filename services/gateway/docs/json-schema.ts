@@ -1,10 +1,9 @@
 /**
- * Validation rules as JSON Schema (draft 2020-12, in words that draft 7 knows too, for AsyncAPI). Lengths count UTF-16 units here and
- * code points there, and a trimmed text is described as it is after trimming: the schema may be off by that, never the server.
+ * Converts validation rules to JSON Schema: draft 2020-12, using only keywords that draft 7 has too, for AsyncAPI. The schemas are not
+ * exact. The server counts lengths in UTF-16 units and JSON Schema in code points, and a schema describes trimmed text after trimming.
  */
 import type { Rule, Rules } from "../../../core/contract/schema.ts";
 
-/** A JSON Schema, as data. */
 export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
@@ -12,7 +11,7 @@ export interface JsonSchema {
 type RuleOf<T extends Rule["type"]> = Extract<Rule, { type: T }>;
 type SchemaByRuleType = { readonly [T in Rule["type"]]: (rule: RuleOf<T>) => JsonSchema };
 
-/** What each type of rule says; what all of them may say is added by `ruleSchema`. */
+/** The keywords of each type of rule. `ruleSchema` adds those that all types have. */
 const schemaByRuleType: SchemaByRuleType = {
   string: ({ enum: values, min, max, length, pattern, messages }) =>
     defined({
@@ -33,14 +32,13 @@ const schemaByRuleType: SchemaByRuleType = {
   record: ({ key, value }) => ({ type: "object", propertyNames: ruleSchema(key), additionalProperties: ruleSchema(value) }),
 };
 
-/** A rule as a schema. */
 export function ruleSchema(rule: Rule): JsonSchema {
   const schema = (schemaByRuleType[rule.type] as (rule: Rule) => JsonSchema)(rule);
   const whole = { ...schema, ...defined({ default: rule.default, description: rule.description ?? schema["description"] }) };
   return rule.nullable === true ? orNull(whole) : whole;
 }
 
-/** Params as the gateway takes them: unknown keys are refused. */
+/** Refuses unknown keys, as the gateway does. */
 export function objectSchema(rules: Rules): JsonSchema {
   const required = Object.keys(rules).filter((key) => !mayBeLeftOut(rules[key]!));
   return {
@@ -59,7 +57,10 @@ function orNull(schema: JsonSchema): JsonSchema {
   return { ...schema, type: [type, "null"], ...(values === undefined ? {} : { enum: [...(values as unknown[]), null] }) };
 }
 
-/** A regular expression as JSON Schema has it: ECMA-262 with the flag `u` and no other; undefined where that can't say the same. */
+/**
+ * The source of an equivalent regular expression in JSON Schema's dialect: ECMA-262 with only the flag `u`.
+ * @returns undefined if there is none
+ */
 export function patternSource({ source, flags }: RegExp): string | undefined {
   if (/[imy]/.test(flags)) return undefined;
   const text = flags.includes("s") ? dotsSpelledOut(source) : source;
@@ -70,9 +71,9 @@ export function patternSource({ source, flags }: RegExp): string | undefined {
   }
 }
 
-/** With the flag `s` a dot is any character, also one that ends a line. Escapes and classes stay as they are. */
+/** With the flag `s` a dot matches line ends too. Escapes and classes stay as they are. */
 const dotsSpelledOut = (source: string): string =>
   source.replace(/\\.|\[(?:\\.|[^\]\\])*\]|\./gsu, (token) => (token === "." ? String.raw`[\s\S]` : token));
 
-/** Without the keys that have no value. */
+/** Leaves out keys whose value is undefined. */
 const defined = (schema: JsonSchema): JsonSchema => Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== undefined));

@@ -1,4 +1,4 @@
-/** The HTTP API as an OpenAPI 3.1 document, made from the table of routes: what the server does is what it says. */
+/** Builds the OpenAPI 3.1 document of the HTTP API from the table of routes. */
 import type { RouteRow } from "../http/table.ts";
 import type { Answers, RouteAnswer } from "./answers.ts";
 import { fixedPaths, type OpenApiOperation } from "./fixed-paths.ts";
@@ -40,10 +40,10 @@ export function openApi(rows: readonly RouteRow[], answers: Answers, version: st
   };
 }
 
-/** `/chat/messages/:chatId` as OpenAPI writes it. */
+/** Converts `/chat/messages/:chatId` to `/chat/messages/{chatId}`. */
 export const templated = (path: string): string => path.replace(/:(\w+)/g, "{$1}");
 
-/** A row newer than the generated file is no reason not to start; a test tells. */
+/** A row that the generated file lacks must not stop the server from starting; a test finds it. */
 const answerOf = ({ method, path }: RouteRow, { routes }: Answers): RouteAnswer => routes[`${method} ${path}`] ?? { statuses: [200] };
 
 function operationOf(row: RouteRow, answer: RouteAnswer): OpenApiOperation {

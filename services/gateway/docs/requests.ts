@@ -1,10 +1,10 @@
-/** What a route takes, as OpenAPI says it: parameters in the path and the query, and bodies, also those that bring a file. */
+/** Describes a route's input in OpenAPI: path and query parameters, JSON bodies and file uploads. */
 import type { Rule, Rules } from "../../../core/contract/schema.ts";
 import type { Upload } from "../http/request/upload.ts";
 import { publicRules, type RouteRow } from "../http/table.ts";
 import { mayBeLeftOut, objectSchema, ruleSchema, type JsonSchema } from "./json-schema.ts";
 
-/** A parameter of OpenAPI, as far as we use it. */
+/** The part of an OpenAPI parameter that Parley uses. */
 export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query";
@@ -55,7 +55,7 @@ function bodyOf({ upload, maxBytes }: RouteRow, rules: Rules): JsonSchema {
   };
 }
 
-/** A form, and JSON where that can hold the file. */
+/** A form, and also JSON unless the file is required. */
 function uploadBody(upload: Upload, rules: Rules): JsonSchema {
   const { fields, maxBytes, isRequired, dataUri } = upload;
   const [field, ...otherNames] = fields;
@@ -65,7 +65,7 @@ function uploadBody(upload: Upload, rules: Rules): JsonSchema {
   const file = {
     type: "string",
     contentMediaType: "application/octet-stream",
-    description: `The file, at most ${megabytesText(maxBytes)}.${called === "" ? "" : ` The field may be called ${called} too.`}`,
+    description: `The file, at most ${megabytesText(maxBytes)}.${called === "" ? "" : ` The field may also be named ${called}.`}`,
   };
   const required = [...((form["required"] as string[] | undefined) ?? []), ...(isRequired === true ? [field] : [])];
   return {

@@ -1,4 +1,4 @@
-/** What a route answers, as OpenAPI says it: its successes, and every error that it can really have. */
+/** Describes a route's responses in OpenAPI: its successes, and exactly the errors that it can return. */
 import type { ErrorsThrown } from "../../../core/contract/contract.ts";
 import { statusOf, type DomainErrorCode } from "../../../core/errors.ts";
 import { media } from "../../media/contract.ts";
@@ -17,22 +17,22 @@ type OpenApiResponses = Record<string, OpenApiResponse>;
 
 const errorCodes = Object.keys(statusOf) as DomainErrorCode[];
 
-/** What an error bears for whoever looks for its lines in the log. */
+/** The fields of an error that lead to its lines in the log. */
 export const requestIdSchemas: { readonly [name: string]: JsonSchema } = {
-  requestId: { type: "string", description: "The request's id in the server's log; over HTTP the header `X-Request-ID` too." },
-  traceId: { type: "string", pattern: "^[0-9a-f]{32}$", description: "Only when the request is traced: its trace." },
+  requestId: { type: "string", description: "The request's id in the server's log; over HTTP also the header `X-Request-ID`." },
+  traceId: { type: "string", pattern: "^[0-9a-f]{32}$", description: "The request's trace id; only if it is traced." },
 };
 
-/** The body of every answer that is not a success. */
+/** The body of every error response. */
 export const errorSchema: JsonSchema = {
   type: "object",
   description: "What went wrong.",
   properties: {
-    message: { type: "string", description: "For people; it may change." },
-    code: { type: "string", enum: errorCodes, description: "For programs; it stays." },
+    message: { type: "string", description: "For people; may change." },
+    code: { type: "string", enum: errorCodes, description: "For programs; stable." },
     details: {
       type: "array",
-      description: "The fields that are wrong, each once.",
+      description: "The invalid fields, each listed once.",
       items: {
         type: "object",
         properties: { field: { type: "string" }, message: { type: "string" } },
@@ -53,8 +53,8 @@ export const responses = (row: RouteRow, answer: RouteAnswer): OpenApiResponses 
 
 function successes(row: RouteRow, { statuses, body }: RouteAnswer): OpenApiResponses {
   const headers = {
-    ...(row.token === undefined ? {} : header("Set-Cookie", "`token`: the access token, or none.")),
-    ...(row.nextPage === undefined ? {} : header("Link", "The next page, where there is one.")),
+    ...(row.token === undefined ? {} : header("Set-Cookie", "`token` with the access token, or empty to delete the cookie.")),
+    ...(row.nextPage === undefined ? {} : header("Link", "The next page, if there is one.")),
   };
   const response = {
     ...(Object.keys(headers).length === 0 ? {} : { headers }),
@@ -64,8 +64,8 @@ function successes(row: RouteRow, { statuses, body }: RouteAnswer): OpenApiRespo
 }
 
 function successText(status: number, all: readonly number[]): string {
-  if (status === 201) return "Made.";
-  return all.includes(201) ? "It was there already." : "Done.";
+  if (status === 201) return "Created.";
+  return all.includes(201) ? "It already existed." : "Done.";
 }
 
 const bytes = { "*/*": { schema: { type: "string", contentMediaType: "application/octet-stream" } } };
@@ -73,16 +73,16 @@ const downloaded: OpenApiResponses = {
   200: {
     description: "The bytes.",
     headers: {
-      ...header("ETag", "Of these bytes, which never change."),
-      ...header("Content-Disposition", "Inline or not, and the file's name."),
+      ...header("ETag", "Identifies these bytes, which never change."),
+      ...header("Content-Disposition", "Whether to show the file inline, and its name."),
     },
     content: bytes,
   },
-  206: { description: "The part that `Range` asks for.", headers: header("Content-Range", "Which part it is."), content: bytes },
-  304: { description: "As `If-None-Match` has it." },
+  206: { description: "The requested range.", headers: header("Content-Range", "The range that is returned."), content: bytes },
+  304: { description: "Not modified: `If-None-Match` has the current ETag." },
   416: {
-    description: "`VALIDATION`: The file is shorter than `Range` asks for.",
-    headers: header("Content-Range", "How long the file is."),
+    description: "`VALIDATION`: The requested range starts after the end of the file.",
+    headers: header("Content-Range", "The size of the file."),
     content: json({ $ref: "#/components/schemas/Error" }),
   },
 };
@@ -90,7 +90,7 @@ const downloaded: OpenApiResponses = {
 const { UNSUPPORTED_TYPE } = media.admit.errors ?? {};
 const notAPicture: ErrorsThrown = UNSUPPORTED_TYPE === undefined ? {} : { UNSUPPORTED_TYPE };
 
-/** What all routes have, what follows from the row, and what its actions throw. */
+/** The errors that all routes have, those that the row's properties imply, and those that its actions throw. */
 function failures(row: RouteRow): OpenApiResponses {
   const { action, upload } = row;
   const hasBody = takesBody(row);
@@ -119,14 +119,13 @@ function failures(row: RouteRow): OpenApiResponses {
   );
 }
 
-/** An answer with an error. */
 export const errorResponse = (code: DomainErrorCode, reason: string = generalErrorTexts[code]): OpenApiResponse => ({
   description: `\`${code}\`: ${reason}`,
   ...(code === "RATE_LIMITED" || code === "UNAVAILABLE" ? { headers: retryAfter } : {}),
   content: json({ $ref: "#/components/schemas/Error" }),
 });
 
-const retryAfter = { "Retry-After": { description: "Seconds.", schema: { type: "integer", minimum: 1 } } };
+const retryAfter = { "Retry-After": { description: "How many seconds to wait.", schema: { type: "integer", minimum: 1 } } };
 
 function header(name: string, description: string): { readonly [name: string]: JsonSchema } {
   return { [name]: { description, schema: { type: "string" } } };

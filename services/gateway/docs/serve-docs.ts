@@ -1,4 +1,4 @@
-/** The documents as they are served: made once, public, and told apart by their ETag. */
+/** Serves the API's documents: public, built once at start, with ETags. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
@@ -17,10 +17,10 @@ import { asyncApi } from "./asyncapi.ts";
 import { openApi } from "./openapi.ts";
 import { renderPage } from "./page/layout.ts";
 
-/** Asked again each time, which an ETag makes cheap: a page must not outlive its release. */
+/** Clients revalidate each time, which the ETag makes cheap: a cached page must not outlive its release. */
 const caching = "public, no-cache";
 
-/** The page's own style, script and icon, and nothing else of anyone's. */
+/** Allows the page's own style, script and icon only. */
 const pagePolicy =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -54,7 +54,7 @@ function buildFiles(): ReadonlyMap<string, ServedFile> {
 const files = buildFiles();
 export const docsPaths = [...files.keys()];
 
-/** Answers a request for one of `documentPaths`. @throws TooMany */
+/** Answers a request for one of `docsPaths`. @throws TooMany */
 export async function answerDocs(
   path: string,
   { limits, addressOf }: GatewayContext,

@@ -1,39 +1,39 @@
-/** What the documents say of all routes and events alike. Backticks mark code. */
+/** Texts that /docs, /openapi.json and /asyncapi.json share. Backticks mark code. */
 import type { DomainErrorCode } from "../../../core/errors.ts";
 
 export const title = "Parley";
-export const tagline = "A self-hosted messaging server: accounts, contacts, chats. No message is lost, doubled or out of order.";
+export const tagline = "A self-hosted messaging server with accounts, contacts and chats. Messages are not lost, duplicated or reordered.";
 
 export const credentials =
-  "The credential is an access token (JWT) that sign-up and log-in give: browsers keep it in the cookie `token`, everybody else sends `Authorization: Bearer <token>`. A token lasts 24 hours, or until its session is revoked.";
+  "The credential is an access token (JWT), returned by sign-up and log-in. Browsers keep it in the cookie `token`; other clients send `Authorization: Bearer <token>`. A token is valid for 24 hours, or until its session is revoked.";
 
-/** Rules that hold everywhere, each with a name. */
+/** Rules that apply to all routes. */
 export const generalRules: readonly { readonly name: string; readonly text: string }[] = [
   { name: "Credential", text: credentials },
   {
     name: "Bodies",
-    text: "JSON objects in UTF-8, at most 100 kB where a route says nothing else; files come in forms (`multipart/form-data`). Unknown fields and query parameters are refused, and so is text that is not well-formed Unicode. Lengths are counted in UTF-16 code units.",
+    text: "JSON objects in UTF-8, at most 100 kB unless a route says otherwise; files are sent in forms (`multipart/form-data`). Unknown fields and query parameters are refused, and so is text that is not well-formed Unicode. Lengths count UTF-16 code units.",
   },
-  { name: "Values", text: "Ids are 24 hex digits in lower case, times ISO-8601 in UTC, numbers whole." },
+  { name: "Values", text: "Ids are 24 lower-case hex digits, times are ISO 8601 in UTC, and numbers are integers." },
   {
     name: "Errors",
-    text: "`{message, code, details?, requestId, traceId?}`. The code is stable, the message is for people. The first that applies is told: unknown route 404, too many requests of an address 429, body too large 413, no session 401, foreign origin 403, too many requests of a person 429, not valid 400, then 403 or 404, then 409.",
+    text: "`{message, code, details?, requestId, traceId?}`. Codes are stable; messages are for people and may change. If several errors apply, you get the first of these: unknown route 404, too many requests from an address 429, body too large 413, no session 401, origin not allowed 403, too many requests from a user 429, invalid input 400, then 403 or 404, then 409.",
   },
   {
     name: "Limits",
-    text: "10 requests a second and 20 at once, per person, or per address without a session; sockets count their events the same way, messages apart. `Retry-After` says in seconds when to come again.",
+    text: "10 requests per second with a burst of 20 more, per user, or per address without a session. Socket events have the same kind of limit, and messages count apart from other events. `Retry-After` says how many seconds to wait.",
   },
   {
     name: "Paging",
-    text: 'Lists take `limit` (1-200) and a cursor. A list that is a bare array carries the next page in a header: `Link: <...>; rel="next"`.',
+    text: 'Lists take `limit` (1-200) and a cursor. If the body is a bare array, a header has the URL of the next page: `Link: <...>; rel="next"`.',
   },
   {
     name: "Requests",
-    text: "Every answer bears `X-Request-ID`, which the server's log has too. HEAD is answered as GET, without the body.",
+    text: "Every response has the header `X-Request-ID`, the id in the server's log. HEAD works like GET, without the body.",
   },
 ];
 
-/** The parts of the HTTP API, by the first piece of their paths. */
+/** The tags' titles, by the first segment of a route's path. */
 export const tagTitles: Readonly<Record<string, string>> = {
   auth: "Accounts and sessions",
   profile: "Profiles",
@@ -43,22 +43,22 @@ export const tagTitles: Readonly<Record<string, string>> = {
   documents: "Documents",
 };
 
-/** When any route or event may answer with a code; what is particular to one is said there. */
+/** What each code means on any route or event. Contracts add the reasons of single actions. */
 export const generalErrorTexts: Readonly<Record<DomainErrorCode, string>> = {
-  VALIDATION: "Malformed, missing or unknown input; `details` names each field that is wrong.",
-  UNAUTHENTICATED: "No session: the token is missing, malformed, expired or revoked.",
-  FORBIDDEN: "The page's origin is not allowed to call.",
-  NOT_FOUND: "There is no such thing, or it is not one's to see.",
-  CONFLICT: "It can't be done as things stand.",
+  VALIDATION: "Malformed, missing or unknown input; `details` names each invalid field.",
+  UNAUTHENTICATED: "No session; the token is missing, malformed, expired or revoked.",
+  FORBIDDEN: "The page's origin is not allowed.",
+  NOT_FOUND: "It does not exist, or you may not see it.",
+  CONFLICT: "The current state does not allow it.",
   TOO_LARGE: "The body is too large.",
-  UNSUPPORTED_TYPE: "The body is of a type that is not taken here.",
-  RATE_LIMITED: "Too many requests; `Retry-After` says when to come again.",
-  INTERNAL: "Something went wrong on the server's side.",
-  UNAVAILABLE: "A part of the server is away or too busy; try again.",
+  UNSUPPORTED_TYPE: "The body's type is not supported here.",
+  RATE_LIMITED: "Too many requests; retry after `Retry-After` seconds.",
+  INTERNAL: "Something went wrong on the server.",
+  UNAVAILABLE: "A part of the server is unavailable or overloaded; try again.",
 };
 
 export const socketTexts = [
-  "Socket.IO at the path `/chat/socket.io/` (`/socket.io/` too), default namespace, with the cookie `token` or `auth: {token}`. A refused handshake is a `connect_error` whose `data` is `{code, message}`.",
-  "Each event takes one object and an acknowledgement callback, which gets `{ok: true, data}` or `{ok: false, error: {message, code, retryAfterMs?}}`. Without a callback a failure comes as the event `error`. A frame over 1 MB cuts the socket, and nothing else does.",
-  "What one socket sends to a chat is stored in the order sent, and `receiveMessage` comes in `seq` order to everybody. Clients that may fall back to HTTP polling need a sticky balancer.",
+  "Connect Socket.IO at the path `/chat/socket.io/` (or `/socket.io/`), default namespace, with the cookie `token` or `auth: {token}`. A refused handshake is a `connect_error` whose `data` is `{code, message}`.",
+  "Each event takes one object and an acknowledgement callback, which receives `{ok: true, data}` or `{ok: false, error: {message, code, retryAfterMs?}}`. Without a callback, you receive a failure as the event `error`. A frame over 1 MB disconnects the socket; no other invalid input does.",
+  "The server stores a socket's messages to a chat in the order sent, and every client receives `receiveMessage` in `seq` order. Clients that may fall back to HTTP polling need a load balancer with sticky sessions.",
 ] as const;

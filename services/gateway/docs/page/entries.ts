@@ -1,4 +1,4 @@
-/** The page's entries: one for each operation, event and schema, closed until somebody wants to know. */
+/** Renders the page's entries: one for each operation, event and schema, collapsed at first. */
 import type { AsyncApi } from "../asyncapi.ts";
 import { parameterList, schemaId, schemaView } from "./fields.ts";
 import type { OpenApiOperation } from "../fixed-paths.ts";
@@ -7,10 +7,9 @@ import type { JsonSchema } from "../json-schema.ts";
 import type { OpenApi } from "../openapi.ts";
 import type { OpenApiResponse } from "../responses.ts";
 
-/** An entry, and its line in the contents. */
 export interface PageEntry {
   readonly id: string;
-  /** `post`, `get`, ..., or what else it is: the color and text of its badge. */
+  /** The badge's text and CSS class: a method (`get`), a direction (`send`, `receive`), or `type`. */
   readonly badge: string;
   readonly name: string;
   readonly summary: string;
@@ -30,7 +29,7 @@ export const entryView = ({ id, badge, name, summary, body }: PageEntry): Html =
   </details>
 `;
 
-/** A section a tag of the document. */
+/** One section for each tag of the document. */
 export function operationSections({ paths, tags }: OpenApi): PageSection[] {
   const all = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
@@ -57,14 +56,14 @@ function operationEntry({ method, path, operation }: { method: string; path: str
               ${parameterList(parameters)}`
       }
       ${requestBody === undefined ? undefined : requestView(requestBody)}
-      <h4>Answers</h4>
+      <h4>Responses</h4>
       ${Object.entries(responses).map(([status, response]) => responseView(status, response))}
     `,
   };
 }
 
 const sessionText = (security: readonly object[]): string =>
-  security.length === 0 ? "Needs no session." : security.length > 2 ? "Works with and without a session." : "Needs a session.";
+  security.length === 0 ? "No session required." : security.length > 2 ? "Session optional." : "Session required.";
 
 function requestView({ description, content }: JsonSchema): Html {
   const types = Object.entries(content as Record<string, { readonly schema: JsonSchema }>);
@@ -91,7 +90,7 @@ function responseView(status: string, { description, headers = {}, content = {} 
   `;
 }
 
-/** What clients send, and what they hear. */
+/** A section for what clients send, and one for what they receive. */
 export function eventSections({ channels, operations }: AsyncApi): PageSection[] {
   const { events, acknowledgements } = channels;
   const entries = Object.entries(operations).map(([id, { action, description = "" }]) => {
@@ -101,17 +100,17 @@ export function eventSections({ channels, operations }: AsyncApi): PageSection[]
       action === "receive"
         ? html`<h4>Payload</h4>
             ${schemaView(payload)}
-            <h4>Acknowledged with</h4>
+            <h4>Acknowledgement data</h4>
             ${schemaView(acknowledged!.data)}`
         : html`<p>${prose(description)}</p>
             <h4>Payload</h4>
             ${schemaView(payload)}`;
-    return { action, entry: { id, badge: action === "receive" ? "send" : "hear", name, summary, body } };
+    return { action, entry: { id, badge: action === "receive" ? "send" : "receive", name, summary, body } };
   });
   const entriesFor = (wanted: "send" | "receive") => entries.filter(({ action }) => action === wanted).map(({ entry }) => entry);
   return [
-    { title: "Socket events to send", entries: entriesFor("receive") },
-    { title: "Socket events to hear", entries: entriesFor("send") },
+    { title: "Socket events you send", entries: entriesFor("receive") },
+    { title: "Socket events you receive", entries: entriesFor("send") },
   ];
 }
 

@@ -1,18 +1,17 @@
-/** Schemas as people read them: a list of fields, each with its type in words, its bounds, and what it means. */
+/** Renders schemas for people: a list of fields, each with its type, bounds and description. */
 import { html, prose, type Html } from "./html.ts";
 import type { JsonSchema } from "../json-schema.ts";
 import type { Parameter } from "../requests.ts";
 
 export const schemaId = (name: string): string => `schema-${name}`;
 
-/** The parameters of a path or a query. */
 export const parameterList = (parameters: readonly Parameter[]): Html => html`
   <dl class="fields">
     ${parameters.map(({ name, in: place, required, description, schema }) => field(name, { ...schema, description }, required, place))}
   </dl>
 `;
 
-/** All that a schema says, nested objects too. */
+/** Renders a schema with its nested objects. */
 export function schemaView(schema: JsonSchema): Html {
   const { description } = schema;
   const introduction = typeof description === "string" ? html`<p>${prose(description)}</p>` : undefined;
@@ -42,7 +41,7 @@ function field(name: string, schema: JsonSchema, isRequired: boolean, place?: st
   `;
 }
 
-/** The fields of an object without a name, in a list or a map too. */
+/** The fields of an unnamed object, also of one in a list or a map. */
 function nestedFields(schema: JsonSchema): Html | undefined {
   const { properties, items, additionalProperties, anyOf } = schema;
   if (properties !== undefined) return fieldsOf(schema);
@@ -52,7 +51,7 @@ function nestedFields(schema: JsonSchema): Html | undefined {
   return undefined;
 }
 
-/** A schema's type in words; a named one is a link. */
+/** A schema's type as text; named schemas are links. */
 function typeOf(schema: JsonSchema): Html {
   return html`<span class="kind">${typeText(schema)}</span>`;
 }
@@ -75,7 +74,7 @@ const typeNames: Readonly<Record<string, string>> = {
   string: "string",
   integer: "number",
   number: "number",
-  boolean: "true or false",
+  boolean: "boolean",
   object: "object",
   array: "list",
   null: "null",
@@ -84,10 +83,10 @@ const linkTo = (name: string): Html => html`<a href="#${schemaId(name)}">${name}
 const literal = (value: unknown): Html => html`<code>${JSON.stringify(value)}</code>`;
 const joined = (parts: readonly Html[]): Html => html`${parts.map((part, i) => (i === 0 ? part : html` or ${part}`))}`;
 
-/** What a value must keep to besides its type. */
+/** Length, range, pattern and default. */
 function bounds(schema: JsonSchema): Html | undefined {
   const { minLength, maxLength, minimum, maximum, minItems, maxItems, pattern, default: fallback } = schema;
-  // Where a rule has words for its pattern, those are enough.
+  // The description of a rule explains its pattern.
   const isSaid = schema["description"] !== undefined;
   const parts = [
     range(minLength, maxLength, "characters"),

@@ -1,4 +1,4 @@
-/** Markup from templates: whatever is put in is escaped, unless it is markup itself. */
+/** Builds HTML from template literals. Values are escaped unless they are `Html` themselves. */
 export interface Html {
   readonly markup: string;
 }
@@ -18,6 +18,6 @@ function markupOf(value: HtmlValue): string {
 }
 const isList = (value: Html | readonly HtmlValue[]): value is readonly HtmlValue[] => Array.isArray(value);
 
-/** Prose, with backticks around code. */
+/** Text in which backticks mark code. */
 export const prose = (text: string): Html =>
   html`${text.split("`").map((piece, i) => (i % 2 === 1 ? html`<code>${piece}</code>` : piece))}`;

@@ -1,4 +1,4 @@
-/** The API as a page for people: what holds everywhere, every route, every event, every schema. No script is needed to read it. */
+/** Renders the page /docs: general rules, routes, events and schemas. It can be read without JavaScript. */
 import type { AsyncApi } from "../asyncapi.ts";
 import { entryView, eventSections, operationSections, schemaSection, type PageSection } from "./entries.ts";
 import { html, prose, type Html } from "./html.ts";
@@ -43,7 +43,7 @@ export function renderPage(http: OpenApi, socket: AsyncApi, version: string): st
             </nav>
             <main id="top">
               ${overview}
-              <p id="nothing" hidden>Nothing here has these words.</p>
+              <p id="nothing" hidden>No entries match your search.</p>
               ${sections.map(sectionView)}
             </main>
           </div>
@@ -53,7 +53,7 @@ export function renderPage(http: OpenApi, socket: AsyncApi, version: string): st
   }`;
 }
 
-/** A path may go on in the next line after a slash. */
+/** Lets a path break across lines after a slash. */
 const breakable = (path: string): Html => html`${path.split("/").map((piece, i) => (i === 0 ? piece : html`/<wbr />${piece}`))}`;
 
 const contents = ({ id, title, entries }: LinkedSection): Html => html`
@@ -88,11 +88,11 @@ const overview = html`
     <h1>${title} API</h1>
     <p class="tagline">${tagline}</p>
     <p>
-      For programs: <a href="/openapi.json">openapi.json</a> (HTTP, OpenAPI 3.1) and <a href="/asyncapi.json">asyncapi.json</a> (sockets,
-      AsyncAPI 3.0).
+      Machine-readable: <a href="/openapi.json">openapi.json</a> (HTTP, OpenAPI 3.1) and
+      <a href="/asyncapi.json">asyncapi.json</a> (sockets, AsyncAPI 3.0).
     </p>
     <pre><code>${quickStart}</code></pre>
-    <h2>What holds everywhere</h2>
+    <h2>General rules</h2>
     <dl class="rules">
       ${generalRules.map(
         ({ name, text }) => html`

@@ -1,5 +1,5 @@
 /* global document, location, window */
-/** Opens the entry that the address names, and searches: entries that lack one of the words are hidden. */
+/** Opens the entry that the URL's fragment names, and filters entries by the search words. */
 const search = document.getElementById("search");
 const nothing = document.getElementById("nothing");
 const overview = document.querySelector(".overview");
@@ -54,7 +54,7 @@ document.addEventListener("keydown", (event) => {
 document.querySelector("nav").addEventListener("click", ({ target }) => {
   const link = target.closest("a");
   if (link === null) return;
-  // The same address again brings no hashchange.
+  // Navigating to the current fragment fires no hashchange.
   if (link.hash === location.hash) openNamed();
   if (window.matchMedia("(max-width: 60rem)").matches) document.querySelector("nav details").open = false;
 });
