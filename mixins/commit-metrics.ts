@@ -22,7 +22,7 @@ export function withCommitMetrics(db: Database, broker: ServiceBroker, service: 
   return {
     ...db,
     async commit(operations) {
-      const began = performance.now();
+      const startedAt = performance.now();
       try {
         return await db.commit(operations);
       } catch (error) {
@@ -30,7 +30,7 @@ export function withCommitMetrics(db: Database, broker: ServiceBroker, service: 
         failed.inc({ service, reason });
         throw error;
       } finally {
-        seconds.observe((performance.now() - began) / 1000);
+        seconds.observe((performance.now() - startedAt) / 1000);
       }
     },
   };

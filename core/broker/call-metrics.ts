@@ -50,7 +50,7 @@ export function callMetrics(): Middleware {
     };
     all.set(key, calls);
     return async function (this: unknown, ctx) {
-      const began = performance.now();
+      const startedAt = performance.now();
       calls.active++;
       try {
         return await next.call(this, ctx);
@@ -61,7 +61,7 @@ export function callMetrics(): Middleware {
         throw error;
       } finally {
         calls.active--;
-        count(calls, (performance.now() - began) / 1000);
+        count(calls, (performance.now() - startedAt) / 1000);
       }
     };
   };

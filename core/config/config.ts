@@ -155,7 +155,7 @@ export interface Config extends ConfigValues {
   readonly mesh: MeshConfig | undefined;
 }
 
-interface Environment {
+export interface Environment {
   readonly [name: string]: string | undefined;
 }
 
@@ -194,9 +194,9 @@ function readVariable(name: string, { isSecret, read }: Variable<unknown>, env: 
   const given = (key: string) => (env[key]?.trim() === "" ? undefined : env[key]?.trim());
   const [text, file] = [given(name), isSecret ? given(`${name}_FILE`) : undefined];
   if (text !== undefined && file !== undefined) throw new Error(`${name} and ${name}_FILE are both set: set one of them`);
-  const held = file === undefined ? text : readSecretFile(`${name}_FILE`, file);
+  const value = file === undefined ? text : readSecretFile(`${name}_FILE`, file);
   try {
-    return read(held);
+    return read(value);
   } catch (error) {
     throw new Error(`${name}${file === undefined ? "" : ` (from ${file})`} ${(error as Error).message}`, { cause: error });
   }

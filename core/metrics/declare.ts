@@ -145,9 +145,9 @@ export function countedHistogram<const L extends string>(
   const declaration = declare({ type: "histogram", name, help, labels } as const);
   const valuesOf = ({ labels: own, counts, sum }: CountedSeries<L>) => {
     let below = 0;
-    const bounded = counts.map((count, place) => {
+    const bounded = counts.map((count, index) => {
       below += count;
-      return { metricName: `${name}_bucket`, labels: { ...own, le: buckets[place] ?? "+Inf" }, value: below };
+      return { metricName: `${name}_bucket`, labels: { ...own, le: buckets[index] ?? "+Inf" }, value: below };
     });
     return [...bounded, { metricName: `${name}_sum`, labels: own, value: sum }, { metricName: `${name}_count`, labels: own, value: below }];
   };

@@ -21,31 +21,26 @@ interface QueuedTask {
   readonly start: (isLate: boolean) => void;
 }
 
-/**
- * @param name         as metrics call it
- * @param atOnce       how many may be at work
- * @param mostWaiting  how many may wait
- * @param waitMs       how long one may wait: whoever asked has given up by then
- */
-export function fairQueue({
-  name,
-  atOnce,
-  mostWaiting,
-  waitMs,
-}: {
-  name: string;
-  atOnce: number;
-  mostWaiting: number;
-  waitMs: number;
-}): FairQueue {
-  const slots = resource(name, atOnce + mostWaiting);
+export interface FairQueueOptions {
+  /** The resource's name in metrics. */
+  readonly name: string;
+  /** Tasks that may run at once. */
+  readonly concurrency: number;
+  /** Tasks that may wait. */
+  readonly maxQueued: number;
+  /** How long a task may wait, at most as long as its caller does. */
+  readonly maxWaitMs: number;
+}
+
+export function fairQueue({ name, concurrency, maxQueued, maxWaitMs }: FairQueueOptions): FairQueue {
+  const slots = resource(name, concurrency + maxQueued);
   const queue: QueuedTask[] = [];
   const running: string[] = [];
   let isScheduled = false;
-  const runningCount = (key: string): number => running.filter((one) => one === key).length;
+  const runningCount = (key: string): number => running.filter((other) => other === key).length;
 
   function schedule(): void {
-    if (isScheduled || queue.length === 0 || running.length >= atOnce) return;
+    if (isScheduled || queue.length === 0 || running.length >= concurrency) return;
     isScheduled = true;
     setImmediate(() => {
       isScheduled = false;
@@ -80,7 +75,7 @@ export function fairQueue({
   /** @throws Unavailable  it waited too long */
   async function waitForSlot(key: string): Promise<void> {
     const isLate = await new Promise<boolean>((start) => {
-      queue.push({ key, deadline: performance.now() + waitMs, start });
+      queue.push({ key, deadline: performance.now() + maxWaitMs, start });
       schedule();
     });
     if (isLate) reject();
@@ -88,7 +83,7 @@ export function fairQueue({
 
   return {
     async run(key, work) {
-      if (running.length + queue.length >= atOnce + mostWaiting) reject();
+      if (running.length + queue.length >= concurrency + maxQueued) reject();
       slots.enter();
       try {
         await waitForSlot(key);

@@ -3,8 +3,8 @@
  * second must not fill the disk; what is left out is counted, by whom it was caused.
  */
 export interface LineLimits {
-  readonly ofOne: number;
-  readonly ofAll: number;
+  readonly perKey: number;
+  readonly total: number;
 }
 
 export interface LeftOut {
@@ -31,7 +31,7 @@ export class LineBudget {
   consume(key: string): boolean {
     const own = this.byKey.get(key) ?? { lines: 0, leftOut: 0 };
     if (this.byKey.size < keysKept) this.byKey.set(key, own);
-    if (this.lines >= this.budget.ofAll || own.lines >= this.budget.ofOne) {
+    if (this.lines >= this.budget.total || own.lines >= this.budget.perKey) {
       own.leftOut++;
       this.leftOut++;
       return false;

@@ -18,7 +18,7 @@ export interface SecurityLog {
   /** Tells of an event, or counts it when there were too many of late. */
   record<E extends SecurityEventName>(
     event: E,
-    who: SecurityActor,
+    actor: SecurityActor,
     ...fields: keyof SecurityFields<E> extends never ? [] : [SecurityFields<E>]
   ): void;
 }
@@ -34,7 +34,7 @@ export function securityLog(broker: ServiceBroker): SecurityLog {
   const log = broker.getLogger(securityLoggerName);
   const counted = events.of(broker);
   for (const event of securityEventNames) counted.inc({ event }, 0);
-  const budgets = new Map(securityEventNames.map((name) => [name, new LineBudget(securityEvents[name].atMost)]));
+  const budgets = new Map(securityEventNames.map((name) => [name, new LineBudget(securityEvents[name].lineLimits)]));
   const logAllLeftOut = () => budgets.forEach((budget, name) => logLeftOut(log, name, budget));
   const timer = setInterval(logAllLeftOut, leftOutEveryMs).unref();
   broker.localBus.on("$broker.stopped", () => {

@@ -5,7 +5,6 @@
  */
 import type { Health } from "../health.ts";
 
-
 /** A stored document: plain JSON with a 24-digit hexadecimal id. Indexes and conditions don't distinguish an absent field from null. */
 export interface Doc {
   readonly _id: string;

@@ -1,17 +1,15 @@
 /** What the variables say: whether they are right each, fit each other, and keep their secrets. */
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { readConfig, variables, ConfigError, type Config, type MeshConfig } from "../../core/config/config.ts";
+import { readConfig, variables, ConfigError, type Config, type Environment, type MeshConfig } from "../../core/config/config.ts";
 import { traceCollectorOf } from "../../core/broker/tracing/exporter.ts";
 import { openCloudinaryBlobs } from "../../core/blobs/cloudinary.ts";
 import { addressResolver } from "../../services/gateway/shared/address.ts";
 import { temporaryFinding } from "./machine.ts";
 import { fine, reasonOf, todo, type DoctorCheck, type Finding } from "./check.ts";
 
-export type DoctorEnvironment = Readonly<Record<string, string | undefined>>;
-
 export interface Configured {
-  readonly env: DoctorEnvironment;
+  readonly env: Environment;
   readonly config: Config;
 }
 
@@ -21,7 +19,7 @@ export interface Meshed extends Configured {
 }
 
 /** The configuration, or a line for each variable that is wrong. */
-export function configuration(env: DoctorEnvironment): { readonly config?: Config; readonly findings: readonly Finding[] } {
+export function configuration(env: Environment): { readonly config?: Config; readonly findings: readonly Finding[] } {
   try {
     const config = readConfig(env);
     return { config, findings: [fine(config.mesh === undefined ? "embedded" : `a node of the mesh ${config.mesh.name}`)] };
@@ -32,7 +30,7 @@ export function configuration(env: DoctorEnvironment): { readonly config?: Confi
 }
 
 /** Every secret that the environment holds itself, to be kept out of what is printed. */
-export function secretsOf(env: DoctorEnvironment, config: Config | undefined): string[] {
+export function secretsOf(env: Environment, config: Config | undefined): string[] {
   const { AMQP_URL, REDIS_URL, MONGO_URI, JWT_SECRET, JWT_OLD_SECRETS = [], CLOUDINARY_URL, TRACING_URL } = config ?? {};
   const urls = [AMQP_URL, REDIS_URL, MONGO_URI, TRACING_URL].flatMap((url) => (url === undefined ? [] : [url, passwordOf(url)]));
   const given = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [env[name] ?? ""] : []));

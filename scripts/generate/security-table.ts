@@ -4,9 +4,9 @@ import { markdownTable, writeOrCheck, type GeneratedTable } from "./markdown-tab
 
 function table(): string {
   const rows = securityEventNames.map((name) => {
-    const { means, fields, atMost } = securityEvents[name];
+    const { means, fields, lineLimits } = securityEvents[name];
     const described = Object.entries(fields).map(([field, holds]) => `\`${field}\`: ${holds}`);
-    return [`\`${name}\``, means, described.join("; "), `${atMost.ofOne}, ${atMost.ofAll}`];
+    return [`\`${name}\``, means, described.join("; "), `${lineLimits.perKey}, ${lineLimits.total}`];
   });
   return markdownTable(["`security`", "when", "besides `userId`, `address`, `device`", "lines a minute: of one, of all"], rows);
 }

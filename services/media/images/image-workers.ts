@@ -46,7 +46,7 @@ const workerFile = fileURLToPath(new URL("image-process.ts", import.meta.url));
 const workerEnv = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "131072" };
 
 export function openImageWorkers(): ImageWorkers {
-  const jobQueue = fairQueue({ name: "image_workers", atOnce: maxWorkers, mostWaiting: maxQueued, waitMs: maxWaitMs });
+  const jobQueue = fairQueue({ name: "image_workers", concurrency: maxWorkers, maxQueued, maxWaitMs });
   const idle = new Map<ChildProcess, NodeJS.Timeout>();
   const all = new Set<ChildProcess>();
 

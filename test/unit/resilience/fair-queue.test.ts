@@ -10,7 +10,7 @@ const work = (began: string[], name: string, until: Promise<unknown>) => () => {
   return until;
 };
 test("those who ask first are served first, as many as there are places", async () => {
-  const { run: take } = fairQueue({ name: "test", atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
+  const { run: take } = fairQueue({ name: "test", concurrency: 2, maxQueued: 10, maxWaitMs: 60_000 });
   const began: string[] = [];
   const [first, second] = [held(), held()];
   const all = [
@@ -28,7 +28,7 @@ test("those who ask first are served first, as many as there are places", async 
   await all[0];
 });
 test("who asks for much waits behind who asks for little", async () => {
-  const { run: take } = fairQueue({ name: "test", atOnce: 2, mostWaiting: 10, waitMs: 60_000 });
+  const { run: take } = fairQueue({ name: "test", concurrency: 2, maxQueued: 10, maxWaitMs: 60_000 });
   const began: string[] = [];
   const gates = [held(), held()];
   const ask = (who: string, name: string, until: Promise<unknown>) => take(who, work(began, name, until));
@@ -45,12 +45,12 @@ test("who asks for much waits behind who asks for little", async () => {
   expect(began.slice(3)).toEqual(["Ada 2", "Ada 3"]);
 });
 test("a failure gives its turn back", async () => {
-  const { run: take } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const { run: take } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
   await expect(take("Ada", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
 });
 test("a failure before there is a promise gives its turn back, too", async () => {
-  const { run: take } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const { run: take } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
   const failing = (): Promise<unknown> => {
     throw new Error("broken");
   };
@@ -58,9 +58,9 @@ test("a failure before there is a promise gives its turn back, too", async () =>
   expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
 });
 test("too many, and who has waited too long, are sent away", async () => {
-  const { run: take } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: -1 });
+  const { run: take } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: -1 });
   const first = held();
-  const { run: patient } = fairQueue({ name: "test", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const { run: patient } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
   const working = patient("Ada", () => first.promise);
   const waiting = patient("Ada", () => Promise.resolve("second"));
   await expect(patient("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
@@ -70,7 +70,7 @@ test("too many, and who has waited too long, are sent away", async () => {
   await expect(take("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
 });
 test("what else is due comes between those whose work never waits", async () => {
-  const { run: take } = fairQueue({ name: "test", atOnce: 100, mostWaiting: 100, waitMs: 60_000 });
+  const { run: take } = fairQueue({ name: "test", concurrency: 100, maxQueued: 100, maxWaitMs: 60_000 });
   let done = 0;
   const all = Array.from({ length: 100 }, (_, i) => take(`person ${i}`, () => Promise.resolve(done++)));
   for (let turn = 1; turn <= 10; turn++) {
@@ -81,7 +81,7 @@ test("what else is due comes between those whose work never waits", async () => 
   expect(done).toBe(100);
 });
 test("what is taken of the places, and how often they were full, is counted", async () => {
-  const { run: take } = fairQueue({ name: "counted", atOnce: 1, mostWaiting: 1, waitMs: 60_000 });
+  const { run: take } = fairQueue({ name: "counted", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
   const lines = async () => (await processRegistry.metrics()).split("\n").filter((line) => line.includes('resource="counted"'));
   const first = held();
   const all = [take("Ada", () => first.promise), take("Ada", () => Promise.reject(new Error("broken")))];

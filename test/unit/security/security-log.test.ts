@@ -28,7 +28,7 @@ function listening(): { broker: ServiceBroker; lines: () => Received[] } {
 const client = { address: "192.0.2.7", device: "Test" };
 
 test("one who causes an event without end has so many lines, and another still has theirs", () => {
-  const budget = new LineBudget({ ofOne: 10, ofAll: 100 });
+  const budget = new LineBudget({ perKey: 10, total: 100 });
   const told = Array.from({ length: 1000 }, () => budget.consume("a")).filter(Boolean);
   expect(told).toHaveLength(10);
   expect(budget.consume("b")).toBe(true);
@@ -38,7 +38,7 @@ test("one who causes an event without end has so many lines, and another still h
 });
 
 test("any number of addresses has so many lines together, and takes so much memory", () => {
-  const budget = new LineBudget({ ofOne: 10, ofAll: 100 });
+  const budget = new LineBudget({ perKey: 10, total: 100 });
   const told = Array.from({ length: 100_000 }, (_, i) => budget.consume(`${i}`)).filter(Boolean);
   expect(told).toHaveLength(100);
   const leftOut = budget.renew();
@@ -78,9 +78,9 @@ test("the page's table is up to date", async () => {
 
 test("every event has a text, a meaning, and a bound", () => {
   for (const name of securityEventNames) {
-    const { message, means, atMost } = securityEvents[name];
+    const { message, means, lineLimits } = securityEvents[name];
     expect(name).toMatch(/^[a-z]+(_[a-z]+)*$/);
     expect(message && means).toBeTruthy();
-    expect(atMost.ofOne).toBeLessThanOrEqual(atMost.ofAll);
+    expect(lineLimits.perKey).toBeLessThanOrEqual(lineLimits.total);
   }
 });

@@ -43,7 +43,7 @@ const uploadsInProgress = concurrencyLimit({
 });
 
 /** A body with a file in it is in memory as a whole only while it is parsed: one at a time. */
-const jsonParseQueue = fairQueue({ name: "json_bodies", atOnce: 1, mostWaiting: maxConcurrentUploads, waitMs: 20_000 });
+const jsonParseQueue = fairQueue({ name: "json_bodies", concurrency: 1, maxQueued: maxConcurrentUploads, maxWaitMs: 20_000 });
 
 /** The most bytes that such a request may have. */
 export const uploadMaxBytes = (request: IncomingMessage, upload: Upload, maxJsonBytes: number): number =>

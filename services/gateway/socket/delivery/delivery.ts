@@ -20,7 +20,7 @@ import { NoteDelivery } from "./notes.ts";
 /** A socket that could not enter a room yet tries again after this. */
 const retryMs = 500;
 /** Answers to `subscribe` and `sync` are dear: when everybody comes back at once, those who stayed are served between them. */
-const syncQueueOptions = { name: "catching_up", atOnce: 16, mostWaiting: 10_000, waitMs: 50_000 };
+const syncQueueOptions = { name: "catching_up", concurrency: 16, maxQueued: 10_000, maxWaitMs: 50_000 };
 
 type ViewParams = Infer<typeof chat.view.params>;
 type SyncParams = Infer<typeof chat.sync.params>;
