@@ -152,7 +152,7 @@ export interface Batch {
   readonly seq: number;
   readonly n: number;
   readonly memberCount: number;
-  readonly changedMessages: readonly Message[];
+  readonly changes: readonly Message[];
   /** Memberships that began, ended or changed role. */
   readonly memberChanges: readonly Membership[];
   /** When the chat's name, picture, members or roles changed: how all see it now. */

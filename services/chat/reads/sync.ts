@@ -177,7 +177,7 @@ export async function changesSince(
     seq,
     n: Math.max(before.n, ...rows.map(({ n }) => n)),
     memberCount: chat.memberCount,
-    changedMessages: rows.map((row) => presentMessage(row, people)),
+    changes: rows.map((row) => presentMessage(row, people)),
     memberChanges: memberRows.map(presentMembership),
     ...(isShared ? { chat: presentShared(chat, people) } : {}),
     more,

@@ -155,7 +155,7 @@ export class ChangeBatch {
     const { _id: chatId, seq, n, memberCount } = this.chat;
     const memberChanges = this.changedMembers.map(presentMembership);
     const chat = shared === undefined ? {} : { chat: shared };
-    return { chatId, prevSeq: this.snapshot.chat.seq, seq, n, memberCount, changedMessages: this.changedMessages, memberChanges, ...chat };
+    return { chatId, prevSeq: this.snapshot.chat.seq, seq, n, memberCount, changes: this.changedMessages, memberChanges, ...chat };
   }
 
   private nextSeq(): number {

@@ -30,7 +30,7 @@ export class StoredChat {
     change();
     const memberChanges = [...this.changed].map((userId) => this.membership(userId)!);
     const shared = this.sharedSeq > before ? { chat: this.shared() } : {};
-    return { kind: "batch", ...this.head(), prevSeq, changedMessages: [...this.changes], memberChanges, ...shared };
+    return { kind: "batch", ...this.head(), prevSeq, changes: [...this.changes], memberChanges, ...shared };
   }
 
   send(senderId = "someone"): void {
@@ -93,7 +93,7 @@ export class StoredChat {
     const seq = more ? changes.at(-1)!.seq : this.seq;
     const memberChanges = [...this.members].flatMap(([userId, row]) => (row.changedSeq > since ? [this.membership(userId)!] : []));
     const shared = this.sharedSeq > since && this.sharedSeq <= seq ? { chat: this.shared() } : {};
-    return { ...this.head(), prevSeq: since, seq, changedMessages: changes, memberChanges, more, ...shared };
+    return { ...this.head(), prevSeq: since, seq, changes, memberChanges, more, ...shared };
   }
 
   private note(): void {

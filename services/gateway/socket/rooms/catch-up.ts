@@ -31,7 +31,7 @@ export async function catchUp(
     const page = await fetch(seq);
     if (page === undefined || !isWanted()) return undefined;
     const end = page.memberChanges.map((membership) => subscriptionEnd(subscriber, membership)).find((found) => found !== undefined);
-    for (const change of page.changedMessages) {
+    for (const change of page.changes) {
       if (change.n > subscriber.joinedN && change.seq < (end?.at ?? Infinity)) socket.emit(run.eventFor(change), change);
     }
     if (end !== undefined && end.at <= page.seq) return end;

@@ -32,7 +32,7 @@ export class ChangeRun {
   }
 
   /** Keeps how all see the chat after these changes; what a membership, a name or a picture changed has a note of the chat's own. */
-  record({ chat, changedMessages: changes, seq }: Batch): void {
+  record({ chat, changes, seq }: Batch): void {
     const note = changes.findLast(({ kind }) => kind === "system");
     if (note !== undefined) this.chatSeq = note.seq;
     if (chat === undefined) return;

@@ -218,7 +218,7 @@ export class Room {
   private deliver(batch: Batch, run: ChangeRun, isLastPage = true): void {
     for (const membership of batch.memberChanges) this.unsubscribeEnded(membership, 0);
     const leaving = batch.memberChanges.filter(({ leftSeq }) => leftSeq !== null).sort((a, b) => a.leftSeq! - b.leftSeq!);
-    for (const change of batch.changedMessages) {
+    for (const change of batch.changes) {
       if (change.seq <= this.seq) continue;
       while (leaving.length > 0 && leaving[0]!.leftSeq! <= change.seq) this.unsubscribeEnded(leaving.shift()!, change.seq);
       const event = run.eventFor(change);

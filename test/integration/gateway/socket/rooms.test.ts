@@ -166,7 +166,7 @@ describe("a room", () => {
       chat.edit(2);
       chat.edit(1);
     });
-    room.onNote({ ...others, prevSeq: 0, changedMessages: [...first.changedMessages, ...others.changedMessages] });
+    room.onNote({ ...others, prevSeq: 0, changes: [...first.changes, ...others.changes] });
     await hears(ears.received, 4);
     await settled(ears);
     expect(told(ears.received)).toEqual(["receiveMessage 2", "receiveMessage 3", "messageChanged 2", "messageChanged 1"]);
