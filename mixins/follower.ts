@@ -1,9 +1,8 @@
 /**
- * Following other services' durable events: `follow(followed.profile, { "auth.user.created": async function ({ payload }) {...} })`.
- * A group has a handler for each event that it follows and for no other: the compiler checks it. An event comes at least once and in
- * any order; a rejection brings it again later.
+ * Follows other services' durable events: `follow(followed.profile, { "auth.user.created": addProfile, ... })`. A group has a handler for
+ * each event that it follows and for no other: the compiler checks it. An event arrives at least once and in any order. If its handler
+ * rejects, it arrives again later.
  */
-import type { Service } from "moleculer";
 import { resumeRequest } from "../core/broker/tracing/requests.ts";
 import type { EventRef } from "../core/contract/contract.ts";
 import { portsOf } from "../core/node/ports.ts";
@@ -27,25 +26,31 @@ type Followings<F extends Record<string, readonly EventRef[]>> = { readonly [G i
 export const followings = <const F extends { readonly [group: string]: readonly EventRef[] }>(byGroup: F): Followings<F> =>
   Object.fromEntries(Object.entries(byGroup).map(([group, events]) => [group, { group, events }])) as Followings<F>;
 
-/** A handler says what it needs of its service: `async function (this: { db: Database }, { payload }) {...}`. */
-type EventHandler<T> = (this: never, event: ReceivedEvent<T>) => Promise<void>;
+/** Handles one event with the service's context (`mixins/context.ts`). */
+type EventHandler<C, T> = (context: C, event: ReceivedEvent<T>) => Promise<void>;
 type PayloadOf<E> = E extends EventRef<infer T> ? T : never;
-type EventHandlers<E extends EventRef> = { readonly [T in E["topic"]]: EventHandler<PayloadOf<Extract<E, { topic: T }>>> };
+type EventHandlers<E extends EventRef> = { readonly [T in E["topic"]]: EventHandler<never, PayloadOf<Extract<E, { topic: T }>>> };
+/** What all the handlers need of the context. */
+type ContextOf<H> = H[keyof H] extends (context: infer C, event: never) => unknown ? C : never;
 
 /** The part of a service's schema that says which group it is. */
 export interface DeclaredFollowing {
   readonly follows: string;
 }
 
-/** Handles a consumer group's events once the service is ready. */
-export function follow<E extends EventRef>({ group }: Following<E>, handlers: EventHandlers<E>): Mixin & DeclaredFollowing {
-  const byTopic = new Map<string, EventHandler<never>>(Object.entries(handlers));
-  const following = afterStarted(async function () {
-    await portsOf(this.broker).queue.consume(group, async (event) => {
-      const handle = byTopic.get(event.topic) as ((this: Service, event: DurableEvent) => Promise<void>) | undefined;
+/** Handles a consumer group's events once the service is ready. The service needs the context that the handlers take. */
+export function follow<E extends EventRef, H extends EventHandlers<E>>(
+  { group }: Following<E>,
+  handlers: H & { readonly [T in Exclude<keyof H, E["topic"]>]: never },
+): Mixin<{ readonly context: ContextOf<H> }> & DeclaredFollowing {
+  const byTopic = new Map(Object.entries<unknown>(handlers));
+  const following = afterStarted<{ readonly context: ContextOf<H> }>(async function () {
+    const { broker, context } = this;
+    await portsOf(broker).queue.consume(group, async (event) => {
+      const handle = byTopic.get(event.topic) as EventHandler<ContextOf<H>, unknown> | undefined;
       // Another release of this service follows it.
       if (handle === undefined) throw new Error(`${group} has no handler for ${event.topic}`);
-      await resumeRequest(this.broker, event, group, () => handle.call(this, event));
+      await resumeRequest(broker, event, group, () => handle(context, event));
     });
   });
   return { ...following, follows: group };

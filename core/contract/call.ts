@@ -22,6 +22,18 @@ export interface Meta {
 /** A handler's context: params and meta as typed by the contract. */
 export type Ctx<P> = Context<P, Meta>;
 
+/** A service's context in one call: for whom the call is, and what calls others on their behalf. */
+export type CallContext<C extends object> = C & {
+  readonly ctx: Ctx<unknown>;
+  /** The caller's id; empty when a service calls without a user. */
+  readonly userId: string;
+};
+export const inCall = <C extends object>(context: C, ctx: Ctx<unknown>): CallContext<C> => ({
+  ...context,
+  ctx,
+  userId: ctx.meta.user?.id ?? "",
+});
+
 interface Caller {
   /** Of a context; a broker has none. */
   readonly requestID?: string | null;

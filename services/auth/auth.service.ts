@@ -1,31 +1,22 @@
 /** Accounts, passwords and sessions. */
 import { NotFound, Unauthenticated } from "../../core/errors.ts";
-import { portsOf } from "../../core/node/ports.ts";
-import { securityLog } from "../../core/security/log.ts";
-import { service, type Mixin } from "../../core/contract/service.ts";
+import { service } from "../../core/contract/service.ts";
+import { background } from "../../mixins/background.ts";
+import { context } from "../../mixins/context.ts";
 import { database } from "../../mixins/database.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import { accountByEmail, accounts } from "./accounts.repository.ts";
+import { openAuthContext } from "./context.ts";
 import { auth } from "./contract.ts";
 import { changePassword, logIn, signUp } from "./credentials.ts";
 import * as present from "./present.ts";
 import { restoring } from "./restoring.ts";
-import { endSession, revocationsAfter, startExpirySweep, type AuthContext } from "./sessions/sessions.ts";
+import { endSession, revocationsAfter, startExpirySweep } from "./sessions/sessions.ts";
 import { sessions } from "./sessions/sessions.repository.ts";
-
-/** What `started` puts on the service. */
-const state: Mixin<{ context: AuthContext; stopExpirySweep: () => void }> = {};
 
 export default service(auth, {
   restoring,
-  mixins: [database("auth", [accounts, sessions, outbox]), relay, state],
-  started() {
-    this.context = { ...portsOf(this.broker), db: this.db, security: securityLog(this.broker) };
-    this.stopExpirySweep = startExpirySweep(this.context, this.logger);
-  },
-  stopped() {
-    this.stopExpirySweep();
-  },
+  mixins: [context(openAuthContext), database("auth", [accounts, sessions, outbox]), relay, background(startExpirySweep)],
   actions: {
     signUp(ctx) {
       return signUp(this.context, ctx.params, ctx.meta.client);
@@ -43,21 +34,21 @@ export default service(auth, {
       return null;
     },
     async userByEmail(ctx) {
-      const account = await accountByEmail(this.db, ctx.params.emailId);
+      const account = await accountByEmail(this.context.db, ctx.params.emailId);
       if (account === undefined) throw new NotFound("There is no account with this e-mail address");
       return { userId: account._id };
     },
     async me(ctx) {
-      const account = await this.db.get(accounts, ctx.meta.user!.id);
+      const account = await this.context.db.get(accounts, ctx.meta.user!.id);
       if (account === undefined) throw new Unauthenticated();
       return present.ownAccount(account);
     },
     async accounts(ctx) {
-      const rows = await this.db.getMany(accounts, ctx.params.userIds);
+      const rows = await this.context.db.getMany(accounts, ctx.params.userIds);
       return rows.map(present.account);
     },
     async accountByEmail(ctx) {
-      const account = await accountByEmail(this.db, ctx.params.emailId);
+      const account = await accountByEmail(this.context.db, ctx.params.emailId);
       return account === undefined ? null : present.account(account);
     },
     revocations(ctx) {

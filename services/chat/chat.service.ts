@@ -2,6 +2,8 @@
 import { call, type Ctx } from "../../core/contract/call.ts";
 import { Forbidden } from "../../core/errors.ts";
 import { service } from "../../core/contract/service.ts";
+import { background } from "../../mixins/background.ts";
+import { context } from "../../mixins/context.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
@@ -13,11 +15,11 @@ import { chats, files, members, messages, reactions, relations, type MemberRow }
 import { chat, type Chat, type Membership, type Message } from "./contract.ts";
 import { createDirect, createGroup, type CreatedChat } from "./membership/create.ts";
 import { deleteChange, editChange, noSuchMessage } from "./messages/edit.ts";
+import { startGroupPurge } from "./membership/purge-groups.ts";
 import { addToGroup, changeGroup, leaveGroup, removeFromGroup, setAdmin } from "./membership/groups.ts";
 import { recentChanges } from "./reads/recent-changes.ts";
 import { changeSettings, publishTyping } from "./membership/member-settings.ts";
 import { pageOfChats, pageOfMembers } from "./reads/paging.ts";
-import { chatContext, type ChatServiceContext } from "./parts.ts";
 import { isActive, notAMember, isVisible } from "./policy.ts";
 import { presentHead, presentMembership, presentMessage } from "./present.ts";
 import { markDelivered, markRead } from "./receipts/receipts.ts";
@@ -26,19 +28,19 @@ import { fileChange, messagesRepliedTo, send } from "./messages/send.ts";
 import { restoring } from "./restoring.ts";
 import { changesSince, sync } from "./reads/sync.ts";
 import { firstViews, viewOf, viewsOf } from "./reads/views.ts";
-import { callContext, type CallContext } from "./context.ts";
+import { callContext, openChatContext, type CallContext, type ChatContext } from "./context.ts";
 
 /** What becomes of a message that an action names. */
 type MessageAction = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
 
-async function applyRelationEvent(this: { parts: ChatServiceContext }, { payload }: ReceivedEvent<RelationEvent>): Promise<void> {
-  await applyRelation(this.parts, payload);
+async function applyRelationEvent(chatContext: ChatContext, { payload }: ReceivedEvent<RelationEvent>): Promise<void> {
+  await applyRelation(chatContext, payload);
 }
 
 export default service(chat, {
   restoring,
   mixins: [
-    chatContext,
+    context(openChatContext),
     relay,
     database("chat", [chats, members, messages, reactions, files, relations, outbox]),
     follow(followed.chat, {
@@ -48,15 +50,16 @@ export default service(chat, {
       "request.blocked": applyRelationEvent,
       "request.unblocked": applyRelationEvent,
     }),
+    background(startGroupPurge),
   ],
 
   methods: {
     work(ctx: Ctx<unknown>): CallContext {
-      return callContext(this.parts, ctx);
+      return callContext(this.context, ctx);
     },
 
     async memberOf(chatId: string, userId: string): Promise<MemberRow> {
-      const member = await this.parts.repository.member(chatId, userId);
+      const member = await this.context.repository.member(chatId, userId);
       if (!isActive(member)) throw new Forbidden(notAMember);
       return member;
     },
@@ -80,7 +83,7 @@ export default service(chat, {
 
     /** Changes a message on the node of its chat. */
     async change(ctx: Ctx<unknown>, messageId: string, act: MessageAction): Promise<Message> {
-      const message = await this.parts.repository.message(messageId);
+      const message = await this.context.repository.message(messageId);
       if (message === undefined) throw noSuchMessage();
       return call(ctx, chat.changeMessage, { chatId: message.chatId, messageId, ...act });
     },
@@ -110,7 +113,7 @@ export default service(chat, {
     },
     async history(ctx) {
       const { chatId, before, after, limit } = ctx.params;
-      const { repository } = this.parts;
+      const { repository } = this.context;
       const member = await this.memberOf(chatId, ctx.meta.user!.id);
       const [readers, rows] = await Promise.all([
         repository.firstMembers(chatId),
@@ -127,7 +130,7 @@ export default service(chat, {
     },
     async sendFile(ctx) {
       const { chatId, ...outgoing } = ctx.params;
-      const { repository, timelines, config } = this.parts;
+      const { repository, timelines, config } = this.context;
       const replies = await messagesRepliedTo(repository, [outgoing]);
       const change = fileChange(config.CONTACTS, ctx.meta.user!.id, outgoing, replies.get(outgoing.replyTo ?? ""));
       return timelines.append(chatId, change);
@@ -144,9 +147,9 @@ export default service(chat, {
     },
     changeMessage(ctx) {
       const { chatId, messageId, act, text = "", emoji = "", on = true } = ctx.params;
-      const { timelines, gathering, config } = this.parts;
+      const { timelines, reactionBatcher, config } = this.context;
       const userId = ctx.meta.user?.id ?? "";
-      if (act === "react") return gathering.react(chatId, messageId, { userId, emoji, on });
+      if (act === "react") return reactionBatcher.react(chatId, messageId, { userId, emoji, on });
       return timelines.append(
         chatId,
         act === "edit" ? editChange(config.CONTACTS, userId, messageId, text) : deleteChange(userId, messageId),
@@ -172,7 +175,7 @@ export default service(chat, {
     },
     async members(ctx) {
       await this.memberOf(ctx.params.chatId, ctx.meta.user!.id);
-      return pageOfMembers(this.parts.repository, ctx.params);
+      return pageOfMembers(this.context.repository, ctx.params);
     },
 
     async authorize(ctx) {
@@ -183,7 +186,7 @@ export default service(chat, {
       return visibleFile(this.work(ctx), ctx.params.fileId);
     },
     async filesInUse(ctx) {
-      return (await this.parts.repository.files(ctx.params.fileIds)).map(({ _id }) => _id);
+      return (await this.context.repository.files(ctx.params.fileIds)).map(({ _id }) => _id);
     },
 
     changeSettings(ctx) {
@@ -194,7 +197,7 @@ export default service(chat, {
       return markRead(this.work(ctx), ctx.params.chatId, ctx.params.n);
     },
     async markDelivered(ctx) {
-      await markDelivered(this.parts, ctx.params.chatId, ctx.params.marks);
+      await markDelivered(this.context, ctx.params.chatId, ctx.params.marks);
       return null;
     },
     async typing(ctx) {
@@ -206,21 +209,21 @@ export default service(chat, {
       return sync(this.work(ctx), ctx.params.since);
     },
     async memberships(ctx) {
-      return (await this.parts.repository.memberships(ctx.params.userId)).map(presentMembership);
+      return (await this.context.repository.memberships(ctx.params.userId)).map(presentMembership);
     },
     async changes(ctx) {
-      const found = await changesSince(this.parts.repository, ctx.params.chatId, ctx.params.since);
+      const found = await changesSince(this.context.repository, ctx.params.chatId, ctx.params.since);
       if (found === undefined) throw new Forbidden(notAMember);
       return found;
     },
     moved(ctx) {
-      return recentChanges(this.parts.repository, ctx.params.since, ctx.params.cursor, this.parts.clock.now());
+      return recentChanges(this.context.repository, ctx.params.since, ctx.params.cursor, this.context.clock.now());
     },
     async heads(ctx) {
-      return (await this.parts.repository.chats(ctx.params.chatIds)).map(presentHead);
+      return (await this.context.repository.chats(ctx.params.chatIds)).map(presentHead);
     },
     async applyRelation(ctx) {
-      await applyRelation(this.parts, ctx.params);
+      await applyRelation(this.context, ctx.params);
       return null;
     },
   },

@@ -1,19 +1,33 @@
 /** What chat's functions work with, and what they work on in one call. */
+import type { Logger } from "moleculer";
 import { call, type Ctx } from "../../core/contract/call.ts";
 import type { Ports } from "../../core/node/ports.ts";
 import type { Database } from "../../core/store/store.ts";
+import type { ServiceResources } from "../../mixins/context.ts";
 import { profile, type ProfileSummary } from "../profile/contract.ts";
 import { request, type Relation } from "../request/contract.ts";
-import type { ChatRepository } from "./store/repository.ts";
-import type { ReceiptPublisher } from "./receipts/publisher.ts";
-import type { Timelines } from "./timeline/registry.ts";
+import { ReactionBatcher } from "./messages/react.ts";
+import { ReceiptPublisher } from "./receipts/publisher.ts";
+import { chatRepository, type ChatRepository } from "./store/repository.ts";
+import { openTimelines, type Timelines } from "./timeline/registry.ts";
 
 export interface ChatContext extends Pick<Ports, "config" | "clock" | "feed"> {
   readonly db: Database;
   readonly repository: ChatRepository;
   readonly timelines: Timelines;
-  readonly receiptNotes: ReceiptPublisher;
+  readonly reactionBatcher: ReactionBatcher;
+  readonly receiptPublisher: ReceiptPublisher;
+  readonly log: Logger;
 }
+
+type ChatResources = Pick<ServiceResources, "db" | "log" | "config" | "feed" | "clock">;
+
+export const openChatContext = ({ db, log, config, feed, clock }: ChatResources): ChatContext => {
+  const repository = chatRepository(db);
+  const timelines = openTimelines({ db, repository, feed, clock, log });
+  const reactionBatcher = new ReactionBatcher(timelines, config.CONTACTS, clock);
+  return { config, clock, feed, db, log, repository, timelines, reactionBatcher, receiptPublisher: new ReceiptPublisher(feed) };
+};
 
 /** The tools in one call: for whom it is, and what other services it may ask. */
 export interface CallContext extends ChatContext {

@@ -1,43 +1,35 @@
 /** Who people say they are. */
 import { call } from "../../core/contract/call.ts";
-import { portsOf } from "../../core/node/ports.ts";
-import { service, type Mixin } from "../../core/contract/service.ts";
+import { service } from "../../core/contract/service.ts";
+import { context } from "../../mixins/context.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
 import type { Account } from "../auth/contract.ts";
 import { followed } from "../followers.ts";
 import { request } from "../request/contract.ts";
+import { openProfileContext, type ProfileContext } from "./context.ts";
 import { profile } from "./contract.ts";
-import { forgetProfile, patchProfile, readProfile, readSummaries, type ProfileContext } from "./profiles.ts";
+import { forgetProfile, patchProfile, readProfile, readSummaries } from "./profiles.ts";
 import { canSeeWholeProfile } from "./policy.ts";
 import * as present from "./present.ts";
 import { addProfile, eraseProfile, initialProfile, picturesInUse, profiles } from "./profiles.repository.ts";
 
-/** What `started` puts on the service. */
-interface ProfileServiceState {
-  context: ProfileContext;
-}
-const state: Mixin<ProfileServiceState> = {};
-
 /** After sign-up names are changed here and nowhere else, so an event only makes sure that there is a profile. */
-async function addMissingProfile(this: ProfileServiceState, { payload }: ReceivedEvent<Account>): Promise<void> {
-  await addProfile(this.context.db, initialProfile(payload));
+async function addMissingProfile({ db }: ProfileContext, { payload }: ReceivedEvent<Account>): Promise<void> {
+  await addProfile(db, initialProfile(payload));
 }
 const following = follow(followed.profile, {
   "auth.user.created": addMissingProfile,
   "auth.user.changed": addMissingProfile,
-  async "auth.user.deleted"(this: ProfileServiceState, { payload: { userId } }) {
-    await eraseProfile(this.context.db, userId);
-    await forgetProfile(this.context.cache, userId);
+  async "auth.user.deleted"({ db, cache }: ProfileContext, { payload: { userId } }) {
+    await eraseProfile(db, userId);
+    await forgetProfile(cache, userId);
   },
 });
 
 export default service(profile, {
-  mixins: [database("profile", [profiles, outbox]), relay, following, state],
-  started() {
-    this.context = { ...portsOf(this.broker), db: this.db };
-  },
+  mixins: [context(openProfileContext), database("profile", [profiles, outbox]), relay, following],
   actions: {
     mine(ctx) {
       return readProfile(this.context, ctx, ctx.meta.user!.id);
@@ -57,7 +49,7 @@ export default service(profile, {
       return readSummaries(this.context, ctx, ctx.params.userIds);
     },
     picturesInUse(ctx) {
-      return picturesInUse(this.db, ctx.params.fileIds);
+      return picturesInUse(this.context.db, ctx.params.fileIds);
     },
   },
 });

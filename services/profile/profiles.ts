@@ -1,7 +1,7 @@
 /** Profiles for those who ask: from the cache, the store, or the account of someone whom profile has not heard of yet. */
+import type { ProfileContext } from "./context.ts";
 import { call, type Ctx } from "../../core/contract/call.ts";
 import type { Cache } from "../../core/cache/cache.ts";
-import type { Clock } from "../../core/clock.ts";
 import { Conflict, Invalid, NotFound } from "../../core/errors.ts";
 import type { Infer } from "../../core/contract/schema.ts";
 import type { Database, Fields } from "../../core/store/store.ts";
@@ -12,12 +12,6 @@ import * as present from "./present.ts";
 import { addProfile, changeProfile, initialProfile, profiles, type ProfileRow } from "./profiles.repository.ts";
 
 /** What profiles are read with. */
-export interface ProfileContext {
-  readonly db: Database;
-  readonly cache: Cache;
-  readonly clock: Clock;
-}
-
 /** What a person may change; null clears a field, undefined leaves it. */
 export type ProfilePatch = Infer<typeof profile.patch.params>;
 /** Those changes that are fields of the row: one that the row lacks does not compile. */

@@ -1,6 +1,6 @@
 /** Contact requests, and how two people stand to each other. */
-import { portsOf } from "../../core/node/ports.ts";
-import { service, type Mixin } from "../../core/contract/service.ts";
+import { service } from "../../core/contract/service.ts";
+import { context } from "../../mixins/context.ts";
 import { database } from "../../mixins/database.ts";
 import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
 import { outbox, relay } from "../../mixins/outbox.ts";
@@ -11,34 +11,25 @@ import { request } from "./contract.ts";
 import { recordPerson, people } from "./email-directory.ts";
 import { cancel, invite, respond } from "./relations/invites.ts";
 import { listRequests } from "./lists/invite-lists.ts";
-import type { ContactRequestContext } from "./relations/change-pair.ts";
+import { openContactRequestContext, type ContactRequestContext } from "./context.ts";
 import { pageOfPeople } from "./lists/people-pages.ts";
 import { restoring } from "./restoring.ts";
 import { blockedBy, blocks, contactsOf, relationsOf, requests } from "./requests.repository.ts";
 
-/** What `started` puts on the service. */
-interface RequestServiceState {
-  context: ContactRequestContext;
-}
-const state: Mixin<RequestServiceState> = {};
-
-async function recordAccount(this: RequestServiceState, { payload: { userId, emailId }, rev }: ReceivedEvent<Account>): Promise<void> {
-  await recordPerson(this.context.db, { _id: userId, emailId, rev });
+async function recordAccount({ db }: ContactRequestContext, { payload: { userId, emailId }, rev }: ReceivedEvent<Account>): Promise<void> {
+  await recordPerson(db, { _id: userId, emailId, rev });
 }
 const following = follow(followed.request, {
   "auth.user.created": recordAccount,
   "auth.user.changed": recordAccount,
-  async "auth.user.deleted"(this: RequestServiceState, { payload: { userId }, rev }) {
-    await recordPerson(this.context.db, { _id: userId, emailId: null, rev });
+  async "auth.user.deleted"({ db }: ContactRequestContext, { payload: { userId }, rev }) {
+    await recordPerson(db, { _id: userId, emailId: null, rev });
   },
 });
 
 export default service(request, {
   restoring,
-  mixins: [database("request", [requests, blocks, people, outbox]), relay, following, state],
-  started() {
-    this.context = { ...portsOf(this.broker), db: this.db, log: this.logger };
-  },
+  mixins: [context(openContactRequestContext), database("request", [requests, blocks, people, outbox]), relay, following],
   actions: {
     invite(ctx) {
       return invite(this.context, ctx, ctx.meta.user!.id, ctx.params);
@@ -57,14 +48,14 @@ export default service(request, {
       return listRequests(this.context, ctx, "received", ctx.meta.user!.id, ctx.params.status);
     },
     connections(ctx) {
-      return pageOfPeople(ctx, ctx.params, (limit, from) => contactsOf(this.db, ctx.meta.user!.id, limit, from));
+      return pageOfPeople(ctx, ctx.params, (limit, from) => contactsOf(this.context.db, ctx.meta.user!.id, limit, from));
     },
     async end(ctx) {
       await endContact(this.context, ctx, ctx.meta.user!.id, ctx.params.userId);
       return null;
     },
     blocks(ctx) {
-      return pageOfPeople(ctx, ctx.params, (limit, from) => blockedBy(this.db, ctx.meta.user!.id, limit, from));
+      return pageOfPeople(ctx, ctx.params, (limit, from) => blockedBy(this.context.db, ctx.meta.user!.id, limit, from));
     },
     async block(ctx) {
       await blockPerson(this.context, ctx, ctx.meta.user!.id, ctx.params.userId);
@@ -75,7 +66,7 @@ export default service(request, {
       return null;
     },
     relations(ctx) {
-      return relationsOf(this.db, ctx.params.userId, ctx.params.otherIds);
+      return relationsOf(this.context.db, ctx.params.userId, ctx.params.otherIds);
     },
   },
 });

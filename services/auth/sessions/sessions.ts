@@ -1,11 +1,10 @@
 /** Sessions: each log-in is one, its token names it, and until the token expires every gateway can learn that it was ended. */
-import type { Logger } from "moleculer";
+import type { AuthContext } from "../context.ts";
 import type { ClientInfo } from "../../../core/contract/call.ts";
 import { codeOf } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
-import type { Ports } from "../../../core/node/ports.ts";
-import { remove, storeTime, update, type Database } from "../../../core/store/store.ts";
-import type { SecurityLog, SecurityActor } from "../../../core/security/log.ts";
+import { remove, storeTime, update } from "../../../core/store/store.ts";
+import type { SecurityActor } from "../../../core/security/log.ts";
 import { signToken } from "../../../core/security/access-tokens.ts";
 import type { AccountRow } from "../accounts.repository.ts";
 import { revocationsChannel, type LogIn, type Revocation } from "../contract.ts";
@@ -20,11 +19,6 @@ import {
 } from "./sessions.repository.ts";
 
 /** What sessions are kept with. */
-export interface AuthContext extends Pick<Ports, "clock" | "config" | "feed" | "installation" | "jwtSecrets" | "store"> {
-  readonly db: Database;
-  readonly security: SecurityLog;
-}
-
 const sessionLifetimeMs = 24 * 60 * 60_000;
 const expirySweep = { everyMs: 60_000, batch: 500, expiredForMs: 5 * 60_000 } as const;
 
@@ -135,10 +129,15 @@ export async function deleteExpiredSessions({ db, clock }: AuthContext): Promise
   }
 }
 
-/** Sweeps every minute. @returns stops it */
-export function startExpirySweep(context: AuthContext, log: Logger): () => void {
-  const run = () => deleteExpiredSessions(context).catch((error: unknown) => log.warn("Expired sessions stay until the next sweep", error));
-  const timer = setInterval(() => void run(), expirySweep.everyMs);
+/** Sweeps every minute. @returns stops it, and waits for a sweep that is running */
+export function startExpirySweep(context: AuthContext): () => Promise<unknown> {
+  let running: Promise<unknown> = Promise.resolve();
+  const run = () =>
+    deleteExpiredSessions(context).catch((error: unknown) => context.log.warn("Expired sessions stay until the next sweep", error));
+  const timer = setInterval(() => (running = run()), expirySweep.everyMs);
   timer.unref();
-  return () => clearInterval(timer);
+  return () => {
+    clearInterval(timer);
+    return running;
+  };
 }

@@ -21,8 +21,8 @@ export interface PurgeContext {
   readonly log: Logger;
 }
 
-/** @returns stops it; what is under way comes to its end */
-export function startGroupPurge({ db, repository, clock, log }: PurgeContext): () => void {
+/** @returns stops it, and waits for a purge that is running */
+export function startGroupPurge({ db, repository, clock, log }: PurgeContext): () => Promise<void> | undefined {
   let isStopped = false;
   let running: Promise<void> | undefined;
 
@@ -63,5 +63,6 @@ export function startGroupPurge({ db, repository, clock, log }: PurgeContext): (
   return () => {
     isStopped = true;
     clearInterval(timer);
+    return running;
   };
 }

@@ -19,7 +19,7 @@ export async function markRead(
   chatId: string,
   n: number,
 ): Promise<{ chatId: string; readN: number; unread: number }> {
-  const { db, repository, userId, receiptNotes } = context;
+  const { db, repository, userId, receiptPublisher } = context;
   const { outcome } = await commitWithRetry(db, async () => {
     const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
@@ -32,7 +32,7 @@ export async function markRead(
     return { operations, outcome: { chat, member: { ...member, ...marks }, isSmall, isRaised: true } };
   });
   const { chat, member, isSmall, isRaised } = outcome;
-  if (isRaised && isSmall) receiptNotes.publishThrottled(chatId, [member]);
+  if (isRaised && isSmall) receiptPublisher.publishThrottled(chatId, [member]);
   if (isRaised && !isSmall) notifyOwnDevices(context, chatId, member);
   return { chatId, readN: member.readN, unread: await repository.unread(member, chat.n) };
 }
@@ -44,7 +44,7 @@ function notifyOwnDevices({ feed, userId }: CallContext, chatId: string, member:
 
 /** Raises what gateways handed to members' devices; in large chats nothing is kept, for it would be as many marks as messages. */
 export async function markDelivered(
-  { db, repository, receiptNotes }: ChatContext,
+  { db, repository, receiptPublisher }: ChatContext,
   chatId: string,
   marks: Readonly<Record<string, number>>,
 ): Promise<void> {
@@ -60,5 +60,5 @@ export async function markDelivered(
       outcome: toRaise.map(({ row, deliveredN }) => ({ ...row, deliveredN })),
     };
   });
-  receiptNotes.publishThrottled(chatId, raised);
+  receiptPublisher.publishThrottled(chatId, raised);
 }

@@ -3,15 +3,13 @@
  * and the sweeper removes row and bytes; after it, the sweeper asks whether anyone does. A repeat of any step finds what the first
  * run did, and of two at once the one whose commit came first is what both answer.
  */
+import type { MediaContext } from "../context.ts";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import type { Logger } from "moleculer";
 import type { Blobs } from "../../../core/blobs/blobs.ts";
-import type { Clock } from "../../../core/clock.ts";
 import { codeOf, DomainError, NotFound } from "../../../core/errors.ts";
 import { faultPoint } from "../fault-points.ts";
 import { newId } from "../../../core/ids.ts";
-import type { Database } from "../../../core/store/store.ts";
 import { imageKey, rawKey, thumbKey, type AdmittedFile, type Purpose, type StoredFile } from "../contract.ts";
 import {
   insertFile,
@@ -22,26 +20,11 @@ import {
   type FileProperties,
   type AdmittedFileRow,
 } from "../files.repository.ts";
-import type { ImageWorkers } from "../images/image-workers.ts";
 import type { RenderedImage } from "../images/render.ts";
 import { withExtension, safeName } from "./file-names.ts";
 import { headBytes, isImage, isPicture, detectType, textOrBinaryType } from "../file-types.ts";
 
 /** What files are kept with. */
-export interface MediaContext {
-  readonly db: Database;
-  readonly blobs: Blobs;
-  readonly imageWorkers: ImageWorkers;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** How long nothing may refer to a file, milliseconds. */
-  readonly graceMs: number;
-  /** Whether a backup still needs the bytes of files that were let go; a row that was dropped before this is asked is in no backup to come. */
-  readonly areBlobsHeld: () => Promise<boolean>;
-  /** Those of the files, all of one purpose, that something refers to. */
-  readonly filesInUse: (purpose: Purpose, fileIds: readonly string[]) => Promise<readonly string[]>;
-}
-
 const noSuchUpload = (): NotFound => new NotFound("There is no such upload");
 
 /** A place for one file. It expires well before the sweeper looks at it, so that nothing refers to what is being removed. */

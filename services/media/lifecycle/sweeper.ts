@@ -4,14 +4,10 @@
  * A process may also die between dropping a row and removing its bytes, or write to it late: so dropped rows are gone over once more.
  */
 import { codeOf } from "../../../core/errors.ts";
-import { dropFile, removeBytes, type MediaContext } from "./admission.ts";
+import { dropFile, removeBytes } from "./admission.ts";
+import type { MediaContext } from "../context.ts";
 import { rawKey, type Purpose } from "../contract.ts";
 import { filesInStateSince, deleteFileRow, changeFileState, type MediaFileRow, type FileState } from "../files.repository.ts";
-
-export interface FileSweeper {
-  /** Waits for the sweep under way. */
-  readonly stop: () => Promise<void>;
-}
 
 /** How often a file is looked at while it may be unused. */
 const sweepsPerGrace = 12;
@@ -19,8 +15,8 @@ const minPauseMs = 500;
 /** Those who are asked need not have started yet. */
 const maxFirstPauseMs = 10_000;
 
-/** Sweeps soon and then again and again. Several nodes may do so at once: each change expects the row as it was read. */
-export function startSweeper(context: MediaContext): FileSweeper {
+/** Sweeps soon and then again and again. Several nodes may do so at once: each change expects the row as it was read. @returns stops it, and waits for a sweep that is running */
+export function startSweeper(context: MediaContext): () => Promise<void> {
   const pauseMs = Math.max(minPauseMs, context.graceMs / sweepsPerGrace);
   let isStopped = false;
   let running = Promise.resolve();
@@ -33,12 +29,10 @@ export function startSweeper(context: MediaContext): FileSweeper {
         if (!isStopped) timer = setTimeout(begin, pauseMs);
       });
   }
-  return {
-    async stop() {
-      isStopped = true;
-      clearTimeout(timer);
-      await running;
-    },
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
+    return running;
   };
 }
 

@@ -6,7 +6,7 @@ import { call, type Ctx } from "../../../core/contract/call.ts";
 import { Unavailable } from "../../../core/errors.ts";
 import { chat } from "../../chat/contract.ts";
 import type { Relation } from "../contract.ts";
-import type { ContactRequestContext } from "./change-pair.ts";
+import type { ContactRequestContext } from "../context.ts";
 
 /** An attempt's time: two fit into what the caller waits. */
 const applyTimeoutMs = 4000;

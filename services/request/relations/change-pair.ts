@@ -1,10 +1,9 @@
 /** A change of how two people stand: judged by the table on the pair's row, committed if that row is still the same, with its event. */
-import type { Logger } from "moleculer";
+import type { ContactRequestContext } from "../context.ts";
 import type { EventRef } from "../../../core/contract/contract.ts";
 import { newId } from "../../../core/ids.ts";
-import type { Ports } from "../../../core/node/ports.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
-import { expect, insert, remove, storeTime, update, type Database, type Operation, type StoreTime } from "../../../core/store/store.ts";
+import { expect, insert, remove, storeTime, update, type Operation, type StoreTime } from "../../../core/store/store.ts";
 import { announce } from "../../../mixins/outbox.ts";
 import { pairKey, requestEvents, type RelationEvent, type RelationState } from "../contract.ts";
 import { forgetLists } from "../lists/invite-lists.ts";
@@ -13,11 +12,6 @@ import { transition, type RelationAction } from "./transitions.ts";
 import { blocks, requests, type RequestRow } from "../requests.repository.ts";
 
 /** What pairs are kept with. */
-export interface ContactRequestContext extends Pick<Ports, "cache" | "clock" | "feed"> {
-  readonly db: Database;
-  readonly log: Logger;
-}
-
 /** Reads the pair's present row, and says who the other of the two is. */
 export type FindPair = () => Promise<{ row: RequestRow | undefined; other: string }>;
 

@@ -3,7 +3,8 @@ import { call, type Ctx } from "../../../core/contract/call.ts";
 import { Invalid, NotFound } from "../../../core/errors.ts";
 import { auth } from "../../auth/contract.ts";
 import { applyInChats, tryApplyInChats } from "./apply-in-chats.ts";
-import { changePair, type FindPair, type ContactRequestContext } from "./change-pair.ts";
+import { changePair, type FindPair } from "./change-pair.ts";
+import type { ContactRequestContext } from "../context.ts";
 import { requestOfPair } from "../requests.repository.ts";
 
 /**

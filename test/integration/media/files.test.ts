@@ -4,14 +4,8 @@ import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import type { Database } from "../../../core/store/store.ts";
-import {
-  admit,
-  dropReleasedFile,
-  giveUp,
-  profilePicture,
-  reserve,
-  type MediaContext,
-} from "../../../services/media/lifecycle/admission.ts";
+import { admit, dropReleasedFile, giveUp, profilePicture, reserve } from "../../../services/media/lifecycle/admission.ts";
+import type { MediaContext } from "../../../services/media/context.ts";
 import { contentKey, imageKey, rawKey, thumbKey, type Purpose } from "../../../services/media/contract.ts";
 import { openImageWorkers, type ImageWorkers } from "../../../services/media/images/image-workers.ts";
 import { files, type MediaFileRow, type FileState } from "../../../services/media/files.repository.ts";

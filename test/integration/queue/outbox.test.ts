@@ -17,6 +17,7 @@ import { openLocalQueue } from "../../../core/queue/local.ts";
 import type { DurableEvent, Queue } from "../../../core/queue/queue.ts";
 import { openSqliteStore } from "../../../core/store/sqlite/store.ts";
 import { insert, update, type Database, type Store } from "../../../core/store/store.ts";
+import { context } from "../../../mixins/context.ts";
 import { follow, followings, type ReceivedEvent } from "../../../mixins/follower.ts";
 import { announce, outbox } from "../../../mixins/outbox.ts";
 import { startRelay, type OutboxRow, type Relay } from "../../../mixins/relay.ts";
@@ -54,7 +55,7 @@ const { shelf: shelfFollows } = followings({ shelf: [thingEvents.changed] });
 /** A service that follows things, and what it heard. */
 function shelf(): { service: ServiceSchema; heard: ReceivedEvent<{ id: string }>[] } {
   const heard: ReceivedEvent<{ id: string }>[] = [];
-  const hear = (event: ReceivedEvent<{ id: string }>) => Promise.resolve(void heard.push(event));
+  const hear = (_context: object, event: ReceivedEvent<{ id: string }>) => Promise.resolve(void heard.push(event));
   return { service: { name: "shelf", mixins: [follow(shelfFollows, { "thing.changed": hear })] }, heard };
 }
 /** Less than the relay's pause of 5 s. */
@@ -107,25 +108,24 @@ describe("A follower", () => {
   const publish = (broker: ServiceBroker, topic: string): Promise<void> =>
     portsOf(broker).queue.publish({ id: newId(), topic, key: newId(), rev: 1, payload: { id: "" } });
 
-  test("handles events only when its service is ready, as the service", async () => {
-    const handledBy: unknown[] = [];
-    function handle(this: { name: string; isReady: boolean }) {
-      handledBy.push([this.name, this.isReady]);
+  test("handles events only when its service is ready, with the service's context", async () => {
+    const handledWith: unknown[] = [];
+    function handle(given: { name: string }) {
+      handledWith.push(given);
       return Promise.resolve();
     }
     const slow: ServiceSchema = {
       name: "slow",
-      mixins: [follow(shelfFollows, { "thing.changed": handle })],
+      mixins: [context(() => ({ name: "of slow" })), follow(shelfFollows, { "thing.changed": handle })],
       async started() {
         await publish(this.broker, thingEvents.changed.topic);
         await pause(200);
-        expect(handledBy).toEqual([]);
-        Object.assign(this, { isReady: true });
+        expect(handledWith).toEqual([]);
       },
     };
     await start(slow);
-    await eventually("it is handled", () => handledBy.length === 1);
-    expect(handledBy).toEqual([["slow", true]]);
+    await eventually("it is handled", () => handledWith.length === 1);
+    expect(handledWith).toEqual([{ name: "of slow" }]);
   });
 
   test("an event that its service has no handler for becomes a dead letter, not a loss", async () => {

@@ -3,18 +3,13 @@ import { followClock } from "../../../core/clock.ts";
 import { readConfig } from "../../../core/config/config.ts";
 import { openLocalFeed } from "../../../core/feed/local.ts";
 import type { Database, Store } from "../../../core/store/store.ts";
-import { chatRepository } from "../../../services/chat/store/repository.ts";
-import { ReceiptPublisher } from "../../../services/chat/receipts/publisher.ts";
-import { openTimelines } from "../../../services/chat/timeline/registry.ts";
-import type { ChatContext, CallContext } from "../../../services/chat/context.ts";
+import { openChatContext, type ChatContext, type CallContext } from "../../../services/chat/context.ts";
 import { silentLogger } from "../store/stores.ts";
 
 export async function openChatTimelines(store: Store, db: Database): Promise<ChatContext> {
-  const [config, feed, rows] = [readConfig({}), openLocalFeed(), chatRepository(db)];
   const clock = await followClock(() => store.time());
   clock.stop();
-  const timelines = openTimelines({ db, repository: rows, feed, clock, log: silentLogger });
-  return { config, clock, feed, db, repository: rows, timelines, receiptNotes: new ReceiptPublisher(feed) };
+  return openChatContext({ db, log: silentLogger, config: readConfig({}), feed: openLocalFeed(), clock });
 }
 
 /** The node's tools in a call of this person, with no other service to ask. */

@@ -40,7 +40,8 @@ test("a group handles each event that it follows, with its payload, and no other
   const noteEvents = events("note", { written: returns<{ readonly text: string }>(), erased: returns<null>() });
   const { shelf } = followings({ shelf: Object.values(noteEvents) });
   const nothing = () => Promise.resolve();
-  const read = ({ payload }: { payload: { text: string } }) => (payload.text === "" ? Promise.reject(new Error("empty")) : nothing());
+  const read = (_context: object, { payload }: { payload: { text: string } }) =>
+    payload.text === "" ? Promise.reject(new Error("empty")) : nothing();
   const mixins = [
     () => follow(shelf, { "note.written": read, "note.erased": nothing }),
     // @ts-expect-error an event without a handler

@@ -1,0 +1,37 @@
+/** Opens what media's functions work with. */
+import type { Logger } from "moleculer";
+import type { Blobs } from "../../core/blobs/blobs.ts";
+import type { Clock } from "../../core/clock.ts";
+import { call } from "../../core/contract/call.ts";
+import type { Database } from "../../core/store/store.ts";
+import type { ServiceResources } from "../../mixins/context.ts";
+import { chat } from "../chat/contract.ts";
+import { profile } from "../profile/contract.ts";
+import type { Purpose } from "./contract.ts";
+import { openImageWorkers, type ImageWorkers } from "./images/image-workers.ts";
+
+export interface MediaContext {
+  readonly db: Database;
+  readonly blobs: Blobs;
+  readonly imageWorkers: ImageWorkers;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** How long nothing may refer to a file, milliseconds. */
+  readonly graceMs: number;
+  /** Whether a backup still needs the bytes of files that were let go; a row that was dropped before this is asked is in no backup to come. */
+  readonly areBlobsHeld: () => Promise<boolean>;
+  /** Those of the files, all of one purpose, that something refers to. */
+  readonly filesInUse: (purpose: Purpose, fileIds: readonly string[]) => Promise<readonly string[]>;
+}
+
+export const openMediaContext = ({ broker, db, log, blobs, clock, config, installation }: ServiceResources): MediaContext => ({
+  db,
+  blobs,
+  imageWorkers: openImageWorkers(),
+  clock,
+  log,
+  graceMs: config.UPLOAD_GRACE_MS,
+  areBlobsHeld: () => installation.areBlobsHeld(),
+  filesInUse: (purpose, fileIds) =>
+    call(broker, purpose === "profile" ? profile.picturesInUse : chat.filesInUse, { fileIds: [...fileIds] }),
+});
