@@ -272,7 +272,7 @@ export class Chats {
     return {
       ...message,
       ...local.watermarks.readers(local.serverChat, message),
-      state: local.watermarks.deliveryState(local.serverChat, message),
+      state: message.senderId === this.context.myId ? local.watermarks.deliveryState(local.serverChat, message) : "sent",
     };
   }
 

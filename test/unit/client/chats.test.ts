@@ -312,6 +312,12 @@ describe("what is shown", () => {
       "2 read",
     ]);
   });
+
+  test("a message of somebody else's is sent, whoever has read it", () => {
+    const { chats, local } = chatsWith([1]);
+    chats.onReceipt({ chatId, userId: me, deliveredN: 1, readN: 1 });
+    expect(chats.messageView(local(), local().window.messages[0]!)).toMatchObject({ senderId: other, state: "sent" });
+  });
 });
 
 describe("at random", () => {
