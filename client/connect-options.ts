@@ -1,10 +1,10 @@
-/** The options of `logIn`, `signUp` and `resume`, and their defaults. */
+/** Defines the options of `logIn`, `signUp` and `resume`, and their defaults. */
 import { MemoryStorage, type Storage } from "./storage/storage.ts";
 
 export interface ConnectOptions {
-  /** The server's, like `http://localhost:3000`; in a browser, if not given, the page's own. */
+  /** The server's URL, such as `http://localhost:3000`. Default in a browser: the page's origin. */
   readonly url?: string | undefined;
-  /** In memory if not given. */
+  /** Default: in memory. */
   readonly storage?: Storage | undefined;
 }
 export interface Credentials extends ConnectOptions {
@@ -16,13 +16,13 @@ export interface NewAccount extends Credentials {
   readonly lastName: string;
 }
 export interface Resuming extends ConnectOptions {
-  /** If not given: the storage's, else the browser's cookie. */
+  /** Default: the token in the storage, or else the browser's cookie. */
   readonly token?: string | undefined;
 }
 
 export function withDefaults({ url, storage = new MemoryStorage() }: ConnectOptions): { url: string; storage: Storage } {
   const { location } = globalThis as { location?: { origin: string } };
   const given = url ?? location?.origin;
-  if (given === undefined) throw new TypeError("The server's url is needed");
+  if (given === undefined) throw new TypeError("Pass the server's url: only a browser has a default");
   return { url: given.replace(/\/+$/, ""), storage };
 }

@@ -1,4 +1,4 @@
-/** What the server sends, as types: the server's own, of which nothing is left at run time. */
+/** Re-exports the types of the server's documents. Only types: no server code is loaded. */
 import type { OwnAccount } from "../services/auth/contract.ts";
 
 export type { OwnAccount } from "../services/auth/contract.ts";
@@ -19,7 +19,7 @@ export type {
 export type { Profile, ProfileSummary } from "../services/profile/contract.ts";
 export type { ContactRequest, ListedRequest, PersonSince } from "../services/request/contract.ts";
 
-/** One's own account, as far as the client keeps it. */
+/** The fields of the user's account that the client keeps. */
 export type Me = Pick<OwnAccount, "_id" | "emailId">;
 
 export interface Typing {
@@ -28,5 +28,5 @@ export interface Typing {
   readonly isTyping: boolean;
 }
 
-/** The last `seq` held of each chat. */
+/** The last `seq` that the client has of each chat. */
 export type Since = Readonly<Record<string, number>>;

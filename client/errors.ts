@@ -1,4 +1,4 @@
-/** The one error that the client throws, with what the server said. */
+/** Defines the error that the client throws, and makes it from the server's answer. */
 
 export interface ErrorBody {
   readonly code?: unknown;
@@ -7,7 +7,7 @@ export interface ErrorBody {
   readonly retryAfterMs?: number;
 }
 
-/** The server's code words, and OFFLINE: no answer came, so whether it happened is not known. */
+/** The server's codes with their statuses. OFFLINE: no answer arrived, so it is unknown whether the request took effect. */
 export const statusOf = {
   VALIDATION: 400,
   UNAUTHENTICATED: 401,
@@ -25,10 +25,10 @@ export type ErrorCode = keyof typeof statusOf;
 
 export class ParleyError extends Error {
   readonly code: ErrorCode;
-  /** The HTTP status, also of errors that came over the socket; 0 without an answer. */
+  /** The HTTP status, also of errors that arrived over the socket; 0 without an answer. */
   readonly status: number;
   readonly details: readonly { readonly field: string; readonly message: string }[];
-  /** After so many milliseconds a repeat may succeed. */
+  /** Milliseconds after which a retry may succeed. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, { details = [], retryAfterMs }: ErrorBody = {}) {
@@ -40,20 +40,20 @@ export class ParleyError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** Whether the same request may succeed later, unchanged. */
+  /** Whether the same request may succeed later. */
   get isTransient(): boolean {
     return this.code === "UNAVAILABLE" || this.code === "RATE_LIMITED" || this.code === "OFFLINE";
   }
 }
 
-/** What the server said went wrong. */
+/** Makes the error from the server's answer. An unknown code becomes INTERNAL. */
 export function serverError(body: ErrorBody | undefined): ParleyError {
   const { code, message } = body ?? {};
   const known = typeof code === "string" && Object.hasOwn(statusOf, code) ? (code as ErrorCode) : "INTERNAL";
   return new ParleyError(known, typeof message === "string" ? message : "The server answered with an error", body);
 }
 
-/** No answer came. */
+/** Makes the error of a request without an answer. */
 export const offlineError = (cause: unknown): ParleyError => {
   const why = cause instanceof Error ? cause.message : "no connection";
   return Object.assign(new ParleyError("OFFLINE", `No answer from the server: ${why}`), { cause });

@@ -1,11 +1,10 @@
-/** Types of the server's socket events that the client handles. */
+/** Defines the payloads of the server's socket events that the client handles. */
 import type { Message, Chat, SharedChat, Receipt, ContactRequest, Typing } from "./documents.ts";
 
-/** What a socket hears that bears on chats and contacts, by event. */
 export interface IncomingEvents {
   readonly receiveMessage: Message;
   readonly messageChanged: Message;
-  /** One's own view, or what all members see alike. */
+  /** The user's own view, or the fields that all members share. */
   readonly chatChanged: Chat | SharedChat;
   readonly chatRemoved: { readonly chatId: string };
   readonly receipt: { readonly chatId: string } & Receipt;

@@ -1,4 +1,4 @@
-/** Parley's client library, for browsers and Node. How to use it: docs/client.md. */
+/** Exports Parley's client library for browsers and Node. Its manual is docs/client.md. */
 export { Parley } from "./parley.ts";
 export type { ConnectOptions as Place, Credentials, NewAccount, Resuming } from "./connect-options.ts";
 export { ParleyError, type ErrorCode } from "./errors.ts";

@@ -1,6 +1,6 @@
 /**
- * What an application holds: a person's chats as they are now, and what they do. What can be known without asking is answered at
- * once; events say when it is another.
+ * Gives an application one user's chats and everything the user can do. Reads return at once what the client holds; events report
+ * changes.
  */
 import { withDefaults, type Credentials, type NewAccount, type Resuming } from "./connect-options.ts";
 import { pendingView, type MessageView } from "./chats/message-view.ts";
@@ -21,7 +21,7 @@ export class Parley {
   readonly groups: Groups;
   private readonly session: ParleySession;
   private readonly storage: Storage;
-  /** Pages of older messages on their way, by chat. */
+  /** Pages of older messages that are loading, by chat. */
   private readonly loadingOlder = new Map<string, Promise<readonly MessageView[]>>();
 
   /** @throws ParleyError  UNAUTHENTICATED: unknown address or wrong password */
@@ -34,7 +34,7 @@ export class Parley {
     return Parley.start({ url, storage, me: { _id: data.id, emailId: data.emailId }, token: data.token });
   }
 
-  /** Makes an account and logs in. @throws ParleyError  CONFLICT: the address has one; VALIDATION */
+  /** Creates an account and logs in. @throws ParleyError  CONFLICT: the address has an account; VALIDATION */
   static async signUp({ firstName, lastName, ...credentials }: NewAccount): Promise<Parley> {
     const { emailId, password } = credentials;
     await new HttpClient(withDefaults(credentials).url).request("POST", "/auth/signup", {
@@ -44,9 +44,9 @@ export class Parley {
   }
 
   /**
-   * Goes on with a session that there is; with one from the storage also while the server is away, and that it has ended is then
-   * told by `state`.
-   * @throws ParleyError  UNAUTHENTICATED: there is none
+   * Continues an existing session. One from the storage is resumed even if the server is unreachable; if that session has ended, the
+   * event `state` reports it later.
+   * @throws ParleyError  UNAUTHENTICATED: there is no valid session
    */
   static async resume({ token, ...options }: Resuming): Promise<Parley> {
     const { url, storage } = withDefaults(options);
@@ -80,17 +80,17 @@ export class Parley {
     return this.session.state;
   }
 
-  /** @returns stops it */
+  /** @returns a function that removes the listener */
   on<K extends keyof Events>(event: K, listener: (data: Events[K]) => void): () => void {
     return this.session.events.on(event, listener);
   }
 
-  /** Resolves with the next such event, or the next that `likes` accepts. */
+  /** Resolves with the next such event, or the next one that `predicate` accepts. */
   next<K extends keyof Events>(event: K, predicate?: (data: Events[K]) => boolean): Promise<Events[K]> {
     return this.session.events.next(event, predicate);
   }
 
-  /** Resolves when everything missed is here. @throws ParleyError  UNAUTHENTICATED: the session has ended */
+  /** Resolves when everything missed has arrived. @throws ParleyError  UNAUTHENTICATED: the session has ended */
   async online(): Promise<void> {
     if (this.state === "online") return;
     const isDecided = ({ state }: Events["state"]) => state === "online" || state === "ended";
@@ -98,7 +98,7 @@ export class Parley {
     if (state === "ended") throw new ParleyError("UNAUTHENTICATED", `The session has ended${reason === undefined ? "" : `: ${reason}`}`);
   }
 
-  /** Last activity first. */
+  /** All chats, most recent activity first. */
   chats(): readonly Chat[] {
     const { chats } = this.session;
     return chats.ids.map((chatId) => chats.get(chatId)!.view).sort((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt));
@@ -108,7 +108,7 @@ export class Parley {
     return this.session.chats.get(chatId)?.view;
   }
 
-  /** The messages held, by `n`, then those that are not stored yet, in the order sent. */
+  /** The messages held, by `n`, then the user's messages that are not stored yet, in the order sent. */
   messages(chatId: string): readonly MessageView[] {
     const { chats, outbox, me } = this.session;
     const local = chats.get(chatId);
@@ -116,12 +116,12 @@ export class Parley {
     return [...stored, ...outbox.messages.filter((message) => message.chatId === chatId).map((message) => pendingView(me._id, message))];
   }
 
-  /** Whether there are messages before those held. */
+  /** Whether the server has messages before those held. */
   hasOlder(chatId: string): boolean {
     return this.session.chats.get(chatId)?.hasOlder ?? false;
   }
 
-  /** Loads the page before the messages held. @returns it; empty at the beginning of the chat */
+  /** Loads the page before the messages held. @returns the page; empty at the beginning of the chat */
   loadOlder(chatId: string, limit = olderPageSize): Promise<readonly MessageView[]> {
     const loading = this.loadingOlder.get(chatId) ?? this.loadPageBefore(chatId, limit).finally(() => this.loadingOlder.delete(chatId));
     this.loadingOlder.set(chatId, loading);
@@ -143,12 +143,12 @@ export class Parley {
     return page.map((message) => chats.messageView(local, message));
   }
 
-  /** Sends a text: it is in the chat's messages at once, and goes out when there is a connection, behind those sent before. */
+  /** Sends a text. It is in the chat's messages at once, and is sent when there is a connection, after the messages before it. */
   send(chatId: string, text: string, options: SendOptions = {}): MessageView {
     return this.enqueue(textMessage(chatId, text, options));
   }
 
-  /** Sends a file, at most 5 MB; in its place among the messages sent. It is lost with this process, other than a text. */
+  /** Sends a file of at most 5 MB, in order with the other messages. Unlike a text, an unsent file is lost when the process ends. */
   sendFile(chatId: string, file: Blob, options: FileOptions): MessageView {
     return this.enqueue(fileMessage(chatId, file, options));
   }
@@ -162,12 +162,15 @@ export class Parley {
     return view;
   }
 
-  /** Resolves when a message of one's own is stored. @throws ParleyError  why it failed; OFFLINE: the client has ended; NOT_FOUND: it was discarded */
+  /**
+   * Resolves when the user's message is stored.
+   * @throws ParleyError  why it failed; OFFLINE: the client ended; NOT_FOUND: it was discarded
+   */
   async stored({ chatId, clientId }: Pick<Message, "chatId" | "clientId">): Promise<Message> {
     return this.session.chats.findOwnMessage(chatId, clientId) ?? this.session.outbox.outcome(clientId);
   }
 
-  /** Resolves when everything sent is stored, or has failed. @throws ParleyError  OFFLINE: the client has ended before */
+  /** Resolves when every message is stored or has failed. @throws ParleyError  OFFLINE: the client ended first */
   allSent(): Promise<void> {
     return this.session.outbox.whenEmpty();
   }
@@ -177,7 +180,7 @@ export class Parley {
     this.session.outbox.retry(clientId);
   }
 
-  /** Forgets a failed message. */
+  /** Removes a failed message. */
   discard({ clientId }: Pick<Message, "clientId">): void {
     this.session.outbox.discard(clientId);
   }
@@ -201,37 +204,37 @@ export class Parley {
     return message;
   }
 
-  /** One has read everything up to this message; the whole chat if not given. */
+  /** Marks the messages up to `n` as read; by default the whole chat. */
   markRead(chatId: string, n = this.chat(chatId)?.lastN ?? 0): void {
     this.session.readMarks.mark(chatId, n);
   }
 
-  /** Says that one types, or has stopped; may be called at every keystroke. */
+  /** Reports that the user is typing, or stopped. May be called at every keystroke. */
   typing(chatId: string, isTyping = true): void {
     this.session.typists.sendTyping(chatId, isTyping);
   }
 
-  /** Who types in a chat, by user id. */
+  /** Ids of the users who are typing in a chat. */
   typists(chatId: string): readonly string[] {
     return this.session.typists.inChat(chatId);
   }
 
-  /** The whole URL of a file, thumbnail or picture. The request needs the session's cookie, or the token as bearer. */
+  /** The full URL of a file, thumbnail or picture. A request for it needs the session's cookie, or the token as a bearer token. */
   fileUrl(path: string): string {
     return this.session.http.url + path;
   }
 
-  /** A file's bytes. */
+  /** Downloads a file. */
   file(path: string): Promise<Blob> {
     return this.session.http.blob(path);
   }
 
-  /** Ends this client, and keeps what is stored for `resume`. */
+  /** Ends this client, and keeps its storage for `resume`. */
   close(): Promise<void> {
     return this.session.close("closed");
   }
 
-  /** Ends the session on the server too, and forgets what is stored. @throws ParleyError  the server could not be told: nothing changed */
+  /** Ends the session on the server and clears the storage. @throws ParleyError  the request failed, and this client goes on */
   async logOut(): Promise<void> {
     await this.session.http.request("POST", "/auth/logout", { isRepeatable: true });
     await this.session.close("loggedOut");

@@ -1,4 +1,4 @@
-/** One person's session at work: its parts, what wires them, and what each event of the connection means to them. */
+/** Wires the parts of one user's session together, and applies the server's events to them. */
 import { Synchronizer } from "./socket/synchronizer.ts";
 import { Chats, type ChatEvents } from "./chats/chats.ts";
 import { SocketConnection } from "./socket/connection.ts";
@@ -17,16 +17,19 @@ import { chatRecordOf } from "./chats/local-chat.ts";
 import { Typists } from "./chats/typists.ts";
 
 /**
- * `connecting`: on the way, or catching up. `online`: what is held is what there is. `offline`: no connection, the next attempt
- * comes by itself. `ended`: the session is over, or was closed.
+ * `connecting`: connecting for the first time, or fetching missed changes. `online`: nothing is missing. `offline`: there is no
+ * connection, and the client retries by itself. `ended`: the session is over, or the client was closed.
  */
 export type State = "connecting" | "online" | "offline" | "ended";
 
 export interface Events extends ChatEvents {
-  /** `reason` when it ended: `closed`, `loggedOut`, `expired`, `revoked`, `passwordChanged`, `unauthenticated`, `forbidden`. */
+  /**
+   * `reason` comes with `ended`: `closed`, `loggedOut`, `expired`, `revoked`, `passwordChanged`, `accountDeleted`, `unauthenticated` or
+   * `forbidden`.
+   */
   readonly state: { readonly state: State; readonly reason?: string };
   readonly typing: Typing;
-  /** An invite came, or one's own was answered. */
+  /** An invite arrived, or an invite of the user's was answered. */
   readonly request: ContactRequest;
 }
 
@@ -34,7 +37,7 @@ export interface SessionOptions {
   readonly url: string;
   readonly storage: Storage;
   readonly me: Me;
-  /** undefined: the browser's cookie is the credential */
+  /** Undefined if the browser's cookie is the credential. */
   readonly token: string | undefined;
 }
 
@@ -81,7 +84,7 @@ export class ParleySession {
     });
     this.synchronizer = new Synchronizer({
       chats: this.chats,
-      // A server of an earlier release keeps none of these.
+      // Servers of earlier releases do not send `receipts` and `own`.
       request: (event, payload, apply) =>
         this.connection.requestAndApply<Omit<SyncAnswer, "receipts" | "own">, boolean | undefined>(event, payload, (answer) =>
           apply({ receipts: {}, own: {}, ...answer }),
@@ -102,16 +105,16 @@ export class ParleySession {
     return this.currentState;
   }
 
-  /** Takes over what an earlier run saved, and connects. */
+  /** Restores what an earlier run saved, and connects. */
   start({ chats, outbox }: Pick<SavedRecords, "chats" | "outbox">): void {
     for (const record of chats) this.chats.restore(record);
-    // The run may have ended after it had saved a message as stored, and before it had saved that it waits no more.
+    // The earlier run may have ended after it saved a message as stored and before it removed it from the saved outbox.
     for (const message of outbox) if (this.chats.findOwnMessage(message.chatId, message.clientId) === undefined) this.outbox.add(message);
     this.storageWriter.markDirty(sessionKey, true);
     this.connection.open();
   }
 
-  /** Ends this client; the server's session goes on. */
+  /** Ends this client. The session on the server stays valid. */
   async close(reason: string): Promise<void> {
     this.connection.close();
     this.onEnded(reason);
@@ -159,7 +162,7 @@ export class ParleySession {
     if (isMissing === true) this.synchronizer.requestSync();
   }
 
-  /** What each event means. True: something is missing, and has to be asked for. */
+  /** Apply each event. One that returns true found changes missing, so that a sync is needed. */
   private readonly listeners: { readonly [E in keyof IncomingEvents]: (data: IncomingEvents[E]) => unknown } = {
     receiveMessage: (message) => {
       this.typists.onTyping({ chatId: message.chatId, userId: message.senderId, isTyping: false });
@@ -175,7 +178,7 @@ export class ParleySession {
     requestAnswered: (request) => this.events.emit("request", request),
   };
 
-  /** Learns of a chat that an act of one's own was answered with. */
+  /** Applies the chat that the server returned for a request. */
   applyChatResponse(chat: IncomingEvents["chatChanged"]): void {
     if (this.chats.onChatChanged(chat)) this.synchronizer.requestSync();
   }

@@ -1,9 +1,9 @@
 /**
- * All chats as this client holds them, and how what comes from the server changes them: answers to `subscribe` and `sync`, live
- * events, in any order and any number of times. Nothing here waits, asks or stores.
+ * Holds the user's chats and applies what the server sends: answers to `subscribe` and `sync`, and live events, in any order and any
+ * number of times. It never waits, sends or stores.
  *
- * The rule that nothing is missed rests on: a chat's `seq` rises only by an answer that is whole up to it, and by live events that
- * follow such an answer. What comes otherwise - an acknowledgement, an answer over HTTP - is a newer state, and no progress.
+ * No change is missed, because only two things raise a chat's `seq`: an answer that is complete up to that `seq`, and live events that
+ * follow such an answer without a gap. An acknowledgement or an HTTP response brings a newer message, but does not raise `seq`.
  */
 import type { Chat, Message, OwnPart, Since, SyncAnswer } from "../documents.ts";
 import type { IncomingEvents } from "../incoming-events.ts";
@@ -13,12 +13,12 @@ import type { MessageView } from "./message-view.ts";
 
 export interface ChatEvents {
   readonly message: MessageView;
-  /** Edited, deleted, reacted to, or its state is another. */
+  /** A message that was edited, deleted or reacted to, or whose state changed. */
   readonly messageChanged: MessageView;
-  /** New, or its view is another: also by a message. */
+  /** A chat that is new or changed. Each new message changes its chat. */
   readonly chat: Chat;
   readonly chatRemoved: { readonly chatId: string };
-  /** What was held of its messages is void: read them again. */
+  /** The messages held of this chat are no longer valid: read them again. */
   readonly chatReset: { readonly chatId: string };
   readonly receipt: IncomingEvents["receipt"];
 }
@@ -26,27 +26,30 @@ export interface ChatEvents {
 export interface ChatsContext {
   readonly myId: string;
   emit<K extends keyof ChatEvents>(event: K, data: ChatEvents[K]): void;
-  /** A message of one's own is stored. @returns whether it was waited for here */
+  /** The server has stored a message of the user's. @returns whether the outbox was sending it */
   readonly confirmSent: (message: Message) => boolean;
-  /** What is held of this chat is another, and is to be saved. */
+  /** The chat changed and must be saved. */
   readonly onDirty: (chatId: string) => void;
 }
 
-/** What was known when an answer was asked for. */
+/** What the client knew when it sent a query. */
 export interface SyncQuery {
   readonly since: Since;
-  /** Known chats without a beginning. */
+  /** Known chats that have no `seq` yet. */
   readonly unsynced: readonly string[];
 }
 
 export class Chats {
   private readonly context: ChatsContext;
   private readonly localChats = new Map<string, LocalChat>();
-  /** Chats left, joined or not known when something was heard of them, while an answer is under way: it may be from before. */
+  /**
+   * Chats for which the pending answer may be outdated: after the query, the user left them, the user's own view changed, or a message
+   * arrived while they were unknown.
+   */
   private readonly changedSinceQuery = new Set<string>();
-  /** States that came on this connection: no restore of the server lies between them and its answers. */
+  /** Messages received on this connection. The server was not restored from a backup between them and the answers on it. */
   private fromThisConnection = new WeakSet<Message>();
-  /** What was there when the client came for the first time is told without a `message` each. */
+  /** False until the first sync is complete: the messages that it brings cause no `message` events. */
   private hasSynced = false;
 
   constructor(context: ChatsContext) {
@@ -61,13 +64,13 @@ export class Chats {
     return [...this.localChats.keys()];
   }
 
-  /** One's own message that is held under this clientId. */
+  /** Finds the user's own stored message with this clientId, if it is held. */
   findOwnMessage(chatId: string, clientId: string): Message | undefined {
     const isMatch = (message: Message) => message.clientId === clientId && message.senderId === this.context.myId;
     return this.localChats.get(chatId)?.window.messages.findLast(isMatch);
   }
 
-  /** Takes over what was held before. */
+  /** Adds a chat from the storage. */
   restore({ chat, seq, messages, wantedN }: ChatRecord): void {
     const local = new LocalChat(chat, this.context.myId);
     local.pendingReadN = wantedN;
@@ -77,13 +80,13 @@ export class Chats {
     this.hasSynced = true;
   }
 
-  /** There is no connection: what is heard next does not follow. */
+  /** Notes that live events may be missed from now on. */
   onDisconnected(): void {
     this.fromThisConnection = new WeakSet();
     for (const local of this.localChats.values()) local.isContiguous = false;
   }
 
-  /** What to ask for; one answer at a time. */
+  /** Builds the next query. Only one may be pending. */
   syncQuery(): SyncQuery {
     this.changedSinceQuery.clear();
     const entries = [...this.localChats].map(([chatId, { seq }]) => [chatId, seq] as const);
@@ -91,7 +94,7 @@ export class Chats {
     return { since, unsynced: entries.flatMap(([chatId, seq]) => (seq === undefined ? [chatId] : [])) };
   }
 
-  /** @returns whether there is more to ask for */
+  /** Applies the answer to a query. @returns whether another query is needed */
   applyAnswer({ since, unsynced }: SyncQuery, answer: SyncAnswer): boolean {
     const unfinished = new Set(answer.more);
     const changedMeanwhile = new Set(this.changedSinceQuery);
@@ -130,12 +133,12 @@ export class Chats {
     this.emitChat(chatId);
   }
 
-  /** What is not known from here on is news. */
+  /** Ends the first sync: from now on, unknown messages cause `message` events. */
   markSynced(): void {
     this.hasSynced = true;
   }
 
-  /** @param page  `lastN` as of the answer: what is held may be newer, and begins after it where the answer has no messages */
+  /** @param page  `lastN` as of the answer, which the chat may be ahead of. A new window without messages begins after it. */
   private applyMessages(
     local: LocalChat,
     isContinuation: boolean,
@@ -155,7 +158,7 @@ export class Chats {
     local.seq = Math.max(local.seq ?? 0, seq);
   }
 
-  /** A message that came live. @returns whether something is missing before it */
+  /** Applies a live message. @returns whether messages before it are missing */
   onMessage(message: Message): boolean {
     const local = this.localChats.get(message.chatId);
     if (local === undefined) {
@@ -171,7 +174,7 @@ export class Chats {
     return !follows;
   }
 
-  /** A message's state that an act of one's own was answered with. */
+  /** Applies the message that the server returned for a request. */
   applyMessageResponse(message: Message): void {
     const local = this.localChats.get(message.chatId);
     if (local === undefined) this.context.confirmSent(message);
@@ -181,11 +184,11 @@ export class Chats {
     }
   }
 
-  /** @returns whether it has to be asked for: it is not known well enough */
+  /** Applies a chat from an event or a response. @returns whether a sync is needed */
   onChatChanged(chat: IncomingEvents["chatChanged"]): boolean {
     const local = this.localChats.get(chat._id);
     const isKnown = local !== undefined;
-    // Settings bear no number: of two changes at once, what was told last may be older than what the store has.
+    // Settings have no sequence number: of two concurrent changes, the event that arrives last may carry the older one.
     const isDoubtful = isKnown && "unread" in chat && local.hasDifferentSettings(chat);
     if (isKnown && "unread" in chat) this.changedSinceQuery.add(chat._id);
     if (isKnown || "unread" in chat) {
@@ -196,7 +199,7 @@ export class Chats {
     return !isKnown || isDoubtful;
   }
 
-  /** @returns whether something is missing */
+  /** Compares the server's last `seq` of each chat. @returns whether changes are missing */
   onPositions(heads: IncomingEvents["positions"]): boolean {
     let isBehind = false;
     for (const [chatId, seq] of Object.entries(heads)) {
@@ -223,14 +226,14 @@ export class Chats {
     this.context.onDirty(chatId);
   }
 
-  /** One's own messages in `(after, upTo]`, with their state. */
+  /** The user's own messages with `n` in `(after, upTo]`, each with its state. */
   private ownMessagesBetween(local: LocalChat, after: number, upTo: number): (readonly [Message, MessageView["state"]])[] {
     return local.window.messages
       .filter(({ senderId, n }) => senderId === this.context.myId && n > after && n <= upTo)
       .map((message) => [message, this.messageView(local, message).state]);
   }
 
-  /** One has read up to `n`. @returns whether the server is to be told */
+  /** Sets the user's read mark locally. @returns whether it rose, so that the server must be notified */
   markRead(chatId: string, n: number): boolean {
     const local = this.localChats.get(chatId);
     const upTo = Math.min(n, local?.lastN ?? 0);
@@ -241,7 +244,7 @@ export class Chats {
     return true;
   }
 
-  /** The server has raised the read mark. */
+  /** Applies the server's answer to a read mark. */
   onReadConfirmed(chatId: string, readN: number, unread: number): void {
     const local = this.localChats.get(chatId);
     if (local === undefined) return;
@@ -251,7 +254,7 @@ export class Chats {
     this.emitChat(chatId);
   }
 
-  /** The server will not raise the read mark. */
+  /** Drops a read mark that the server refused. */
   onReadRefused(chatId: string): void {
     const local = this.localChats.get(chatId);
     if (local === undefined) return;
@@ -260,7 +263,7 @@ export class Chats {
     this.emitChat(chatId);
   }
 
-  /** One is not a member any more. */
+  /** Removes a chat that the user is no longer a member of. */
   removeChat(chatId: string): void {
     this.changedSinceQuery.add(chatId);
     if (!this.localChats.delete(chatId)) return;
@@ -288,7 +291,7 @@ export class Chats {
     else local.applyChat(chat);
   }
 
-  /** @param chat  as it is since one was added again or the server was restored, where the answer has it */
+  /** @param chat  the chat after the user was added again or the server was restored, if the answer includes it */
   private resetChat(chatId: string, chat: Chat | undefined): void {
     const local = this.localChats.get(chatId);
     if (local === undefined) return;
@@ -300,7 +303,7 @@ export class Chats {
   private restartChat(local: LocalChat, chat: Chat | undefined): void {
     const replacement = new LocalChat(chat ?? local.confirmedView, this.context.myId);
     replacement.isVoid = chat === undefined;
-    // Heard live while the answer was under way: it may be newer than that.
+    // Live messages that arrived while the answer was pending may be newer than the answer.
     const isStillValid = (message: Message) => this.fromThisConnection.has(message) && (chat === undefined || message.n > chat.joinedN);
     for (const message of local.window.messages) if (isStillValid(message)) replacement.window.put(message);
     this.localChats.set(replacement.serverChat._id, replacement);

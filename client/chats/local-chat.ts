@@ -1,6 +1,6 @@
 /**
- * One chat as this client holds it: its view as last told, its messages, its members' marks, and how far it is known. What changes
- * with every message - what is unread, the preview, the last activity - the server does not tell again: it is computed here.
+ * Holds one chat: its last view from the server, its messages, its members' watermarks, and the position to resume from. The server does
+ * not send the chat again for each message, so the unread count, the preview and the last activity are computed here.
  */
 import type { Chat, Message, OwnPart, SharedChat } from "../documents.ts";
 import type { ChatRecord } from "../storage/records.ts";
@@ -10,26 +10,26 @@ import { Watermarks } from "./watermarks.ts";
 /** The server's limits for a chat's unread count and its preview. */
 export const maxUnread = 100;
 export const maxPreviewCharacters = 100;
-/** Messages of a chat that are saved. */
+/** Saved messages per chat, counted from the last contiguous one. */
 const maxSavedMessages = 100;
 
 export class LocalChat {
   readonly window = new MessageWindow();
   readonly watermarks = new Watermarks();
   /**
-   * Every change up to this one is held, or lies before the oldest message held: where to resume. Undefined until an answer
-   * gave a beginning.
+   * The position to resume from: every change up to this `seq` is in the window or concerns a message before it. Undefined until the
+   * chat was synced.
    */
   seq: number | undefined;
   /** A read mark that the server has not confirmed yet. */
   pendingReadN: number | undefined;
-  /** The server voided what was held, and has not said yet how the chat is now. */
+  /** The server invalidated the held messages, and has not sent the chat since. */
   isVoid = false;
-  /** What is heard now follows `seq` without a gap. */
+  /** Whether live events follow `seq` without a gap. */
   isContiguous = false;
-  /** Without the marks as they are now, and without what came by messages. */
+  /** The chat as the server last sent it: later receipts and messages are not in it. */
   serverChat: Chat;
-  /** What the server counted as unread, up to which message. */
+  /** The server's last unread count, and the last message that it counted. */
   private serverUnread: { readonly unread: number; readonly lastN: number };
   private readonly myId: string;
 
@@ -41,8 +41,8 @@ export class LocalChat {
   }
 
   /**
-   * Takes over what the server says of the chat. A room is told what all see alike; one's own part stays.
-   * What is older than what is known changes nothing but one's own part.
+   * Applies a chat from the server. If it has only the fields that all members share, the user's own fields stay. If it is older than
+   * the known one, only the user's own fields change.
    */
   applyChat(chat: Chat | SharedChat): void {
     const isNewer = chat.lastSeq >= this.serverChat.lastSeq;
@@ -58,7 +58,7 @@ export class LocalChat {
     return (Object.keys(settings) as (keyof typeof settings)[]).some((key) => settings[key] !== this.serverChat[key]);
   }
 
-  /** Takes over one's own part, changed at another device. @returns whether anything is another */
+  /** Applies the user's own fields, changed on another device. @returns whether anything changed */
   applyOwnPart({ readN, ...settings }: OwnPart): boolean {
     const isRaised = this.watermarks.raise([{ userId: this.myId, deliveredN: 0, readN }]);
     const isChanged = this.hasDifferentSettings(settings);
@@ -66,13 +66,13 @@ export class LocalChat {
     return isRaised || isChanged;
   }
 
-  /** What a read mark was answered with: the count as of now, wherever the mark is. */
+  /** Applies the answer to a read mark. `unread` is the server's count at that time, wherever the mark is. */
   applyUnread(readN: number, unread: number): void {
     this.watermarks.raise([{ userId: this.myId, deliveredN: 0, readN }]);
     this.serverUnread = { unread, lastN: this.lastN };
   }
 
-  /** Up to which message one has read. */
+  /** The `n` of the last message that the user has read, confirmed or not. */
   get readN(): number {
     return Math.max(this.watermarks.of(this.myId).readN, this.serverChat.joinedN, this.pendingReadN ?? 0);
   }
@@ -81,17 +81,17 @@ export class LocalChat {
     return Math.max(this.serverChat.lastN, this.window.messages.at(-1)?.n ?? 0);
   }
 
-  /** There are messages before those held. */
+  /** Whether there are messages before the window. */
   get hasOlder(): boolean {
     return this.window.first !== undefined && this.window.first > this.serverChat.joinedN + 1;
   }
 
-  /** The chat as it is now, and as the server will show it once it has one's read mark. */
+  /** The chat now, as the server will show it once it has the pending read mark. */
   get view(): Chat {
     return { ...this.confirmedView, readN: Math.max(this.watermarks.of(this.myId).readN, this.pendingReadN ?? 0) };
   }
 
-  /** The same with the read mark that the server has. */
+  /** The same, with the read mark that the server has confirmed. */
   get confirmedView(): Chat {
     const last = this.window.messages.at(-1);
     const isLast = last !== undefined && last.n >= (this.serverChat.lastMessagePreview?.n ?? 0);
@@ -107,7 +107,7 @@ export class LocalChat {
     };
   }
 
-  /** Exact where all messages after the read mark are held; else what the server counted, and what came since. */
+  /** Exact if the window has all messages after the read mark; otherwise the server's count plus the messages since. */
   private get unread(): number {
     const { readN, window, serverUnread } = this;
     const isWhole = window.first !== undefined && window.first <= readN + 1;
@@ -126,7 +126,7 @@ export class LocalChat {
 
 const isOwnView = (chat: Chat | SharedChat): chat is Chat => "unread" in chat;
 
-/** What only the reader sees: as told now, or as it was. */
+/** The fields that only the user sees, as far as `chat` has them. A group's title is its name. */
 function ownPart(chat: Chat | SharedChat, before: Chat): Partial<Chat> {
   if (isOwnView(chat)) {
     const { title, muted, mutedUntil, archived, pinned, joinedN } = chat;
@@ -140,11 +140,11 @@ function lastMessage({ _id, n, senderId, text, file, kind, createdAt }: Message)
   return { lastMessage: _id, lastMessagePreview: { n, senderId, text: preview, kind, at: createdAt } };
 }
 
-/** A chat as it is saved; undefined when it is not known well enough, or gone. */
+/** Makes the chat's saved record; undefined if the chat is gone or was never synced. */
 export function chatRecordOf(local: LocalChat | undefined): ChatRecord | undefined {
   if (local?.seq === undefined) return undefined;
   const { confirmedView, seq, window, pendingReadN } = local;
-  // From within the unbroken run, that what is still missing after it finds its place.
+  // Count from the last contiguous message: a later sync fills the gaps after it.
   const messages = window.messages.filter(({ n }) => n > window.contiguousUpTo - maxSavedMessages);
   return { chat: confirmedView, seq, messages, ...(pendingReadN === undefined ? {} : { wantedN: pendingReadN }) };
 }

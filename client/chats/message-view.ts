@@ -1,17 +1,17 @@
-/** Messages in the shape that the API returns, stored or still in the outbox. */
+/** Defines messages as the library returns them, stored or still in the outbox. */
 import type { Message } from "../documents.ts";
 import type { QueuedMessage } from "../outbox/queued-message.ts";
 import type { DeliveryState } from "./watermarks.ts";
 
-/** A message in a chat's view. One of one's own that is not stored yet has `n` and `seq` 0 and no `_id`. */
+/** A message in a chat. Until the server has stored it, its `_id` is empty and its `n` and `seq` are 0. */
 export interface MessageView extends Message {
-  /** Of one's own; anyone else's is `sent`. */
+  /** The state of the user's own message. Other people's messages are always `sent`. */
   readonly state: "sending" | "failed" | DeliveryState;
   /** Why it failed. */
   readonly failure?: QueuedMessage["failure"];
 }
 
-/** A message that is not stored yet, in the shape of those that are. */
+/** Makes the view of a message that is not stored yet. */
 export function pendingView(myId: string, { chatId, clientId, text, replyTo, file, createdAt, failure }: QueuedMessage): MessageView {
   return {
     _id: "",

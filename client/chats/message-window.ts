@@ -1,32 +1,32 @@
 /**
- * The messages held of one chat: an unbroken run by `n`, from the oldest one loaded to the newest. What lies before it is not held,
- * also when it changes: a page of history brings it as it is then. Of two states of a message the one with the higher `seq` counts.
+ * Holds a chat's messages from the oldest loaded one to the newest. Changes to messages before the window are dropped: a page of history
+ * brings their current state. Of two states of a message, the one with the higher `seq` wins.
  */
 import type { Message } from "../documents.ts";
 
-/** `old`: this state or a newer one was held. `outside`: it lies before the messages held. */
+/** `old`: this state or a newer one is already held. `outside`: the message is before the window. */
 export type PutResult = "new" | "changed" | "old" | "outside";
 
 export class MessageWindow {
   private readonly byN = new Map<number, Message>();
   private sorted: Message[] = [];
-  /** Changes of earlier messages, while a page with them is on its way: the page may have been read before. */
+  /** Changes to messages before the window while a page of them is loading: the server may have read the page earlier. */
   private olderChanges: Map<number, Message> | undefined;
   private firstN: number | undefined;
-  /** It began with a page: until then an earlier message may come after a later one. */
+  /** Whether the window began with a page. Until then, an earlier message may arrive after a later one. */
   private startsWithPage = false;
   private lastContiguousN = 0;
 
-  /** The first `n` held, or, of an empty log, the one that would follow; undefined as long as nothing is known. */
+  /** The `n` of the first message; in an empty window, of the next one to come. Undefined before the window begins. */
   get first(): number | undefined {
     return this.firstN;
   }
-  /** All from `first` up to this `n` are held; beyond it there may be holes. */
+  /** All messages from `first` up to this `n` are held. After it there may be gaps. */
   get contiguousUpTo(): number {
     return this.lastContiguousN;
   }
 
-  /** By `n`, ascending. */
+  /** Ascending by `n`. */
   get messages(): readonly Message[] {
     return this.sorted;
   }
@@ -48,8 +48,8 @@ export class MessageWindow {
   }
 
   /**
-   * Begins anew with a newest page. What was held within it or after it stays, in its newer state.
-   * @param next  the `n` after the page's last, when the page is empty
+   * Begins again with the newest page. Held messages in or after the page stay, each in its newer state.
+   * @param next  the `n` to begin at if the page is empty
    */
   restart(page: readonly Message[], next: number): void {
     const previous = this.sorted;
@@ -61,15 +61,15 @@ export class MessageWindow {
     for (const message of [...page, ...previous]) if (message.n >= this.firstN) this.put(message);
   }
 
-  /** A page of older messages is asked for: changes of them are kept until it is here. */
+  /** Keeps changes to earlier messages until `prepend`. Call it before requesting a page of them. */
   expectOlderPage(): void {
     this.olderChanges ??= new Map();
   }
 
   /**
-   * Takes a page of older messages, that was asked for as those before `before`.
-   * @param page  empty when none came
-   * @returns what it brought; nothing when the log does not begin there any more
+   * Adds a page of older messages, requested as those before `before`.
+   * @param page  empty if the request failed or found none
+   * @returns the added messages; none if the window no longer begins at `before`
    */
   prepend(page: readonly Message[], before: number): readonly Message[] {
     const changes = this.olderChanges;
@@ -85,7 +85,7 @@ export class MessageWindow {
     });
   }
 
-  /** The answer was whole: holes that it left are none. */
+  /** Treats the remaining gaps as closed: the server's complete answer has no messages for them. */
   closeGaps(): void {
     this.lastContiguousN = Math.max(this.lastContiguousN, this.messages.at(-1)?.n ?? 0);
   }
@@ -93,7 +93,7 @@ export class MessageWindow {
   private insert(message: Message): void {
     this.byN.set(message.n, message);
     while (this.byN.has(this.lastContiguousN + 1)) this.lastContiguousN++;
-    // Nearly always the last.
+    // Search from the end: a message nearly always goes last.
     let index = this.sorted.length;
     while (index > 0 && this.sorted[index - 1]!.n >= message.n) index--;
     this.sorted.splice(index, this.sorted[index]?.n === message.n ? 1 : 0, message);

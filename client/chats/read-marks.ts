@@ -1,4 +1,4 @@
-/** One's read marks on their way to the server: they only rise, the highest goes, one at a time a chat, again after a lost connection. */
+/** Sends the user's read marks: only the highest, one at a time per chat, and again after a lost connection. */
 import type { Chats } from "./chats.ts";
 import type { ParleyError } from "../errors.ts";
 

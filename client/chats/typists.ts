@@ -1,13 +1,13 @@
-/** Who types: what one tells of oneself, seldom enough, and what one hears of others, until it is not known any more. */
+/** Tracks who is typing, and limits how often the user's own typing is sent. */
 import type { Typing } from "../documents.ts";
 
 export interface TypistsContext {
-  /** Whether it arrived is not waited for: it is said again, or forgotten. */
+  /** Sends without waiting for the result: a lost note is repeated or expires. */
   readonly send: (payload: { chatId: string; isTyping: boolean }) => void;
   readonly emit: (typing: Typing) => void;
 }
 
-/** The server forgets after 6 s; every keystroke would be too many. */
+/** Minimum interval between notes. The server expires a note after 6 s. */
 export const repeatMs = 3000;
 
 export class Typists {
@@ -19,7 +19,7 @@ export class Typists {
     this.context = context;
   }
 
-  /** Says that one types, or has stopped; may be called at every keystroke. */
+  /** Reports that the user is typing, or stopped. May be called at every keystroke. */
   sendTyping(chatId: string, isTyping: boolean): void {
     const last = this.lastSentAt.get(chatId);
     if (isTyping ? last !== undefined && Date.now() - last < repeatMs : last === undefined) return;
@@ -28,7 +28,7 @@ export class Typists {
     this.context.send({ chatId, isTyping });
   }
 
-  /** A message says it by itself. */
+  /** Ends the user's typing without a note: the message ends it on the server. */
   onMessageSent(chatId: string): void {
     this.lastSentAt.delete(chatId);
   }
@@ -41,7 +41,7 @@ export class Typists {
     this.context.emit(typing);
   }
 
-  /** The connection went: nobody is known to type. */
+  /** Clears all typing when the connection is lost. */
   clear(): void {
     for (const typing of [...this.typing.values()]) this.onTyping({ ...typing, isTyping: false });
     this.lastSentAt.clear();

@@ -1,17 +1,17 @@
-/** How far each member of a chat is: marks that only rise. From them come who has read a message, and what became of one's own. */
+/** Keeps each member's delivered and read marks, and derives from them who has read a message and its delivery state. Marks only rise. */
 import type { Chat, MemberView, Message, Receipt, SharedChat } from "../documents.ts";
 
 /** The server's limits: user ids in a message's `readBy`, and members of a chat whose receipts it sends. */
 export const maxListedReaders = 50;
 export const maxMembersForReceipts = 20;
 
-/** What became of a message one sent; anyone else's is `sent`. */
+/** The state of a stored message of the user's own. */
 export type DeliveryState = "sent" | "delivered" | "read";
 
 export class Watermarks {
   private readonly byUserId = new Map<string, Receipt>();
 
-  /** @returns whether any of them rose */
+  /** @returns whether any mark rose */
   raise(receipts: readonly Receipt[]): boolean {
     let hasRisen = false;
     for (const { userId, deliveredN, readN } of receipts) {
@@ -27,12 +27,12 @@ export class Watermarks {
     return this.byUserId.get(userId) ?? { userId, deliveredN: 0, readN: 0 };
   }
 
-  /** The chat's members with their marks as they are now. */
+  /** The chat's members with their current marks. */
   members({ members }: SharedChat): readonly MemberView[] {
     return members.map((member) => ({ ...member, ...this.of(member.userId) }));
   }
 
-  /** Who has read a message: computed where all members are known, else as the server said last. */
+  /** The readers of a message: computed if all members are known, otherwise as the server last sent them. */
   readers(chat: Chat, message: Message): Pick<Message, "readBy" | "readCount"> {
     if (!areAllMembersKnown(chat)) return message;
     const readers = otherMembers(chat, message).filter(({ userId }) => this.of(userId).readN >= message.n);
@@ -40,7 +40,7 @@ export class Watermarks {
     return { readBy: readBy.slice(0, maxListedReaders), readCount: readBy.length };
   }
 
-  /** `delivered` and `read` mean: to all others who were in the chat then. Where not all members are known it stays `sent`. */
+  /** `delivered` or `read` once it is so for everyone else who was in the chat at the time. `sent` if not all members are known. */
   deliveryState(chat: Chat, message: Message): DeliveryState {
     const receipts = areAllMembersKnown(chat) ? otherMembers(chat, message).map(({ userId }) => this.of(userId)) : [];
     if (receipts.length === 0) return "sent";
@@ -49,7 +49,7 @@ export class Watermarks {
   }
 }
 
-/** Receipts are told only in chats of up to 20 members; there all of them are shown. */
+/** The server sends receipts only in small chats, and those list all their members. */
 const areAllMembersKnown = ({ members, memberCount }: SharedChat): boolean =>
   memberCount <= maxMembersForReceipts && members.length === memberCount;
 

@@ -1,11 +1,11 @@
-/** People: invites, contacts, blocks, profiles. */
+/** Sends requests about invites, contacts, blocks and profiles. */
 import type { ContactRequest, ListedRequest, PersonSince, Profile, ProfileSummary } from "../documents.ts";
 import type { HttpClient } from "./http-client.ts";
 
 export type InviteStatus = "pending" | "accepted" | "rejected";
 type DataEnvelope<T> = { readonly data: T };
 
-/** What one may change of one's profile; null clears a field. A new picture is a data URI, or a blob. */
+/** The fields to change in the user's profile. null clears a field, but not a name. A new picture is a data URI. */
 export type ProfileChanges = Partial<Pick<Profile, "firstName" | "lastName" | "about" | "gender" | "age" | "profilePic">>;
 
 export class Contacts {
@@ -14,7 +14,10 @@ export class Contacts {
     this.http = http;
   }
 
-  /** Asks someone for contact; accepts theirs when it is pending. @throws NOT_FOUND, CONFLICT */
+  /**
+   * Invites a user to become a contact, or accepts their pending invite.
+   * @throws ParleyError  NOT_FOUND: no such user; CONFLICT: already invited, a contact, blocked by you, or declined less than a day ago
+   */
   async invite(toEmail: string, message?: string): Promise<ContactRequest> {
     const body = { toEmail, ...(message === undefined ? {} : { message }) };
     return (await this.http.request<DataEnvelope<ContactRequest>>("POST", "/request/invite/send", { body })).data;
@@ -28,28 +31,28 @@ export class Contacts {
     await this.http.request("DELETE", `/request/cancel/${requestId}`);
   }
 
-  /** Invites one sent, newest first. */
+  /** The invites that the user sent, newest first. */
   async sent(status?: InviteStatus): Promise<readonly ListedRequest[]> {
     return (await this.http.request<DataEnvelope<readonly ListedRequest[]>>("GET", "/request/invites/sent", { query: { status } })).data;
   }
 
-  /** Invites one received, newest first. */
+  /** The invites that the user received, newest first. */
   async received(status?: InviteStatus): Promise<readonly ListedRequest[]> {
     return (await this.http.request<DataEnvelope<readonly ListedRequest[]>>("GET", "/request/invites/received", { query: { status } }))
       .data;
   }
 
-  /** One's contacts, the newest first. */
+  /** The user's contacts, newest first. */
   list(): Promise<readonly PersonSince[]> {
     return this.http.list("/request/connections");
   }
 
-  /** Ends a contact: the direct chat stays readable, and nothing can be sent in it. */
+  /** Ends a contact. The direct chat stays readable, but nothing can be sent in it. */
   async end(userId: string): Promise<void> {
     await this.http.request("DELETE", `/request/connections/${userId}`, { isRepeatable: true });
   }
 
-  /** Whom one has blocked, the newest first. */
+  /** The people that the user has blocked, newest first. */
   blocked(): Promise<readonly PersonSince[]> {
     return this.http.list("/request/blocks");
   }
@@ -62,12 +65,12 @@ export class Contacts {
     await this.http.request("DELETE", `/request/blocks/${userId}`, { isRepeatable: true });
   }
 
-  /** @throws NOT_FOUND */
+  /** @throws ParleyError  NOT_FOUND: no user has this address */
   async userIdOf(emailId: string): Promise<string> {
     return (await this.http.request<{ userId: string }>("GET", "/auth/getUserByEmail", { query: { emailId } })).userId;
   }
 
-  /** Someone's profile: whole for contacts, a summary for strangers. */
+  /** A user's profile: the whole for contacts, a summary for everyone else. */
   async profile(userId: string): Promise<Profile | ProfileSummary> {
     return (await this.http.request<DataEnvelope<Profile | ProfileSummary>>("GET", `/profile/profile/${userId}`)).data;
   }

@@ -1,8 +1,8 @@
-/** Making chats, and what one does to them: members, admins, name and picture, one's own settings. Each act answers the chat after it. */
+/** Sends requests that create chats or change members, admins, names, pictures and settings. Most return the chat after the change. */
 import type { Chat, MemberView } from "../documents.ts";
 import type { HttpClient } from "./http-client.ts";
 
-/** One's own view of a chat. `mutedUntil` is an ISO-8601 time; null ends it. */
+/** The user's own settings of a chat. `mutedUntil` is an ISO 8601 time; null ends the mute. */
 export interface Settings {
   readonly mutedUntil?: string | null;
   readonly archived?: boolean;
@@ -13,18 +13,18 @@ export class Groups {
   private readonly http: HttpClient;
   private readonly onChat: (chat: Chat) => void;
 
-  /** @param onChat  learns of every chat answered */
+  /** @param onChat  called with every chat that a request returns */
   constructor(http: HttpClient, onChat: (chat: Chat) => void) {
     this.http = http;
     this.onChat = onChat;
   }
 
-  /** The chat with a contact; there is one, whoever asks first. @throws FORBIDDEN  no contact */
+  /** Returns the direct chat with a contact, and creates it if there is none. @throws ParleyError  FORBIDDEN: not a contact */
   direct(userId: string): Promise<Chat> {
     return this.requestChat("POST", "/chat/create-direct", { receiverId: userId }, true);
   }
 
-  /** A group of two or more of one's contacts, oneself its admin. */
+  /** Creates a group with two or more contacts. The user becomes its admin. */
   create(name: string, userIds: readonly string[]): Promise<Chat> {
     return this.requestChat("POST", "/chat/create-group", { name, participants: userIds });
   }
@@ -37,7 +37,7 @@ export class Groups {
     return this.requestChat("PUT", "/chat/remove-from-group", { chatId, userIdToRemove: userId }, true);
   }
 
-  /** Leaves a group; `chatRemoved` says when it is gone. */
+  /** Leaves a group. The event `chatRemoved` follows. */
   async leave(chatId: string): Promise<void> {
     await this.http.request("PUT", "/chat/leave-group", { body: { chatId } });
   }
@@ -62,7 +62,7 @@ export class Groups {
     return this.requestChat("PATCH", `/chat/settings/${chatId}`, settings, true);
   }
 
-  /** All members, longest there first; a chat's own `members` are the first 50. */
+  /** All members, longest-standing first. A chat's own `members` has at most the first 50. */
   members(chatId: string): Promise<readonly MemberView[]> {
     return this.http.list(`/chat/members/${chatId}`);
   }

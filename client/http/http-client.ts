@@ -1,17 +1,17 @@
-/** Requests over HTTP: the credential, errors as `ParleyError`, and repeats of what may be repeated. */
+/** Sends HTTP requests with the session's credential, throws errors as `ParleyError`, and retries where that is safe. */
 import { ParleyError, serverError, offlineError, type ErrorBody } from "../errors.ts";
 
 export interface RequestOptions {
-  /** Sent as JSON; a form as it is. */
+  /** Sent as JSON, or unchanged if it is a form. */
   readonly body?: unknown;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
-  /** Asking twice does no more than asking once: repeated also when no answer came. GET always is. */
+  /** Whether a repeat has no further effect, so that the request is retried even without an answer. Default: true for GET. */
   readonly isRepeatable?: boolean;
   readonly timeoutMs?: number;
 }
 export interface JsonResponse<T> {
   readonly body: T;
-  /** Where a list goes on: path and query. */
+  /** Path and query of the list's next page. */
   readonly next: string | undefined;
 }
 
@@ -19,7 +19,7 @@ const maxAttempts = 5;
 const responseTimeoutMs = 30_000;
 /** For files of 5 MB on a slow line. Longer than the server waits for a request, so that its answer arrives first. */
 export const fileTimeoutMs = 5 * 60_000;
-/** Who is told to wait longer than this is told so, at once. */
+/** If the server asks for a longer wait, the error is thrown at once. */
 const maxRetryDelayMs = 10_000;
 const firstRetryDelayMs = 250;
 
@@ -27,18 +27,18 @@ export class HttpClient {
   readonly url: string;
   private readonly token: string | undefined;
 
-  /** @param token  undefined: the browser's cookie is the credential */
+  /** @param token  undefined if the browser's cookie is the credential */
   constructor(url: string, token?: string) {
     this.url = url;
     this.token = token;
   }
 
-  /** @throws ParleyError  the server's refusal, or OFFLINE */
+  /** @throws ParleyError  the server's error, or OFFLINE */
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
     return (await this.requestPage<T>(method, path, options)).body;
   }
 
-  /** @throws ParleyError  the server's refusal, or OFFLINE */
+  /** @throws ParleyError  the server's error, or OFFLINE */
   async requestPage<T>(method: string, path: string, options: RequestOptions = {}): Promise<JsonResponse<T>> {
     return this.fetchWithRetry(method, path, options, async (response) => ({
       body: (await response.json()) as T,
@@ -46,12 +46,12 @@ export class HttpClient {
     }));
   }
 
-  /** A file's bytes. @throws ParleyError  the server's refusal, or OFFLINE */
+  /** Downloads a file. @throws ParleyError  the server's error, or OFFLINE */
   blob(path: string): Promise<Blob> {
     return this.fetchWithRetry("GET", path, { timeoutMs: fileTimeoutMs }, (response) => response.blob());
   }
 
-  /** A whole list, page by page. */
+  /** Fetches a whole list, page by page. */
   async list<T>(path: string, query: RequestOptions["query"] = {}): Promise<T[]> {
     const found: T[] = [];
     let page: string | undefined = path + queryOf({ limit: 200, ...query });
@@ -74,7 +74,7 @@ export class HttpClient {
         return await this.fetchOnce(method, path, options, read);
       } catch (error) {
         const { code, isTransient, retryAfterMs = 0 } = error as ParleyError;
-        // What was refused for its number was not begun; anything else may have been.
+        // A rate-limited request has not started. Any other one may have taken effect.
         const mayRepeat = code === "RATE_LIMITED" || (isTransient && (options.isRepeatable ?? method === "GET"));
         const waitMs = Math.max(retryAfterMs, firstRetryDelayMs * 2 ** (attempt - 1));
         if (!mayRepeat || attempt === maxAttempts || waitMs > maxRetryDelayMs) throw error;
@@ -120,7 +120,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A proxy's own error page has a status, and no code. */
+/** Makes the error of a response. A proxy's own error page has a status, but no code. */
 function errorOf({ status, headers }: Response, body: ErrorBody | undefined): ParleyError {
   const seconds = Number(headers.get("retry-after"));
   const wait = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
@@ -128,5 +128,5 @@ function errorOf({ status, headers }: Response, body: ErrorBody | undefined): Pa
   if (status === 429) return new ParleyError("RATE_LIMITED", "Too many requests", wait);
   if (status === 413) return new ParleyError("TOO_LARGE", "Too large");
   if (status >= 502 && status <= 504) return new ParleyError("UNAVAILABLE", "Temporarily unavailable, try again", wait);
-  return serverError({ message: `The server answered ${status}` });
+  return serverError({ message: `The server answered with status ${status}` });
 }

@@ -1,7 +1,7 @@
 /**
- * What one has sent and the server has not stored yet: a queue a chat, one message under way at a time, so that nothing overtakes
- * what was refused or lost before it. What may succeed later is sent again, under the same `clientId`, until it is stored; what the
- * server refuses for good is `failed`, and those behind it go on.
+ * Queues the user's messages until the server has stored them. Each chat sends one message at a time, so that none overtakes one that
+ * was lost or rate-limited. A message that may succeed later is sent again, under the same `clientId`, until it is stored. If the
+ * server refuses it permanently, it is `failed`, and the next ones go on.
  */
 import type { Message } from "../documents.ts";
 import { ParleyError } from "../errors.ts";
@@ -10,22 +10,22 @@ import type { QueuedMessage } from "./queued-message.ts";
 export interface OutboxContext {
   /** Sends one message. @throws ParleyError */
   readonly send: (message: QueuedMessage) => Promise<Message>;
-  /** It is stored. */
+  /** A message is stored. */
   readonly onStored: (message: Message) => void;
-  /** It failed, or is tried again. */
+  /** A message failed, or is sent again after it failed. */
   readonly onChanged: (message: QueuedMessage) => void;
-  /** What waits is another, and is to be saved. */
+  /** The queue changed and must be saved. */
   readonly onDirty: () => void;
 }
 
-/** An error of the server's own may pass; a message that always causes one must not stop those behind it. */
+/** INTERNAL may be temporary, but a message that always causes it must not block the ones behind it. */
 const maxInternalErrors = 5;
 const retryDelay = { firstMs: 500, maxMs: 10_000 } as const;
 
 interface OutboxEntry {
   message: QueuedMessage;
   attempts: number;
-  /** Settled when it is stored, told by whatever came first, or has failed. */
+  /** Resolves when any answer or event shows that the message is stored; rejects when it fails. */
   readonly outcome: PromiseWithResolvers<Message>;
 }
 
@@ -33,7 +33,7 @@ export class Outbox {
   private readonly context: OutboxContext;
   /** By clientId, in the order sent. */
   private readonly entries = new Map<string, OutboxEntry>();
-  /** Chats whose queue is being worked on. */
+  /** Chats whose queue is being sent. */
   private readonly sendingChats = new Set<string>();
   private isActive = false;
   private isEnded = false;
@@ -42,14 +42,14 @@ export class Outbox {
     this.context = context;
   }
 
-  /** All that waits or failed, in the order sent. */
+  /** All pending and failed messages, in the order sent. */
   get messages(): readonly QueuedMessage[] {
     return [...this.entries.values()].map(({ message }) => message);
   }
 
   add(message: QueuedMessage): void {
     const outcome = Promise.withResolvers<Message>();
-    outcome.promise.catch(() => undefined); // whether anyone waits for it is theirs to say
+    outcome.promise.catch(() => undefined); // callers need not wait for it
     if (message.failure !== undefined) outcome.reject(new ParleyError(message.failure.code, message.failure.message));
     else if (this.isEnded) outcome.reject(clientEndedError());
     this.entries.set(message.clientId, { message, attempts: 0, outcome });
@@ -57,24 +57,24 @@ export class Outbox {
     void this.drain(message.chatId);
   }
 
-  /** The server can be reached. */
+  /** Sends the queues: the server is reachable. */
   resume(): void {
     this.isActive = true;
     for (const chatId of new Set(this.messages.map(({ chatId }) => chatId))) void this.drain(chatId);
   }
 
-  /** It can't. */
+  /** Stops sending until `resume`. */
   pause(): void {
     this.isActive = false;
   }
 
-  /** It can't any more: what waits is for the next client on this storage. */
+  /** Ends the outbox. Pending messages are left to the next client on this storage. */
   end(): void {
     this.isEnded = true;
     for (const { outcome } of this.entries.values()) outcome.reject(clientEndedError());
   }
 
-  /** A message is known to be stored. @returns whether it waited here */
+  /** Removes a message that the server has stored. @returns whether it was queued */
   confirm(message: Message): boolean {
     const entry = this.entries.get(message.clientId);
     if (entry === undefined || entry.message.chatId !== message.chatId) return false;
@@ -84,12 +84,15 @@ export class Outbox {
     return true;
   }
 
-  /** Resolves with the stored message. @throws ParleyError  why it failed; OFFLINE: the client has ended; NOT_FOUND: no such message waits */
+  /**
+   * Resolves with the stored message.
+   * @throws ParleyError  why it failed; OFFLINE: the client ended; NOT_FOUND: no such message is queued
+   */
   outcome(clientId: string): Promise<Message> {
     return this.entries.get(clientId)?.outcome.promise ?? Promise.reject(new ParleyError("NOT_FOUND", "No such message is being sent"));
   }
 
-  /** Resolves when nothing waits any more. @throws ParleyError  OFFLINE: the client has ended before */
+  /** Resolves when no message is pending. @throws ParleyError  OFFLINE: the client ended first */
   async whenEmpty(): Promise<void> {
     await Promise.allSettled([...this.entries.values()].map(({ outcome }) => outcome.promise));
     const isWaiting = this.messages.some(({ failure }) => failure === undefined);
@@ -97,7 +100,7 @@ export class Outbox {
     if (isWaiting) await this.whenEmpty();
   }
 
-  /** Sends a failed message again, behind what waits. */
+  /** Sends a failed message again, after the pending ones. */
   retry(clientId: string): void {
     const message = this.removeFailed(clientId);
     if (message === undefined) return;
@@ -107,7 +110,7 @@ export class Outbox {
     this.context.onChanged(again);
   }
 
-  /** Forgets a failed message. @returns it */
+  /** Removes a failed message. @returns it */
   discard(clientId: string): QueuedMessage | undefined {
     const message = this.removeFailed(clientId);
     if (message !== undefined) this.context.onDirty();
@@ -149,7 +152,7 @@ export class Outbox {
   private async onError(entry: OutboxEntry, error: ParleyError): Promise<void> {
     const { code, message, isTransient } = error;
     if (!this.entries.has(entry.message.clientId)) return;
-    // The session is over: it waits for the next one.
+    // UNAUTHENTICATED: the session is over. The message stays for the next one.
     const mayPass = isTransient || code === "UNAUTHENTICATED" || (code === "INTERNAL" && entry.attempts < maxInternalErrors);
     if (mayPass) {
       const { retryAfterMs = Math.min(retryDelay.maxMs, retryDelay.firstMs * 2 ** (entry.attempts - 1)) } = error;

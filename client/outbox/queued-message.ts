@@ -1,4 +1,4 @@
-/** A message on its way out: as it is made, shown, and put on the wire. */
+/** Makes the messages of the outbox, and the payloads that send them. */
 import type { ErrorCode } from "../errors.ts";
 
 export interface QueuedMessage {
@@ -6,16 +6,16 @@ export interface QueuedMessage {
   readonly clientId: string;
   readonly text: string;
   readonly replyTo?: string;
-  /** Lives in memory only: such a message does not outlast its process. */
+  /** Kept in memory only: the message is lost when the process ends. */
   readonly file?: { readonly blob: Blob; readonly name: string };
-  /** ISO-8601, by this device's clock. */
+  /** ISO 8601, by this device's clock. */
   readonly createdAt: string;
-  /** Why it was refused for good. */
+  /** Why the server refused it permanently. */
   failure?: { readonly code: ErrorCode; readonly message: string };
 }
 
 export interface SendOptions {
-  /** The message replied to. */
+  /** The `_id` of the message replied to. */
   readonly replyTo?: string;
 }
 export interface FileOptions extends SendOptions {
@@ -23,7 +23,7 @@ export interface FileOptions extends SendOptions {
   readonly text?: string;
 }
 
-/** 128 random bits, hex: unique for its sender whatever the device. */
+/** Makes 128 random bits in hex: unique for the sender across devices. */
 export const newClientId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -40,7 +40,7 @@ export const fileMessage = (chatId: string, blob: Blob, { name, text = "", reply
   file: { blob, name },
 });
 
-/** As `sendMessage` takes it. */
+/** The payload of the event `sendMessage`. */
 export const payloadOf = ({ chatId, clientId, text, replyTo }: QueuedMessage): object => ({
   chatId,
   clientId,
@@ -48,7 +48,7 @@ export const payloadOf = ({ chatId, clientId, text, replyTo }: QueuedMessage): o
   ...(replyTo === undefined ? {} : { replyTo }),
 });
 
-/** As `POST /chat/send-file` takes it. */
+/** The form of `POST /chat/send-file`. */
 export function formOf({ chatId, clientId, text, replyTo, file }: QueuedMessage): FormData {
   const form = new FormData();
   for (const [name, value] of Object.entries({ chatId, clientId, text, replyTo })) if (value) form.append(name, value);

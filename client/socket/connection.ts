@@ -1,18 +1,18 @@
 /**
- * The one socket: it comes back by itself as long as the session lives, and asks with an answer or an error, never neither.
- * What is lost with a connection is not its concern: `synchronizer.ts` asks for it.
+ * Keeps one socket connected as long as the session lasts. Each request gets an answer or an error. Events lost with a connection are
+ * fetched by `synchronizer.ts`.
  */
 import { io, type Socket } from "socket.io-client";
 import { ParleyError, serverError, offlineError, type ErrorBody } from "../errors.ts";
 
 export interface SocketConnectionContext {
   readonly url: string;
-  /** undefined: the browser's cookie is the credential */
+  /** Undefined if the browser's cookie is the credential. */
   readonly token: string | undefined;
   readonly onConnected: () => void;
-  /** There is no connection; the next attempt comes by itself. */
+  /** There is no connection. The next attempt starts by itself. */
   readonly onDisconnected: () => void;
-  /** The session is over, or was never one. */
+  /** The session is over, or was never valid. */
   readonly onEnded: (reason: string) => void;
   readonly onEvent: (event: string, data: unknown) => void;
 }
@@ -20,11 +20,11 @@ export interface SocketConnectionContext {
 type Acknowledgement<T> = { readonly ok: true; readonly data: T } | { readonly ok: false; readonly error: ErrorBody };
 
 const ackTimeoutMs = 15_000;
-/** What was missed can be long, and the line slow. */
+/** Missed changes can be large, and the line slow. */
 const syncAckTimeoutMs = 60_000;
-/** Attempts come at growing distances, each up to half longer or shorter, so that not all clients come at once. */
+/** Delays grow, and each is up to half longer or shorter at random, so that clients do not all reconnect at once. */
 const reconnection = { reconnectionDelay: 300, reconnectionDelayMax: 5000, randomizationFactor: 0.5 } as const;
-/** Socket.IO does not come back by itself after a refusal; ours that are not for good name a time, or it is this. */
+/** Delay after a refusal that names none. Socket.IO does not reconnect by itself after a refusal. */
 const refusedRetryMs = 2000;
 
 export class SocketConnection {
@@ -62,22 +62,22 @@ export class SocketConnection {
     this.socket.disconnect();
   }
 
-  /** @throws ParleyError  the server's refusal, or OFFLINE: the connection went, or no answer came in time */
+  /** @throws ParleyError  the server's error; OFFLINE: the connection was lost, or no answer arrived in time */
   request<T>(event: string, payload: object): Promise<T> {
     return this.emitWithAck<T, T>(event, payload, ackTimeoutMs, (answer) => answer);
   }
 
   /**
-   * As `ask`, for a long answer that has its place among the events: `take` sees it before what was sent behind it is heard. To await it
-   * would be too late for that, since both may come in one piece.
-   * @returns what `take` does
+   * Like `request`, for a large answer that must be applied before the events sent after it. Awaiting the answer would be too late: both
+   * may arrive in one packet.
+   * @returns what `apply` returns
    */
   requestAndApply<T, R>(event: string, payload: object, apply: (answer: T) => R): Promise<R> {
     return this.emitWithAck(event, payload, syncAckTimeoutMs, apply);
   }
 
   private emitWithAck<T, R>(event: string, payload: object, timeoutMs: number, apply: (ack: T) => R): Promise<R> {
-    // Socket.IO would keep it for later, and send it before what was missed is known.
+    // Socket.IO would buffer the request and send it on reconnecting, before the missed changes are known.
     if (!this.socket.connected) return Promise.reject(new ParleyError("OFFLINE", "There is no connection"));
     return new Promise((resolve, reject) => {
       const resultOf = (error: Error | null, ack: Acknowledgement<T>) => {
@@ -104,7 +104,7 @@ export class SocketConnection {
   private onDisconnect(): void {
     if (this.isClosed) return;
     this.context.onDisconnected();
-    // The server's own cut, without the session's end.
+    // The server closed the connection without ending the session; Socket.IO does not reconnect after that.
     if (!this.socket.active) this.reconnectAfter(refusedRetryMs);
   }
 

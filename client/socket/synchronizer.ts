@@ -1,6 +1,6 @@
 /**
- * Asks for what was missed: `subscribe` after each connection, then `sync` as long as the answers say that there is more, and again
- * whenever something shows that a change did not come. One question is under way at a time.
+ * Fetches missed changes: sends `subscribe` on each new connection, then `sync` until an answer has no more, and `sync` again whenever a
+ * change turns out to be missing. One query is pending at a time.
  */
 import type { Chats } from "../chats/chats.ts";
 import type { SyncAnswer } from "../documents.ts";
@@ -8,13 +8,13 @@ import type { ParleyError } from "../errors.ts";
 
 export interface SynchronizerContext {
   readonly chats: Chats;
-  /** Resolves with what `take` made of the answer, before it heard what came behind it. */
+  /** Resolves with the result of `apply`, which gets the answer before the events sent after it are handled. */
   readonly request: (
     event: "subscribe" | "sync",
     payload: object,
     apply: (answer: SyncAnswer) => boolean | undefined,
   ) => Promise<boolean | undefined>;
-  /** All that was missed is here; once a connection. */
+  /** Everything missed has arrived. Called once per connection. */
   readonly onCaughtUp: () => void;
 }
 
@@ -22,7 +22,7 @@ const retryDelayMs = 1000;
 
 export class Synchronizer {
   private readonly context: SynchronizerContext;
-  /** Counts connections: what was asked on one means nothing on the next. */
+  /** Counts connections, so that answers of an earlier one are ignored. */
   private connectionNumber = 0;
   private isConnected = false;
   private isRequesting = false;
@@ -32,13 +32,13 @@ export class Synchronizer {
     this.context = context;
   }
 
-  /** There is a new connection. */
+  /** Starts on a new connection. */
   start(): void {
     this.isConnected = true;
     void this.run(++this.connectionNumber, "subscribe");
   }
 
-  /** The connection went. */
+  /** Stops when the connection is lost. */
   stop(): void {
     this.connectionNumber++;
     this.isConnected = false;
@@ -46,7 +46,7 @@ export class Synchronizer {
     this.context.chats.onDisconnected();
   }
 
-  /** Something is missing; without a connection the next one asks anyway. */
+  /** Fetches missing changes. Without a connection, the next one does so anyway. */
   requestSync(): void {
     this.isSyncNeeded = true;
     if (this.isConnected && !this.isRequesting) void this.run(this.connectionNumber, "sync");
@@ -67,7 +67,7 @@ export class Synchronizer {
     if (firstEvent === "subscribe") this.context.onCaughtUp();
   }
 
-  /** @returns whether there is more; undefined when the connection went */
+  /** @returns whether there is more to fetch; undefined if the connection was lost */
   private async requestOnce(connectionNumber: number, event: "subscribe" | "sync"): Promise<boolean | undefined> {
     const { chats, request } = this.context;
     for (;;) {

@@ -1,9 +1,9 @@
-/** The records that a client saves, their keys, and how they are read back. */
+/** Defines the records that a client saves and their keys, and reads them back. */
 import type { Chat, Me, Message } from "../documents.ts";
 import type { QueuedMessage } from "../outbox/queued-message.ts";
 import type { Storage } from "./storage.ts";
 
-/** A chat: no change up to `seq` is missing in `messages`, the newest ones. */
+/** A chat with its newest messages. They miss no change up to `seq`. */
 export interface ChatRecord {
   readonly chat: Chat;
   readonly seq: number;
@@ -13,17 +13,17 @@ export interface ChatRecord {
 }
 export interface SessionRecord {
   readonly me: Me;
-  /** Not there when the browser's cookie is the credential, or the session has ended. */
+  /** Absent if the browser's cookie is the credential, or the session has ended. */
   readonly token?: string;
 }
 
 export const sessionKey = "session";
 export const outboxKey = "outbox";
 export const chatKey = (chatId: string): string => `chat/${chatId}`;
-/** Whether the server has what is in such a record. */
+/** Whether the key is a chat's. The server has the content of such records. */
 export const isChatKey = (key: string): boolean => key.startsWith("chat/");
 
-/** What a client begins with. */
+/** What a client restores when it starts. */
 export interface SavedRecords {
   readonly session: SessionRecord | undefined;
   readonly outbox: readonly QueuedMessage[];
@@ -41,7 +41,7 @@ export async function loadRecords(storage: Storage): Promise<SavedRecords> {
   };
 }
 
-/** Removes everything. */
+/** Removes all records. */
 export async function clearStorage(storage: Storage): Promise<void> {
   for (const key of Object.keys(await storage.load())) await storage.save(key, undefined);
 }

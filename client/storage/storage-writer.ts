@@ -1,4 +1,4 @@
-/** Writes what has changed to the storage: soon, one record at a time, each as it is when its turn comes. */
+/** Writes changed records to the storage after a short delay, one at a time, each as it is when it is written. */
 import { isChatKey } from "./records.ts";
 import type { Storage } from "./storage.ts";
 
@@ -12,13 +12,13 @@ export class StorageWriter {
   private writing: Promise<void> = Promise.resolve();
   private isClosed = false;
 
-  /** @param recordOf  a key's record as it is now; undefined when there is none */
+  /** @param recordOf  returns the key's current record, or undefined if there is none */
   constructor(storage: Storage, recordOf: (key: string) => unknown) {
     this.storage = storage;
     this.recordOf = recordOf;
   }
 
-  /** @param isUrgent  it can't be fetched again */
+  /** @param isUrgent  whether to write at once, because the server does not have the record */
   markDirty(key: string, isUrgent = false): void {
     if (this.isClosed) return;
     this.dirtyKeys.add(key);
@@ -26,14 +26,14 @@ export class StorageWriter {
     else this.timer ??= setTimeout(() => void this.flush(), writeDelayMs);
   }
 
-  /** Resolves when all that has changed so far is written. */
+  /** Writes all changes so far. */
   flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
     return (this.writing = this.writing.then(() => this.write()));
   }
 
-  /** Writes the last; what changes from here on is not kept. */
+  /** Writes all changes so far, and ignores later ones. */
   close(): Promise<void> {
     this.isClosed = true;
     return this.flush();
@@ -47,7 +47,7 @@ export class StorageWriter {
     }
   }
 
-  /** Chats can be fetched again; what has not been sent is nowhere else. */
+  /** Removes chats until the record fits: the server has them, but not unsent messages. */
   private async evictChatsToSave(key: string): Promise<void> {
     for (const chat of Object.keys(await this.storage.load()).filter(isChatKey)) {
       await this.save(chat, undefined);
@@ -55,7 +55,7 @@ export class StorageWriter {
     }
   }
 
-  /** @returns false  full, or forbidden: what was saved before is older and as consistent */
+  /** @returns false if the storage is full or not allowed; the earlier record stays, and is consistent too */
   private async save(key: string, record: unknown): Promise<boolean> {
     try {
       await this.storage.save(key, record);

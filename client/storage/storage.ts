@@ -1,18 +1,17 @@
 /**
- * Where a client keeps what it holds between two runs: records by key, each written whole. Every record is consistent by itself, so
- * a run may end between any two writes.
+ * Stores a client's records between runs, by key. Each record is consistent by itself, so the process may end between any two writes.
  */
 export type Records = Readonly<Record<string, unknown>>;
 
-/** Belongs to one client at a time: two tabs need two. */
+/** Used by one client at a time: two tabs need two storages. */
 export interface Storage {
-  /** Everything saved, by key. */
+  /** All saved records, by key. */
   load(): Records | Promise<Records>;
-  /** Writes a record, JSON, whole or not at all; undefined removes it. One is written at a time. */
+  /** Writes a JSON record, completely or not at all; undefined removes it. Called for one record at a time. */
   save(key: string, record: unknown): void | Promise<void>;
 }
 
-/** Lasts as long as the process. */
+/** Keeps records until the process ends. */
 export class MemoryStorage implements Storage {
   private readonly records = new Map<string, string>();
 
@@ -26,7 +25,7 @@ export class MemoryStorage implements Storage {
   }
 }
 
-/** The part of a browser's `localStorage` that is used here. */
+/** The part of a browser's `localStorage` that is used. */
 export interface KeyValues {
   readonly length: number;
   key(index: number): string | null;
@@ -35,12 +34,12 @@ export interface KeyValues {
   removeItem(key: string): void;
 }
 
-/** A browser's `localStorage`, or anything like it. */
+/** Keeps records in a browser's `localStorage`, or in anything like it. */
 export class LocalStorage implements Storage {
   private readonly area: KeyValues;
   private readonly prefix: string;
 
-  /** @param name  keeps clients apart that share the area */
+  /** @param name  separates the clients that share the area */
   constructor(name = "parley", area: KeyValues = (globalThis as { localStorage: KeyValues }).localStorage) {
     this.area = area;
     this.prefix = `${name}/`;
@@ -52,7 +51,7 @@ export class LocalStorage implements Storage {
     return Object.fromEntries(mine.flatMap((key) => this.read(key).map((record) => [key.slice(this.prefix.length), record] as const)));
   }
 
-  /** None, where someone else has written there. */
+  /** Returns the record in an array; an empty one if the value is not JSON, so not a record of ours. */
   private read(key: string): unknown[] {
     try {
       return [JSON.parse(this.area.getItem(key) ?? "")];
