@@ -160,12 +160,12 @@ function sendQueueOf(broker: ServiceBroker, socket: UserSocket, chatId: string):
   const { sendQueues } = socket.data;
   const existing = sendQueues.get(chatId);
   if (existing !== undefined) return existing;
-  if (sendQueues.size >= maxQueues) for (const [id, queue] of sendQueues) if (queue.isIdle) sendQueues.delete(id);
-  const made = new SendQueue((messages) => {
+  if (sendQueues.size >= maxQueues) for (const [id, other] of sendQueues) if (other.isIdle) sendQueues.delete(id);
+  const queue = new SendQueue((messages) => {
     // Required, so that a param which chat.send gains does not compile until it is passed on here.
     const params: Required<Input<typeof chat.send.params>> = { chatId, messages: [...messages] };
     return call(broker, chat.send, params, callOptionsOf(socket));
   });
-  sendQueues.set(chatId, made);
-  return made;
+  sendQueues.set(chatId, queue);
+  return queue;
 }

@@ -34,17 +34,17 @@ export function startMonitoring(broker: ServiceBroker, namespace: Namespace, now
   openSockets.collect(broker, () => [[{}, namespace.sockets.size]]);
   const timer = setInterval(() => {
     const time = now();
-    let all = 0;
+    let totalBytes = 0;
     for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
       const bytes = bufferedBytes(socket.conn);
-      all += bytes;
+      totalBytes += bytes;
       if (socket.data.session.expiresAt <= time) endSession(socket, "expired");
       else if (bytes > maxBufferedBytes) {
         bufferBound.countRefusal();
         socket.conn.close(true);
       }
     }
-    buffered.of(broker).set(all);
+    buffered.of(broker).set(totalBytes);
   }, checkEveryMs);
   return () => clearInterval(timer);
 }

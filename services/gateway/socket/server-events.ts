@@ -70,7 +70,7 @@ export const serverEvents = {
 } as const satisfies { readonly [event: string]: ServerEventRow };
 
 /** Whether there is such an event: other releases may know others. */
-export const isEmitted = (event: string): event is keyof ServerEventPayloads => Object.hasOwn(serverEvents, event);
+export const isServerEvent = (event: string): event is keyof ServerEventPayloads => Object.hasOwn(serverEvents, event);
 
 /** Each event's payload. */
 export type ServerEventPayloads = {

@@ -69,7 +69,7 @@ export function openSockets({ server, io, context, prepareRequest }: SocketsCont
     if (prepareRequest(request, response)) next();
   });
   guardConnections(io, context, limiter("connections"));
-  const sockets: SocketEventContext = {
+  const eventContext: SocketEventContext = {
     broker,
     log,
     security,
@@ -77,7 +77,7 @@ export function openSockets({ server, io, context, prepareRequest }: SocketsCont
     delivery,
     limiters: { messages: limiter("messages"), others: limiter("others") },
   };
-  namespace.on("connection", (socket) => acceptSocket(sockets, socket as UserSocket));
+  namespace.on("connection", (socket) => acceptSocket(eventContext, socket as UserSocket));
   sessions.onRevoked(({ sessionId, reason }) => {
     for (const socket of namespace.sockets.values() as Iterable<UserSocket>) {
       if (socket.data.session.user.sessionId === sessionId) endSession(socket, reason);
@@ -92,7 +92,7 @@ export function openSockets({ server, io, context, prepareRequest }: SocketsCont
   const stopPositions = startEmittingPositions(() => delivery.rooms.all());
   const stopPolling = isFeedLossy ? startPolling(broker, delivery, log) : undefined;
   return {
-    ...sockets,
+    ...eventContext,
     async close() {
       stopPolling?.();
       stopPositions();

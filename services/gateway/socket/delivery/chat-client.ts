@@ -23,5 +23,5 @@ export const chatClient = (broker: ServiceBroker): Pick<RoomsContext, "fetchChan
     );
     return (await Promise.all(pages.map((page) => call(broker, chat.heads, { chatIds: page })))).flat();
   },
-  raiseDelivered: (chatId, marks) => call(broker, chat.markDelivered, { chatId, marks: { ...marks } }),
+  raiseDelivered: (chatId, watermarks) => call(broker, chat.markDelivered, { chatId, marks: { ...watermarks } }),
 });

@@ -7,7 +7,7 @@ import type { EventAnswer } from "../event-answer.ts";
 import type { MembershipEnd, MembershipStart } from "../known-memberships.ts";
 import type { SequencePosition } from "../rooms/change-run.ts";
 import type { Rooms } from "../rooms/rooms.ts";
-import { isEmitted, type ServerEventPayloads } from "../server-events.ts";
+import { isServerEvent, type ServerEventPayloads } from "../server-events.ts";
 import { callOptionsOf, type UserSocket } from "../socket-state.ts";
 import { countUnknown } from "../unknown-notes.ts";
 
@@ -27,7 +27,7 @@ export class NoteDelivery {
 
   /** Emits a note to the user's sockets, or keeps it for those with an answer in progress. */
   onNote(userId: string, note: UserNote): void {
-    if (!isEmitted(note.event)) {
+    if (!isServerEvent(note.event)) {
       countUnknown("user");
       return;
     }

@@ -15,12 +15,12 @@ export function emitPositions(rooms: readonly Pick<Room, "chatId" | "unreportedP
     if (unreported === undefined) continue;
     for (const socket of unreported.sockets as readonly UserSocket[]) {
       if (!socket.data.isSubscribed) continue;
-      const ofSocket = positions.get(socket) ?? {};
-      ofSocket[room.chatId] = unreported.seq;
-      positions.set(socket, ofSocket);
+      const seqByChat = positions.get(socket) ?? {};
+      seqByChat[room.chatId] = unreported.seq;
+      positions.set(socket, seqByChat);
     }
   }
-  for (const [socket, ofSocket] of positions) socket.emit("positions", ofSocket);
+  for (const [socket, seqByChat] of positions) socket.emit("positions", seqByChat);
 }
 
 /** @returns stops it */

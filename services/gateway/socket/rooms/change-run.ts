@@ -33,8 +33,8 @@ export class ChangeRun {
 
   /** Keeps how all see the chat after these changes; what a membership, a name or a picture changed has a note of the chat's own. */
   record({ chat, changes, seq }: Batch): void {
-    const note = changes.findLast(({ kind }) => kind === "system");
-    if (note !== undefined) this.chatSeq = note.seq;
+    const systemMessage = changes.findLast(({ kind }) => kind === "system");
+    if (systemMessage !== undefined) this.chatSeq = systemMessage.seq;
     if (chat === undefined) return;
     this.chat = chat;
     if (this.chatSeq === 0) this.chatSeq = seq;

@@ -10,7 +10,7 @@ const intervalMs = 2000;
 const maxIntervalMs = 32_000;
 
 export class DeliveredWatermarks {
-  private readonly raise: (marks: WatermarksByUser) => Promise<unknown>;
+  private readonly raise: (watermarks: WatermarksByUser) => Promise<unknown>;
   /** Up to which message each has everything on a device here. */
   private readonly delivered = new Map<string, number>();
   /** What chat holds, as far as that is known. */
@@ -22,7 +22,7 @@ export class DeliveredWatermarks {
   /** There is something to tell. */
   private isDue = false;
 
-  constructor(raise: (marks: WatermarksByUser) => Promise<unknown>) {
+  constructor(raise: (watermarks: WatermarksByUser) => Promise<unknown>) {
     this.raise = raise;
   }
 
@@ -47,8 +47,8 @@ export class DeliveredWatermarks {
   /** Tells what is left; then nothing is planned any more. */
   close(): void {
     clearTimeout(this.timer);
-    const marks = this.isDue ? this.unreported() : {};
-    if (Object.keys(marks).length > 0) this.raise(marks).catch(() => undefined); // told again when they are seated again
+    const watermarks = this.isDue ? this.unreported() : {};
+    if (Object.keys(watermarks).length > 0) this.raise(watermarks).catch(() => undefined); // told again when they are seated again
     this.delivered.clear();
   }
 
@@ -66,13 +66,13 @@ export class DeliveredWatermarks {
   private async flush(): Promise<void> {
     this.timer = undefined;
     this.isDue = false;
-    const marks = this.unreported();
-    const reported = Object.entries(marks);
+    const watermarks = this.unreported();
+    const reported = Object.entries(watermarks);
     if (reported.length === 0) return;
     this.isRaising = true;
     this.raisedAt = performance.now();
     try {
-      await this.raise(marks);
+      await this.raise(watermarks);
       for (const [userId, n] of reported) if (this.delivered.has(userId)) this.recordStored(userId, n);
       this.currentIntervalMs = intervalMs;
     } catch {

@@ -7,7 +7,7 @@ import { DeliveredWatermarks } from "./delivered-watermarks.ts";
 
 interface DeliveryReceiptsContext {
   readonly emit: (receipt: Receipt) => void;
-  readonly raiseDelivered: (marks: Readonly<Record<string, number>>) => Promise<unknown>;
+  readonly raiseDelivered: (watermarks: Readonly<Record<string, number>>) => Promise<unknown>;
 }
 
 export class DeliveryReceipts {
@@ -16,8 +16,8 @@ export class DeliveryReceipts {
   private readonly watermarks: DeliveredWatermarks;
   private readonly emitted = new Map<string, Receipt>();
 
-  constructor({ emit: tell, raiseDelivered }: DeliveryReceiptsContext) {
-    this.emit = tell;
+  constructor({ emit, raiseDelivered }: DeliveryReceiptsContext) {
+    this.emit = emit;
     this.watermarks = new DeliveredWatermarks(raiseDelivered);
   }
 
@@ -41,12 +41,12 @@ export class DeliveryReceipts {
    * @returns what was told to the others since, and it does not know
    */
   addSocket(userId: string, n: number, known: readonly Receipt[]): Receipt[] {
-    const byUser = new Map(known.map((mark) => [mark.userId, mark]));
-    this.watermarks.recordStored(userId, byUser.get(userId)?.deliveredN ?? 0);
+    const knownByUser = new Map(known.map((receipt) => [receipt.userId, receipt]));
+    this.watermarks.recordStored(userId, knownByUser.get(userId)?.deliveredN ?? 0);
     if (this.tracksDelivery) this.watermarks.recordDelivered(userId, n, true);
     return [...this.emitted.values()].filter((receipt) => {
-      const mark = byUser.get(receipt.userId);
-      return receipt.deliveredN > (mark?.deliveredN ?? 0) || receipt.readN > (mark?.readN ?? 0);
+      const before = knownByUser.get(receipt.userId);
+      return receipt.deliveredN > (before?.deliveredN ?? 0) || receipt.readN > (before?.readN ?? 0);
     });
   }
 

@@ -23,8 +23,8 @@ export class Rooms {
   private readonly context: RoomsContext;
   private readonly opened = new Map<string, OpenRoom>();
 
-  constructor(parts: RoomsContext) {
-    this.context = parts;
+  constructor(context: RoomsContext) {
+    this.context = context;
   }
 
   get(chatId: string): Room | undefined {

@@ -12,8 +12,8 @@ export class TypingIndicators {
   private readonly emit: (note: TypingNote) => void;
   private readonly typists = new Map<string, NodeJS.Timeout>();
 
-  constructor(tell: (note: TypingNote) => void) {
-    this.emit = tell;
+  constructor(emit: (note: TypingNote) => void) {
+    this.emit = emit;
   }
 
   update({ userId, isTyping }: TypingNote): void {

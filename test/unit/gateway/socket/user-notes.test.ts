@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import { channel, type Feed } from "../../../../core/feed/feed.ts";
 import { openLocalFeed } from "../../../../core/feed/local.ts";
 import type { ContactRequest } from "../../../../services/request/contract.ts";
-import { serverEvents, isEmitted } from "../../../../services/gateway/socket/server-events.ts";
+import { serverEvents, isServerEvent } from "../../../../services/gateway/socket/server-events.ts";
 import { userChannel, type UserNote } from "../../../../services/user-notes.ts";
 
 test("a note that the table does not have does not compile", () => {
@@ -38,6 +38,6 @@ test("a note comes as it was published, on the channel of its person", async () 
 });
 
 test("an event is known by the table, and by nothing that all objects have", () => {
-  expect(Object.keys(serverEvents).filter((event) => !isEmitted(event))).toEqual([]);
-  for (const event of ["presence", "constructor", ""]) expect(isEmitted(event)).toBe(false);
+  expect(Object.keys(serverEvents).filter((event) => !isServerEvent(event))).toEqual([]);
+  for (const event of ["presence", "constructor", ""]) expect(isServerEvent(event)).toBe(false);
 });
