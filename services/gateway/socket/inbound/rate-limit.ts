@@ -1,15 +1,18 @@
-/** A token bucket per person, in this gateway's memory: for what must be counted in order and at once, messages and events. */
+/**
+ * Limits rates with token buckets in this gateway's memory. Messages and events are counted here because they must be counted in
+ * order and at once.
+ */
 export interface LocalRateLimiter {
-  /** @returns 0 when it may happen now; else the milliseconds until it may */
+  /** @returns 0 when allowed; otherwise the milliseconds until it is */
   consume(key: string): number;
 }
 
-/** Buckets kept; those not used for longest go first. */
+/** Buckets kept. The least recently used are dropped first. */
 const maxBuckets = 100_000;
 
 /**
- * @param burst  how many at once after a pause
- * @param now    milliseconds that never go back, as a wall clock may
+ * @param burst  how many are allowed at once after a pause
+ * @param now    a clock in milliseconds that never goes back, unlike the wall clock
  */
 export function tokenBucket(perSecond: number, burst: number, now: () => number = () => performance.now()): LocalRateLimiter {
   const buckets = new Map<string, { tokens: number; at: number }>();

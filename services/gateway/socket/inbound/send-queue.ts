@@ -1,7 +1,8 @@
 /**
- * What one socket sends to one chat: one call is under way at a time, and what gathers meanwhile goes in the next as a list. So
- * messages are stored in the order sent, and a busy sender costs few calls; each goes under its first message's request id. After a refusal that a repeat can mend, everything is
- * refused until the first refused message comes again, or its time to is over: what was on its way already would overtake it.
+ * Queues what one socket sends to one chat. One call is in progress at a time, and messages that arrive meanwhile go out together in
+ * the next, under the first one's request id. So messages are stored in the order sent, and a busy sender costs few calls. After a
+ * refusal that the client can retry, other repeatable messages are refused until the first refused one comes again or a timeout ends:
+ * those already on their way would overtake it.
  */
 import { Unavailable, type DomainError } from "../../../../core/errors.ts";
 import { refusalCounter } from "../../../../core/metrics/resources.ts";
@@ -13,18 +14,18 @@ import type { chat, SendResult } from "../../../chat/contract.ts";
 export type MessageToSend = Input<typeof chat.send.params>["messages"][number];
 export interface SendAttempt {
   readonly message: MessageToSend;
-  /** The client gave the clientId, so it can send the message again; without one there is nothing to wait for. */
+  /** The client set the clientId, so it can send the message again. Without one, no retry is awaited. */
   readonly isRepeatable: boolean;
-  /** Why the message may not go now, e.g. too many. */
+  /** Why the message must not be sent now, for example because of a rate limit. */
   readonly refusal?: unknown;
 }
 type SendMessages = (messages: readonly MessageToSend[]) => Promise<readonly SendResult[]>;
 
-/** Messages of one call, and those that may wait behind it. */
+/** Limits on the messages in one call, and on those waiting for the next. */
 const maxMessagesPerCall = 200;
 const maxWaiting = 1000;
 const waitingBound = refusalCounter("send_queue");
-/** A refused message that has not come again when its sender was told to try again is given up; if nothing was told, after this. */
+/** How long to wait for a refused message to come again if the refusal has no `retryAfterMs`. */
 const defaultRetryTimeoutMs = 1000;
 
 interface WaitingAttempt extends SendAttempt {
@@ -32,7 +33,7 @@ interface WaitingAttempt extends SendAttempt {
   readonly resolve: (sent: SendResult) => void;
   readonly reject: (reason: unknown) => void;
 }
-/** The first refused message, and what is told to those behind it. */
+/** The first refused message, and the error for those behind it. */
 interface RetryGate {
   readonly clientId: string;
   readonly reason: unknown;
@@ -48,12 +49,12 @@ export class SendQueue {
     this.call = call;
   }
 
-  /** Nothing would be lost with it. */
+  /** Whether the queue can be dropped without losing anything. */
   get isIdle(): boolean {
     return !this.isSending && this.retryGate === undefined;
   }
 
-  /** @throws  the attempt's refusal, or what failed before this message: send again from the first unanswered one */
+  /** @throws  the attempt's refusal, or the error of an earlier message: send again from the first unanswered one */
   send(attempt: SendAttempt): Promise<SendResult> {
     const refusal = this.refusalBehindGate(attempt) ?? attempt.refusal ?? this.refusalIfFull();
     return new Promise((resolve, reject) => {
@@ -76,12 +77,12 @@ export class SendQueue {
   private refusalIfFull(): Unavailable | undefined {
     if (this.waiting.length < maxWaiting) return undefined;
     waitingBound.countRefusal();
-    return new Unavailable("Too many messages wait, try again");
+    return new Unavailable("Too many messages are waiting, try again");
   }
 
   private async drain(): Promise<void> {
     this.isSending = true;
-    await Promise.resolve(); // what this turn of the event loop still brings goes along
+    await Promise.resolve(); // messages that arrive in the same event loop turn join this call
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, maxMessagesPerCall);
       try {
@@ -96,7 +97,7 @@ export class SendQueue {
     this.isSending = false;
   }
 
-  /** Refuses these; the first that can come again is waited for. */
+  /** Rejects attempts. If one of them is repeatable, the first such one must come again before others are sent. */
   private refuse(refused: readonly WaitingAttempt[], reason: unknown): void {
     const first = refused.find(({ isRepeatable }) => isRepeatable);
     const { retryAfterMs = defaultRetryTimeoutMs } = (reason as Partial<DomainError>).data ?? {};
@@ -106,7 +107,7 @@ export class SendQueue {
 
   private setRetryGate(gate: RetryGate, timeoutMs: number): void {
     this.retryGate = gate;
-    // What was on its way already when it opened is read before it closes.
+    // startTimeout lets what has already arrived be read first, so that messages sent behind the refused one are refused too.
     startTimeout(timeoutMs, () => {
       if (this.retryGate === gate) this.retryGate = undefined;
     });

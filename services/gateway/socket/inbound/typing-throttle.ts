@@ -1,6 +1,6 @@
 /**
- * What one socket said lately of its typing. Clients say so at every key, and each time would cost a call that reads the store;
- * said again within two seconds it is answered as the first time was.
+ * Throttles the typing reports of one socket. Clients report on every key press, and each report would cost a call that reads the
+ * store. A report repeated within two seconds gets the answer of the first one.
  */
 interface TypingReport {
   readonly isTyping: boolean;
@@ -8,15 +8,15 @@ interface TypingReport {
   readonly answer: Promise<unknown>;
 }
 
-/** Less than a third of the time after which typing is forgotten, so that a client that repeats it in time is heard in time. */
+/** A third of the time after which typing expires, so a client that repeats its report in time is passed on in time. */
 const repeatWindowMs = 2000;
-/** Chats remembered; the one longest not typed in makes room for another. */
+/** Chats remembered. The one that had no report for longest is dropped first. */
 const maxChats = 20;
 
 export class TypingThrottle {
   private readonly reports = new Map<string, TypingReport>();
 
-  /** @param call  tells chat @throws  what it throws; then nothing was said */
+  /** @param call  reports to chat @throws  what `call` throws; the report then counts as not made */
   async report({ chatId, isTyping }: { chatId: string; isTyping: boolean }, call: () => Promise<unknown>): Promise<void> {
     const last = this.reports.get(chatId);
     if (last?.isTyping === isTyping && performance.now() - last.at < repeatWindowMs) {
@@ -35,7 +35,7 @@ export class TypingThrottle {
     }
   }
 
-  /** Whatever is said next is news. */
+  /** Passes the next report on to chat, whatever it is. */
   forget(chatId: string): void {
     this.reports.delete(chatId);
   }

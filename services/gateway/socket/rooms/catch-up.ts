@@ -1,24 +1,23 @@
-/** Bringing one socket from where an answer left it to where its room is. */
+/** Brings one socket from the position of an answer it got to the position of its room. */
 import type { Batch } from "../../../chat/contract.ts";
 import { subscriptionEnd, ChangeRun, type SubscriptionEnd, type SequencePosition, type RoomSubscriber } from "./change-run.ts";
 import { hasSeen, type RoomSocket } from "./subscribers.ts";
 
-/** A run of changes as chat answers it; there may be more above. */
+/** A page of changes from chat. `more`: later changes follow on another page. */
 export type ChangePage = Batch & { readonly more: boolean };
 
-/** What the socket's room lends for it. */
 export interface CatchUpContext {
-  /** Waits for an answer; undefined when the room has closed. */
+  /** Retries until chat answers. Resolves to undefined when the room has closed or the chat no longer exists. */
   readonly fetch: (since: number) => Promise<ChangePage | undefined>;
   readonly isWanted: () => boolean;
-  /** Where the room is. */
+  /** The room's `seq`. */
   readonly seq: () => number;
   readonly pause: () => Promise<void>;
 }
 
 /**
- * Emits to the socket what it has not seen yet, as far as its membership allows.
- * @returns its place at the end; the end of its membership, if that came first; undefined when it is not wanted any more
+ * Emits the changes that the socket has not seen, as far as its membership allows.
+ * @returns the socket's new position; the end of its membership if that came first; undefined when the socket is no longer wanted
  */
 export async function catchUp(
   socket: RoomSocket,

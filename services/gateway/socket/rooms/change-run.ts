@@ -1,10 +1,10 @@
 /**
- * A run of changes from one place in a chat's sequence to another, in one batch or over the pages of a repair: what of it is new,
- * what has changed, and what became of a membership. Pure.
+ * Classifies a run of changes in a chat's sequence: which messages are new, which changed, and whether a membership ended. A run is
+ * one batch, or all pages of a repair. Pure: no I/O.
  */
 import type { Batch, Membership, Message, SharedChat } from "../../../chat/contract.ts";
 
-/** Where someone is in a chat's sequence: the last change seen, and the messages there were then. */
+/** A position in a chat's sequence: the last change seen, and how many messages the chat had then. */
 export interface SequencePosition {
   readonly seq: number;
   readonly n: number;
@@ -13,7 +13,7 @@ export type RoomSubscriber = Pick<Membership, "userId" | "joinedN" | "joinedSeq"
 
 export class ChangeRun {
   readonly from: SequencePosition;
-  /** Whose messages are new in it; the chat's own notes are nobody's. */
+  /** Senders of the run's new messages. System messages have no sender. */
   readonly senders = new Set<string>();
   private readonly emittedAsNew = new Set<number>();
   private chat: SharedChat | undefined;
@@ -23,7 +23,7 @@ export class ChangeRun {
     this.from = from;
   }
 
-  /** A message that was not there before is new, once; any other change is one of a message known. */
+  /** The first change of a message sent within the run is `receiveMessage`; every other change is `messageChanged`. */
   eventFor({ n, senderId, kind }: Message): "receiveMessage" | "messageChanged" {
     if (n <= this.from.n || this.emittedAsNew.has(n)) return "messageChanged";
     this.emittedAsNew.add(n);
@@ -31,7 +31,10 @@ export class ChangeRun {
     return "receiveMessage";
   }
 
-  /** Keeps how all see the chat after these changes; what a membership, a name or a picture changed has a note of the chat's own. */
+  /**
+   * Keeps the shared view of the chat after these changes. A change of members, name or picture comes with a system message, and the
+   * view dates from its `seq`.
+   */
   record({ chat, changes, seq }: Batch): void {
     const systemMessage = changes.findLast(({ kind }) => kind === "system");
     if (systemMessage !== undefined) this.chatSeq = systemMessage.seq;
@@ -40,21 +43,22 @@ export class ChangeRun {
     if (this.chatSeq === 0) this.chatSeq = seq;
   }
 
-  /** How all see the chat at the end of the run, and since which change; undefined when they saw it so before. */
+  /** The shared view of the chat at the end of the run, and the change it dates from. Undefined if that change was before the run. */
   get chatUpdate(): { readonly chat: SharedChat; readonly seq: number } | undefined {
     return this.chat === undefined || this.chatSeq <= this.from.seq ? undefined : { chat: this.chat, seq: this.chatSeq };
   }
 }
 
-/** The end of a seat: from the change `at` on it hears nothing; its membership ended at `leftSeq`, or before. */
+/** The end of a subscription: it receives nothing from change `at` on. The membership ended at `leftSeq` or earlier. */
 export interface SubscriptionEnd {
   readonly at: number;
   readonly leftSeq: number;
 }
 
 /**
- * What a membership as it is now says of a seat taken before. Someone removed and added again has one row, and it shows the last
- * joining only: when the seat's own membership ended is not known then, so it ends at once.
+ * Finds out whether a membership, as it is now, ends a subscription made earlier. A member who was removed and added again has one
+ * row, which shows only the latest join. When the earlier membership ended is unknown then, so the subscription ends at once.
+ * @returns undefined if the subscription goes on
  */
 export function subscriptionEnd(subscriber: RoomSubscriber, { userId, joinedSeq, leftSeq }: Membership): SubscriptionEnd | undefined {
   if (subscriber.userId !== userId || subscriber.joinedSeq > joinedSeq) return undefined;

@@ -1,12 +1,12 @@
 /**
- * Tells a room how all see its chat. In a large one not each time: a thousand members who are added one by one are a thousand views
- * for each of those there, so the first goes out at once, and what follows within a second as the newest.
+ * Emits the shared view of a chat to its room. In a large chat the first view goes out at once, and then at most the newest one per
+ * second: otherwise adding a thousand members one by one would send a thousand views to every member.
  */
 import { maxShownMembers, type SharedChat } from "../../../chat/contract.ts";
 
 interface ChatUpdate {
   readonly chat: SharedChat;
-  /** Since which change it is so. */
+  /** The change that the view dates from. */
   readonly seq: number;
 }
 const minIntervalMs = 1000;

@@ -1,54 +1,55 @@
 /**
- * Raises the delivered marks of a chat's members: what was handed to their devices here is collected and told to chat soon after
- * the first, then every two seconds at most. One's own messages alone are no reason to tell: a busy sender costs nothing.
+ * Reports to chat how far messages were delivered to members' devices on this gateway. Deliveries are collected: the first report
+ * goes out after 100 ms, later ones at most every two seconds. A user's own messages alone cause no report, so a busy sender costs
+ * nothing.
  */
 type WatermarksByUser = Readonly<Record<string, number>>;
 
 const firstDelayMs = 100;
 const intervalMs = 2000;
-/** While chat is away it is asked less and less often. */
+/** Maximum interval while chat is unavailable; it doubles with each failure. */
 const maxIntervalMs = 32_000;
 
 export class DeliveredWatermarks {
   private readonly raise: (watermarks: WatermarksByUser) => Promise<unknown>;
-  /** Up to which message each has everything on a device here. */
+  /** By user: a device connected here has every message up to this one. */
   private readonly delivered = new Map<string, number>();
-  /** What chat holds, as far as that is known. */
+  /** By user: the watermark stored by chat, as far as it is known here. */
   private readonly stored = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
   private raisedAt = -Infinity;
   private currentIntervalMs = intervalMs;
   private isRaising = false;
-  /** There is something to tell. */
+  /** A report is due. */
   private isDue = false;
 
   constructor(raise: (watermarks: WatermarksByUser) => Promise<unknown>) {
     this.raise = raise;
   }
 
-  /** @param isFromOthers  someone else's messages are among them */
+  /** @param isFromOthers  the delivered messages include other users' */
   recordDelivered(userId: string, n: number, isFromOthers: boolean): void {
     if (n <= (this.delivered.get(userId) ?? 0)) return;
     this.delivered.set(userId, n);
     if (isFromOthers && n > (this.stored.get(userId) ?? 0)) this.schedule();
   }
 
-  /** What chat holds, as an answer or a receipt says. */
+  /** Records the watermark stored by chat, as an answer or a receipt shows it. */
   recordStored(userId: string, n: number): void {
     this.stored.set(userId, Math.max(n, this.stored.get(userId) ?? 0));
   }
 
-  /** No member any more. */
+  /** Call it when the user is no longer a member. */
   forget(userId: string): void {
     this.delivered.delete(userId);
     this.stored.delete(userId);
   }
 
-  /** Tells what is left; then nothing is planned any more. */
+  /** Reports what is left, and schedules no more reports. */
   close(): void {
     clearTimeout(this.timer);
     const watermarks = this.isDue ? this.unreported() : {};
-    if (Object.keys(watermarks).length > 0) this.raise(watermarks).catch(() => undefined); // told again when they are seated again
+    if (Object.keys(watermarks).length > 0) this.raise(watermarks).catch(() => undefined); // reported again after the sockets subscribe again
     this.delivered.clear();
   }
 
@@ -76,7 +77,7 @@ export class DeliveredWatermarks {
       for (const [userId, n] of reported) if (this.delivered.has(userId)) this.recordStored(userId, n);
       this.currentIntervalMs = intervalMs;
     } catch {
-      this.isDue = true; // what was handed stays, and is told with what comes
+      this.isDue = true; // the deliveries are kept for the next report
       this.currentIntervalMs = Math.min(this.currentIntervalMs * 2, maxIntervalMs);
     }
     this.isRaising = false;

@@ -1,6 +1,6 @@
 /**
- * The marks of a chat's members on this gateway: those that its room has told, which only rise, and those that rise because the room
- * hands messages to their devices. In large chats nobody's deliveries are marked.
+ * Tracks the receipts of a chat's members on this gateway: emits those that rise, and reports deliveries to members' devices.
+ * Deliveries in large chats are not tracked.
  */
 import { maxMembersForReceipts, type Receipt, type SyncAnswer } from "../../../chat/contract.ts";
 import { DeliveredWatermarks } from "./delivered-watermarks.ts";
@@ -25,7 +25,7 @@ export class DeliveryReceipts {
     return this.memberCount <= maxMembersForReceipts;
   }
 
-  /** Tells a receipt if one of its marks rose. */
+  /** Emits a receipt if one of its watermarks rose. */
   update({ userId, deliveredN, readN }: Receipt): void {
     this.watermarks.recordStored(userId, deliveredN);
     const known = this.emitted.get(userId) ?? { userId, deliveredN: 0, readN: 0 };
@@ -36,9 +36,9 @@ export class DeliveryReceipts {
   }
 
   /**
-   * A socket of theirs was seated with everything up to `n`.
-   * @param known  the members' marks as an answer told them to it
-   * @returns what was told to the others since, and it does not know
+   * Records that a user's socket subscribed with everything up to `n`.
+   * @param known  the members' receipts in the answer that the socket got
+   * @returns receipts emitted since that answer, which the socket lacks
    */
   addSocket(userId: string, n: number, known: readonly Receipt[]): Receipt[] {
     const knownByUser = new Map(known.map((receipt) => [receipt.userId, receipt]));
@@ -50,12 +50,12 @@ export class DeliveryReceipts {
     });
   }
 
-  /** Their sockets were handed everything up to `n`, new messages of these senders last. */
+  /** Records that the users' sockets got everything up to `n`. @param senders  senders of the new messages among them */
   recordDelivered(userIds: Iterable<string>, n: number, senders: ReadonlySet<string>): void {
     for (const userId of userIds) this.watermarks.recordDelivered(userId, n, senders.size > 1 || !senders.has(userId));
   }
 
-  /** No member any more. */
+  /** Call it when the user is no longer a member. */
   forget(userId: string): void {
     this.emitted.delete(userId);
     this.watermarks.forget(userId);
@@ -66,6 +66,6 @@ export class DeliveryReceipts {
   }
 }
 
-/** The members' marks as an answer tells them, by chat. */
+/** The members' receipts in an answer, by chat. */
 export const receiptsByChat = ({ chats, receipts }: SyncAnswer): ReadonlyMap<string, readonly Receipt[]> =>
   new Map([...chats.map(({ _id, members }) => [_id, members] as const), ...Object.entries(receipts)]);

@@ -1,13 +1,13 @@
 /**
- * Fetches the changes that a room lacks, from chat's store. The feed may lose, repeat and reorder messages, so a room that notices
- * a gap reads the missing changes instead of passing over them.
+ * Fetches the changes that a room lacks. The feed may lose, repeat and reorder messages, so a room that notices a gap reads the
+ * missing changes from chat.
  */
 import { counter } from "../../../../core/metrics/declare.ts";
 import type { ChangePage } from "./catch-up.ts";
 import { ChangeRun, type SequencePosition } from "./change-run.ts";
 
 export interface RepairContext {
-  /** Changes after `since`, a page at a time; undefined when the chat no longer exists. */
+  /** Changes after `since`, a page at a time. Resolves to undefined when the chat no longer exists. */
   readonly fetchChanges: (since: number) => Promise<ChangePage | undefined>;
   readonly position: () => SequencePosition | undefined;
   readonly deliver: (page: ChangePage, run: ChangeRun, isLastPage: boolean) => void;
@@ -20,13 +20,13 @@ export interface RepairContext {
 const retryMs = 500;
 
 /**
- * How a room found that it lacked changes: a batch that did not follow the last one (`gap`), the poll for missed changes (`poll`), more
- * batches while it was busy than it holds (`backlog`), or a socket or a user's note that was ahead of the room (`ahead`).
+ * How a room noticed that it lacked changes: a batch that did not follow the last one (`gap`), the poll for missed changes (`poll`),
+ * more batches than it keeps while it is busy (`backlog`), or a socket or note ahead of the room (`ahead`).
  */
 export type RepairCause = "gap" | "poll" | "backlog" | "ahead";
 const repairs = counter(
   "parley_feed_repairs_total",
-  "Rooms that fetched changes from the store which the feed had not brought, by how they noticed",
+  "Times a room fetched changes that the feed had not delivered, by how the room noticed",
   ["cause"],
 );
 for (const cause of ["gap", "poll", "backlog", "ahead"] satisfies RepairCause[]) repairs.of().inc({ cause }, 0);
@@ -55,7 +55,7 @@ export class RoomRepair {
     this.context.enqueue(() => this.repair(cause));
   }
 
-  /** Fetches a page, again and again until chat answers. @returns undefined when the chat no longer exists or the room has closed */
+  /** Fetches a page, retrying until chat answers. @returns undefined when the chat no longer exists or the room has closed */
   async fetch(since: number): Promise<ChangePage | undefined> {
     while (!this.isStopped) {
       try {

@@ -1,7 +1,8 @@
 /**
- * One chat as this gateway's sockets hear it. The room keeps the position of the last head it emitted, drops what is older, fetches
- * what is missing, and emits in `seq` order, change by change, to those whose membership allows it. Everything that waits runs
- * one after the other; what is heard meanwhile is held. Receipts and typing have no place in the sequence, and pass at once.
+ * Delivers one chat to this gateway's sockets. A room keeps the position of the last change it emitted, drops older ones, fetches
+ * missing ones, and emits changes in `seq` order to the sockets whose membership allows it. Work that waits for I/O runs one task at
+ * a time, and batches that arrive meanwhile are kept. Receipts and typing have no position in the sequence, so they are emitted at
+ * once.
  */
 import type { Logger } from "moleculer";
 import type { DefaultEventsMap, Server } from "socket.io";
@@ -21,15 +22,15 @@ import { TypingIndicators } from "./typing-indicators.ts";
 export interface RoomContext {
   readonly io: Server<DefaultEventsMap, ServerEvents, object>;
   readonly log: Pick<Logger, "error">;
-  /** The chat's changes after `since`, a page at a time; undefined when the chat is no more. */
+  /** The chat's changes after `since`, a page at a time. Resolves to undefined when the chat no longer exists. */
   readonly fetchChanges: (chatId: string, since: number) => Promise<ChangePage | undefined>;
   readonly raiseDelivered: (chatId: string, watermarks: Readonly<Record<string, number>>) => Promise<unknown>;
-  /** The socket's person is a member no more, and the socket was put out. */
+  /** Called after a socket was unsubscribed because its user is no longer a member. */
   readonly onUnsubscribed: (socket: RoomSocket, left: MembershipEnd) => void;
   readonly onEmpty: (chatId: string) => void;
 }
 
-/** Batches held while the room waits; more are fetched instead. */
+/** Batches kept while the room is busy. Beyond that they are dropped and their changes fetched. */
 const maxPendingBatches = 500;
 
 export class Room {
@@ -40,15 +41,15 @@ export class Room {
   private readonly receipts: DeliveryReceipts;
   private readonly chatUpdates: ChatUpdates;
   private position: SequencePosition | undefined;
-  /** Sockets whose seating is queued, with the seat they shall have. */
+  /** Sockets whose subscription is queued. */
   private readonly subscribing = new Map<RoomSocket, RoomSubscriber>();
   private readonly tasks: SerialTasks;
   private readonly repair: RoomRepair;
   private pendingBatches: Batch[] = [];
-  /** Answers under way whose sockets will be seated. */
+  /** Answers in progress whose sockets are about to subscribe. */
   private retainCount = 0;
   private isClosed = false;
-  /** Where the room was when `unreportedPosition` was last called. */
+  /** The room's `seq` when `unreportedPosition` was last called. */
   private reportedSeq = 0;
 
   constructor(chatId: string, context: RoomContext) {
@@ -79,7 +80,7 @@ export class Room {
     return this.position?.seq ?? 0;
   }
 
-  /** Sets where the room begins: a head read after its channel was listened to. */
+  /** Sets the room's first position. Read the head after subscribing to the chat's channel, or changes between the two are missed. */
   begin({ seq, n, memberCount }: ChatHead): void {
     if (this.position === undefined) {
       this.position = { seq, n };
@@ -89,12 +90,12 @@ export class Room {
     this.tasks.start();
   }
 
-  /** Whether a socket sits here or is about to: then it hears in the chat's sequence that its person was removed. */
+  /** Whether a socket is subscribed or about to be. If so, it receives its user's removal in the chat's sequence. */
   has(socket: RoomSocket): boolean {
     return this.subscribers.get(socket) !== undefined || this.subscribing.has(socket);
   }
 
-  /** Keeps the room while an answer is under way that its sockets wait for. @returns the release, to be called once */
+  /** Keeps the room open while an answer is in progress whose socket will subscribe. @returns releases the room; call it once */
   retain(): () => void {
     this.retainCount++;
     return () => {
@@ -103,7 +104,7 @@ export class Room {
     };
   }
 
-  /** A note from the chat's channel. A batch is emitted at once when it follows what was emitted last. */
+  /** Handles a note from the chat's channel. A batch that follows the last one is emitted at once. */
   onNote(note: ChatNote): void {
     if (this.isClosed) return;
     if (note.kind === "typing") this.typingIndicators.update(note);
@@ -116,14 +117,14 @@ export class Room {
     }
   }
 
-  /** The head is known to be here: fetch what is missing, unless it was heard meanwhile. */
+  /** Fetches the changes up to `seq`, which the chat has reached, unless the feed brings them first. */
   fetchUpTo(seq: number, cause: RepairCause): void {
     this.repair.fetchUpTo(seq, cause);
   }
 
   /**
-   * Seats a socket that has seen everything up to `from`; it gets what came after, then all that comes.
-   * @param known  the members' marks as it was told them
+   * Subscribes a socket that has seen everything up to `from`. It gets the changes after that, then all new ones.
+   * @param known  the members' receipts in the answer that the socket got
    */
   subscribe(socket: RoomSocket, { userId, joinedN, joinedSeq }: Membership, from: SequencePosition, known: readonly Receipt[] = []): void {
     if ((this.subscribers.get(socket)?.joinedSeq ?? 0) >= joinedSeq) return;
@@ -139,13 +140,12 @@ export class Room {
     });
   }
 
-  /** Puts a socket out. */
   unsubscribe(socket: RoomSocket): void {
     this.subscribing.delete(socket);
     if (this.subscribers.remove(socket)) this.closeIfUnused();
   }
 
-  /** @returns where the room is and who sits there, if it moved since this was asked last */
+  /** @returns the room's position and the sockets that have reached it; undefined if it has not changed since the last call */
   unreportedPosition(): { readonly seq: number; readonly sockets: readonly RoomSocket[] } | undefined {
     const { seq } = this;
     if (seq === this.reportedSeq) return undefined;
@@ -153,7 +153,7 @@ export class Room {
     return { seq, sockets: this.subscribers.atPosition };
   }
 
-  /** The chat is no more: nobody has any business here. */
+  /** Unsubscribes all sockets and closes the room, because the chat no longer exists. */
   end(): void {
     const sockets = new Set([...this.subscribing.keys(), ...this.subscribers.all]);
     this.subscribing.clear();
@@ -164,7 +164,7 @@ export class Room {
     if (this.close()) this.context.onEmpty(this.chatId);
   }
 
-  /** Stops what the room has under way. @returns whether it was open */
+  /** Drops the waiting tasks and stops the timers. @returns whether the room was open */
   close(): boolean {
     if (this.isClosed) return false;
     this.isClosed = true;
@@ -199,7 +199,7 @@ export class Room {
     }
     this.subscribers.add(socket, subscriber, position, this.seq);
     this.fetchUpTo(position.seq, "ahead");
-    // Receipts have no place in the sequence: those between its answer and its seat it would miss.
+    // Receipts have no position in the sequence, so catching up does not bring those emitted after the socket's answer.
     for (const receipt of this.receipts.addSocket(subscriber.userId, position.n, known))
       socket.emit("receipt", { chatId: this.chatId, ...receipt });
   }
@@ -214,7 +214,7 @@ export class Room {
     else this.deliver(batch, new ChangeRun(this.position!));
   }
 
-  /** Emits a batch and moves on. @param isLastPage  false when the next page of the same run follows */
+  /** Emits a batch and moves the room to its end. @param isLastPage  false if the run's next page follows */
   private deliver(batch: Batch, run: ChangeRun, isLastPage = true): void {
     for (const membership of batch.memberChanges) this.unsubscribeEnded(membership, 0);
     const leaving = batch.memberChanges.filter(({ leftSeq }) => leftSeq !== null).sort((a, b) => a.leftSeq! - b.leftSeq!);
@@ -228,13 +228,13 @@ export class Room {
     for (const membership of leaving) this.unsubscribeEnded(membership, batch.seq);
     run.record(batch);
     this.receipts.memberCount = batch.memberCount;
-    // The count of messages is the head's, and what is new to the room is not to those further: both hold at the end only.
+    // `batch.n` is the count at the head, which only the last page reaches. Sockets ahead of the room also merge only then,
+    // because a message that is new to the room may not be new to them.
     this.position = { seq: batch.seq, n: isLastPage ? batch.n : run.from.n };
     if (isLastPage) this.finishRun(run);
     this.closeIfUnused();
   }
 
-  /** At the end of a run. */
   private finishRun({ chatUpdate, senders }: ChangeRun): void {
     const { seq, n } = this.position!;
     if (chatUpdate !== undefined) this.chatUpdates.publish(chatUpdate);
@@ -242,7 +242,7 @@ export class Room {
     if (senders.size > 0 && this.receipts.tracksDelivery) this.receipts.recordDelivered(this.subscribers.userIdsAtPosition, n, senders);
   }
 
-  /** Puts a person's sockets out whose membership ended by this change. */
+  /** Unsubscribes the user's sockets if their membership ended at `seq` or before. */
   private unsubscribeEnded(membership: Membership, seq: number): void {
     const { userId, leftSeq } = membership;
     if (leftSeq !== null && leftSeq <= seq) {

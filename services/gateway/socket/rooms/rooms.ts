@@ -1,4 +1,4 @@
-/** The rooms of the chats that this gateway's sockets hear, and the feed channels behind them. */
+/** Opens and closes the rooms of the chats that this gateway's sockets subscribe to, with the feed channels behind them. */
 import type { Feed, Subscription } from "../../../../core/feed/feed.ts";
 import { chatChannel, type ChatNote, type ChatHead } from "../../../chat/contract.ts";
 import { Room, type RoomContext } from "./room.ts";
@@ -11,12 +11,12 @@ export interface RoomsContext extends Omit<RoomContext, "onEmpty"> {
 interface OpenRoom {
   readonly chatId: string;
   readonly room: Room;
-  /** Settles when the room has begun, or could not. */
+  /** Settles when the room has its first position, or could not get one. */
   ready: Promise<void>;
   subscription?: Subscription;
 }
 
-/** The feed's confirmation is not waited for longer: what is missed while Redis is away the look finds. */
+/** Maximum wait for the feed's confirmation. The next poll finds changes missed while Redis was down. */
 const confirmTimeoutMs = 1000;
 
 export class Rooms {
@@ -35,9 +35,10 @@ export class Rooms {
   }
 
   /**
-   * Opens rooms: listens first and reads the heads then, so that whatever is committed after the promise resolves is heard.
-   * @returns lets go of the rooms; call it once their sockets are attached
-   * @throws  when the heads can't be read; nothing stays open then
+   * Opens rooms. Subscribes to their channels first and reads the heads after, so that nothing committed after the promise resolves
+   * is missed.
+   * @returns releases the rooms; call it once their sockets are subscribed
+   * @throws  when the heads can't be read; the rooms opened by this call are closed again
    */
   async retain(chatIds: readonly string[]): Promise<() => void> {
     const missing = chatIds.filter((chatId) => !this.opened.has(chatId)).map((chatId) => this.open(chatId));
@@ -97,7 +98,7 @@ export class Rooms {
   }
 }
 
-/** Waits for the feed to confirm, but not for long, and not while it is away. */
+/** Waits for the feed's confirmation, up to a timeout, and not at all while the feed is down. */
 export async function waitForConfirmation(feed: Feed, confirmed: Promise<unknown>): Promise<void> {
   if (!feed.health().ok) return;
   let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,7 @@
-/** Who sits in a chat's room, each from a place in its sequence on, and how they are spoken to: all at once, but for a few. */
+/**
+ * Keeps a room's subscribers and emits to them: one broadcast for the sockets at the room's position, single emits for the few ahead
+ * of it.
+ */
 import type { DefaultEventsMap, Server, Socket } from "socket.io";
 import type { Message, SharedChat } from "../../../chat/contract.ts";
 import type { ServerEventPayloads, ServerEvents } from "../server-events.ts";
@@ -8,12 +11,12 @@ export type RoomSocket = Socket<DefaultEventsMap, ServerEvents, object>;
 
 export class Subscribers {
   private readonly io: Server<DefaultEventsMap, ServerEvents, object>;
-  /** Of the Socket.IO room. */
+  /** Name of the Socket.IO room. */
   private readonly roomName: string;
   private readonly bySocket = new Map<RoomSocket, RoomSubscriber>();
-  /** Sockets that are further than the room, and their runs from there: what is said to the room passes them over until it has caught up. */
+  /** Sockets ahead of the room, with their runs from there. They join the Socket.IO room once the room has caught up. */
   private readonly ahead = new Map<RoomSocket, ChangeRun>();
-  /** No seat joined after this message. */
+  /** The highest `joinedN` so far: later messages are for every subscriber. */
   private lastJoinedN = 0;
 
   constructor(io: Server<DefaultEventsMap, ServerEvents, object>, chatId: string) {
@@ -30,7 +33,7 @@ export class Subscribers {
   get all(): RoomSocket[] {
     return [...this.bySocket.keys()];
   }
-  /** Those who are where the room is. */
+  /** Sockets at the room's position. */
   get atPosition(): RoomSocket[] {
     return this.all.filter((socket) => !this.ahead.has(socket));
   }
@@ -38,7 +41,7 @@ export class Subscribers {
     return new Set(this.atPosition.map((socket) => this.bySocket.get(socket)!.userId));
   }
 
-  /** @param seq  where the room is */
+  /** @param seq  the room's position */
   add(socket: RoomSocket, subscriber: RoomSubscriber, position: SequencePosition, seq: number): void {
     this.bySocket.set(socket, subscriber);
     this.lastJoinedN = Math.max(this.lastJoinedN, subscriber.joinedN);
@@ -46,14 +49,14 @@ export class Subscribers {
     else void socket.join(this.roomName);
   }
 
-  /** @returns whether the socket sat here */
+  /** @returns whether the socket was subscribed */
   remove(socket: RoomSocket): boolean {
     this.ahead.delete(socket);
     void socket.leave(this.roomName);
     return this.bySocket.delete(socket);
   }
 
-  /** The room has come to `seq`, and meets those who were there before it. */
+  /** Adds the sockets that the room has caught up with to the broadcast. @param seq  the room's position */
   mergeAhead(seq: number): void {
     for (const [socket, { from }] of this.ahead) {
       if (from.seq > seq) continue;
@@ -62,7 +65,7 @@ export class Subscribers {
     }
   }
 
-  /** To each who has not seen this change yet, and was a member when its message was sent. */
+  /** Emits to every socket that has not seen this change and whose user was a member when the message was sent. */
   emitChange(event: "receiveMessage" | "messageChanged", change: Message): void {
     const isForAll = change.n > this.lastJoinedN;
     this.broadcastExcept(isForAll ? [] : this.socketIdsWhere(({ joinedN }) => change.n <= joinedN)).emit(event, change);
@@ -71,7 +74,7 @@ export class Subscribers {
     }
   }
 
-  /** How all see the chat since `seq`, to each who was told of it as it was before. */
+  /** Emits the shared view of the chat, which dates from `seq`, to every socket that has not seen it. */
   emitChat(chat: SharedChat, seq: number): void {
     this.broadcastExcept(this.socketIdsWhere(({ joinedSeq }) => joinedSeq >= seq)).emit("chatChanged", chat);
     for (const [socket, { from }] of this.ahead) if (!hasSeen(seq, this.bySocket.get(socket)!, from)) socket.emit("chatChanged", chat);
@@ -82,7 +85,7 @@ export class Subscribers {
     for (const socket of this.ahead.keys()) socket.emit("receipt", receipt);
   }
 
-  /** To all but the typist. */
+  /** Emits to all sockets except the typist's. */
   emitTyping(typing: ServerEventPayloads["typing"]): void {
     this.broadcastExcept(this.socketIdsWhere(({ userId }) => userId === typing.userId)).emit("typing", typing);
     for (const socket of this.ahead.keys()) if (this.bySocket.get(socket)!.userId !== typing.userId) socket.emit("typing", typing);
@@ -98,6 +101,6 @@ export class Subscribers {
   }
 }
 
-/** Who joins is told how the chat is then, in a note of its own. */
+/** Whether a subscriber knows the chat as of `seq`. A new member gets the view of the moment they joined in a note of their own. */
 export const hasSeen = (seq: number, { joinedSeq }: RoomSubscriber, position: SequencePosition): boolean =>
   seq <= Math.max(joinedSeq, position.seq);

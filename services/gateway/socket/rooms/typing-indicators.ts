@@ -1,11 +1,11 @@
-/** Who types in a chat, as its room has told it: each beginning once, and its end at the latest after six seconds without another word. */
+/** Keeps who is typing in a chat. A start is emitted once; the end at the latest six seconds after the user's last report. */
 export interface TypingNote {
   readonly userId: string;
   readonly isTyping: boolean;
 }
 
 export const expireAfterMs = 6000;
-/** More who type at once are not told: nobody reads their names. */
+/** Typists emitted at once; further ones are ignored, because users do not read so many names. */
 const maxTypists = 20;
 
 export class TypingIndicators {
@@ -26,7 +26,7 @@ export class TypingIndicators {
     }
   }
 
-  /** Someone types no more: they said so, their message came, they left. */
+  /** Ends a user's typing: they stopped, sent a message or left. */
   stop(userId: string): void {
     const timer = this.typists.get(userId);
     if (timer === undefined) return;
@@ -35,7 +35,7 @@ export class TypingIndicators {
     this.emit({ userId, isTyping: false });
   }
 
-  /** Nobody hears any more. */
+  /** Emits nothing, because the room has no subscribers left. */
   close(): void {
     for (const timer of this.typists.values()) clearTimeout(timer);
     this.typists.clear();
