@@ -57,7 +57,7 @@ test("the chat program has 30 lines, and works when pasted", async () => {
       await at.answer("Your password?", "Correct-Horse-7");
       await at.answer("Your first name", name);
       await at.answer("Your last name?", "Example");
-      await at.sees("Whom do you write to?");
+      await at.sees("Who do you want to chat with?");
     }
     ada.type(people[1].email);
     ben.type(people[0].email);
@@ -76,7 +76,7 @@ test("the chat program has 30 lines, and works when pasted", async () => {
     await again.answer("Your e-mail address?", people[0].email);
     await again.answer("Your password?", "Correct-Horse-7");
     await again.sees("1: Ben Example");
-    await again.answer("Whom do you write to?", "1");
+    await again.answer("Who do you want to chat with?", "1");
     await again.sees("you: Hello Ben\nyou: How are you?\nBen Example: Fine\nyou: Bye\n");
     again.leave();
     expect(await within(60_000, "the second visit ends", again.exited)).toBe(0);
