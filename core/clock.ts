@@ -1,24 +1,24 @@
 /**
- * The one clock that nodes compare times by: the local clock corrected by its offset to the store's. Without it, a node whose
- * clock is off would refuse live calls as late, or miss changes when it asks what happened since.
+ * Corrects the local clock by its offset to the store's clock, so that all nodes compare times by one clock. Without it, a node whose
+ * clock is wrong would refuse live calls as late, or miss changes when it asks for those since a given time.
  */
 export interface Clock {
-  /** Epoch milliseconds by the store's clock, as well as this node knows it. */
+  /** This node's estimate of the store's time, epoch milliseconds. */
   now(): number;
-  /** Local minus store time, milliseconds; undefined until the store has answered once. */
+  /** Local time minus store time, milliseconds; undefined until the store has answered once. */
   offsetMs(): number | undefined;
   stop(): void;
 }
 
 const refreshMs = 10_000;
-/** A slower exchange says too little of when in it the store read its clock. */
+/** A slower exchange is too imprecise: the store may have read its clock at any moment of it. */
 const maxRoundTripMs = 1000;
-/** At the start, when nothing is known: of so many slow exchanges the quickest counts. */
+/** At the start, if all exchanges are this slow, the fastest of this many is used. */
 const initialTries = 5;
 
 /**
- * Follows the store's clock. Of each exchange the offset is taken at its middle, so the error is at most half its duration.
- * @param storeTime  asks the store for its time, epoch milliseconds
+ * Follows the store's clock. The offset is computed at the middle of each exchange, so the error is at most half its duration.
+ * @param storeTime  reads the store's time, epoch milliseconds
  */
 export async function followClock(storeTime: () => Promise<number>): Promise<Clock> {
   let offset: number | undefined;

@@ -1,10 +1,10 @@
 /**
- * Domain errors: what a caller can be told. They extend Moleculer's so that they cross the wire; there they lose their class,
- * so they are recognised by `type`, never by `instanceof`.
+ * Domain errors are the errors that callers and clients can see. They extend Moleculer's error class so that they can be sent between
+ * nodes. They lose their class on the way, so recognise them by `type`, never by `instanceof`.
  */
 import { Errors } from "moleculer";
 
-/** The stable code words of the public API and their HTTP statuses. */
+/** The error codes of the public API, which never change, with their HTTP statuses. */
 export const statusOf = {
   VALIDATION: 400,
   UNAUTHENTICATED: 401,
@@ -25,7 +25,7 @@ export interface FieldError {
 }
 export interface ErrorData {
   readonly details?: readonly FieldError[];
-  /** Milliseconds after which a repeat may succeed. */
+  /** Milliseconds after which a retry may succeed. */
   readonly retryAfterMs?: number;
 }
 
@@ -35,7 +35,7 @@ export class DomainError extends Errors.MoleculerError {
   constructor(type: DomainErrorCode, message: string, data: ErrorData = {}) {
     super(message, statusOf[type], type, data);
     this.name = "DomainError";
-    // Moleculer's retry middleware repeats idempotent calls that failed this way.
+    // Moleculer's retry middleware repeats idempotent calls that failed with a retryable error.
     (this as { retryable: boolean }).retryable = type === "UNAVAILABLE";
   }
 }
@@ -66,7 +66,7 @@ export class Conflict extends DomainError {
   }
 }
 export class TooMany extends DomainError {
-  /** Which limit it is, for operators. */
+  /** The name of the limit, for operators. */
   readonly limit: string | undefined;
   constructor(retryAfterMs: number, message = "Too many requests", limit?: string) {
     super("RATE_LIMITED", message, { retryAfterMs });
@@ -79,13 +79,13 @@ export class Unavailable extends DomainError {
   }
 }
 
-/** This node can't start, and waiting won't help. The message is one line for the operator; the process ends with exit code 1. */
+/** The node can't start, and a retry would not help. The message is one line for the operator; the process ends with exit code 1. */
 export class StartError extends Error {}
 
-/** A command of the operator's can't be carried out. The message is one line; the process ends with exit code 1. */
+/** An operator's command failed. The message is one line for the operator; the process ends with exit code 1. */
 export class CommandError extends Error {}
 
-/** The domain error's code, also after the error has crossed the wire; undefined for anything else. */
+/** The code of a domain error, also of one that another node threw; undefined for any other error. */
 export function codeOf(error: unknown): DomainErrorCode | undefined {
   const type = (error as { type?: unknown } | null | undefined)?.type;
   return typeof type === "string" && Object.hasOwn(statusOf, type) ? (type as DomainErrorCode) : undefined;

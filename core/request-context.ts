@@ -1,31 +1,31 @@
 /**
- * The request that the running code works for, known without passing it along: log lines, errors and calls to other nodes carry its id.
- * A request is an HTTP request, a socket event or a durable event being handled.
+ * Keeps the current request in asynchronous context, so that log lines, errors and calls to other nodes carry its id without passing it as
+ * an argument. A request is an HTTP request, a socket event or a durable event that is being handled.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Span } from "moleculer";
 
 export interface RequestContext {
-  /** 24 hex digits; of a call that no request caused, a UUID. */
+  /** 24 hex digits; a UUID for a call that no request caused. */
   readonly requestId: string;
-  /** 32 hex digits, when the request is traced. */
+  /** 32 hex digits; set when the request is traced. */
   readonly traceId?: string;
-  /** The step under way, when this node exports traces. */
+  /** The current span, when this node exports traces. */
   readonly span?: Span;
 }
 
 const storage = new AsyncLocalStorage<RequestContext | undefined>();
 
-/** The request being worked for, undefined in work that no request caused. */
+/** The current request; undefined in work that no request caused. */
 export const currentRequest = (): RequestContext | undefined => storage.getStore();
 
-/** Runs this, and all that it starts, for a request. */
+/** Runs a function, and everything it starts, in a request's context. */
 export const inRequest = <R>(request: RequestContext | undefined, run: () => R): R => storage.run(request, run);
 
-/** Runs this, and all that it starts, for no request: for work that goes on long after the one that happened to start it. */
+/** Runs a function, and everything it starts, without a request: for work that continues long after the request that started it. */
 export const outsideRequests = <R>(run: () => R): R => storage.run(undefined, run);
 
-/** The ids as log lines and errors bear them. A new object each time: the log adds to it. */
+/** The current request's ids for log lines and errors. Returns a new object each time, because the logger adds fields to it. */
 export function requestIds(): { requestId?: string; traceId?: string } {
   const current = storage.getStore();
   if (current === undefined) return {};
@@ -33,17 +33,17 @@ export function requestIds(): { requestId?: string; traceId?: string } {
   return traceId === undefined ? { requestId } : { requestId, traceId };
 }
 
-/** A request's trace has its id, in the 32 hex digits that tracing systems use. */
+/** The trace id of a request: its request id, padded to the 32 hex digits that tracing systems use. */
 export const traceIdOf = (requestId: string): string => requestId.replaceAll("-", "").padStart(32, "0").slice(-32);
 
-/** Where a durable event was announced. */
+/** The request that announced a durable event. */
 export interface Origin {
   readonly requestId: string;
-  /** The announcing span, when that request is traced. */
+  /** The span that announced the event, when the request is traced. */
   readonly spanId?: string;
 }
 
-/** The origin of what is announced now; undefined in work that no request caused. */
+/** The origin of events announced now; undefined in work that no request caused. */
 export function currentOrigin(): Origin | undefined {
   const current = storage.getStore();
   if (current === undefined) return undefined;
@@ -51,7 +51,7 @@ export function currentOrigin(): Origin | undefined {
   return span === undefined ? { requestId } : { requestId, spanId: span.id };
 }
 
-/** Runs the handling of a durable event for the request that announced it. */
+/** Runs the handler of a durable event in the context of the request that announced it. */
 export function inOrigin<R>(origin: Origin | undefined, run: () => R): R {
   if (origin === undefined) return outsideRequests(run);
   const { requestId, spanId } = origin;

@@ -1,6 +1,6 @@
 /**
- * The policy table's defaults: how a call behaves when things go wrong. A contract overrides a line per action; Moleculer's own
- * middlewares carry it out.
+ * Defaults for timeouts, retries and concurrency of calls between services. A contract can override them per action; Moleculer's
+ * middlewares apply them.
  */
 import type { CallPolicy } from "./contract.ts";
 
@@ -10,8 +10,8 @@ export const defaultCallPolicy = {
   bulkhead: { concurrency: 200, maxQueueSize: 2000 },
 } as const satisfies Required<CallPolicy>;
 
-/** First and longest pause between a caller's retries, milliseconds. */
+/** Shortest and longest delay between a caller's retries, milliseconds. */
 export const callRetryDelayMs = { first: 100, longest: 1000 } as const;
 
-/** A node's action is avoided once half of at least 20 calls in 30 s failed, and tried again after 5 s. */
+/** The circuit breaker of a node's action opens when half of at least 20 calls within 30 s failed. It lets a call through after 5 s. */
 export const circuitBreakerDefaults = { threshold: 0.5, minRequestCount: 20, windowSeconds: 30, halfOpenMs: 5000 } as const;

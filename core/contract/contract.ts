@@ -1,35 +1,35 @@
 /**
- * Contracts: what a service offers, as data. A contract is the single source for an action's name, params, result, access and
- * policy, and for an event's name and payload; types, run-time validation and documents all come from it.
+ * Declares services' contracts as data. A contract is the single source of an action's name, params, result, access and policy, and of an
+ * event's name and payload. Types, run-time validation and API documents are derived from it.
  */
 import type { DomainErrorCode } from "../errors.ts";
 import type { Rules } from "./schema.ts";
 
 declare const shape: unique symbol;
 
-/** Names a type without a value at run time. */
+/** Carries a type without a value at run time. */
 export interface Returns<T> {
   readonly [shape]?: T;
 }
 export const returns = <T>(): Returns<T> => ({});
 
 /**
- * Who may call an action. `public`: anyone; `user`: a caller whom the gateway verified (`ctx.meta.user`);
- * `service`: other services only, never named by a route or socket event.
+ * The callers an action allows. `public`: anyone; `user`: users that the gateway authenticated (`ctx.meta.user`);
+ * `service`: other services only, never a route or socket event.
  */
 export type Access = "public" | "user" | "service";
 
-/** How a call behaves when things go wrong; what is left out comes from `core/contract/call-policy.ts`. */
+/** Timeout, retries and concurrency of a call. Defaults are in `core/contract/call-policy.ts`. */
 export interface CallPolicy {
-  /** Milliseconds until the caller gives up. */
+  /** Milliseconds until the caller stops waiting. */
   readonly timeoutMs?: number;
-  /** Repeated by the caller after a transient failure; only for actions that may run twice. */
+  /** How often the caller retries after a transient failure. Only for actions that may run twice. */
   readonly retries?: number;
-  /** Calls that may run at once on a node, and how many more may wait. */
+  /** How many calls may run at once on a node, and how many more may wait. */
   readonly bulkhead?: { readonly concurrency: number; readonly maxQueueSize: number };
 }
 
-/** Which errors an action throws of its own, and when; every call may besides be invalid, refused without a user, or unavailable. */
+/** The errors that an action throws itself, with the cause of each. Any call can also fail as invalid, unauthenticated or unavailable. */
 export type ErrorsThrown = { readonly [C in DomainErrorCode]?: string };
 
 export interface ActionSpec {
@@ -38,14 +38,14 @@ export interface ActionSpec {
   readonly params: Rules;
   readonly result: Returns<unknown>;
   readonly errors?: ErrorsThrown;
-  /** The param that picks the node (rendezvous hashing); a hint that avoids conflicts, never needed for correctness. */
+  /** The param that selects the node (rendezvous hashing). It avoids conflicts, and correctness never depends on it. */
   readonly routeBy?: string;
   readonly policy?: CallPolicy;
 }
 
-/** What a contract says of its service as a whole. */
+/** Properties of the service as a whole. */
 export interface ServiceTraits {
-  /** Its callers do without it while it is away, and are ready all the same. */
+  /** Callers can work without this service, so its absence does not make them unready. */
   readonly isOptional?: boolean;
 }
 
@@ -74,7 +74,7 @@ export function contract<const S extends ActionSpecs>(
   ) as Contract<S>;
 }
 
-/** A durable event: its topic and the state it carries. Consumers keep the highest `rev` a `key`, so order and repeats don't matter. */
+/** A durable event: its topic and the state it carries. Consumers keep the highest `rev` per `key`, so order and repeats don't matter. */
 export interface EventRef<T = unknown, Topic extends string = string> {
   readonly topic: Topic;
   readonly payload: Returns<T>;

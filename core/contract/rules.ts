@@ -1,9 +1,9 @@
-/** Validation rules that more than one contract uses. */
+/** Validation rules shared by several contracts. */
 
-/** A 24-hex id. Upper case is refused, so that one thing has one name. */
+/** An id of 24 hex digits. Upper case is refused, so that an entity has only one id. */
 export const id = { type: "string", pattern: /^[0-9a-f]{24}$/, messages: { stringPattern: "must be a 24-digit hex id" } } as const;
 
-/** An e-mail address, trimmed and case-folded. The validator's own pattern takes 15 s on 90 kB of `@`: here the length is looked at first. */
+/** An e-mail address, trimmed and lower-cased. The pattern checks the length first: the validator's own takes 15 s for 90 kB of `@`. */
 export const emailAddress = {
   type: "string",
   trim: true,
@@ -13,7 +13,7 @@ export const emailAddress = {
   messages: { stringPattern: "must be an e-mail address" },
 } as const;
 
-/** A name or title, trimmed: something to see, and nothing that changes how the rest of a line is shown. */
+/** A name or title, trimmed: it has a visible character, and no control characters that change how the rest of a line is displayed. */
 export const visibleName = {
   type: "string",
   trim: true,
@@ -28,5 +28,5 @@ export const pageLimit = {
   max: 200,
   default: 50,
   convert: true,
-  description: "How many at most",
+  description: "Maximum number of results",
 } as const;

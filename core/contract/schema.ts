@@ -1,16 +1,16 @@
 /**
- * Validation rules as types: an action's params are written once, as fastest-validator rules, and the types of what a caller
- * sends and what a handler receives are inferred from them.
+ * Infers types from fastest-validator rules: an action's params are written once, as rules, and the types of what a caller sends and what
+ * a handler receives follow from them.
  */
 interface CommonRule {
-  /** What the documents say of it. */
+  /** For the API documents. */
   readonly description?: string;
   readonly optional?: boolean;
   readonly nullable?: boolean;
   readonly default?: unknown;
 }
 
-/** The fastest-validator rules Parley uses; each key means what it means there. */
+/** The fastest-validator rules that Parley uses. The keys have the validator's meanings. */
 export type Rule =
   | (CommonRule & {
       readonly type: "string";
@@ -44,7 +44,7 @@ export type Rule =
   | (CommonRule & { readonly type: "object"; readonly props: Rules; readonly strict?: boolean | "remove" })
   | (CommonRule & { readonly type: "record"; readonly key: Rule; readonly value: Rule });
 
-/** A check that a rule's own keys can't express: pushes to `errors`, returns the value. */
+/** A check that a rule's keys can't express. It adds to `errors` and returns the value. */
 export type CustomCheck = (value: string, errors: { type: string; message?: string; actual?: unknown }[]) => string;
 
 export interface Rules {
@@ -73,12 +73,12 @@ type OptionalOut<P> = {
   [K in keyof P]: P[K] extends { default: unknown } ? never : P[K] extends { optional: true } ? K : never;
 }[keyof P];
 
-/** What a caller may send: a rule with a default may be left out. */
+/** The params a caller sends: those with a default are optional. */
 export type Input<P> = Flatten<
   { [K in Exclude<keyof P, OptionalIn<P>>]: ValueTypeOf<P[K]> } & { [K in OptionalIn<P>]?: ValueTypeOf<P[K]> | undefined }
 >;
 
-/** What a handler receives: a rule with a default is always there. */
+/** The params a handler receives: those with a default are always present. */
 export type Infer<P> = Flatten<
   { [K in Exclude<keyof P, OptionalOut<P>>]: ValueTypeOf<P[K]> } & { [K in OptionalOut<P>]?: ValueTypeOf<P[K]> | undefined }
 >;

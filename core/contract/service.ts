@@ -1,6 +1,6 @@
 /**
- * Wires a contract to its handlers: all of them and no others, checked by the compiler. The contract's access, policy and
- * routing become action metadata that the broker's middlewares act on.
+ * Builds a service from its contract and handlers. The compiler checks that there is a handler for each action and no other. Access,
+ * policy and routing become action metadata, which the broker's middlewares apply.
  */
 import type { ActionSchema, Service, ServiceSchema } from "moleculer";
 import type { RestoreHooks } from "../store/contents.ts";
@@ -12,10 +12,10 @@ import type { Infer } from "./schema.ts";
 type ActionHandlers<C> = { [K in keyof C]: C[K] extends ActionRef<infer P, infer R> ? (ctx: Ctx<Infer<P>>) => Promise<R> | R : never };
 
 declare const mixinMembers: unique symbol;
-/** A mixin that says what it puts on `this`. */
+/** A mixin, typed with the members that it adds to `this`. */
 export type Mixin<T extends object = object> = Partial<ServiceSchema> & { readonly [mixinMembers]?: (_: T) => void };
 
-// An intersection of what all the mixins add: T sits in a parameter, so infer joins with &.
+// The intersection of the members of all mixins: T is in a parameter's position, so infer combines the candidates with &.
 type MixinMembers<X extends readonly Mixin<never>[]> = [X[number]] extends [never]
   ? unknown
   : X[number] extends { readonly [mixinMembers]?: (_: infer T) => void }
@@ -23,18 +23,18 @@ type MixinMembers<X extends readonly Mixin<never>[]> = [X[number]] extends [neve
     : unknown;
 
 type ServiceDefinition<C, M, X> = Omit<ServiceSchema, "name" | "actions" | "methods" | "mixins" | "created" | "started" | "stopped"> & {
-  /** What has to be done with its rows around a restore from a backup. */
+  /** Checks and changes of the service's rows during a restore from a backup. */
   restoring?: RestoreHooks;
   mixins?: X;
   actions: ActionHandlers<C>;
   methods?: M;
-  // Moleculer's types would give these a `this` on which everything is `any`.
+  // Moleculer's types give these a `this` on which everything is `any`.
   created?(): void;
   started?(): Promise<void> | void;
   stopped?(): Promise<void> | void;
 };
 
-/** A service's schema from its contract; `this` is the service with its methods and what its mixins add. */
+/** A service's schema from its contract. In handlers, `this` is the service with its methods and its mixins' members. */
 export function service<C extends Record<keyof C, ActionRef>, M extends object = object, const X extends readonly Mixin<never>[] = []>(
   spec: C,
   schema: ServiceDefinition<C, M, X> & ThisType<Service & M & MixinMembers<X>>,
@@ -49,7 +49,7 @@ export function service<C extends Record<keyof C, ActionRef>, M extends object =
 function actionSchema(ref: ActionRef, handler: ActionSchema["handler"]): ActionSchema {
   const { timeoutMs, retries, bulkhead } = { ...defaultCallPolicy, ...ref.policy };
   return {
-    // Nodes of this release and the last work together: between them unknown keys are dropped. The gateway refuses them.
+    // Nodes of this release and the previous one work together, so unknown keys are dropped between them. The gateway refuses them.
     params: { $$strict: "remove", ...ref.params },
     // "protected" can't be called from another node.
     visibility: ref.access === "service" ? "public" : "published",
@@ -57,7 +57,7 @@ function actionSchema(ref: ActionRef, handler: ActionSchema["handler"]): ActionS
     timeout: timeoutMs,
     retryPolicy: { enabled: retries > 0, retries, delay: callRetryDelayMs.first, maxDelay: callRetryDelayMs.longest },
     bulkhead: { enabled: true, ...bulkhead },
-    // Data, for other nodes get it as JSON: what is made of it is each node's own strategy, `broker/routing.ts`.
+    // Plain data, because other nodes receive it as JSON; each node's own strategy reads it (`broker/routing.ts`).
     ...(ref.routeBy === undefined ? {} : { strategyOptions: { key: ref.routeBy } }),
     handler,
   } as ActionSchema;

@@ -30,7 +30,7 @@ describe("a rule as JSON Schema", () => {
     [
       "a default, and what is said of it",
       pageLimit,
-      { type: "integer", minimum: 1, maximum: 200, default: 50, description: "How many at most" },
+      { type: "integer", minimum: 1, maximum: 200, default: 50, description: "Maximum number of results" },
     ],
     ["true or false", { type: "boolean", optional: true }, { type: "boolean" }],
     ["an address", { type: "email", max: 9 }, { type: "string", format: "email", maxLength: 9 }],
