@@ -1,12 +1,12 @@
-/** How the values of variables are read: each takes the text and gives the value, or throws what the text must be. */
+/** Parsers for configuration variables. Each takes the text and returns the value, or throws an error that says what the text must be. */
 
 export interface CloudinaryAccount {
   readonly cloud: string;
   readonly key: string;
   readonly secret: string;
-  /** Where its API answers, when not at `https://api.cloudinary.com`. */
+  /** The API's URL, if not `https://api.cloudinary.com`. */
   readonly apiUrl: string | undefined;
-  /** Host, and port if any, that delivers, when not `res.cloudinary.com`. */
+  /** The host that delivers files, with its port if any, if not `res.cloudinary.com`. */
   readonly deliveryHost: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export const integer =
     const value = Number(text);
     return /^\d+$/.test(text) && value >= min && value <= max ? value : mustBe(`a whole number from ${min} to ${max}`);
   };
-/** A share, written as a decimal fraction. */
+/** A share from 0 to 1, written as a decimal. */
 export const ratio = (text: string): number => {
   const value = Number(text);
   return /^[01](\.\d+)?$/.test(text) && value <= 1 ? value : mustBe("a number from 0 to 1, such as 0.01");
@@ -50,7 +50,7 @@ export const url =
       ? text
       : mustBe(`a URL that begins with ${schemes.map((s) => `${s}//`).join(" or ")}`);
   };
-/** Where spans go; its user and password are sent as they are, decoded. */
+/** The trace collector's URL. Its user and password are percent-decoded before they are sent. */
 export const collectorUrl = (text: string): string => {
   const { username, password } = new URL(url("http:", "https:")(text));
   try {
@@ -60,7 +60,7 @@ export const collectorUrl = (text: string): string => {
     return mustBe("a URL whose user and password are percent-encoded");
   }
 };
-// Not a URL to Node when it names several hosts with their ports.
+// Node's URL parser refuses a URI with several hosts and ports.
 export const mongoUri = (text: string): string =>
   /^mongodb(\+srv)?:\/\/[^/]/.test(text) ? text : mustBe("a URL that begins with mongodb:// or mongodb+srv://");
 export const origin = (text: string): string => {
@@ -69,7 +69,7 @@ export const origin = (text: string): string => {
     ? parsed.origin
     : mustBe("an origin like https://chat.example.org");
 };
-/** As Cloudinary's console shows it; its SDK knows the two parameters by these names too. */
+/** The URL in Cloudinary's console. The names of the two query parameters are those of Cloudinary's SDK. */
 export const cloudinaryAccount = (text: string): CloudinaryAccount => {
   const url = URL.parse(text);
   const [apiUrl, deliveryHost] = ["upload_prefix", "secure_distribution"].map((name) => url?.searchParams.get(name) ?? undefined);

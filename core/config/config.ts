@@ -1,7 +1,7 @@
 /**
- * The environment, read in one place: every variable with its type, default and meaning. A bad one stops the start with a clear
- * line each. A secret can be given as a file instead: `JWT_SECRET_FILE` names the one that holds `JWT_SECRET`. The README's table
- * is made from `variables` (`npm run docs:config`), and nothing else reads `process.env`.
+ * Reads the environment: every variable with its type, default and meaning. Each bad variable is reported in one line, and the node does
+ * not start. A secret can be given as a file instead: `JWT_SECRET_FILE` is the path of a file that contains `JWT_SECRET`. The README's
+ * table is generated from `variables` (`npm run docs:config`). Nothing else reads `process.env`.
  */
 import { resolve } from "node:path";
 import {
@@ -25,11 +25,11 @@ import { serviceNames } from "../service-names.ts";
 
 interface Variable<T> {
   readonly meaning: string;
-  /** As the table shows it. */
+  /** The default as shown in the README's table. */
   readonly default: string;
-  /** Reads the text, or throws what is wrong with it. `undefined` is an unset or empty variable. */
+  /** Parses the text, or throws an error that says what is wrong. `undefined` stands for an unset or empty variable. */
   readonly read: (text: string | undefined) => T;
-  /** Can be given as `<NAME>_FILE`, the path of a file that holds the value. */
+  /** Whether `<NAME>_FILE` can be set instead: the path of a file that contains the value. */
   readonly isSecret: boolean;
 }
 
@@ -46,94 +46,98 @@ const services = (text: string): readonly string[] =>
   );
 
 export const variables = {
-  PORT: variable("Port of the gateway (0: a free one)", "3000", withDefault(3000, integer(0, 65_535))),
+  PORT: variable("Port of the gateway (0: any free port)", "3000", withDefault(3000, integer(0, 65_535))),
   HOST: variable("Address the gateway listens on", "0.0.0.0", withDefault("0.0.0.0", String)),
   DATA_DIR: variable(
-    "Folder of the embedded store and its secrets",
+    "Folder of the embedded store and its generated secret",
     "./data",
     withDefault(resolve("data"), (text) => resolve(text)),
   ),
-  SERVICES: variable("Services this node runs, separated by commas", "all", withDefault(serviceNames, services)),
+  SERVICES: variable("Services that this node runs, separated by commas", "all", withDefault(serviceNames, services)),
   AMQP_URL: secretVariable("RabbitMQ; set all three URLs to run as a mesh", optional(url("amqp:", "amqps:"))),
   REDIS_URL: secretVariable("Redis", optional(url("redis:", "rediss:"))),
   MONGO_URI: secretVariable("MongoDB replica set", optional(mongoUri)),
   MESH: variable(
-    "Name of the mesh: prefix of its queues, keys and databases",
+    "Name of the mesh; prefixes its queues, keys and databases",
     "parley",
     withDefault("parley", (text) => (/^[a-z0-9-]{1,24}$/.test(text) ? text : mustBe("1-24 of a-z, 0-9 and -"))),
   ),
-  CLOUDINARY_URL: secretVariable("Keeps files at Cloudinary instead: `cloudinary://key:secret@cloud`", optional(cloudinaryAccount)),
+  CLOUDINARY_URL: secretVariable("Stores files at Cloudinary instead: `cloudinary://key:secret@cloud`", optional(cloudinaryAccount)),
   JWT_SECRET: secretVariable(
-    "Signs access tokens, at least 32 characters; required in a mesh, else made once in DATA_DIR",
+    "Signs access tokens; at least 32 characters. Required in a mesh; otherwise generated once in DATA_DIR",
     optional(longSecret),
   ),
   JWT_OLD_SECRETS: secretVariable(
-    "Earlier secrets still accepted, separated by commas",
+    "Earlier secrets that are still accepted, separated by commas",
     withDefault([] as readonly string[], (text) => commaSeparated(text).map(longSecret)),
   ),
-  PASSWORD_COST: variable("bcrypt's cost factor for new passwords; each step more doubles the work", "10", withDefault(10, integer(4, 16))),
-  PUBLIC_URL: variable("Origin that browsers see; https makes cookies Secure", "the request's own Host", optional(origin)),
+  PASSWORD_COST: variable("bcrypt's cost factor for new passwords; each increment doubles the work", "10", withDefault(10, integer(4, 16))),
+  PUBLIC_URL: variable(
+    "Origin that browsers use to reach the server; with https, cookies are Secure",
+    "the request's own Host",
+    optional(origin),
+  ),
   CORS_ORIGINS: variable(
-    "Other origins whose pages may call, separated by commas",
+    "Other origins whose pages may call the API, separated by commas",
     "",
     withDefault([] as readonly string[], (text) => commaSeparated(text).map(origin)),
   ),
   CONTACTS: variable(
-    "`required`: chat with accepted contacts only; `open`: with anyone",
+    "`required`: users can chat with accepted contacts only; `open`: with anyone",
     "required",
     withDefault("required" as const, oneOf("required", "open")),
   ),
-  UPLOAD_GRACE_MS: variable(
-    "Milliseconds that an upload is kept without anything referring to it",
-    "3600000",
-    withDefault(3_600_000, integer(1000, 86_400_000)),
-  ),
-  GROUP_LIMIT: variable("Members a group may have", "1000", withDefault(1000, integer(3, 1000))),
+  UPLOAD_GRACE_MS: variable("Milliseconds that an unused upload is kept", "3600000", withDefault(3_600_000, integer(1000, 86_400_000))),
+  GROUP_LIMIT: variable("Maximum number of members in a group", "1000", withDefault(1000, integer(3, 1000))),
   LIMITS: variable(
-    "`off` switches rate limits off, for load tests; refused with NODE_ENV=production",
+    "`off` disables rate limits, for load tests; refused with NODE_ENV=production",
     "on",
     withDefault("on" as const, oneOf("on", "off")),
   ),
-  TRUST_PROXY: variable("Proxies before the gateway: a hop count, or a list of addresses and CIDR ranges", "0", withDefault(0, trustProxy)),
+  TRUST_PROXY: variable(
+    "Proxies in front of the gateway: a hop count, or a list of addresses and CIDR ranges",
+    "0",
+    withDefault(0, trustProxy),
+  ),
   KEEP_ALIVE_MS: variable(
-    "Milliseconds that an idle HTTP connection is kept; longer than a proxy before the gateway keeps it",
+    "Milliseconds that an idle HTTP connection stays open; must exceed the idle timeout of a proxy in front of the gateway",
     "65000",
     withDefault(65_000, integer(1000, 3_600_000)),
   ),
   ADMIN_PORT: variable(
-    "Port of the node's admin server (/health, /ready, /metrics); embedded it has one only when this is set",
-    "a free one",
+    "Port of the node's admin server (/health, /ready, /metrics); in embedded mode there is one only if this is set",
+    "any free port",
     optional(integer(0, 65_535)),
   ),
   ADMIN_HOST: variable("Address of the admin server", "127.0.0.1", withDefault("127.0.0.1", String)),
   EVENT_RETRY_MS: variable(
-    "First retry of a failed durable event, milliseconds; doubled each time, at most a minute",
+    "Milliseconds before a failed durable event is first retried; doubles with each attempt, up to a minute",
     "1000",
     withDefault(1000, integer(1, 60_000)),
   ),
-  EVENT_ATTEMPTS: variable("Attempts until a durable event is a dead letter", "10", withDefault(10, integer(1, 100))),
+  EVENT_ATTEMPTS: variable("Failed attempts after which a durable event becomes a dead letter", "10", withDefault(10, integer(1, 100))),
   DRAIN_MS: variable(
-    "After SIGTERM in a mesh: milliseconds of being not ready before connections close",
+    "Milliseconds that a mesh node reports not ready after SIGTERM before it closes connections",
     "2000",
     withDefault(2000, integer(0, 8000)),
   ),
   ROUTING: variable(
-    "`off`: calls about one chat go to any chat node (correct too, but slower; for tests)",
+    "`off`: calls about a chat go to any chat node (slower, but also correct; for tests)",
     "on",
     withDefault("on" as const, oneOf("on", "off")),
   ),
   TRACING_URL: secretVariable(
-    "Collector of traces that takes Zipkin's JSON, e.g. an OpenTelemetry collector: `http://collector:9411`",
+    "Trace collector that accepts Zipkin's JSON, such as an OpenTelemetry collector: `http://collector:9411`",
     optional(collectorUrl),
   ),
-  TRACING_SAMPLE: variable("Share of requests that are traced, 0 to 1", "0.01", withDefault(0.01, ratio)),
+  TRACING_SAMPLE: variable("Share of requests to trace, 0 to 1", "0.01", withDefault(0.01, ratio)),
   FAULTS: variable(
-    "Fault points of the fault tests, e.g. `outbox.publish=kill`; refused with NODE_ENV=production",
+    "Fault points for fault tests, such as `outbox.publish=kill`; refused with NODE_ENV=production",
     "",
     withDefault([] as readonly string[], commaSeparated),
   ),
   LOG_LEVEL: variable(
-    "Least level logged; the security log is told at each",
+    "Minimum log level; the security log is written at any level",
     "info",
     withDefault("info" as const, oneOf("fatal", "error", "warn", "info", "debug", "trace")),
   ),
@@ -151,7 +155,7 @@ export interface MeshConfig {
 }
 
 export interface Config extends ConfigValues {
-  /** Set when this node is part of a mesh; undefined in embedded mode. */
+  /** Set if this node belongs to a mesh; undefined in embedded mode. */
   readonly mesh: MeshConfig | undefined;
 }
 
@@ -159,7 +163,7 @@ export interface Environment {
   readonly [name: string]: string | undefined;
 }
 
-/** What is wrong with the environment, a line each. */
+/** The problems found in the environment, one per line. */
 export class ConfigError extends Error {
   readonly lines: readonly string[];
   constructor(lines: readonly string[]) {
@@ -170,7 +174,7 @@ export class ConfigError extends Error {
 
 /**
  * Reads and checks the whole environment.
- * @throws ConfigError  naming every bad variable
+ * @throws ConfigError  with a line for every bad variable
  */
 export function readConfig(env: Environment): Config {
   const lines: string[] = [];
@@ -189,7 +193,7 @@ export function readConfig(env: Environment): Config {
   return { ...values, mesh: meshOf(values) };
 }
 
-/** @throws Error  what is wrong with the variable or its file, never with the value in it */
+/** @throws Error  says what is wrong with the variable or its file, and never quotes the value */
 function readVariable(name: string, { isSecret, read }: Variable<unknown>, env: Environment): unknown {
   const given = (key: string) => (env[key]?.trim() === "" ? undefined : env[key]?.trim());
   const [text, file] = [given(name), isSecret ? given(`${name}_FILE`) : undefined];

@@ -1,4 +1,4 @@
-/** The embedded mode's own secret: made once, kept in the data folder, readable by its owner alone. */
+/** Generates the secret of embedded mode once and keeps it in the data folder, readable by its owner only. */
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,13 +8,14 @@ import { dataFiles } from "./data-files.ts";
 const minCharacters = 32;
 
 /**
- * The secret of this data folder. The folder is held by this process already, so nobody else makes one meanwhile.
- * @throws StartError  the file holds too little
+ * The secret of this data folder. This process has already locked the folder, so no other process can create a secret meanwhile.
+ * @throws StartError  the file's text is too short
  */
 export function loadOrCreateSecret(folder: string): string {
   const file = join(folder, dataFiles.secret);
   const secret = readSecret(file) ?? createSecret(file);
-  if (secret.length < minCharacters) throw new StartError(`${file} holds no secret of at least ${minCharacters} characters; remove it`);
+  if (secret.length < minCharacters)
+    throw new StartError(`${file} doesn't contain a secret of at least ${minCharacters} characters; remove it`);
   return secret;
 }
 
@@ -29,7 +30,7 @@ function readSecret(file: string): string | undefined {
 
 function createSecret(file: string): string {
   const secret = randomBytes(32).toString("base64url");
-  // Renamed when it is on disk: a power cut leaves the whole of it or none.
+  // Renamed once it is on disk: a power failure leaves the whole secret or none.
   writeFileSync(`${file}.new`, secret, { mode: 0o600, flush: true });
   renameSync(`${file}.new`, file);
   return secret;

@@ -1,7 +1,7 @@
-/** Secrets handed over as files, as Docker and Kubernetes mount them: read once, at the start, and never quoted. */
+/** Reads secrets from files, as Docker and Kubernetes mount them: once, at the start. Messages never quote them. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
-/** No secret is longer; whoever names a larger file has named the wrong one. */
+/** No secret is longer, so a larger file is the wrong one. */
 const maxBytes = 65_536;
 
 const reasons: Readonly<Record<string, string>> = {
@@ -11,9 +11,9 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /**
- * The text in a file, without the white space around it, above all the newline that editors put at the end.
- * @param variable  the one that names the file, for the message
- * @throws Error  one line: the file is missing, unreadable, no regular file, empty, or larger than 64 KiB
+ * A file's text without the white space around it, such as the newline that editors add at the end.
+ * @param variable  the variable that names the file, for the message
+ * @throws Error  in one line: the file is missing, unreadable, not a regular file, empty, or larger than 64 KiB
  */
 export function readSecretFile(variable: string, path: string): string {
   const refuse = (reason: string): never => {
@@ -33,7 +33,7 @@ export function readSecretFile(variable: string, path: string): string {
 function firstBytes(path: string, refuse: (reason: string) => never): string {
   const file = openSync(path, "r");
   try {
-    if (!fstatSync(file).isFile()) return refuse("is no regular file");
+    if (!fstatSync(file).isFile()) return refuse("is not a regular file");
     const buffer = Buffer.alloc(maxBytes + 1);
     const length = readSync(file, buffer, 0, buffer.length, 0);
     return length > maxBytes ? refuse(`is larger than ${maxBytes / 1024} KiB`) : buffer.toString("utf8", 0, length);

@@ -1,6 +1,6 @@
 /**
- * A node's admin server: `/health` (process up), `/ready` (this node can serve), `/metrics`. Embedded, the gateway answers these, and
- * there is an admin server only when a port is set for it.
+ * Serves operators: `/health` (the process is up), `/ready` (the node can serve) and `/metrics`. In embedded mode the gateway serves these
+ * too, and there is an admin server only if its port is set.
  */
 import { createServer, type Server } from "node:http";
 import type { ServiceBroker } from "moleculer";
@@ -19,7 +19,7 @@ const json = (status: number, value: unknown): OperatorResponse => ({
   body: JSON.stringify(value),
 });
 
-/** What an operator's request is answered, undefined for any other path. Also the gateway's, embedded. */
+/** The response to an operator's request; undefined for any other path. The gateway uses it too. */
 export async function operatorResponse(broker: ServiceBroker, path: string): Promise<OperatorResponse | undefined> {
   if (path === "/health") return json(200, { status: "up" });
   if (path === "/ready") {
@@ -31,9 +31,9 @@ export async function operatorResponse(broker: ServiceBroker, path: string): Pro
 }
 
 /**
- * Listens for operators.
- * @param port  0 for a free one
- * @throws StartError  the port is taken
+ * Starts the admin server.
+ * @param port  0 for any free port
+ * @throws StartError  the port is in use
  */
 export function openAdminServer(broker: ServiceBroker, port: number, host: string): Promise<Server> {
   const server = createServer((request, response) => {

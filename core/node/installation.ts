@@ -1,8 +1,9 @@
 /**
- * Facts about the installation as a whole, in a database of their own: its era, its last backup, and what keeps its nodes from
- * running. Every node reads them at its start and every few seconds after it.
+ * Stores facts about the whole installation in their own database: its era, its last backup, and reasons why its nodes must not run.
+ * Every node reads them when it starts and every few seconds after that.
  *
- * A restore begins a new era. Access tokens carry the era they were signed in, so that none from before a restore is accepted after it.
+ * A restore begins a new era. Access tokens contain the era in which they were signed, so tokens from before a restore are refused after
+ * it.
  */
 import type { Logger } from "moleculer";
 import { StartError, Unavailable } from "../errors.ts";
@@ -10,62 +11,62 @@ import { retryWhileUnavailable } from "../store/migrate.ts";
 import { collection, upsert, type Database, type Doc, type Fields, type Store } from "../store/store.ts";
 
 export interface FactsRow extends Doc {
-  /** Absent until the first restore or `new-era`: then it is `firstEra`. */
+  /** Absent until the first restore or `new-era`; the era is then `firstEra`. */
   readonly era?: string | null;
-  /** When the last backup was whole, epoch milliseconds. */
+  /** When the last backup was completed, epoch milliseconds. */
   readonly lastBackupAt?: number | null;
-  /** When it was moved elsewhere, epoch milliseconds: a second copy of it must not run. */
+  /** When the installation was moved elsewhere, epoch milliseconds. Two copies must not run. */
   readonly movedAt?: number | null;
-  /** When a restore into it began that has not ended, epoch milliseconds: it holds a part only. */
+  /** When an unfinished restore began, epoch milliseconds. The data is incomplete. */
   readonly restoringSince?: number | null;
 }
 export type Facts = Omit<FactsRow, "_id">;
 
-/** Backups under way: until then, store time, no bytes of files may be removed. One row a backup. */
+/** A backup in progress. */
 export interface HoldRow extends Doc {
+  /** Store time, epoch milliseconds. Until then no files' bytes may be removed. */
   readonly until: number;
 }
 
 export const facts = collection<FactsRow>()("facts", {});
 export const holds = collection<HoldRow>()("holds", { byEnd: { fields: ["until", "_id"] } });
 
-/** The name of their database. */
+/** The name of the database, as a service's. */
 export const installationService = "installation";
 const factsId = "installation";
-/** The era of tokens that name none, and of installations without a restore. */
+/** The era of tokens that don't contain one, and of installations that were never restored. */
 export const firstEra = "first";
 
 /**
- * How often the facts are read, and whether this process stood still is looked at. One that stood still for `standstillMs` may have missed
- * a new era: a restore waits until nodes are gone, which takes longer.
+ * How often the facts are read, and how often the node checks whether its process was paused. A process that was paused for `standstillMs`
+ * may have missed a new era. A shorter pause can't miss one: a restore waits until no node is left, which takes longer.
  */
 export const installationTiming = { refreshMs: 5000, tickMs: 1000, standstillMs: 10_000 } as const;
 type InstallationTiming = Readonly<Record<keyof typeof installationTiming, number>>;
 
 export interface Installation {
   /**
-   * The era as this node knows it.
-   * @throws Unavailable  this process stood still, and has not asked since
+   * The era as this node last read it.
+   * @throws Unavailable  this process was paused, and has not read the facts since
    */
   era(): string;
-  /** Whether `era` can answer. */
+  /** Whether `era` returns without throwing. */
   isEraKnown(): boolean;
-  /** The facts as they are now. */
+  /** Reads the current facts from the store. */
   read(): Promise<Facts>;
-  /** Whether a backup needs bytes that nothing refers to any more. */
+  /** Whether a running backup needs the bytes of files that nothing refers to any more. */
   areBlobsHeld(): Promise<boolean>;
   onNewEra(listener: (era: string) => void): void;
-  /** Calls back when this node must not go on, with the reason as one line. */
+  /** Calls the listener when this node must stop, with the reason in one line. */
   onStopRequired(listener: (reason: string) => void): void;
   stop(): void;
 }
 
-/** Why nodes may not run on this installation; undefined when they may. */
+/** Why nodes must not run on this installation; undefined if they may. */
 export function reasonNotToRun({ movedAt, restoringSince }: Facts): string | undefined {
   if (restoringSince != null)
-    return `a restore that began at ${iso(restoringSince)} has not ended: run npm run restore again, or wait for the one that runs`;
-  if (movedAt != null)
-    return `this installation was moved elsewhere at ${iso(movedAt)}; to run it here all the same, run npm run new-era first`;
+    return `a restore that began at ${iso(restoringSince)} has not ended: run npm run restore again, or wait for the running one`;
+  if (movedAt != null) return `this installation was moved elsewhere at ${iso(movedAt)}; to run it here anyway, run npm run new-era first`;
   return undefined;
 }
 const iso = (time: number): string => new Date(time).toISOString();
@@ -79,8 +80,9 @@ export async function updateFacts(db: Database, set: Fields<FactsRow>): Promise<
 export const openInstallationDatabase = (store: Store): Promise<Database> => store.open(installationService, [facts, holds]);
 
 /**
- * Waits while the store is away: nodes that start together make its collections at once, and a busy store may take its time.
- * @throws StartError  it was moved, or holds a part of a restore only
+ * Opens the installation's facts. Retries while the store is unavailable: nodes that start together create its collections at the same
+ * time, and a busy store can be slow.
+ * @throws StartError  the installation was moved, or a restore into it has not ended
  */
 export async function openInstallation(store: Store, log: Logger, timing: InstallationTiming = installationTiming): Promise<Installation> {
   const retry = retryWhileUnavailable(installationService, log);
@@ -104,7 +106,7 @@ function watchInstallation(
 ): Installation {
   let era = atStart.era ?? firstEra;
   let lastTickAt = performance.now();
-  /** Counts the times that this process stood still; what was asked before the last one says nothing. */
+  /** How often this process was paused. Facts that were requested before the last pause may be outdated. */
   let standstills = 0;
   let standstillsAtLastRead = 0;
   const eraListeners: ((era: string) => void)[] = [];
@@ -131,7 +133,7 @@ function watchInstallation(
     standstillsAtLastRead = standstillsBefore;
     if (era !== before) for (const listener of eraListeners) listener(era);
   };
-  // One at a time: an answer that comes late must not bring back what a later one has replaced.
+  // One read at a time: a late response must not overwrite a newer one.
   let isReading = false;
   const refreshAgain = (): void => {
     if (isReading) return;

@@ -1,6 +1,6 @@
 /**
- * A node's life: ports open before its services start and close after they stopped; an error that waiting can't mend ends the
- * start with one line; SIGTERM drains before it stops.
+ * Starts and stops a node. Ports open before its services start and close after they stop. An error that a retry can't fix ends the start
+ * with one line. On SIGTERM the node drains before it stops.
  */
 import type { Server } from "node:http";
 import type { Logger, Middleware, ServiceBroker } from "moleculer";
@@ -12,7 +12,7 @@ import type { ConsumerGroups } from "../queue/queue.ts";
 import { openAdminServer } from "./admin-server.ts";
 import { operatorLoggerName } from "./logger.ts";
 
-/** A node that has not stopped so long after its drain is ended. */
+/** Maximum time to stop after the drain; then the process exits. */
 const stopTimeoutMs = 10_000;
 
 export function lifecycle(config: Config, groups: ConsumerGroups): Middleware {
@@ -32,7 +32,7 @@ export function lifecycle(config: Config, groups: ConsumerGroups): Middleware {
         if (hasAdminServer) {
           adminServer = await openAdminServer(broker, config.ADMIN_PORT ?? 0, config.ADMIN_HOST);
           const address = adminServer.address();
-          log.info(`Node ${broker.nodeID} answers operators on port ${typeof address === "object" ? address?.port : address}`);
+          log.info(`Node ${broker.nodeID} serves operators on port ${typeof address === "object" ? address?.port : address}`);
         }
         await openPorts(broker, config, groups, log);
         exitWhenStopRequired(broker, log);
@@ -49,7 +49,7 @@ export function lifecycle(config: Config, groups: ConsumerGroups): Middleware {
   };
 }
 
-/** Ends the start with one line on the error output and exit code 1. */
+/** Writes the lines to the error output and exits with code 1. */
 export function abortStart(...lines: readonly string[]): never {
   process.stderr.write(lines.map((line) => `Parley can't start: ${line}\n`).join(""));
   process.exit(1);
@@ -60,9 +60,9 @@ function stopOnSignals(broker: ServiceBroker, drainMs: number, log: Logger): voi
   const stop = (afterMs: number) => {
     if (stopping) return;
     stopping = true;
-    broker.started = false; // not ready, so that balancers look elsewhere
+    broker.started = false; // not ready, so that balancers choose other nodes
     setTimeout(() => {
-      log.error("Not stopped in time; ending");
+      log.error("Not stopped in time; exiting");
       process.exit(1);
     }, afterMs + stopTimeoutMs).unref();
     setTimeout(() => void broker.stop().finally(() => process.exit(0)), afterMs);
@@ -71,17 +71,15 @@ function stopOnSignals(broker: ServiceBroker, drainMs: number, log: Logger): voi
   process.on("SIGTERM", () => stop(drainMs));
 }
 
-/** A restore that began, or a move: what this node would write now is lost, or done twice. */
+/** Exits when a restore or a move began: what this node wrote now would be lost, or done twice. */
 function exitWhenStopRequired(broker: ServiceBroker, log: Logger): void {
   portsOf(broker).installation.onStopRequired((reason) => {
-    log.fatal(`Ending: ${reason}`);
+    log.fatal(`Exiting: ${reason}`);
     process.exit(1);
   });
 }
 
-/**
- * The AMQP transporter never repairs a channel that closed alone, only a lost connection; so the connection is closed too.
- */
+/** Closes the connection after its channel: the AMQP transporter reopens a lost connection, but never a channel that closed alone. */
 function closeBrokenChannels(broker: ServiceBroker): void {
   broker.localBus.on("$transporter.error", ({ type }: { type?: string }) => {
     if (type !== "failedChannel") return;

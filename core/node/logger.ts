@@ -1,13 +1,16 @@
-/** The log: Pino's JSON lines, pretty on a terminal, each with the request it belongs to. At `info` Moleculer's own life is left out: every service and plugin has a line. */
+/**
+ * Configures the log: Pino's JSON lines, formatted on a terminal, each with the id of its request. At `info` Moleculer's own lines are
+ * omitted, because it logs one for every service and plugin.
+ */
 import { createRequire } from "node:module";
 import type { LoggerConfig } from "moleculer";
 import type { LoggerOptions } from "pino";
 import type { Config } from "../config/config.ts";
 import { requestIds } from "../request-context.ts";
 
-/** The name under which a node tells what its operator wants to know. */
+/** The logger for messages to the operator. */
 export const operatorLoggerName = "PARLEY";
-/** The name of the security log's lines, told at every `LOG_LEVEL`. */
+/** The logger of the security log, written at any `LOG_LEVEL`. */
 export const securityLoggerName = "SECURITY";
 
 const redactedFields = ["password", "oldPassword", "newPassword", "token", "refreshToken", "text", "authorization", "cookie"];

@@ -1,15 +1,15 @@
-/** The memory that a container or a control group allows this process, checked before a node starts. */
+/** Checks, before a node starts, how much memory a container or control group allows this process. */
 
-/** With less a node is killed while it starts, again and again, without a word of its own. */
+/** With less, the system kills the node while it starts, every time, and the node can't log why. */
 export const minMemoryMiB = 128;
 const bytesPerMiB = 1024 * 1024;
 
 /**
- * @param limitBytes  what this process and its children may use, 0 for no limit: `process.constrainedMemory()`
- * @returns what is wrong with it, or undefined
+ * @param limitBytes  `process.constrainedMemory()`: the limit for this process and its children, 0 for none
+ * @returns the problem, or undefined
  */
 export function memoryLimitProblem(limitBytes: number): string | undefined {
   const limitMiB = Math.floor(limitBytes / bytesPerMiB);
   if (limitBytes <= 0 || limitMiB >= minMemoryMiB) return undefined;
-  return `it may use ${limitMiB} MiB of memory, its container's limit, and a node needs at least ${minMemoryMiB}`;
+  return `its container limits it to ${limitMiB} MiB of memory, and a node needs at least ${minMemoryMiB}`;
 }

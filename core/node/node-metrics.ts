@@ -1,4 +1,4 @@
-/** What a node says of itself: its release, its parts, the nodes it sees, the disks it writes to. And all its metrics as text. */
+/** Measures the node itself: its release, its parts, the nodes it sees and its disks. Returns all the node's metrics as text. */
 import type { StatsFs } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,17 +10,23 @@ import { version } from "../version.ts";
 import { gauge, processRegistry, registryOf } from "../metrics/declare.ts";
 import { measureProcess } from "../metrics/process.ts";
 
-const buildInfo = gauge("parley_build_info", "1, with the release that runs", ["version"]);
-const nodeReady = gauge("parley_node_ready", "Whether /ready answers 200");
-const partOk = gauge("parley_part_ok", "Whether a part this node rests on is there, by the names of /ready", ["part"]);
-const nodesSeen = gauge("parley_nodes_seen", "Nodes of the mesh that this node has heard of lately, itself among them");
+const buildInfo = gauge("parley_build_info", "1, labelled with the running release", ["version"]);
+const nodeReady = gauge("parley_node_ready", "1 if /ready returns 200, otherwise 0");
+const partOk = gauge("parley_part_ok", "1 if a part this node depends on is available, otherwise 0; named as in /ready", ["part"]);
+const nodesSeen = gauge("parley_nodes_seen", "Nodes of the mesh that this node currently sees, including itself");
 const callBreakersOpen = gauge(
   "parley_call_breakers_open",
-  "Actions of other nodes that this node does not call, for too many calls failed",
+  "Actions of other nodes that this node does not call at present, because too many calls failed",
   ["service"],
 );
-const diskFree = gauge("parley_disk_free_bytes", "Free on the disk of DATA_DIR (data, embedded only) or of TMPDIR (temporary)", ["disk"]);
-const diskSize = gauge("parley_disk_size_bytes", "Size of these disks", ["disk"]);
+const diskFree = gauge(
+  "parley_disk_free_bytes",
+  "Free space on the disk of DATA_DIR (data, in embedded mode only) or of TMPDIR (temporary)",
+  ["disk"],
+);
+const diskSize = gauge("parley_disk_size_bytes", "Size of the disk of DATA_DIR (data, in embedded mode only) or of TMPDIR (temporary)", [
+  "disk",
+]);
 
 export function nodeMetrics(config: Config): Middleware {
   const { dataFolder } = deploymentOf(config);
@@ -40,7 +46,7 @@ export function nodeMetrics(config: Config): Middleware {
   };
 }
 
-/** Of each service that other nodes offer. */
+/** The number of open breakers of each service on other nodes. */
 function openBreakers(broker: ServiceBroker): (readonly [{ service: string }, number])[] {
   const actions = broker.registry.getActionList({ skipInternal: true, withEndpoints: true });
   return actions.map(({ name, endpoints = [] }) => {
@@ -54,7 +60,7 @@ export async function metricsText(broker: ServiceBroker): Promise<string> {
   const { ready, parts } = await readiness(broker);
   nodeReady.of(broker).set(ready ? 1 : 0);
   const present = partOk.of(broker);
-  present.reset(); // a part may be known no longer
+  present.reset(); // a part may no longer exist
   for (const [part, state] of Object.entries(parts)) present.set({ part }, state === "ok" ? 1 : 0);
   const texts = await Promise.all([registryOf(broker).metrics(), processRegistry.metrics()]);
   return texts.join("\n");

@@ -1,6 +1,6 @@
 /**
- * The ports of one node, opened before its services start and closed after they stopped. Here, and only here, is decided which
- * adapters are in use: embedded or mesh. Adapters are imported when they are needed, so that neither mode loads the other's.
+ * Opens a node's ports before its services start and closes them after they stop. It chooses the ports' adapters: those of embedded mode
+ * or of a mesh. Adapters are imported dynamically, so that neither mode loads the other's.
  */
 import { join } from "node:path";
 import type { Logger, ServiceBroker } from "moleculer";
@@ -15,7 +15,7 @@ import { retryPolicyOf, type ConsumerGroups, type Queue, type RetryPolicy } from
 import type { Store } from "../store/store.ts";
 import { dataFiles } from "../config/data-files.ts";
 
-/** Signs access tokens with the first, accepts any. */
+/** Access tokens are signed with the first secret, and accepted if any of them signed it. */
 export type JwtSecrets = readonly [string, ...string[]];
 
 export interface Ports {
@@ -33,10 +33,10 @@ export interface Ports {
 
 const portsByBroker = new WeakMap<ServiceBroker, Ports>();
 
-/** Whether the ports are open: from the start of the services to their end. */
+/** Whether the ports are open: from before the services start until after they stop. */
 export const arePortsOpen = (broker: ServiceBroker): boolean => portsByBroker.has(broker);
 
-/** The ports of this broker's node. Call it from a service's `started` on. */
+/** The ports of this broker's node. Available from a service's `started` on. */
 export function portsOf(broker: ServiceBroker): Ports {
   const ports = portsByBroker.get(broker);
   if (ports === undefined) throw new Error("the ports are opened when the broker starts");
@@ -52,8 +52,8 @@ interface PortsContext {
 }
 
 /**
- * Opens all ports, waiting with back-off for what can't be reached yet.
- * @throws StartError  what waiting can't mend: wrong credentials, a data folder in use, an installation that must not run
+ * Opens all ports. Retries with back-off while a store or broker can't be reached.
+ * @throws StartError  an error that a retry can't fix: wrong credentials, a data folder in use, an installation that must not run
  */
 export async function openPorts(broker: ServiceBroker, config: Config, groups: ConsumerGroups, log: Logger): Promise<void> {
   const retry = retryPolicyOf(config);
@@ -118,14 +118,14 @@ async function openMesh({ broker, config, groups, retry, log }: PortsContext, me
   };
 }
 
-/** Takes the place of either mode's own media storage. */
+/** Opens Cloudinary, if it is configured, in place of the mode's own file storage. */
 async function openCloudinary({ CLOUDINARY_URL: account, MESH }: Config, log: Logger): Promise<Blobs | undefined> {
   if (account === undefined) return undefined;
   const { openCloudinaryBlobs } = await import("../blobs/cloudinary.ts");
   return openCloudinaryBlobs(account, `parley/${MESH}`, { log });
 }
 
-/** Closes what was opened, the store last. */
+/** Closes all ports, the store last. */
 export async function closePorts(broker: ServiceBroker): Promise<void> {
   const ports = portsByBroker.get(broker);
   if (ports === undefined) return;

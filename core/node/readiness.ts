@@ -1,25 +1,25 @@
 /**
- * Whether this node can serve: its ports answer, its clock is near the store's, its services run, and what its services need of
- * others is there. `/ready` says which part is away.
+ * Checks whether this node can serve: its ports respond, its clock is close to the store's, its services run, and the other services they
+ * need are available. `/ready` lists the parts that fail.
  */
 import type { ServiceBroker } from "moleculer";
 import type { ActionRef } from "../contract/contract.ts";
 import { arePortsOpen, portsOf } from "./ports.ts";
 import type { Health } from "../health.ts";
 
-/** Says what is wrong, or undefined. */
+/** Returns the problem, or undefined. */
 type ReadinessCheck = () => string | undefined;
 
 const checks = new WeakMap<ServiceBroker, Map<string, ReadinessCheck>>();
 const maxClockOffsetMs = 60_000;
 
-/** Adds a part to this node's readiness, e.g. the gateway's revoked sessions. */
+/** Adds a part to this node's readiness, such as the gateway's revoked sessions. */
 export function addReadinessCheck(broker: ServiceBroker, part: string, check: ReadinessCheck): void {
   const known = checks.get(broker) ?? new Map<string, ReadinessCheck>();
   checks.set(broker, known.set(part, check));
 }
 
-/** A check that some node offers each service that these actions are of. Optional services may be away. */
+/** A check that some node offers the service of each of these actions. Optional services may be absent. */
 export function servicesAvailable(broker: ServiceBroker, actions: readonly ActionRef[]): ReadinessCheck {
   const services = new Set(actions.filter(({ isOptional }) => isOptional !== true).map(({ service }) => service));
   return () => {
@@ -31,7 +31,7 @@ export function servicesAvailable(broker: ServiceBroker, actions: readonly Actio
 
 export interface Readiness {
   readonly ready: boolean;
-  /** Every part with `ok` or what is wrong with it. */
+  /** Every part with `ok` or its problem. */
   readonly parts: Readonly<Record<string, string>>;
 }
 
@@ -50,11 +50,11 @@ export async function readiness(broker: ServiceBroker): Promise<Readiness> {
   for (const [part, check] of checks.get(broker) ?? []) note(part, check());
   const ready = Object.values(parts).every((state) => state === "ok");
 
-  // Without these a node serves on, slower: gateways look for changes, the cache reads the store, limits count in memory.
+  // Without these the node works, but slower: gateways poll for changes, the cache reads the store, limits count in memory.
   note("feed", health(feed.health()));
   note("cache", health(cache.health()));
   note("limits", health(limits.health()));
-  // Nor without this: files fail, chats go on.
+  // Without this one only files fail; chats work.
   note("media", health(await blobs.health()));
   return { ready, parts };
 }

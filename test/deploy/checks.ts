@@ -54,7 +54,7 @@ export async function refusesTooLittleMemory(project: ComposeProject): Promise<s
     () => undefined,
     (error: unknown) => (error as Error).message,
   );
-  assert.match(failure ?? "", /: 1\nParley can't start: it may use 96 MiB of memory[^\n]*$/);
+  assert.match(failure ?? "", /: 1\nParley can't start: its container limits it to 96 MiB of memory[^\n]*$/);
   return failure!.split("\n").at(-1)!;
 }
 

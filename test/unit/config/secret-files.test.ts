@@ -56,7 +56,7 @@ describe("a file that gives no secret is one line that names variable and file",
   test.each([
     ["missing", () => join(folder, "missing"), "does not exist"],
     ["below a file", () => join(holding("x"), "inner"), "does not exist"],
-    ["a folder", () => folder, "is no regular file"],
+    ["a folder", () => folder, "is not a regular file"],
     // Regular, and readable to nobody at its beginning: root, who may run the tests, is refused nothing else.
     ["unreadable", () => "/proc/self/mem", "can't be read: EIO"],
     ["empty", () => holding(""), "is empty"],

@@ -5,9 +5,7 @@ import { minMemoryMiB, memoryLimitProblem } from "../../../core/node/memory-limi
 const MiB = 1024 * 1024;
 
 test("too little is said with both numbers", () => {
-  expect(memoryLimitProblem(64 * MiB)).toBe(
-    `it may use 64 MiB of memory, its container's limit, and a node needs at least ${minMemoryMiB}`,
-  );
+  expect(memoryLimitProblem(64 * MiB)).toBe(`its container limits it to 64 MiB of memory, and a node needs at least ${minMemoryMiB}`);
   expect(memoryLimitProblem(minMemoryMiB * MiB - 1)).toContain(`${minMemoryMiB - 1} MiB`);
 });
 test("enough, and no limit, are nothing to say", () => {
