@@ -16,6 +16,7 @@ import { clientEvents } from "../../../services/gateway/socket/client-events.ts"
 import { glob } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { TestMesh } from "./mesh.ts";
+import { resultFields } from "./result-fields.ts";
 
 /** Sorted names, by kind. */
 export type NamesByKind = Readonly<Record<string, readonly string[]>>;
@@ -57,6 +58,7 @@ export async function declaredNames(): Promise<NamesByKind> {
   return sorted({
     actions,
     topics,
+    "results and payloads": resultFields(),
     indexes,
     metrics,
     queues,
