@@ -1,4 +1,4 @@
-/** What clients may send over a socket, as a table: one row an event. */
+/** Lists the events that clients may send over a socket, one table row per event. */
 import type { ServiceBroker } from "moleculer";
 import { call } from "../../../core/contract/call.ts";
 import type { ActionRef } from "../../../core/contract/contract.ts";
@@ -26,19 +26,20 @@ type EventLimit = Exclude<keyof typeof socketLimits, "connections">;
 export type EventRefusal = TooMany | Unavailable;
 
 /**
- * @typeParam A  the action's rules
- * @typeParam P  the payload's: the action's, unless the row has its own
+ * @typeParam A  rules of the action
+ * @typeParam P  rules of the payload: the action's, unless the row has its own
  */
 interface ClientEventSpec<A extends Rules, P extends Rules> {
   readonly event: string;
-  /** What answers it. */
   readonly action: ActionRef<A>;
-  /** The action's if not given. */
+  /** The action's summary by default. */
   readonly summary?: string;
   readonly rules?: P;
   /** The limit it counts against. */
   readonly counts: EventLimit;
-  /** @param refusal  the allowance is spent, or the session may have ended; a message takes its place in its queue before it is told */
+  /**
+   * @param refusal  set when the user is over the limit, or the session may have ended. A message is then refused by its queue, in order
+   */
   readonly answer: (
     context: SocketEventContext,
     socket: UserSocket,
@@ -50,9 +51,13 @@ export interface ClientEventRow extends Required<ClientEventSpec<Rules, Rules>> 
   readonly check: InputCheck;
 }
 
-const sendSeconds = histogram("parley_send_seconds", "From a message on a socket to its acknowledgement, of those that were stored", {
-  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-});
+const sendSeconds = histogram(
+  "parley_send_seconds",
+  "Time from the arrival of a message on a socket to its acknowledgement, for stored messages",
+  {
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  },
+);
 
 function row<A extends Rules, const P extends Rules = A>(spec: ClientEventSpec<A, P>): ClientEventRow {
   const { summary, params } = spec.action;
@@ -100,7 +105,7 @@ export const clientEvents: readonly ClientEventRow[] = [
       const began = performance.now();
       const sent = await sendQueueOf(broker, socket, chatId).send(attempt);
       sendSeconds.of(broker).observe((performance.now() - began) / 1000);
-      socket.data.typingThrottle.forget(chatId); // a message ends the typing everywhere: saying so again is news
+      socket.data.typingThrottle.forget(chatId); // a message ends the typing, so the next report is news
       return { data: requireStored(sent).message };
     },
   }),
@@ -142,9 +147,9 @@ export const clientEvents: readonly ClientEventRow[] = [
   }),
 ];
 
-/** Counts an event. @returns why it may not happen now */
+/** Counts an event against its limit. @returns why it is refused */
 export function rateLimitRefusal({ limiters, sessions }: SocketEventContext, counts: EventLimit, userId: string): EventRefusal | undefined {
-  // After this process stood still: a restore may have ended the session, and the message may be from before it.
+  // This process was paused: a restore may have ended the session meanwhile, and the message may be older than the restore.
   if (!sessions.isReady()) return new Unavailable();
   const waitMs = limiters[counts].consume(userId);
   if (waitMs === 0) return undefined;
@@ -153,7 +158,7 @@ export function rateLimitRefusal({ limiters, sessions }: SocketEventContext, cou
   return new TooMany(waitMs, undefined, limit);
 }
 
-/** Queues that a socket keeps; idle ones make room for others. */
+/** Queues kept per socket. Beyond that, idle ones are dropped. */
 const maxQueues = 100;
 
 function sendQueueOf(broker: ServiceBroker, socket: UserSocket, chatId: string): SendQueue {
@@ -162,7 +167,7 @@ function sendQueueOf(broker: ServiceBroker, socket: UserSocket, chatId: string):
   if (existing !== undefined) return existing;
   if (sendQueues.size >= maxQueues) for (const [id, other] of sendQueues) if (other.isIdle) sendQueues.delete(id);
   const queue = new SendQueue((messages) => {
-    // Required, so that a param which chat.send gains does not compile until it is passed on here.
+    // Required, so that a new param of chat.send does not compile until it is passed on here.
     const params: Required<Input<typeof chat.send.params>> = { chatId, messages: [...messages] };
     return call(broker, chat.send, params, callOptionsOf(socket));
   });

@@ -1,4 +1,4 @@
-/** What is looked after on every open socket, now and then: that its session has not expired and that it reads what it is sent. */
+/** Monitors open sockets once a second: disconnects those whose session has expired or whose client reads too slowly. */
 import type { ServiceBroker } from "moleculer";
 import type { Namespace } from "socket.io";
 import { gauge } from "../../../core/metrics/declare.ts";
@@ -7,14 +7,17 @@ import type { ServerEventPayloads } from "./server-events.ts";
 import type { UserSocket } from "./socket-state.ts";
 
 const checkEveryMs = 1000;
-/** Who lets more than this wait is cut, and syncs when back. */
+/** A client that leaves more than this unread is disconnected. It syncs after reconnecting. */
 const maxBufferedBytes = 4 * 1024 * 1024;
 const bufferBound = refusalCounter("socket_buffer");
 
 const openSockets = gauge("parley_sockets", "Open sockets");
-const buffered = gauge("parley_socket_buffered_bytes", "Bytes that wait to be read by clients, all sockets together; known to a second");
+const buffered = gauge(
+  "parley_socket_buffered_bytes",
+  "Bytes buffered for clients that have not read them yet, over all sockets; updated every second",
+);
 
-/** Engine.IO tells nobody how much waits: its own types have both parts as private. */
+/** Engine.IO has no public way to read this: its types declare both parts private. */
 function bufferedBytes(conn: UserSocket["conn"]): number {
   const transport = conn.transport as { readonly socket?: { readonly bufferedAmount?: number } };
   const packets = conn["writeBuffer"] as readonly { readonly data?: unknown }[];
@@ -23,13 +26,13 @@ function bufferedBytes(conn: UserSocket["conn"]): number {
   return bytes;
 }
 
-/** Tells a socket why its session is over, and cuts it. */
+/** Emits why the session ended, then disconnects the socket. */
 export function endSession(socket: UserSocket, reason: ServerEventPayloads["sessionEnded"]["reason"]): void {
   socket.emit("sessionEnded", { reason });
   socket.disconnect(true);
 }
 
-/** @returns stops it */
+/** @returns stops monitoring */
 export function startMonitoring(broker: ServiceBroker, namespace: Namespace, now: () => number): () => void {
   openSockets.collect(broker, () => [[{}, namespace.sockets.size]]);
   const timer = setInterval(() => {
@@ -50,8 +53,8 @@ export function startMonitoring(broker: ServiceBroker, namespace: Namespace, now
 }
 
 /**
- * Closes the transports of all sockets, spread over some time so that their clients don't come back all at once.
- * `socket.disconnect()` would tell them not to come back at all.
+ * Closes the transports of all sockets, spread over `durationMs` so that their clients do not all reconnect at once. After
+ * `socket.disconnect()` they would not reconnect at all.
  */
 export async function disconnectGradually(namespace: Namespace, durationMs: number): Promise<void> {
   const sockets = [...namespace.sockets.values()];

@@ -1,6 +1,6 @@
 /**
- * What happens to an event of the table: limit, validate, answer. Whatever a client sends, it gets an acknowledgement, or the
- * event `error` when it asked for none.
+ * Dispatches clients' events: limits, validates, answers. Every event gets an acknowledgement, or an `error` event if the client
+ * passed no callback.
  */
 import type { Span } from "moleculer";
 import { beginRequest } from "../../../core/broker/tracing/requests.ts";
@@ -14,7 +14,7 @@ import type { UserSocket } from "./socket-state.ts";
 
 type AcknowledgeCallback = (answer: object) => void;
 
-/** The acknowledgement callback is always the last argument. */
+/** Socket.IO passes the acknowledgement callback as the last argument. */
 function splitArguments(args: readonly unknown[]): { payload: unknown; acknowledge: AcknowledgeCallback | undefined } {
   const last = args.at(-1);
   return typeof last === "function"
@@ -26,7 +26,7 @@ function isPlainObject(payload: unknown): payload is Record<string, unknown> {
   return typeof payload === "object" && payload !== null && Object.getPrototypeOf(payload) === Object.prototype;
 }
 
-/** Answers one event of a socket. Never rejects. */
+/** Answers an event of the table. Never rejects. */
 export const dispatch: Dispatch = (row, context, socket, args) =>
   beginRequest(context.broker, { requestId: newId(), name: `socket ${row.event}`, service: "gateway" }, (span) =>
     answerEvent(row, context, socket, args, span),
@@ -49,7 +49,7 @@ async function answerEvent(...[row, context, socket, args, span]: [...Parameters
   }
 }
 
-/** Answers an event that is not in the table. */
+/** Refuses an event that is not in the table. */
 export function refuseUnknown(context: SocketEventContext, socket: UserSocket, args: readonly unknown[]): void {
   const refusal = rateLimitRefusal(context, "others", socket.data.session.user.id);
   const inProgress = { context, socket, event: "(no such event)" };

@@ -1,4 +1,6 @@
-/** Who may open a socket: a page of an allowed origin, with a live session's token from the cookie or `auth: {token}`. */
+/**
+ * Authenticates handshakes: the origin must be allowed, and the token, from the cookie or `auth: {token}`, must be of a live session.
+ */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "socket.io";
 import { Forbidden, Unauthenticated } from "../../../core/errors.ts";
@@ -20,8 +22,8 @@ interface IdentifiedRequest extends IncomingMessage {
 }
 
 /**
- * Verifies a handshake.
- * @throws Error  `connect_error` with our message and, as `data`, `{code, message, requestId}`
+ * Authenticates a handshake.
+ * @throws Error  Socket.IO emits it as `connect_error`, with the error's message and `{code, message, requestId}` as `data`
  */
 export function authenticateHandshake(context: GatewayContext, socket: Socket): Promise<SocketState> {
   const { requestId } = socket.request as IdentifiedRequest;

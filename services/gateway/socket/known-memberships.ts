@@ -1,17 +1,17 @@
 /**
- * What a socket was told of its person's membership in each chat. Notes, rooms and the look for what was missed may all bring the
- * same news, in any order: what is told already is told once.
+ * Keeps what a socket knows of its user's memberships. Notes, rooms and the poll for missed changes may bring the same news, in any
+ * order; it is announced once.
  */
 import type { Membership } from "../../chat/contract.ts";
 
 export type MembershipStart = Pick<Membership, "chatId" | "joinedN" | "joinedSeq">;
-/** A membership that ended at this change. */
+/** The end of a membership, at change `leftSeq`. */
 export interface MembershipEnd {
   readonly chatId: string;
   readonly leftSeq: number;
 }
 
-/** The last change of the membership: its joining or its end. */
+/** The last change of the membership: a join or an end. */
 interface LastMembershipChange {
   readonly seq: number;
   readonly isMember: boolean;
@@ -24,7 +24,7 @@ export class KnownMemberships {
     return this.last.keys();
   }
 
-  /** Whether the socket takes its person for a member, by this very joining if it is given. */
+  /** Whether the socket knows its user as a member. With `joinedSeq`, whether by that join. */
   isMember(chatId: string, joinedSeq?: number): boolean {
     const last = this.last.get(chatId);
     return last !== undefined && last.isMember && (joinedSeq ?? last.seq) === last.seq;
@@ -38,7 +38,7 @@ export class KnownMemberships {
     return joinedSeq > (this.last.get(chatId)?.seq ?? 0);
   }
 
-  /** @returns `again` when the end of an earlier membership has not been told */
+  /** @returns `again` when the end of an earlier membership was not announced */
   recordJoin({ chatId, joinedSeq }: Pick<MembershipStart, "chatId" | "joinedSeq">): "new" | "again" | "known" {
     const last = this.last.get(chatId);
     if (joinedSeq <= (last?.seq ?? 0)) return "known";
@@ -46,7 +46,7 @@ export class KnownMemberships {
     return last?.isMember === true ? "again" : "new";
   }
 
-  /** @returns `unknown` when the socket was told nothing of this chat */
+  /** @returns `unknown` when the socket did not know the chat */
   recordLeave({ chatId, leftSeq }: MembershipEnd): "new" | "unknown" | "known" {
     const last = this.last.get(chatId);
     if (leftSeq <= (last?.seq ?? 0)) return "known";

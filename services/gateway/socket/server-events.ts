@@ -1,4 +1,4 @@
-/** What the server sends to sockets, as a table: each event, what it brings and who hears it. No event goes out that is not here. */
+/** Lists the events that the server sends to sockets, one table row per event. An event that is not in the table is not sent. */
 import { returns, type Returns } from "../../../core/contract/contract.ts";
 import type { RevocationReason } from "../../auth/contract.ts";
 import type { Chat, Message, Receipt, SharedChat } from "../../chat/contract.ts";
@@ -69,12 +69,12 @@ export const serverEvents = {
   },
 } as const satisfies { readonly [event: string]: ServerEventRow };
 
-/** Whether there is such an event: other releases may know others. */
+/** Whether the event is in the table. Nodes of other releases may publish others. */
 export const isServerEvent = (event: string): event is keyof ServerEventPayloads => Object.hasOwn(serverEvents, event);
 
-/** Each event's payload. */
+/** The payloads, by event. */
 export type ServerEventPayloads = {
   readonly [E in keyof typeof serverEvents]: (typeof serverEvents)[E]["data"] extends Returns<infer T> ? T : never;
 };
-/** The same as Socket.IO wants it: `socket.emit` takes no other event, and no other payload. */
+/** The same map in the form that Socket.IO expects: `socket.emit` then refuses other events and payloads. */
 export type ServerEvents = { [E in keyof ServerEventPayloads]: (data: ServerEventPayloads[E]) => void };

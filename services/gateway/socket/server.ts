@@ -1,4 +1,4 @@
-/** The socket half of the gateway: moleculer-io's server on the gateway's HTTP server, the table of events, live delivery. */
+/** Opens the gateway to sockets: moleculer-io's server on the gateway's HTTP server, the client events, and live delivery. */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Server } from "socket.io";
 import { deploymentOf } from "../../../core/config/deployment.ts";
@@ -20,20 +20,20 @@ interface SocketsContext {
   readonly server: HttpServer;
   readonly io: Server;
   readonly context: GatewayContext;
-  /** Gives a request its id, and its response the headers of every response; false: it has been answered. */
+  /** Sets a request's id and the headers that every response has. @returns false when it has answered the request */
   readonly prepareRequest: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 export interface Sockets extends SocketEventContext {
-  /** Sends all sockets away, to come back elsewhere. */
+  /** Disconnects all sockets; their clients reconnect to another node. */
   close(): Promise<void>;
 }
 
-/** Larger frames cut the socket. */
+/** A socket that sends a larger frame is disconnected. */
 const maxFrameBytes = 1_000_000;
 
 const knownEvents = new Set(clientEvents.map(({ event }) => event));
 
-/** moleculer-io's settings: one namespace, the handshake's check, a handler for each event of the table. */
+/** moleculer-io's settings: one namespace, authentication at the handshake, one handler per client event. */
 export const socketSettings = {
   options: { path: "/socket.io/", maxHttpBufferSize: maxFrameBytes, serveClient: false, connectTimeout: 10_000 },
   namespaces: {
@@ -52,7 +52,7 @@ export const socketSettings = {
   },
 };
 
-/** Opens the gateway to sockets; call it before the HTTP server listens. */
+/** Call it before the HTTP server listens. */
 export function openSockets({ server, io, context, prepareRequest }: SocketsContext): Sockets {
   const { broker, log, security, sessions } = context;
   const { config, clock, feed } = portsOf(broker);
@@ -119,7 +119,7 @@ function guardConnections(io: Server, context: GatewayContext, limiter: LocalRat
   };
 }
 
-/** Two paths lead to one server: a second Engine.IO server on the same HTTP server would break the first. */
+/** Maps the second path to the first. A second Engine.IO server on the same HTTP server would break the first one. */
 function rewriteChatPath(server: HttpServer): void {
   const rewrite = (request: IncomingMessage) => {
     if (request.url?.startsWith("/chat/socket.io/") === true) request.url = request.url.slice("/chat".length);
@@ -130,17 +130,17 @@ function rewriteChatPath(server: HttpServer): void {
 
 function acceptSocket(context: SocketEventContext, socket: UserSocket): void {
   const { delivery, sessions } = context;
-  // A client may name an event `error`, and an emitter without a listener for that would throw.
+  // A client may name an event `error`, and an emitter without a listener for that throws.
   socket.on("error", () => undefined);
   socket.onAny((event: unknown, ...args: unknown[]) => {
     if (!knownEvents.has(event as string)) refuseUnknown(context, socket, args);
   });
-  // This process stood still since the handshake: the client is to come again.
+  // This process was paused since the handshake. The client reconnects.
   if (!sessions.isReady()) {
     socket.conn.close();
     return;
   }
-  // Ended between the handshake and here: nobody would cut it any more.
+  // The session ended after the handshake. Nothing else would disconnect this socket any more.
   if (sessions.hasEnded(socket.data.session)) {
     endSession(socket, "revoked");
     return;

@@ -1,4 +1,4 @@
-/** What the gateway keeps with a socket: who it is, from a verified credential, and what it has under way. */
+/** Declares what the gateway keeps for each socket: its user, from a verified credential, and what is in progress. */
 import type { DefaultEventsMap, Socket } from "socket.io";
 import type { ClientInfo } from "../../../core/contract/call.ts";
 import type { UserNote } from "../../user-notes.ts";
@@ -11,19 +11,19 @@ import type { TypingThrottle } from "./inbound/typing-throttle.ts";
 export interface SocketState {
   readonly session: VerifiedSession;
   readonly client: ClientInfo;
-  /** It hears all own chats, but those in `leftChats`. */
+  /** It receives all its user's chats except those in `leftChats`. */
   isSubscribed: boolean;
-  /** What it was told of its memberships. Subscribed, it hears those chats, or pages through them, or asked not to hear them. */
+  /** The memberships that it knows of. Once subscribed, it receives these chats, is still paging through them, or has left them. */
   readonly knownMemberships: KnownMemberships;
-  /** Chats it asked not to hear. */
+  /** Chats it left with `leaveChat`. */
   readonly leftChats: Set<string>;
-  /** Notes that came while answers were under way; they are heard after the last of these. */
+  /** Notes that arrived while answers were in progress. They are delivered after the last of these answers. */
   pendingNotes: { readonly notes: UserNote[]; answersInProgress: number } | undefined;
-  /** What it sends, a queue a chat. */
+  /** Messages it sends, by chat. */
   readonly sendQueues: Map<string, SendQueue>;
   readonly typingThrottle: TypingThrottle;
 }
 export type UserSocket = Socket<DefaultEventsMap, ServerEvents, object, SocketState>;
 
-/** What goes with the calls this socket makes. */
+/** Options of the calls made for this socket. */
 export const callOptionsOf = ({ data: { session, client } }: UserSocket) => ({ meta: { user: session.user, client } });

@@ -1,7 +1,7 @@
 /**
- * Counts what comes from the feed and this release does not know: during a rolling upgrade a node of a newer release may publish it. It
- * is dropped, for the documents of this release do not have it, and its part in a membership or a chat's sequence is not known. The
- * clients concerned connect to an upgraded gateway soon, and catch up there.
+ * Counts feed messages that this release does not know. During a rolling upgrade a node of a newer release may publish them. They are
+ * dropped, because the documents of this release do not describe them and their effect on a membership or a sequence is unknown. The
+ * clients concerned soon connect to an upgraded gateway and catch up there.
  */
 import { counter } from "../../../core/metrics/declare.ts";
 

@@ -1,11 +1,11 @@
-/** What rooms ask of chat, and tell it. */
+/** Calls chat for the rooms. */
 import type { ServiceBroker } from "moleculer";
 import { call } from "../../../../core/contract/call.ts";
 import { codeOf } from "../../../../core/errors.ts";
 import { chat } from "../../../chat/contract.ts";
 import type { RoomsContext } from "../rooms/rooms.ts";
 
-/** Heads asked for in one call. */
+/** Heads read in one call. */
 const headsPerCall = 1000;
 
 export const chatClient = (broker: ServiceBroker): Pick<RoomsContext, "fetchChanges" | "fetchHeads" | "raiseDelivered"> => ({

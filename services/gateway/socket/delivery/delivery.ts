@@ -1,4 +1,4 @@
-/** Who hears what on this gateway: people's own notes, and the chats their sockets joined or subscribed to. */
+/** Delivers events to this gateway's sockets: the notes of their users, and the chats that they joined or subscribed to. */
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Server } from "socket.io";
 import { call } from "../../../../core/contract/call.ts";
@@ -17,9 +17,12 @@ import type { SequencePosition } from "../rooms/change-run.ts";
 import type { MembershipStart } from "../known-memberships.ts";
 import { NoteDelivery } from "./notes.ts";
 
-/** A socket that could not enter a room yet tries again after this. */
+/** Delay before a socket that could not enter a room tries again. */
 const retryMs = 500;
-/** Answers to `subscribe` and `sync` are dear: when everybody comes back at once, those who stayed are served between them. */
+/**
+ * Answers to `subscribe` and `sync` are expensive. Few are computed at once, so that clients which stayed connected are served while
+ * all others reconnect.
+ */
 const syncQueueOptions = { name: "catching_up", concurrency: 16, maxQueued: 10_000, maxWaitMs: 50_000 };
 
 type ViewParams = Infer<typeof chat.view.params>;
@@ -58,7 +61,7 @@ export class LiveDelivery {
     });
   }
 
-  /** A person's socket came: from now on it hears their notes. */
+  /** Adds a connected socket, which receives its user's notes from now on. */
   addSocket(socket: UserSocket): void {
     const userId = socket.data.session.user.id;
     const user = this.users.get(userId) ?? {
@@ -77,11 +80,11 @@ export class LiveDelivery {
       this.users.delete(userId);
       void user.subscription.then((subscription) => subscription.stop());
     }
-    // Not its Socket.IO rooms: it may wait to be seated, or be ahead of a room.
+    // Its Socket.IO rooms are not enough: its subscription may be queued, or it may be ahead of a room.
     for (const chatId of socket.data.knownMemberships.chatIds) this.rooms.get(chatId)?.unsubscribe(socket);
   }
 
-  /** Hears one chat. @throws Forbidden  not a member */
+  /** Subscribes the socket to one chat. @throws Forbidden  not a member */
   joinChat(socket: UserSocket, params: ViewParams): Promise<EventAnswer<Chat>> {
     const { chatId } = params;
     return this.notes.defer(socket, async () => {
@@ -104,7 +107,7 @@ export class LiveDelivery {
     });
   }
 
-  /** Hears one chat no more. @throws Forbidden  not a member */
+  /** Unsubscribes the socket from one chat. @throws Forbidden  not a member */
   async leaveChat(socket: UserSocket, params: ViewParams): Promise<EventAnswer<Chat>> {
     const { chatId } = params;
     const { chat: view } = await call(this.broker, chat.view, params, callOptionsOf(socket));
@@ -113,11 +116,14 @@ export class LiveDelivery {
     return { data: view };
   }
 
-  /** Answers what changed since, and hears all own chats from there on; those in `more` after their last page. */
+  /**
+   * Answers the changes after the client's position, and subscribes the socket to all its user's chats; to those in `more` once their
+   * last page is answered.
+   */
   subscribe(socket: UserSocket, params: SyncParams): Promise<EventAnswer<SyncAnswer>> {
     const { data } = socket;
     const userId = data.session.user.id;
-    data.leftChats.clear(); // at once: those that are left while this waits or is answered stay unheard
+    data.leftChats.clear(); // before waiting, so that chats left from now on stay left
     return this.runInSyncQueue(socket, async () => {
       const user = this.users.get(userId);
       if (user !== undefined) await waitForConfirmation(this.feed, user.subscription);
@@ -129,7 +135,7 @@ export class LiveDelivery {
           data: answer,
           onAcknowledged: () => {
             data.isSubscribed = true;
-            // Those in `more` too: the client asks for them itself.
+            // Including those in `more`, which the client fetches itself.
             for (const membership of memberships) this.recordMembership(socket, membership);
             this.enterRooms(socket, positions, answer);
             release();
@@ -142,7 +148,7 @@ export class LiveDelivery {
     });
   }
 
-  /** Answers what changed since; a subscribed socket hears the chats that the answer has whole. */
+  /** Answers the changes after the client's position. A subscribed socket also subscribes to the chats whose last page this is. */
   sync(socket: UserSocket, params: SyncParams): Promise<EventAnswer<SyncAnswer>> {
     return this.runInSyncQueue(socket, async () => {
       const { answer, positions } = await call(this.broker, chat.sync, params, callOptionsOf(socket));
@@ -155,7 +161,7 @@ export class LiveDelivery {
     });
   }
 
-  /** @throws Unavailable  too many are before it, or its socket has gone meanwhile */
+  /** @throws Unavailable  the queue is full, or the socket has disconnected meanwhile */
   private runInSyncQueue<T>(socket: UserSocket, answer: () => Promise<EventAnswer<T>>): Promise<EventAnswer<T>> {
     return this.syncQueue.run(socket.data.session.user.id, () => {
       if (!socket.connected) throw new Unavailable();
@@ -163,13 +169,13 @@ export class LiveDelivery {
     });
   }
 
-  /** A membership that an answer told of. */
+  /** Records a membership contained in an answer. */
   private recordMembership(socket: UserSocket, membership: MembershipStart): void {
-    // The seat is from before it; the answer says what became of that time.
+    // The subscription belongs to an earlier membership, whose end the answer already shows.
     if (socket.data.knownMemberships.recordJoin(membership) === "again") this.rooms.get(membership.chatId)?.unsubscribe(socket);
   }
 
-  /** Seats a subscribed socket where an answer left it. */
+  /** Subscribes a socket to the chats of an answer, each from the position that the answer ends at. */
   private enterRooms(socket: UserSocket, positions: readonly SyncPosition[], answer: SyncAnswer): void {
     const receipts = receiptsByChat(answer);
     for (const { membership, seq, n } of positions) {
@@ -179,17 +185,17 @@ export class LiveDelivery {
     }
   }
 
-  /** Seats a socket, unless it sits there, or is no longer wanted there. */
+  /** Subscribes a socket in a room, unless it is subscribed there already or must not be any more. */
   private enterRoom(socket: UserSocket, membership: Membership, from: SequencePosition, known?: readonly Receipt[]): void {
     const { chatId, joinedSeq } = membership;
     const isWanted = socket.connected && socket.data.knownMemberships.isMember(chatId, joinedSeq) && !socket.data.leftChats.has(chatId);
     if (!isWanted || this.rooms.get(chatId)?.has(socket) === true) return;
     const retained = this.rooms.retain([chatId]);
-    // At once, so that whatever comes for this socket meanwhile is the room's to tell.
+    // Before the room is ready, so that the room handles what arrives for this socket meanwhile.
     this.rooms.get(chatId)!.subscribe(socket, membership, from, known);
     retained.then(
       (release) => release(),
-      () => void setTimeout(() => this.enterRoom(socket, membership, from, known), retryMs).unref(), // chat is away; the socket waits for it
+      () => void setTimeout(() => this.enterRoom(socket, membership, from, known), retryMs).unref(), // chat is unavailable
     );
   }
 }

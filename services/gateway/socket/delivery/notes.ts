@@ -1,4 +1,4 @@
-/** Delivers the notes on users' channels to their sockets. */
+/** Delivers the notes on users' channels to their sockets, and makes up for lost ones. */
 import type { ServiceBroker } from "moleculer";
 import { call } from "../../../../core/contract/call.ts";
 import { chat, type Membership } from "../../../chat/contract.ts";
@@ -37,7 +37,7 @@ export class NoteDelivery {
     }
   }
 
-  /** Runs up to an answer, and keeps the notes that come meanwhile until the client has it: it may be from before them. */
+  /** Runs `answer`, and keeps the notes that arrive until the client has the answer, because it may be older than they are. */
   async defer<T>(socket: UserSocket, answer: () => Promise<EventAnswer<T>>): Promise<EventAnswer<T>> {
     const { data } = socket;
     const pending = (data.pendingNotes ??= { notes: [], answersInProgress: 0 });
@@ -67,15 +67,17 @@ export class NoteDelivery {
     const { knownMemberships, leftChats, isSubscribed } = socket.data;
     const outcome = knownMemberships.recordLeave(left);
     leftChats.delete(left.chatId);
-    // A subscribed socket knows of all its chats; another one may hold this one from elsewhere.
+    // A subscribed socket knows all its chats. The client of any other socket may know this one from elsewhere, for example over HTTP.
     if (outcome === "new" || (outcome === "unknown" && !isSubscribed)) socket.emit("chatRemoved", { chatId: left.chatId });
   }
 
-  /** Makes up for a lost note: tells a person's subscribed sockets of a chat they became a member of, and seats them. */
+  /**
+   * Makes up for a lost note: announces a membership to the user's subscribed sockets that do not know of it, and subscribes them.
+   */
   async announceMissedJoin(membership: Membership): Promise<void> {
     const [first] = this.socketsUnawareOf(membership);
     if (first === undefined) return;
-    // As it is by now: they may have been removed and added again.
+    // Read again, because the user may have been removed and added again.
     const { chat: view, membership: joined } = await call(
       this.context.broker,
       chat.view,
@@ -85,7 +87,7 @@ export class NoteDelivery {
     for (const socket of this.socketsUnawareOf(joined)) this.deliverNote(socket, { event: "chatChanged", data: view, joined });
   }
 
-  /** Makes up for a lost note: tells a person's sockets that know a chat that they are no longer a member. */
+  /** Makes up for a lost note: announces the end of a membership to the user's sockets that still know the user as a member. */
   announceMissedLeave({ userId, chatId, leftSeq }: Membership & MembershipEnd): void {
     for (const socket of this.context.socketsOf(userId)) {
       if (socket.data.pendingNotes === undefined && socket.data.knownMemberships.isMember(chatId))
@@ -93,7 +95,7 @@ export class NoteDelivery {
     }
   }
 
-  /** A person's subscribed sockets that were not told yet that they joined. */
+  /** The user's subscribed sockets that do not know of this join yet. */
   private socketsUnawareOf({ userId, ...joined }: Membership): UserSocket[] {
     return [...this.context.socketsOf(userId)].filter(
       ({ data: { pendingNotes, isSubscribed, knownMemberships } }) =>
@@ -108,7 +110,7 @@ export class NoteDelivery {
     else this.deliverJoin(socket, note, joined);
   }
 
-  /** A new chat comes before any of its messages; an earlier time in it ends before that. */
+  /** Announces a chat before any of its messages. The end of an earlier membership, if it was not announced, comes first. */
   private deliverJoin(socket: UserSocket, note: UserNote, joined: MembershipStart): void {
     const { knownMemberships, leftChats, isSubscribed, session } = socket.data;
     const { chatId, joinedN, joinedSeq } = joined;
@@ -124,7 +126,7 @@ export class NoteDelivery {
     this.context.enterRoom(socket, { ...joined, userId: session.user.id, leftSeq: null }, { seq: joinedSeq - 1, n: joinedN });
   }
 
-  /** A membership ended: who sits in the room hears it in the chat's sequence, the others now. */
+  /** A socket in the chat's room receives the end of its membership in the chat's sequence, any other socket now. */
   private deliverLeave(socket: UserSocket, left: MembershipEnd): void {
     const room = this.context.rooms.get(left.chatId);
     if (room?.has(socket) === true) room.fetchUpTo(left.leftSeq, "ahead");
@@ -132,13 +134,13 @@ export class NoteDelivery {
   }
 }
 
-/** One's own view of a chat may have been told before one was removed, and come after it. */
+/** Drops a view of a chat that the user has left: it may have been published before the removal, and arrive after it. */
 function deliverOtherNote(socket: UserSocket, note: UserNote): void {
   const isOfFormerChat = note.event === "chatChanged" && socket.data.knownMemberships.hasLeft(note.data._id);
   if (!isOfFormerChat) emitNote(socket, note);
 }
 
-/** A note's event and data belong together, which Socket.IO's types can't follow. */
+/** A note's event and data match, which Socket.IO's types can't express. */
 const emitNote = (socket: Emitting, { event, data }: UserNote): void => void socket.emit(event, data);
 interface Emitting {
   emit(event: keyof ServerEventPayloads, data: ServerEventPayloads[keyof ServerEventPayloads]): unknown;

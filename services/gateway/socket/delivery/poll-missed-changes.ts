@@ -1,7 +1,7 @@
 /**
- * The look that makes up for the feed: Redis may lose messages, so every 2 s a mesh gateway asks which heads and memberships
- * changed since the last answered look, and its rooms fetch what they did not hear. However long the silence, the stall or the
- * feed's interruption was, that is all there was to miss.
+ * Polls for changes that the feed may have lost. Redis may lose messages, so every 2 s a mesh gateway reads which heads and
+ * memberships have changed since the last answered poll, and its rooms fetch what they missed. That covers every loss, however long a
+ * silence, a stall or an outage of the feed lasted.
  */
 import type { Logger, ServiceBroker } from "moleculer";
 import { call } from "../../../../core/contract/call.ts";
@@ -9,14 +9,15 @@ import { counter } from "../../../../core/metrics/declare.ts";
 import { chat, type Membership } from "../../../chat/contract.ts";
 import type { LiveDelivery } from "./delivery.ts";
 
-/** `slackMs` covers commits whose store time is older than their becoming visible. */
+/** `slackMs` covers commits that become visible later than their store time. */
 const pollTimes = { everyMs: 2000, slackMs: 15_000 } as const;
 
 const polls = counter("parley_missed_change_polls_total", "Polls for changes that the feed may have lost", ["result"]);
 
 /**
- * Compares what moved since a store time with what this gateway's rooms and sockets were told, and makes up for what they missed.
- * @returns the store time of this look
+ * Compares the changes since a store time with what this gateway's rooms and sockets have received, and makes up for what they
+ * missed.
+ * @returns the store time of this poll
  */
 export async function pollMissedChanges(
   broker: ServiceBroker,
@@ -27,7 +28,7 @@ export async function pollMissedChanges(
   const announceJoin = (membership: Membership) =>
     delivery.notes
       .announceMissedJoin(membership)
-      .catch((error: unknown) => log.debug(`A missed note waits for the next look: ${(error as Error).message}`));
+      .catch((error: unknown) => log.debug(`A missed note is left to the next poll: ${(error as Error).message}`));
 
   let cursor: string | undefined;
   let at: number | undefined;
@@ -45,9 +46,9 @@ export async function pollMissedChanges(
   return at;
 }
 
-/** @returns stops it */
+/** @returns stops polling */
 export function startPolling(broker: ServiceBroker, delivery: LiveDelivery, log: Logger): () => void {
-  /** Store time; until the first answer there is nothing to have missed yet. */
+  /** Store time. Before the first answer, nothing can have been missed. */
   let since = Number.MAX_SAFE_INTEGER;
   let timer: NodeJS.Timeout;
   let isStopped = false;
@@ -58,7 +59,7 @@ export function startPolling(broker: ServiceBroker, delivery: LiveDelivery, log:
       polls.of(broker).inc({ result: "answered" });
     } catch (error) {
       polls.of(broker).inc({ result: "failed" });
-      log.debug(`The look for missed changes got no answer: ${(error as Error).message}`);
+      log.debug(`The poll for missed changes failed: ${(error as Error).message}`);
     }
     if (!isStopped) timer = setTimeout(() => void pollAgain(), pollTimes.everyMs);
   };

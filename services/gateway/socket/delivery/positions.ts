@@ -1,13 +1,13 @@
 /**
- * How far the chats are that moved, told now and then: a client compares it with what it heard, and syncs if it is behind. So even
- * what nobody foresaw heals.
+ * Emits the positions of chats that changed, every 25 s. A client compares them with what it has received, and syncs if it is behind,
+ * so that even unforeseen losses are repaired.
  */
 import type { UserSocket } from "../socket-state.ts";
 import type { Room } from "../rooms/room.ts";
 
 const everyMs = 25_000;
 
-/** Tells subscribed sockets of the chats they sit in that moved since the last time. */
+/** Emits to each subscribed socket the positions of its chats that changed since the last call. */
 export function emitPositions(rooms: readonly Pick<Room, "chatId" | "unreportedPosition">[]): void {
   const positions = new Map<UserSocket, Record<string, number>>();
   for (const room of rooms) {
@@ -23,7 +23,7 @@ export function emitPositions(rooms: readonly Pick<Room, "chatId" | "unreportedP
   for (const [socket, seqByChat] of positions) socket.emit("positions", seqByChat);
 }
 
-/** @returns stops it */
+/** @returns stops emitting */
 export function startEmittingPositions(rooms: () => readonly Room[]): () => void {
   const timer = setInterval(() => emitPositions(rooms()), everyMs);
   return () => clearInterval(timer);
