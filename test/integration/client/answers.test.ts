@@ -1,4 +1,4 @@
-/** The client library on a server of the test's own, which sends what a real one does only now and then: an answer and events in one piece. */
+/** Tests the client library on a server that sends an answer and events in one piece, as a real server does only sometimes. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "@jest/globals";
@@ -8,7 +8,7 @@ import { chatId, chatOf, me, message } from "../../support/client/documents.ts";
 import { eventsOf } from "../../support/client/devices.ts";
 import { eventually } from "../../support/eventually.ts";
 
-test("what comes right behind an answer is told after what the answer brings", async () => {
+test("events sent right after an answer are emitted after the answer's messages", async () => {
   const http = createServer();
   const io = new Server(http, { path: "/chat/socket.io/", serveClient: false });
   const numbers = Array.from({ length: 40 }, (_, index) => index + 1);
@@ -29,7 +29,7 @@ test("what comes right behind an answer is told after what the answer brings", a
 
   const client = await Parley.resume({ url, storage });
   const received = eventsOf(client, "message");
-  await eventually("all were told", () => received.length >= numbers.length);
+  await eventually("all messages are emitted", () => received.length >= numbers.length);
   expect(received.map(({ n }) => n)).toEqual(numbers);
   await client.close();
   await io.close();

@@ -1,4 +1,4 @@
-/** The client library in a real browser, as a page of another origin uses it: nothing of Node or of the server comes along. */
+/** Tests the client library in a real browser, on a page of another origin that loads nothing of Node or of the server. */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server as HttpServer } from "node:http";
@@ -21,7 +21,7 @@ const page = `<!doctype html><title>A page</title>
 <script type="importmap">{"imports": {"socket.io-client": "${socketIo}"}}</script>
 <script type="module">import * as client from "/client/index.ts"; Object.assign(window, client, { isReady: true });</script>`;
 
-/** Serves the page, and the client's files with their types stripped; counts what is asked for. */
+/** Serves the page and the client's files, with types stripped, and records each requested path. */
 async function servePage(port: number): Promise<{ served: string[]; server: HttpServer }> {
   const served: string[] = [];
   const server = createServer((request, response) => {
@@ -43,7 +43,7 @@ async function servePage(port: number): Promise<{ served: string[]; server: Http
   return { served, server };
 }
 
-/** What the page's script sees. */
+/** The globals of the page. */
 declare const window: { isReady?: boolean; parley: Parley; Parley: typeof Parley; LocalStorage: new (name: string) => never };
 
 describeWith(["chromium"], "In a browser", () => {
@@ -62,7 +62,7 @@ describeWith(["chromium"], "In a browser", () => {
     pages.server.close();
   });
 
-  test("a person logs in, chats, loads the page anew, and goes on from localStorage; only client files are loaded", async () => {
+  test("a user logs in, chats, reloads the page and resumes from localStorage; only client files are loaded", async () => {
     const { a, b, chatId } = await factory(() => [server.url]).pair();
     const ben = await openDevice(b);
     const tab = await browser.newPage();

@@ -1,4 +1,4 @@
-/** The client library when things fall: the server is killed, the line is cut or frozen, the client's own process ends. */
+/** Tests the client library when the server is killed, the line is cut or frozen, or the client's process ends. */
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { MemoryStorage, Parley, type Message, type Storage } from "../../../client/index.ts";
@@ -21,7 +21,7 @@ async function wholeHistory(reader: Person, chatId: string): Promise<Message[]> 
   }
 }
 
-test("three kills while three people write lose, double and reorder nothing, in anyone's view", async () => {
+test("three kills while three users write lose, double and reorder no message in any view", async () => {
   const [dataDir, port] = [await temporaryFolder(), await freePort()];
   let server = await startEmbedded({ dataDir, port });
   const { members, chatId } = await factory(() => [server.url]).group(3);
@@ -31,7 +31,7 @@ test("three kills while three people write lose, double and reorder nothing, in 
   const writing = clients.map(async (client, index) => {
     for (let i = 0; !isOver; i++) {
       client.send(chatId, `${index}-${i}`);
-      // A person writes on without waiting, but not without end.
+      // Users write on without waiting for answers, but the number of pending messages is bounded.
       await eventually("few wait", () => client.messages(chatId).filter(({ state }) => state === "sending").length < 20, 120_000);
     }
   });
@@ -88,14 +88,14 @@ describe("a client", () => {
   });
   const url = () => proxy.url.replace(/\/$/, "");
 
-  test("whose connection is cut catches up with what it missed, and sends what was written meanwhile", async () => {
+  test("whose connection is cut fetches missed messages, and sends those written meanwhile", async () => {
     const { a, b, chatId } = await made.pair();
     const ada = await openDevice(a, { url: url() });
     const ben = await openDevice(b);
     const states = eventsOf(ada, "state");
     await ben.stored(ben.send(chatId, "before"));
     await waitForView(ada, chatId, "the first", (messages) => messages.length === 1);
-    // The first time more than one answer holds.
+    // The first round is more than one answer can hold.
     const missed = [210, 10, 10];
     for (const [round, count] of missed.entries()) {
       await proxy.cut();
@@ -127,7 +127,7 @@ describe("a client", () => {
     expect(texts(ada, chatId)).toEqual(numbers(40).map(String));
   });
 
-  test("goes on from its storage: it asks for what came since, and sends what was not sent", async () => {
+  test("resumes from its storage: it fetches new messages, and sends pending ones", async () => {
     const { a, b, chatId } = await made.pair();
     const storage = new MemoryStorage();
     const first = await Parley.resume({ url: url(), token: a.token, storage });
@@ -157,7 +157,7 @@ describe("a client", () => {
     await second.close();
   });
 
-  test("whose process ends between any two writes of its storage has lost nothing of what the server has", async () => {
+  test("whose process ends between any two writes to its storage loses no message that the server has", async () => {
     const { a, b, chatId } = await made.pair();
     const snapshots: Record<string, unknown>[] = [];
     const memory = new MemoryStorage();
@@ -193,7 +193,7 @@ describe("a client", () => {
     expect(await wholeHistory(b, chatId)).toHaveLength(120);
   });
 
-  test("whose session ends keeps what it has not sent for the next log-in of the same person", async () => {
+  test("whose session ends keeps pending messages for the same user's next log-in", async () => {
     const { a, b, chatId } = await made.pair();
     const storage = new MemoryStorage();
     const ada = await Parley.logIn({ url: url(), emailId: a.emailId, password: a.password, storage });
@@ -219,7 +219,7 @@ describe("a client", () => {
   });
 });
 
-test("a server with its usual limits stores 60 messages sent at once in order, and answers 40 questions asked at once", async () => {
+test("a server with its usual limits stores 60 messages sent at once in order, and answers 40 concurrent requests", async () => {
   const server = await startEmbedded({ env: { LIMITS: "on" } });
   const { a, b, chatId } = await factory(() => [server.url]).pair();
   const ada = await openDevice(a);

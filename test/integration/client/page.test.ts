@@ -1,4 +1,4 @@
-/** The chat program of docs/client.md, as a reader pastes it: two people run it against a real server, and see what they write. */
+/** Runs the chat program of docs/client.md, as a reader pastes it: two users chat on a real server. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
@@ -10,13 +10,13 @@ import { startEmbedded } from "../../support/servers/server.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The page's first block of code. */
+/** Reads the page's first code block. */
 async function program(): Promise<string> {
   const page = await readFile(`${root}docs/client.md`, "utf8");
   return /```ts\n(.*?)```/s.exec(page)![1]!;
 }
 
-/** Runs the program as someone at a terminal does. */
+/** Runs the program as a user at a terminal does. */
 function run(file: string, url: string) {
   const child = spawn(process.execPath, [file, url], { cwd: root, stdio: "pipe" });
   let printed = "";

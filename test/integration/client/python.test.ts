@@ -1,4 +1,4 @@
-/** The example of docs/protocol.md, written from that page alone: it talks with the library in one chat over kills of the server. */
+/** Tests the Python example of docs/protocol.md: it chats with the library while the server is killed. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
@@ -23,7 +23,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** The program, and all that it printed. */
+/** Starts the program, and collects what it prints. */
 function startChat({ url, emailId, password }: Person, chatId: string) {
   const child = spawn(pythonPath(), [program, url, emailId, password, chatId], { stdio: ["pipe", "pipe", "inherit"] });
   started.push(child);
@@ -43,7 +43,7 @@ function startChat({ url, emailId, password }: Person, chatId: string) {
 }
 
 describeWith(["python"], "the example in Python", () => {
-  test("prints every message once and in order, and loses none it was given, over two kills of the server", async () => {
+  test("prints every message once and in order, and sends every line, over two kills of the server", async () => {
     const [dataDir, port] = [await temporaryFolder(), await freePort()];
     server = await startEmbedded({ dataDir, port });
     const { members, chatId } = await factory(() => [server.url]).group(3);

@@ -1,7 +1,4 @@
-/**
- * Five clients do whatever people do, at random, over lines that break and a server that is killed: in the end every client's view is
- * what the server has, field by field.
- */
+/** Runs random actions of five clients over breaking lines and a killed server, and compares each view with the store field by field. */
 import { rm } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { ParleyError, type Chat, type Message, type MessageView, type Parley } from "../../../client/index.ts";
@@ -39,7 +36,7 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
   const others = users.slice(1);
   const running: Promise<unknown>[] = [];
   const refused = new Map<string, number>();
-  /** Acts may meet with any refusal that a race explains, and with a broken line. */
+  /** Accepts any refusal that a race explains, and a lost connection. */
   const attempt = (act: Promise<unknown>) =>
     running.push(
       act.catch((error: unknown) => {
@@ -81,11 +78,11 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
   }
   await Promise.all(running);
   await Promise.all(users.map(({ client }) => client.online()));
-  // Everyone is in again, so that everyone has something to compare.
+  // Add everyone again, so that each client has a view to compare.
   const isIn = ({ client }: User) =>
     founder.client.groups.add(chatId, client.me._id).then(
       () => true,
-      (error: unknown) => (error as Partial<ParleyError>).code === "VALIDATION", // A member already.
+      (error: unknown) => (error as Partial<ParleyError>).code === "VALIDATION", // already a member
     );
   for (const user of others) await eventually("everyone is in again", () => isIn(user), 60_000);
   await Promise.all(users.map(({ client }) => client.allSent()));
@@ -126,7 +123,7 @@ async function stateOf(person: Person, chatId: string): Promise<StoredChatState>
   return { chat: body.find(({ _id }: Chat) => _id === chatId), messages };
 }
 
-/** Fields in which a client's view is another, from its oldest message on. */
+/** Lists the fields in which a client's view differs from the store, from its oldest message on. */
 function differencesOf(stored: StoredChatState, client: Parley, chatId: string): string[] {
   const shown = client.messages(chatId).filter(({ n }) => n > 0);
   const first = shown[0]?.n ?? 0;

@@ -1,4 +1,4 @@
-/** Clients of the library for tests: of people that the factory made, closed when the test's file ends. */
+/** Opens clients of the library for the factory's users, and closes them when the test file ends. */
 import { afterAll } from "@jest/globals";
 import { Parley, type Events, type MessageView, type Storage } from "../../../client/index.ts";
 import { eventually } from "../eventually.ts";
@@ -9,7 +9,7 @@ afterAll(async () => {
   await Promise.all(opened.splice(0).map((client) => client.close()));
 });
 
-/** A device of this person, online. */
+/** Opens a client of this user, and waits until it is online. */
 export async function openDevice(
   { url, token }: Person,
   options: { readonly url?: string; readonly storage?: Storage } = {},
@@ -20,7 +20,7 @@ export async function openDevice(
   return client;
 }
 
-/** Everything a client was told by this event, from now on. */
+/** Collects the data of an event from now on. */
 export function eventsOf<K extends keyof Events>(client: Parley, event: K): Events[K][] {
   const received: Events[K][] = [];
   client.on(event, (data) => received.push(data));
@@ -29,7 +29,7 @@ export function eventsOf<K extends keyof Events>(client: Parley, event: K): Even
 
 export const texts = (client: Parley, chatId: string): string[] => client.messages(chatId).map(({ text }) => text);
 
-/** Waits until this client's view of the chat is as the probe wants it. */
+/** Waits until the client's messages of the chat satisfy the predicate. */
 export const waitForView = (
   client: Parley,
   chatId: string,
@@ -37,7 +37,7 @@ export const waitForView = (
   isSo: (messages: readonly MessageView[]) => boolean,
 ): Promise<boolean> => eventually(`${client.me.emailId} sees ${what}`, () => isSo(client.messages(chatId)));
 
-/** Everything sent from here is stored. */
+/** Waits until all messages that the client is sending in the chat are stored. */
 export async function waitUntilStored(client: Parley, chatId: string): Promise<void> {
   const sending = client.messages(chatId).filter(({ state }) => state === "sending");
   await Promise.all(sending.map((message) => client.stored(message)));

@@ -1,4 +1,4 @@
-/** Documents as a server sends them, for tests of what a client makes of them. */
+/** Makes documents as the server sends them, for tests of the client. */
 import type { Chat, MemberView, Message, SharedChat } from "../../../client/index.ts";
 
 export const chatId = "c".repeat(24);
@@ -67,7 +67,7 @@ export function chatOf(rest: Partial<Chat> = {}): Chat {
   };
 }
 
-/** A chat as a whole room is told of it. */
+/** Makes a chat with the fields that all members share. */
 export function sharedOf(rest: Partial<Chat>): SharedChat {
   const own = new Set(["title", "unread", "readN", "joinedN", "muted", "mutedUntil", "archived", "pinned"]);
   return Object.fromEntries(Object.entries(chatOf(rest)).filter(([field]) => !own.has(field))) as SharedChat;

@@ -1,6 +1,6 @@
 /**
- * A day of five people at their clients, by chance: they send, edit, delete, react, read, add, remove and leave, each acting on what
- * their own client shows. What they may not do is refused, and what finds no answer is left open, as in life.
+ * Performs random operations of users at their clients: they send, edit, delete, react, read, add, remove and leave, each based on what
+ * their own client shows. Refusals and lost answers are accepted.
  */
 import { Parley, ParleyError } from "../../../client/index.ts";
 import type { MessageView } from "../../../client/index.ts";
@@ -28,7 +28,7 @@ const weights: readonly (readonly [RandomOperation, number])[] = [
 ];
 const emojis = ["👍", "❤️", "😂", "🎉"] as const;
 
-/** One act of one person. @returns what it was, and whether it was refused; undefined when there was nothing to act on */
+/** Performs one operation of one user. @returns the operation and its refusal, if any; undefined if there was nothing to act on */
 export async function performRandomOperation(
   { people, chance }: RandomDay,
   i: number,
@@ -53,7 +53,7 @@ export async function performRandomOperation(
     return { act: chosen };
   } catch (error) {
     if (!(error instanceof ParleyError)) throw error;
-    // Only whom someone else has added meanwhile is no valid addition any more.
+    // VALIDATION is expected only if another user added the same member meanwhile.
     if (error.code === "INTERNAL" || (error.code === "VALIDATION" && chosen !== "add")) throw error;
     return { act: chosen, refused: error.code };
   }
@@ -70,7 +70,7 @@ interface OperationContext extends DayParticipant {
 const onStored = (message: MessageView | undefined, change: (id: string) => Promise<unknown>): Promise<unknown> =>
   message === undefined || message._id === "" || message.n < 1 ? Promise.resolve() : change(message._id);
 
-/** A group that goes on without one of its members. */
+/** Whether the group still has two members after one leaves. */
 const isCrowded = (parley: Parley, chatId: string): boolean => (parley.chat(chatId)?.memberCount ?? 0) > 2;
 
 const operations: Readonly<Record<RandomOperation, (doing: OperationContext) => Promise<unknown>>> = {
@@ -101,8 +101,8 @@ function weighted(chance: number): RandomOperation {
 }
 
 /**
- * Where a client's view is not the store's, field by field: its chats, and of each the messages it holds and its members' marks.
- * @param ask  the store's answer to this person, by HTTP
+ * Lists where a client's view differs from the store, field by field: its chats, and the messages and members' marks of each.
+ * @param ask  gets the user's answer over HTTP
  */
 export async function viewDifferences({ parley }: DayParticipant, ask: (path: string) => Promise<Received>): Promise<string[]> {
   const found: string[] = [];
@@ -119,7 +119,7 @@ export async function viewDifferences({ parley }: DayParticipant, ask: (path: st
     const view = parley.chat(chat._id);
     if (view === undefined) continue;
     compare(`chat ${chat._id}`, view, chat);
-    // A message refused for good, sent while one was no member, is shown to its sender alone.
+    // A message that was refused while the user was no member is shown to its sender only.
     const shown = parley.messages(chat._id).filter(({ state }) => state !== "failed");
     const messages = shown.map((view) => ({ ...view, state: undefined, failure: undefined }));
     const all = await wholeHistory((after) => ask(`/chat/messages/${chat._id}?limit=200&after=${after}`));

@@ -1,7 +1,6 @@
 /**
- * A model of what a server does to one client's line, to be played at random: chats whose changes have numbers, answers that are
- * computed now and arrive later, live events in `seq` order behind the answer that seated them, cut connections. What the client
- * makes of it is compared with what there is.
+ * Models what a server sends to one client, at random: numbered changes of chats, answers that arrive after they are computed, live events
+ * in `seq` order after the answer that subscribed to them, and lost connections. Tests compare the client's chats with the model's.
  */
 import { Chats, type ChatEvents, type SyncQuery } from "../../../client/chats/chats.ts";
 import type { Message, SyncAnswer } from "../../../client/index.ts";
@@ -10,7 +9,7 @@ import { chatOf, me, member, message, other } from "./documents.ts";
 const perAnswer = 7;
 const newest = 5;
 
-/** A chat on the server. Without a membership one has been removed. */
+/** A chat on the server. Without a membership, the user has been removed. */
 interface ModelChat {
   readonly chatId: string;
   seq: number;
@@ -26,14 +25,14 @@ type ModelDelivery =
 export class ServerModel {
   readonly serverChats: readonly ModelChat[];
   readonly chats: Chats;
-  /** What the client was told, but for `chat`. */
+  /** The events that the client emitted, except `chat`. */
   readonly emittedEvents: { readonly event: keyof ChatEvents; readonly chatId: string; readonly n: number }[] = [];
   private readonly random: () => number;
   private readonly queue: ModelDelivery[] = [];
   private readonly subscriptions = new Set<string>();
   private isConnected = false;
   private isQuiet = false;
-  /** A question is on its way. */
+  /** A query is pending. */
   private isRequesting = false;
   private isSyncNeeded = false;
 
@@ -57,7 +56,7 @@ export class ServerModel {
     });
   }
 
-  /** A random moment of the server's, the network's or the client's day. */
+  /** Performs one random step of the server, the network or the client. */
   step(): void {
     const serverChat = this.serverChats[this.below(this.serverChats.length)]!;
     const dice = this.random();
@@ -69,17 +68,17 @@ export class ServerModel {
     else this.deliverNext();
   }
 
-  /** Lets everything arrive. */
+  /** Delivers everything. */
   deliverAll(): void {
     if (!this.isConnected) this.connect();
-    // Things happen while this arrives; then there is a pause, in which the server says once more where the chats are.
+    // Changes happen while this is delivered. After them the server sends the positions once more.
     while (this.queue.length > 0) this.deliverNext();
     this.isQuiet = true;
     this.sendPositions();
     while (this.queue.length > 0) this.deliverNext();
   }
 
-  /** States that changed up to the client's resume position and that it does not hold, from its oldest message on. */
+  /** States up to the client's resume position that it does not hold, from its oldest message on. */
   missing({ chatId, messages, membership }: ModelChat): readonly Message[] {
     const local = this.chats.get(chatId);
     if (local?.seq === undefined || membership === undefined || local.seq < membership.joinedSeq) return [];
@@ -148,7 +147,7 @@ export class ServerModel {
     this.queue.push({ kind: "positions", heads: Object.fromEntries(heads) });
   }
 
-  /** An act of one's own is answered, before the event comes. */
+  /** Answers a request of the user's own before its event arrives. */
   private answerOwnRequest({ membership, messages }: ModelChat): void {
     const state = messages[this.below(messages.length)];
     if (state !== undefined && membership !== undefined && state.n > membership.joinedN) this.chats.applyMessageResponse(state);
@@ -159,7 +158,7 @@ export class ServerModel {
     this.isSyncNeeded = false;
     const query = this.chats.syncQuery();
     const answer = this.answer(query);
-    // The answer is computed; what happens until it is sent comes before it on the line.
+    // Changes between computing and sending the answer are delivered before it.
     for (let i = this.isQuiet ? 0 : this.below(3); i > 0; i--) this.changeAtRandom(this.serverChats[this.below(this.serverChats.length)]!);
     this.queue.push({ kind: "answer", query, answer });
     this.subscribe(answer);
@@ -196,7 +195,7 @@ export class ServerModel {
     return chatOf({ _id: chatId, lastSeq: seq, lastN: messages.length, joinedN, members: [member(me, { joinedN }), member(other)] });
   }
 
-  /** Sockets are seated where their answer ends: what came since is sent after it. */
+  /** Subscribes the socket at the end of the answer: later changes are sent after it. */
   private subscribe({ seq, more }: SyncAnswer): void {
     for (const serverChat of this.serverChats) {
       const from = seq[serverChat.chatId];
@@ -219,13 +218,13 @@ export class ServerModel {
     if (this.isSyncNeeded && !this.isRequesting) this.request();
   }
 
-  /** @returns whether there is something to ask for */
+  /** @returns whether a sync is needed */
   private applyDelivery(item: ModelDelivery): boolean {
     if (item.kind === "answer") return this.chats.applyAnswer(item.query, item.answer);
     if (item.kind === "positions") return this.chats.onPositions(item.heads);
     if (item.kind === "event") {
       const isMissing = this.chats.onMessage(item.message);
-      return this.random() < 0.05 ? this.chats.onMessage(item.message) : isMissing; // now and then twice
+      return this.random() < 0.05 ? this.chats.onMessage(item.message) : isMissing; // sometimes twice
     }
     if (item.kind === "removed") {
       this.chats.removeChat(item.chatId);

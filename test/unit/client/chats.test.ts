@@ -1,4 +1,4 @@
-/** What a client makes of what the server says: nothing lost, doubled or out of order, in whatever order it hears it. */
+/** Tests that a client's chats end up as the server's, in whatever order answers and events arrive. */
 import { describe, expect, test } from "@jest/globals";
 import { Chats, type ChatEvents } from "../../../client/chats/chats.ts";
 import type { SyncAnswer } from "../../../client/index.ts";
@@ -8,7 +8,7 @@ import { seeded } from "../../support/seeded.ts";
 
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-/** A client that has this chat, with these messages, up to the last of them. */
+/** Makes chats that have one chat with these messages, synced up to the last of them. */
 function chatsWith(ns: readonly number[], rest: Parameters<typeof chatOf>[0] = {}) {
   const emitted: [keyof ChatEvents, unknown][] = [];
   const pendingIds = new Set<string>();
@@ -44,7 +44,7 @@ const answerOf = (rest: Partial<SyncAnswer>): SyncAnswer => ({
   ...rest,
 });
 
-test("settings changed elsewhere are asked about: of two changes at once the older may be told last", () => {
+test("settings changed elsewhere need a sync: of two concurrent changes, the older may arrive last", () => {
   const { chats, local } = chatsWith([1, 2]);
   expect(chats.onChatChanged(chatOf({ lastN: 2, lastSeq: 2 }))).toBe(false);
   expect(chats.onChatChanged(chatOf({ lastN: 2, lastSeq: 2, pinned: true }))).toBe(true);
@@ -52,8 +52,8 @@ test("settings changed elsewhere are asked about: of two changes at once the old
   expect(chats.onChatChanged(chatOf({ lastN: 2, lastSeq: 2, pinned: true }))).toBe(false);
 });
 
-describe("where a client resumes", () => {
-  test("a live message moves it on, and an older state of a known one does not", () => {
+describe("the resume position", () => {
+  test("a live message advances it, and an older state of a known message does not", () => {
     const { chats, local } = chatsWith([1, 2]);
     expect(chats.onMessage(message({ n: 3 }))).toBe(false);
     expect(local().seq).toBe(3);
@@ -61,7 +61,7 @@ describe("where a client resumes", () => {
     expect(local().seq).toBe(3);
   });
 
-  test("a message that came before the one it follows is shown, is asked about, and does not move it on", () => {
+  test("a message that arrives before an earlier one is shown and needs a sync, but does not advance it", () => {
     const { chats, local, events } = chatsWith([1, 2]);
     expect(chats.onMessage(message({ n: 4 }))).toBe(true);
     expect(local().seq).toBe(2);
@@ -73,7 +73,7 @@ describe("where a client resumes", () => {
     expect(events("message").map(({ n }: { n: number }) => n)).toEqual([4, 3]);
   });
 
-  test("an acknowledgement does not move it on", () => {
+  test("an acknowledgement does not advance it", () => {
     const { chats, local } = chatsWith([1, 2]);
     chats.applyMessageResponse(message({ n: 4, senderId: me }));
     expect(local().seq).toBe(2);
@@ -83,7 +83,7 @@ describe("where a client resumes", () => {
     expect(local().seq).toBe(4);
   });
 
-  test("an answer with more leaves it at the answer's last change, whatever is heard meanwhile", () => {
+  test("an answer with more sets it to the answer's last change, whatever arrives meanwhile", () => {
     const { chats, local } = chatsWith([1]);
     chats.onDisconnected();
     const query = chats.syncQuery();
@@ -93,7 +93,7 @@ describe("where a client resumes", () => {
     expect(local().seq).toBe(3);
   });
 
-  test("without a connection nothing moves it on, until an answer does", () => {
+  test("after a lost connection, only an answer advances it", () => {
     const { chats, local } = chatsWith([1]);
     chats.onDisconnected();
     chats.onMessage(message({ n: 2 }));
@@ -103,20 +103,20 @@ describe("where a client resumes", () => {
     expect(local().seq).toBe(3);
   });
 
-  test("positions ahead of it are asked about", () => {
+  test("positions ahead of it need a sync", () => {
     const { chats } = chatsWith([1]);
     expect(chats.onPositions({ [chatId]: 1 })).toBe(false);
     expect(chats.onPositions({ [chatId]: 2 })).toBe(true);
     expect(chats.onPositions({ ["d".repeat(24)]: 0 })).toBe(true);
   });
 
-  test("a message of an unknown chat is asked about", () => {
+  test("a message of an unknown chat needs a sync", () => {
     expect(chatsWith([1]).chats.onMessage(message({ n: 1, chatId: "d".repeat(24) }))).toBe(true);
   });
 });
 
-describe("coming and going", () => {
-  test("what an answer from before one's removal says of the chat is not believed", () => {
+describe("joining and leaving", () => {
+  test("an answer from before the user was removed does not bring the chat back", () => {
     const { chats, events } = chatsWith([1]);
     const query = chats.syncQuery();
     chats.removeChat(chatId);
@@ -126,7 +126,7 @@ describe("coming and going", () => {
     expect(events("chatRemoved")).toEqual([{ chatId }]);
   });
 
-  test("what an answer from before one's coming back says of the chat is not believed", () => {
+  test("an answer from before the user rejoined does not remove the chat", () => {
     const { chats } = chatsWith([1]);
     const query = chats.syncQuery();
     chats.onChatChanged(chatOf({ lastN: 1, lastSeq: 3 }));
@@ -134,7 +134,7 @@ describe("coming and going", () => {
     expect(chats.get(chatId)).toBeDefined();
   });
 
-  test("what was heard of a chat before an answer told of it is not taken as known", () => {
+  test("a message of an unknown chat, received before the answer that brings the chat, does not count as synced", () => {
     const unknown = "d".repeat(24);
     const { chats } = chatsWith([1]);
     const query = chats.syncQuery();
@@ -149,7 +149,7 @@ describe("coming and going", () => {
     expect(chats.syncQuery().since).toEqual({ [chatId]: 1 });
   });
 
-  test("what is sent in a new chat stays, when an answer from before it brings the chat", () => {
+  test("a message sent in a new chat stays when an older answer brings the chat", () => {
     const { chats } = chatsWith([]);
     const newChatId = "e".repeat(24);
     chats.onChatChanged(chatOf({ _id: newChatId, lastN: 0, lastSeq: 1 }));
@@ -164,7 +164,7 @@ describe("coming and going", () => {
     expect(chats.get(newChatId)!.hasOlder).toBe(false);
   });
 
-  test("a chat that the server does not know of is let go", () => {
+  test("a chat that the server does not know is removed", () => {
     const { chats } = chatsWith([1]);
     chats.applyAnswer(chats.syncQuery(), answerOf({ removed: [chatId] }));
     chats.onChatChanged(chatOf());
@@ -173,7 +173,7 @@ describe("coming and going", () => {
     expect(chats.get(chatId)).toBeUndefined();
   });
 
-  test("who is added again holds nothing from before", () => {
+  test("a user who is added again keeps no earlier messages", () => {
     const { chats, local, events } = chatsWith([1, 2, 3]);
     chats.onDisconnected();
     const rejoined = chatOf({ lastN: 9, lastSeq: 12, joinedN: 7, members: [member(me, { joinedN: 7 }), member(other)] });
@@ -185,7 +185,7 @@ describe("coming and going", () => {
   });
 
   test.each(["with", "without"])(
-    "a server restored from a backup: what it does not have is held no more, %s the chat in its answer",
+    "after the server was restored from a backup, messages that it lost are removed, %s the chat in its answer",
     (how) => {
       const readers = [member(me), member(other, { deliveredN: 5, readN: 5 })];
       const { chats, local } = chatsWith([1, 2, 3, 4, 5], { members: readers });
@@ -210,7 +210,7 @@ describe("coming and going", () => {
     },
   );
 
-  test("a read mark that the server never had is not there after it", () => {
+  test("a reset drops a read mark that the server never received", () => {
     const { chats, local } = chatsWith([1, 2, 3]);
     chats.markRead(chatId, 3);
     expect(local().view.readN).toBe(3);
@@ -221,8 +221,8 @@ describe("coming and going", () => {
   });
 });
 
-describe("what is shown", () => {
-  test("a message of one's own that waited changes its state, whichever tells first, and is not told as new", () => {
+describe("views", () => {
+  test("a pending message of the user's changes its state on the first response or event, and is not announced as new", () => {
     for (const method of ["onMessage", "applyMessageResponse"] as const) {
       const { chats, events, pendingIds } = chatsWith([1]);
       pendingIds.add("mine");
@@ -236,7 +236,7 @@ describe("what is shown", () => {
     }
   });
 
-  test("a room's view of a chat keeps one's own part; a direct chat keeps its title", () => {
+  test("a chat with shared fields only keeps the user's own fields; a direct chat keeps its title", () => {
     const { chats, local } = chatsWith([1], { title: "Ben Example", muted: true, unread: 1 });
     const shared = sharedOf({
       lastSeq: 2,
@@ -247,7 +247,7 @@ describe("what is shown", () => {
     expect(local().view).toMatchObject({ title: "Ben Example", muted: true, unread: 1, picture: "/p" });
   });
 
-  test("a group's new name is its title; a view from before it changes nothing", () => {
+  test("a group's new name becomes its title; an older view changes nothing", () => {
     const { chats, local } = chatsWith([1], { chatType: "group", name: "Old", title: "Old" });
     chats.onChatChanged(chatOf({ chatType: "group", name: "New", title: "New", lastSeq: 5, lastN: 1 }));
     const old = sharedOf({ chatType: "group", name: "Old", lastSeq: 4, lastN: 1 });
@@ -255,7 +255,7 @@ describe("what is shown", () => {
     expect(local().view).toMatchObject({ name: "New", title: "New" });
   });
 
-  test("unread is what others wrote after one's mark, at most 100, and nothing of the system's", () => {
+  test("unread counts other people's messages after the user's mark, up to 100, without system messages", () => {
     const { chats, local } = chatsWith([]);
     for (const n of numbers(1, 3)) chats.onMessage(message({ n }));
     chats.onMessage(message({ n: 4, senderId: me }));
@@ -267,7 +267,7 @@ describe("what is shown", () => {
     expect(local().view.unread).toBe(100);
   });
 
-  test("what is unread beyond the messages held is as the server counted it, and grows from there", () => {
+  test("if the window does not reach the read mark, unread is the server's count plus later messages", () => {
     const { chats, local } = chatsWith(numbers(51, 100), { unread: 80, lastN: 100, lastSeq: 100 });
     expect(local().view.unread).toBe(80);
     chats.onMessage(message({ n: 101 }));
@@ -279,7 +279,7 @@ describe("what is shown", () => {
     expect(local().view.unread).toBe(41);
   });
 
-  test("the preview is the last message as it is now", () => {
+  test("the preview is the current state of the last message", () => {
     const { chats, local } = chatsWith([1]);
     chats.onMessage(message({ n: 2, text: "x".repeat(200) }));
     expect(local().view).toMatchObject({ lastN: 2, lastSeq: 2, lastMessagePreview: { n: 2, text: "x".repeat(100) } });
@@ -290,7 +290,7 @@ describe("what is shown", () => {
     expect(local().view.lastMessagePreview).toMatchObject({ n: 3, kind: "file", text: "photo.jpg" });
   });
 
-  test("marks make one's own messages delivered, then read, and readers by seniority", () => {
+  test("receipts make the user's own messages delivered, then read, and list readers by seniority", () => {
     const third = "d".repeat(24);
     const members = [member(other), member(me), member(third, { joinedN: 1 })];
     const { chats, local, events } = chatsWith([], { chatType: "group", members });
@@ -313,16 +313,16 @@ describe("what is shown", () => {
     ]);
   });
 
-  test("a message of somebody else's is sent, whoever has read it", () => {
+  test("other people's messages are always sent, even after the user has read them", () => {
     const { chats, local } = chatsWith([1]);
     chats.onReceipt({ chatId, userId: me, deliveredN: 1, readN: 1 });
     expect(chats.messageView(local(), local().window.messages[0]!)).toMatchObject({ senderId: other, state: "sent" });
   });
 });
 
-describe("at random", () => {
+describe("random runs", () => {
   const first = Date.now() % 1_000_000;
-  test.each(numbers(first, first + 29))("seed %i: nothing up to the resume position is missing, and in the end nothing at all", (seed) => {
+  test.each(numbers(first, first + 29))("seed %i: no message up to the resume position is missing, and in the end none at all", (seed) => {
     const model = new ServerModel(seeded(seed), 4);
     for (let step = 0; step < 1000; step++) {
       model.step();

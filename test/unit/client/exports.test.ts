@@ -1,11 +1,11 @@
-/** The names that the client library exports. Applications import them, so a name that is missing or new must be intended. */
+/** Pins the names that the client library exports: applications import them, so each change must be intended. */
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 import ts from "typescript";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The names that client/index.ts exports, each with whether it exists at run time. */
+/** The names that client/index.ts exports: those that exist at run time, and types. */
 function exportedNames(): { values: string[]; types: string[] } {
   const read: { readonly config?: unknown } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path));
   const { options } = ts.parseJsonConfigFileContent(read.config, ts.sys, root);

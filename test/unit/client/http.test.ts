@@ -1,4 +1,4 @@
-/** Requests over HTTP: what is repeated, how often, and what an error is called. */
+/** Tests which HTTP requests are retried, how often, and which errors they throw. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,7 +8,7 @@ import { HttpClient } from "../../../client/http/http-client.ts";
 const closing: (() => void)[] = [];
 afterEach(() => closing.splice(0).forEach((close) => close()));
 
-/** A server that answers with these, one after the other, and the last one from then on. */
+/** Starts a server that gives these answers in order, and then repeats the last one. */
 async function answering(...answers: ((response: ServerResponse) => void)[]) {
   const asked: IncomingMessage[] = [];
   const server = createServer((request, response) => {
@@ -29,14 +29,14 @@ const away = json(503, { code: "UNAVAILABLE", message: "Later" });
 const fine = json(200, { fine: true });
 const cut = (response: ServerResponse) => void response.destroy();
 
-test("what was refused for its number is asked again, whatever it is", async () => {
+test("a rate-limited request is retried, whatever its method", async () => {
   const { asked, http } = await answering(tooMany, tooMany, fine);
   expect(await http.request("POST", "/x", { body: { a: 1 } })).toEqual({ fine: true });
   expect(asked).toHaveLength(3);
   expect(asked[0]!.headers).toMatchObject({ authorization: "Bearer token", "content-type": "application/json" });
 });
 
-test("but not for ever, and not when the wait is long", async () => {
+test("but only five times, and not if the wait is long", async () => {
   const forever = await answering(tooMany);
   await expect(forever.http.request("GET", "/x")).rejects.toMatchObject({ code: "RATE_LIMITED", status: 429 });
   expect(forever.asked).toHaveLength(5);
@@ -46,9 +46,9 @@ test("but not for ever, and not when the wait is long", async () => {
 });
 
 test.each([
-  ["an answer that says later", away, "UNAVAILABLE"],
+  ["an UNAVAILABLE answer", away, "UNAVAILABLE"],
   ["no answer", cut, "OFFLINE"],
-])("after %s only what may run twice is asked again", async (_what, answer, code) => {
+])("after %s, only repeatable requests are retried", async (_what, answer, code) => {
   const once = await answering(answer, fine);
   await expect(once.http.request("POST", "/x")).rejects.toMatchObject({ code });
   expect(once.asked).toHaveLength(1);
@@ -62,7 +62,7 @@ test.each([
   }
 });
 
-test("a proxy's own page is an error with a code", async () => {
+test("a proxy's error page becomes an error with a code", async () => {
   const page = (status: number) => (response: ServerResponse) => void response.writeHead(status).end("<html>Bad gateway</html>");
   for (const [status, code] of [
     [502, "UNAVAILABLE"],
@@ -74,7 +74,7 @@ test("a proxy's own page is an error with a code", async () => {
   }
 });
 
-test("a list is read to its end", async () => {
+test("a list is fetched to its end", async () => {
   const { asked, http } = await answering(
     json(200, { data: [1, 2] }, { link: '</x?before=2&limit=200>; rel="next"' }),
     json(200, { data: [3] }),

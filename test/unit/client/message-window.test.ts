@@ -1,4 +1,4 @@
-/** The messages a client holds of one chat: an unbroken run, the newest state of each, whatever order they come in. */
+/** Tests that a window holds each message in its newest state, in whatever order they arrive. */
 import { expect, test } from "@jest/globals";
 import { MessageWindow } from "../../../client/chats/message-window.ts";
 import { message } from "../../support/client/documents.ts";
@@ -11,18 +11,18 @@ const windowWith = (...ns: number[]): MessageWindow => {
 };
 const ns = (window: MessageWindow) => window.messages.map(({ n }) => n);
 
-test("messages stand by n, in whatever order they come", () => {
+test("messages are ordered by n, in whatever order they arrive", () => {
   expect(ns(windowWith(1, 4, 2, 3))).toEqual([1, 2, 3, 4]);
 });
 
-test("before there is a beginning, an earlier message may come after a later one", () => {
+test("before the first page, an earlier message may arrive after a later one", () => {
   const window = new MessageWindow();
   for (const n of [7, 5, 6]) window.put(message({ n }));
   expect(ns(window)).toEqual([5, 6, 7]);
   expect([window.first, window.contiguousUpTo]).toEqual([5, 7]);
 });
 
-test("a later state replaces an earlier one, and never the other way", () => {
+test("a newer state replaces an older one, never the other way round", () => {
   const window = windowWith(1);
   expect(window.put(message({ n: 1, seq: 5, text: "edited" }))).toBe("changed");
   expect(window.put(message({ n: 1, seq: 3, text: "older" }))).toBe("old");
@@ -30,20 +30,20 @@ test("a later state replaces an earlier one, and never the other way", () => {
   expect(window.messages.map(({ text }) => text)).toEqual(["edited"]);
 });
 
-test("it says up to where nothing is missing", () => {
+test("contiguousUpTo is the last message before a gap", () => {
   const window = windowWith(5, 6, 8, 9);
   expect(window.contiguousUpTo).toBe(6);
   window.put(message({ n: 7 }));
   expect(window.contiguousUpTo).toBe(9);
 });
 
-test("what lies before the oldest message held is not held", () => {
+test("a message before the window is not held", () => {
   const window = windowWith(5);
   expect(window.put(message({ n: 4 }))).toBe("outside");
   expect(ns(window)).toEqual([5]);
 });
 
-test("a page of older messages goes before, in the newer state where one came while it was on its way", () => {
+test("an older page is prepended, with changes that arrived while it was loading", () => {
   const window = windowWith(5, 6);
   window.expectOlderPage();
   window.put(message({ n: 4, seq: 20, text: "edited meanwhile" }));
@@ -53,7 +53,7 @@ test("a page of older messages goes before, in the newer state where one came wh
   expect(window.contiguousUpTo).toBe(6);
 });
 
-test("a page that does not end where the log begins is ignored", () => {
+test("a page that does not end where the window begins is ignored", () => {
   const window = windowWith(5);
   window.expectOlderPage();
   window.restart([message({ n: 50 })], 51);
@@ -61,7 +61,7 @@ test("a page that does not end where the log begins is ignored", () => {
   expect(ns(window)).toEqual([50]);
 });
 
-test("a new beginning keeps what is newer than its page", () => {
+test("a restart keeps messages that are newer than the page", () => {
   const window = windowWith(1, 2);
   window.put(message({ n: 11, seq: 30 }));
   window.restart([message({ n: 10 }), message({ n: 11, seq: 11 })], 12);
@@ -71,7 +71,7 @@ test("a new beginning keeps what is newer than its page", () => {
   ]);
 });
 
-test("an empty chat begins with its first message, and notices one that is missing", () => {
+test("an empty chat begins with message 1, and a missing one leaves a gap", () => {
   const window = new MessageWindow();
   window.restart([], 1);
   window.put(message({ n: 2 }));

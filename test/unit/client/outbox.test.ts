@@ -1,4 +1,4 @@
-/** The outbox against the gateway's own queue: whatever is refused, lost or answered late, messages are stored once, in the order sent. */
+/** Tests the outbox against the gateway's own queue: over refusals, lost and late answers, each message is stored once, in order. */
 import { describe, expect, test } from "@jest/globals";
 import { Outbox } from "../../../client/outbox/outbox.ts";
 import type { QueuedMessage } from "../../../client/outbox/queued-message.ts";
@@ -17,7 +17,7 @@ const queued = (clientId: string, chat = chatId): QueuedMessage => ({
 });
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-/** An outbox that keeps what became of its messages. */
+/** Makes an outbox that records which messages were stored and changed. */
 function outboxOver(deliver: (message: QueuedMessage) => Promise<Message>) {
   const stored: string[] = [];
   const changed: QueuedMessage[] = [];
@@ -31,7 +31,7 @@ function outboxOver(deliver: (message: QueuedMessage) => Promise<Message>) {
 }
 
 describe("the outbox", () => {
-  test("what is sent without a connection goes out when there is one, in the order sent", async () => {
+  test("messages sent while offline go out in order once there is a connection", async () => {
     const sent: string[] = [];
     const { outbox } = outboxOver(({ clientId }) => {
       sent.push(clientId);
@@ -45,7 +45,7 @@ describe("the outbox", () => {
     expect(sent).toEqual(["a", "b", "c"]);
   });
 
-  test("who waits is told when the client ends, and what waits stays for the next", async () => {
+  test("when the client ends, waiting callers get an error, and pending messages stay", async () => {
     const { outbox } = outboxOver(() => Promise.withResolvers<Message>().promise);
     outbox.resume();
     outbox.add(queued("a"));
@@ -59,7 +59,7 @@ describe("the outbox", () => {
     expect(outbox.messages).toMatchObject([{ clientId: "a" }, { clientId: "b" }]);
   });
 
-  test("a final refusal fails one message, and those behind it go on; it can be sent again, or forgotten", async () => {
+  test("a permanent refusal fails one message, and the next ones go on; it can be retried or discarded", async () => {
     let isForbidden = true;
     const { outbox, stored, changed } = outboxOver(({ clientId }) =>
       clientId === "b" && isForbidden
@@ -84,7 +84,7 @@ describe("the outbox", () => {
     expect(outbox.messages).toEqual([]);
   });
 
-  test("a message told of by an event is not waited for any longer", async () => {
+  test("an event that brings the message ends the wait for its answer", async () => {
     const { outbox, stored } = outboxOver(({ clientId }) =>
       clientId === "a" ? new Promise(() => undefined) : Promise.resolve(message({ n: 2, senderId: me, clientId })),
     );
@@ -96,7 +96,7 @@ describe("the outbox", () => {
     expect(stored).toEqual(["a", "b"]);
   });
 
-  test("an error of the server's own is tried again, and fails the message when it stays", async () => {
+  test("an INTERNAL error is retried, and fails the message if it persists", async () => {
     let attempts = 0;
     const { outbox } = outboxOver(() => {
       attempts++;
@@ -108,7 +108,7 @@ describe("the outbox", () => {
     expect(attempts).toBe(5);
   });
 
-  test("a chat's refused message does not hold up another chat", async () => {
+  test("a message that is being retried does not block another chat", async () => {
     const elsewhere = "d".repeat(24);
     const { outbox } = outboxOver(({ chatId: chat, clientId }) =>
       chat === chatId
@@ -124,7 +124,7 @@ describe("the outbox", () => {
   });
 });
 
-/** A server that stores each clientId once, refuses by chance, and loses answers by chance. */
+/** Makes a server that stores each clientId once, and refuses or loses answers at random. */
 function serverWith(random: () => number) {
   const stored: string[] = [];
   const store = (clientId: string): Message => {
@@ -151,7 +151,7 @@ test.each(numbers(10).map((i) => (Date.now() % 1_000_000) + i))(
       const answer = sends.send({ message: { clientId, text }, isRepeatable: true, refusal: refused });
       answer.catch(() => undefined);
       if (random() < 0.05) {
-        sends = socket(); // the connection went, and what was under way is stored or not
+        sends = socket(); // the connection is lost, and a pending message may or may not be stored
         throw new ParleyError("OFFLINE", "gone", { retryAfterMs: 1 });
       }
       try {

@@ -1,4 +1,4 @@
-/** Facts of the server that the client repeats, because it must not import the server's code. */
+/** Compares the server's facts that the client repeats, because it must not import the server's code. */
 import { expect, test } from "@jest/globals";
 import { maxPreviewCharacters, maxUnread } from "../../../client/chats/local-chat.ts";
 import { repeatMs } from "../../../client/chats/typists.ts";

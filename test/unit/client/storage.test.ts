@@ -1,4 +1,4 @@
-/** What a client keeps between two runs: every record whole, the latest state of each, and no more than belongs to it. */
+/** Tests that a client saves complete, current records, and nothing of other clients. */
 import { describe, expect, test } from "@jest/globals";
 import { LocalStorage, MemoryStorage, type KeyValues, type Storage } from "../../../client/index.ts";
 import { chatRecordOf, LocalChat } from "../../../client/chats/local-chat.ts";
@@ -7,8 +7,10 @@ import { clearStorage, loadRecords } from "../../../client/storage/records.ts";
 import { chatId, chatOf, me, message } from "../../support/client/documents.ts";
 import { eventually } from "../../support/eventually.ts";
 
-/** As a browser's, with room for so many characters. */
-/** @param limit  characters of all values together */
+/**
+ * Makes an area like a browser's localStorage.
+ * @param limit  maximum characters of all values together
+ */
 function areaOf(limit = Infinity): KeyValues {
   const values = new Map<string, string>();
   return {
@@ -30,7 +32,7 @@ describe.each<[string, () => Storage]>([
   ["MemoryStorage", () => new MemoryStorage()],
   ["LocalStorage", () => new LocalStorage("a", areaOf())],
 ])("%s", (_name, make) => {
-  test("gives back what was saved, and not what was removed", async () => {
+  test("returns saved records, and no removed ones", async () => {
     const storage = make();
     const record = { deep: [1, "two", null] };
     await storage.save("one", record);
@@ -43,7 +45,7 @@ describe.each<[string, () => Storage]>([
   });
 });
 
-test("two clients share a browser's localStorage under two names, and what others wrote there is left alone", async () => {
+test("two clients share a browser's localStorage under two names, and leave other entries alone", async () => {
   const area = areaOf();
   area.setItem("theme", "dark");
   area.setItem("a/broken", "{");
@@ -56,7 +58,7 @@ test("two clients share a browser's localStorage under two names, and what other
   expect(b.load()).toEqual({ x: 2 });
 });
 
-test("records are written one at a time, as they are when their turn comes", async () => {
+test("records are written one at a time, each as it is when it is written", async () => {
   const saved: unknown[] = [];
   const gates: (() => void)[] = [];
   let state = 1;
@@ -82,7 +84,7 @@ test("records are written one at a time, as they are when their turn comes", asy
   ]);
 });
 
-test("a storage that is full keeps what it had, and stops nothing", async () => {
+test("a full storage keeps its earlier record, and causes no error", async () => {
   const storage = new LocalStorage("a", areaOf(20));
   let text = "short";
   const writer = new StorageWriter(storage, () => text);
@@ -94,7 +96,7 @@ test("a storage that is full keeps what it had, and stops nothing", async () => 
   expect(storage.load()).toEqual({ a: "short" });
 });
 
-test("what can't be fetched again takes the place of chats, as few as will do, when the storage is full", async () => {
+test("in a full storage, unsent messages replace as few chats as necessary", async () => {
   const storage = new LocalStorage("a", areaOf(100));
   const records: Record<string, string> = { "chat/1": "x".repeat(25), "chat/2": "y".repeat(25), "chat/3": "z".repeat(25), outbox: "sent" };
   const writer = new StorageWriter(storage, (key) => records[key]);
@@ -119,12 +121,12 @@ describe("a chat's record", () => {
   };
   const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-  test("there is none as long as it is not known where to resume", () => {
+  test("there is none before the chat has a resume position", () => {
     expect(chatRecordOf(localChatWith([1]))).toBeUndefined();
     expect(chatRecordOf(undefined)).toBeUndefined();
   });
 
-  test("it has the newest messages, from within the unbroken run, and the read mark that the server does not have yet", () => {
+  test("it has the newest messages, counted from the last contiguous one, and the unconfirmed read mark", () => {
     const chat = localChatWith([...numbers(1, 300), 302]);
     chat.seq = 300;
     chat.pendingReadN = 250;
