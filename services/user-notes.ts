@@ -1,6 +1,6 @@
 /**
- * Events for all sockets of one person. Services publish them on the person's channel, and each gateway that has such sockets sends
- * them on. Only events of the gateway's table can be published: any other one does not compile.
+ * Defines events for all sockets of one user. Services publish them on the user's channel, and gateways send them to the user's sockets.
+ * Publishing an event that is not in the gateway's table does not compile.
  */
 import { channel, type Channel } from "../core/feed/feed.ts";
 import type { ServerEventPayloads } from "./gateway/socket/server-events.ts";
@@ -11,9 +11,12 @@ export type UserNote = { [E in keyof ServerEventPayloads]: NoteOf<E> }[keyof Ser
 interface NoteOf<E extends keyof ServerEventPayloads> {
   readonly event: E;
   readonly data: ServerEventPayloads[E];
-  /** The person became a member of this chat: from now on their subscribed sockets hear it. */
+  /** The user became a member of this chat; their subscribed sockets receive its events from now on. */
   readonly joined?: E extends "chatChanged" ? MembershipStart : never;
-  /** The person's membership of this chat ended at this change: sockets that sat in it were told in its sequence, the others now. */
+  /**
+   * The user's membership of this chat ended at this change. Sockets in the chat's room were notified in the chat's sequence; the note
+   * is for the others.
+   */
   readonly left?: E extends "chatRemoved" ? MembershipEnd : never;
 }
 

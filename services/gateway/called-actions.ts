@@ -1,4 +1,4 @@
-/** The actions that clients can cause a call of, from the tables: a gateway is ready when their services are there. */
+/** Lists the actions in the tables of routes and events. A gateway is ready when their services are available. */
 import type { ActionRef } from "../../core/contract/contract.ts";
 import { routes } from "./http/routes/index.ts";
 import { clientEvents } from "./socket/client-events.ts";

@@ -1,6 +1,6 @@
 /**
- * The gateway's wiring: moleculer-web finds a request's route, and the row's pipeline answers it. The HTTP server is made here,
- * before the service starts, so that sockets can attach to it, and listens only when all it needs is there.
+ * Wires the gateway: moleculer-web finds a request's route, and the row's pipeline answers it. The service creates the HTTP server before
+ * it starts, so that sockets can attach to it, and listens only when everything it needs is available.
  */
 import type { Server, ServerResponse } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
@@ -35,16 +35,15 @@ import { authenticateHandshake } from "./socket/handshake.ts";
 import type { UserSocket } from "./socket/socket-state.ts";
 import { openSockets, socketSettings, type Sockets } from "./socket/server.ts";
 
-/** What the service keeps on `this`. */
 interface GatewayService extends Service {
   server: Server;
   context: GatewayContext;
-  /** moleculer-io's, and what we make of it. */
+  /** Set by moleculer-io. */
   io: SocketServer;
   sockets: Sockets;
   httpHandler(request: HttpRequest, response: ServerResponse): Promise<void>;
   route(request: HttpRequest, response: ServerResponse): Promise<void>;
-  /** moleculer-web's: its table of routes. */
+  /** From moleculer-web. */
   addRoute(route: object): void;
   resolveAlias(path: string, method: string): { readonly alias: Alias; readonly params: PathParams } | false;
 }
@@ -80,23 +79,23 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
   name: "gateway",
   mixins: [ApiGateway, SocketIO as Partial<ServiceSchema>],
   settings: {
-    // The server is ours: its port is known only when the ports are open, and its errors end the start in one line.
+    // moleculer-web does not create the server: the port is known only in `started`, and an error there ends the start in one line.
     server: false,
     routes: null,
     logRouteRegistration: null,
     io: socketSettings,
   },
-  // Its own are not offered: `rest` runs a request as an action of its own, which doubled what a cached read costs.
+  // moleculer-web's and moleculer-io's actions are disabled. `rest` ran each request as an action, which doubled the cost of a cached read.
   actions: { rest: false, listAliases: false, addRoute: false, removeRoute: false, call: false, broadcast: false, getClients: false },
   methods: {
-    /** moleculer-io asks this of every handshake. */
+    /** moleculer-io calls this for every handshake. */
     async socketAuthorize(socket: UserSocket) {
       Object.assign(socket.data, await authenticateHandshake(this.context, socket));
     },
-    /** In place of moleculer-web's, which would reveal inner texts and run the request as an action. */
+    /** Replaces moleculer-web's, which would expose internal messages and run the request as an action. */
     httpHandler(request: HttpRequest, response: ServerResponse) {
       request.requestId = newId();
-      // From SIGTERM on: else the next request might come over a connection that is just being closed.
+      // After SIGTERM: otherwise the client's next request might use a connection that is about to close.
       if (!this.broker.started) response.setHeader("Connection", "close");
       const begin = { requestId: request.requestId, name: "HTTP", service: "gateway" };
       return beginRequest(this.broker, begin, async (span) => {

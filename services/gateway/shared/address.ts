@@ -1,6 +1,6 @@
 /**
- * Whose request it is when nobody is signed in: the peer's address, or what trusted proxies say it is. `X-Forwarded-For` is
- * believed only as far as `TRUST_PROXY` reaches, for anyone can send one.
+ * Determines a client's IP address: the peer's, or the one that trusted proxies report. Anyone can send `X-Forwarded-For`, so only the
+ * part that proxies within `TRUST_PROXY` added is trusted.
  */
 import { BlockList, isIP } from "node:net";
 import type { ClientInfo } from "../../../core/contract/call.ts";
@@ -18,8 +18,8 @@ const unknownAddress = "0.0.0.0";
 const maxDeviceLength = 200;
 
 /**
- * @param trust  how many proxies stand before us, or their addresses and CIDR ranges
- * @throws StartError  a range that is none
+ * @param trust  the number of proxies in front of the server, or their addresses and CIDR ranges
+ * @throws StartError  an entry is not an address or range
  */
 export function addressResolver(trust: number | readonly string[]): AddressOf {
   if (trust === 0) return peerAddress;
@@ -34,7 +34,7 @@ export function addressResolver(trust: number | readonly string[]): AddressOf {
 
 const peerAddress: AddressOf = ({ socket }) => normalizedAddress(socket.remoteAddress ?? unknownAddress);
 
-/** From the farthest address that can be believed to be one, to the peer's. */
+/** The addresses from client to peer. It starts after the last entry of the header that is not an IP address. */
 function addressChain(request: PeerRequest): string[] {
   const header = request.headers[forwardedFor];
   const forwarded = (Array.isArray(header) ? header.join(",") : (header ?? "")).split(",").map((part) => normalizedAddress(part.trim()));
@@ -45,7 +45,7 @@ function addressChain(request: PeerRequest): string[] {
 const withPort = /^(?:\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/;
 const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
-// Some proxies write ports; an IPv4 client of a dual-stack socket looks like ::ffff:192.0.2.1; a link-local address may carry its
+// Some proxies add ports. On a dual-stack socket an IPv4 client appears as ::ffff:192.0.2.1, and a link-local address may end with its
 // interface.
 function normalizedAddress(written: string): string {
   const [, inBrackets, beforePort] = withPort.exec(written) ?? [];
@@ -62,19 +62,19 @@ function parseRanges(specs: readonly string[]): BlockList {
     const family = isIP(address) === 6 ? "ipv6" : "ipv4";
     const widest = family === "ipv6" ? 128 : 32;
     const prefix = bits === undefined ? widest : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
-    if (isIP(address) === 0 || prefix < 0 || prefix > widest) throw new StartError(`TRUST_PROXY: "${spec}" is no address or CIDR range`);
+    if (isIP(address) === 0 || prefix < 0 || prefix > widest)
+      throw new StartError(`TRUST_PROXY: "${spec}" is not an address or CIDR range`);
     list.addSubnet(address, prefix, family);
   }
   return list;
 }
 
-/** Whether the peer is this machine itself, not a proxy on it that speaks for others. */
+/** Whether the peer is on this machine and is not a proxy that forwards for others. */
 export function isLocalPeer(request: PeerRequest): boolean {
   const address = peerAddress(request);
   return request.headers[forwardedFor] === undefined && (address === "::1" || address.startsWith("127."));
 }
 
-/** Who is on the other end. */
 export const clientOf = ({ addressOf }: { readonly addressOf: AddressOf }, request: Parameters<AddressOf>[0]): ClientInfo => ({
   device: String(request.headers["user-agent"] ?? "").slice(0, maxDeviceLength),
   address: addressOf(request),

@@ -1,4 +1,4 @@
-/** The gateway's context: what its HTTP routes, sockets and documents share. */
+/** Declares what the gateway's HTTP routes, sockets and documents share. */
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Blobs } from "../../../core/blobs/blobs.ts";
 import type { Limits } from "../../../core/limits/limits.ts";
@@ -15,7 +15,7 @@ export interface GatewayContext {
   readonly sessions: Sessions;
   readonly origins: Origins;
   readonly addressOf: AddressOf;
-  /** Cookies travel over TLS only. */
+  /** Whether cookies are sent over TLS only. */
   readonly isSecure: boolean;
   readonly log: Logger;
   readonly security: SecurityLog;

@@ -1,4 +1,4 @@
-/** The credential: where a request carries its access token, and the cookie that browsers keep it in. */
+/** Reads the access token of a request, and builds the cookie in which browsers keep it. */
 interface CredentialRequest {
   readonly headers: { readonly authorization?: string | undefined; readonly cookie?: string | undefined };
 }
@@ -6,7 +6,7 @@ interface CredentialRequest {
 const cookieName = "token=";
 const daySeconds = 24 * 60 * 60;
 
-/** The access token a request carries, not yet verified. A bearer wins over the cookie. */
+/** The request's access token, not verified. A bearer token takes precedence over the cookie. */
 export function tokenOf({ headers: { authorization, cookie } }: CredentialRequest): string | undefined {
   if (authorization !== undefined && authorization.slice(0, 7).toLowerCase() === "bearer ") return authorization.slice(7).trim();
   return cookie === undefined ? undefined : cookieToken(cookie);
@@ -24,9 +24,9 @@ function cookieToken(header: string): string | undefined {
 }
 
 /**
- * The Set-Cookie header that keeps this token for 24 hours.
- * @param token  null forgets the cookie
- * @param isSecure  the cookie travels over TLS only
+ * The Set-Cookie header that stores this token for 24 hours.
+ * @param token  null deletes the cookie
+ * @param isSecure  the browser sends the cookie over TLS only
  */
 export function tokenCookie(token: string | null, isSecure: boolean): string {
   const cookie = token === null ? `${cookieName}; Max-Age=0` : `${cookieName}${token}; Max-Age=${daySeconds}`;

@@ -1,6 +1,6 @@
 /**
- * The one place where any error becomes what a client may know of it, over HTTP and over a socket. What is not an error of ours
- * is `INTERNAL` with a fixed text: inner messages never leave the server.
+ * Maps errors to what clients may see, over HTTP and sockets. An unexpected error becomes `INTERNAL` with a fixed text, so internal
+ * messages never leave the server.
  */
 import { codeOf, statusOf, type DomainErrorCode, type ErrorData, type FieldError } from "../../../core/errors.ts";
 import { requestIds } from "../../../core/request-context.ts";
@@ -14,18 +14,18 @@ export interface PublicError {
   readonly retryAfterMs?: number;
 }
 
-/** An error acknowledgement's content. */
+/** The error in a refused event's acknowledgement. */
 export interface SocketError {
   readonly message: string;
   readonly code: DomainErrorCode;
   readonly retryAfterMs?: number;
-  /** There whenever it answers something that a client sent. */
+  /** Set whenever the error answers something that a client sent. */
   readonly requestId?: string;
-  /** When it is traced. */
+  /** Set if the request is traced. */
   readonly traceId?: string;
 }
 
-/** Moleculer's own errors that mean: not now. By type, for errors lose their class over the wire. */
+/** Moleculer's errors that mean "try again". Matched by type, because errors lose their class between nodes. */
 const unavailableTypes = new Set([
   "SERVICE_NOT_FOUND",
   "SERVICE_NOT_AVAILABLE",

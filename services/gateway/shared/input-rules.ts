@@ -1,12 +1,12 @@
 /**
- * Public input is strict: an action's rules compiled so that an unknown key is refused, in nested objects too. Between nodes
- * unknown keys are dropped instead, so only the gateway's tables use this.
+ * Compiles an action's rules so that public input with unknown keys is refused, in nested objects too. Only the gateway's tables use
+ * this; calls between nodes drop unknown keys instead.
  */
 import { Validators } from "moleculer";
 import { Invalid, type FieldError } from "../../../core/errors.ts";
 import type { Rule, Rules } from "../../../core/contract/schema.ts";
 
-/** One complaint of fastest-validator. */
+/** An error that fastest-validator reports. */
 export interface RuleError {
   readonly type: string;
   readonly field?: string;
@@ -14,17 +14,17 @@ export interface RuleError {
   readonly actual?: unknown;
 }
 
-// The same validator as between nodes, so that a rule means the same at both; but null is no way to leave something out.
+// Calls between nodes use the same validator, so a rule means the same in both. But here null does not count as absent.
 const validator = new Validators.Fastest({ considerNullAsAValue: true });
 const maxDetails = 20;
 const maxFieldLength = 100;
 
-/** Checks params and fills in their defaults, in place. @throws Invalid  with a line for each field that is wrong */
+/** Checks params and fills in their defaults, in place. @throws Invalid  with a detail for each invalid field */
 export type InputCheck = (params: object) => void;
 
 export function inputCheck(rules: Rules): InputCheck {
   const check = validator.compile({ ...strictRules(rules), $$strict: true }) as (params: object) => true | RuleError[];
-  // The validator would take null for what has a default.
+  // The validator would accept null for a field with a default.
   const defaulted = Object.keys(rules).filter((key) => rules[key]!.default !== undefined);
   return (params) => {
     const nulls = defaulted.filter((key) => (params as Record<string, unknown>)[key] === null);
@@ -36,7 +36,7 @@ export function inputCheck(rules: Rules): InputCheck {
   };
 }
 
-/** The validator puts what it refuses into its message, and that throws for values nested too deep or with a `toString` of their own. */
+/** The validator puts refused values into its messages, which throws for deeply nested values and for those with their own `toString`. */
 function ruleErrors(check: (params: object) => true | RuleError[], params: object): true | RuleError[] {
   try {
     return check(params);
@@ -45,7 +45,7 @@ function ruleErrors(check: (params: object) => true | RuleError[], params: objec
   }
 }
 
-/** A lone surrogate can't be stored: it would come back as another character, and as the same one for different keys. */
+/** Lone surrogates can't be stored: all of them would come back as the same replacement character, so different keys would become equal. */
 function isWellFormed(value: unknown): boolean {
   if (typeof value === "string") return value.isWellFormed();
   if (typeof value !== "object" || value === null) return true;
@@ -53,7 +53,7 @@ function isWellFormed(value: unknown): boolean {
   return true;
 }
 
-/** The error that names every field that is wrong, each with the first thing that is. */
+/** An error that names each invalid field with its first problem. */
 export function invalidInput(errors: readonly RuleError[]): Invalid {
   const all = errors.flatMap(fieldErrors);
   const details = [...new Map(all.toReversed().map((detail) => [detail.field, detail])).values()].reverse().slice(0, maxDetails);

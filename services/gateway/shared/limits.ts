@@ -1,19 +1,20 @@
-/** How often a client may do what, over HTTP. */
+/** Defines the gateway's rate limits, over HTTP and sockets. */
 import { TooMany } from "../../../core/errors.ts";
 import { counter } from "../../../core/metrics/declare.ts";
 import type { RateLimit, Limits } from "../../../core/limits/limits.ts";
 
 const quarterHourMs = 15 * 60 * 1000;
 
-/** Every request: per person once signed in, else per address. */
+/** All requests: per user with a session, else per address. */
 export const requestsPerCaller: RateLimit = { name: "http", points: 10, windowMs: 1000, burst: 20 };
 
-/** Guessing one account's password from one address; from many; any account's from one. */
+/** Slows down guessing one account's password from one address. */
 export const logIns: RateLimit = { name: "login", points: 15, windowMs: quarterHourMs };
-/** High enough that strangers can hardly close an account by guessing at it from many addresses. */
+/** Against guesses from many addresses. High enough that strangers can hardly lock an account's owner out. */
 export const logInsPerAccount: RateLimit = { name: "login-account", points: 300, windowMs: quarterHourMs };
+/** Against guesses at many accounts from one address. */
 export const logInsPerAddress: RateLimit = { name: "login-address", points: 200, windowMs: quarterHourMs };
-/** A stolen session must not be a way to guess the password. */
+/** Keeps a stolen session from being used to guess the password. */
 export const passwordChanges: RateLimit = { name: "password", points: 15, windowMs: quarterHourMs };
 export const signUpsPerAddress: RateLimit = { name: "signup-address", points: 200, windowMs: quarterHourMs };
 
@@ -38,7 +39,7 @@ const httpLimits = [requestsPerCaller, logIns, logInsPerAccount, logInsPerAddres
 const socketLimitNames = (Object.keys(socketLimits) as (keyof typeof socketLimits)[]).map(socketLimitName);
 for (const limit of [...httpLimits.map(({ name }) => name), ...socketLimitNames]) rateLimited.of().inc({ limit }, 0);
 
-/** Counts one. @throws TooMany */
+/** Counts one use. @throws TooMany */
 export async function enforceLimit(limits: Limits, limit: RateLimit, key: string): Promise<void> {
   const verdict = await limits.consume(limit, key);
   if (verdict.ok) return;

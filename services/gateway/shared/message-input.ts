@@ -1,4 +1,4 @@
-/** A message as a client sends it, over HTTP or a socket, and as chat takes it: as one of a list, with a clientId. */
+/** Converts a message that a client sends, over HTTP or a socket, to the params of `chat.send`. */
 import { DomainError, statusOf, type DomainErrorCode } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
@@ -9,12 +9,12 @@ const { props } = chat.send.params.messages.items;
 export const messageInputRules = { ...props, clientId: { ...props.clientId, optional: true } } as const;
 export type MessageInput = Infer<typeof messageInputRules>;
 
-/** Without a clientId we make one up, so that a repeat inside the mesh can't store the message twice. */
+/** Generates a missing clientId, so that a call repeated within the mesh can't store the message twice. */
 export const messageToSend = (input: MessageInput) => ({ ...input, clientId: input.clientId ?? newId() });
 
 /**
- * What became of a message, if it was stored.
- * @throws DomainError  why it was not
+ * The result of a stored message.
+ * @throws DomainError  the reason why it was not stored
  */
 export function requireStored(sent: SendResult | undefined): Extract<SendResult, { ok: true }> {
   if (sent?.ok === true) return sent;

@@ -1,6 +1,6 @@
 /**
- * Which web pages may use a person's credential: our own origin and `CORS_ORIGINS`. A request without an Origin comes from no
- * page of another site and is allowed.
+ * Decides which web pages may use a user's credential: those of the server's own origin and of `CORS_ORIGINS`. A request without an
+ * Origin header does not come from a page of another site, and is allowed.
  */
 import type { Config } from "../../../core/config/config.ts";
 
@@ -10,11 +10,11 @@ interface OriginRequest {
 export interface Origins {
   /** Whether this request's page may change state or open a socket. */
   readonly isAllowed: (request: OriginRequest) => boolean;
-  /** CORS headers of an answer to this request. */
+  /** The CORS headers of the response to this request. */
   readonly headers: (request: OriginRequest) => Readonly<Record<string, string>>;
 }
 
-/** What a preflight is told besides; it means nothing to a page whose origin is not allowed. */
+/** Further headers of a preflight's response. Browsers ignore them if the page's origin is not allowed. */
 export const preflightHeaders = {
   "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
   "Access-Control-Allow-Headers": "Content-Type, Authorization, Range, If-Range, If-None-Match",
@@ -25,7 +25,7 @@ const varyHeader = { Vary: "Origin" } as const;
 
 export function origins({ PUBLIC_URL, CORS_ORIGINS }: Pick<Config, "PUBLIC_URL" | "CORS_ORIGINS">): Origins {
   const allowedOrigins = new Set([...CORS_ORIGINS, ...(PUBLIC_URL === undefined ? [] : [PUBLIC_URL])]);
-  // Behind a proxy that ends TLS the page's scheme is not ours, so only the host is compared.
+  // Behind a proxy that terminates TLS, the page's scheme differs from the server's, so only the host is compared.
   const isOwn = (origin: string, host: string | undefined) =>
     PUBLIC_URL === undefined && host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
   const isAllowed = ({ headers: { origin, host } }: OriginRequest) =>

@@ -1,8 +1,8 @@
-/** Tells the security log of requests, events and connections that were refused for want of a right, or for their number. */
+/** Records requests, events and connections in the security log that were forbidden or rate-limited. */
 import { codeOf, TooMany } from "../../../core/errors.ts";
 import type { SecurityLog, SecurityActor } from "../../../core/security/log.ts";
 
-/** @param request  what was asked for: a route's pattern, an event's name; never what a client can make up */
+/** @param request  a route's pattern or an event's name; never text that the client chose */
 export function logRefusal({ security }: { readonly security: SecurityLog }, who: SecurityActor, request: string, error: unknown): void {
   const code = codeOf(error);
   if (code === "FORBIDDEN") security.record("access_denied", who, { request });

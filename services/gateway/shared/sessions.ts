@@ -1,6 +1,6 @@
 /**
- * Who a token speaks for, as one gateway knows it without asking anyone: tokens are verified here, and the sessions revoked
- * before their tokens expire are held here. Auth announces those on the feed; what the feed lost, the pull brings.
+ * Verifies access tokens without a call to auth. The gateway keeps the sessions that were revoked before their tokens expired: auth
+ * publishes them on the feed, and a regular pull brings those that the feed lost.
  */
 import type { Logger, ServiceBroker } from "moleculer";
 import { addReadinessCheck, servicesAvailable } from "../../../core/node/readiness.ts";
@@ -14,9 +14,9 @@ import { verifyToken } from "../../../core/security/access-tokens.ts";
 import { auth, revocationsChannel, type Revocation } from "../../auth/contract.ts";
 
 export interface VerifiedSession {
-  /** As calls carry it. */
+  /** As in the meta of calls. */
   readonly user: NonNullable<Meta["user"]>;
-  /** The token's: a restore since then ended the session. */
+  /** The token's era. A restore from a backup starts a new era and ends all sessions of older ones. */
   readonly era: string;
   /** When the token expires, epoch milliseconds. */
   readonly expiresAt: number;
@@ -24,17 +24,17 @@ export interface VerifiedSession {
 
 export interface Sessions {
   /**
-   * The live session of a token; undefined when it is bad, expired, revoked or of another era.
-   * @throws Unavailable  it is not known yet which sessions are revoked, or what era it is
+   * The token's session; undefined if the token is invalid or expired, or the session revoked or of another era.
+   * @throws Unavailable  the revoked sessions or the era are not known yet
    */
   check(token: string | undefined): VerifiedSession | undefined;
-  /** Whether a session that was live has ended before its token. */
+  /** Whether a session ended before its token expired. */
   hasEnded(session: VerifiedSession): boolean;
-  /** Whether `check` can answer: not in the first moments of a start, nor after this process stood still. */
+  /** Whether `check` can answer. It can't right after a start, or after this process was paused. */
   isReady(): boolean;
-  /** Calls back for every session that ends before its token does. */
+  /** Calls the listener for each session that ends before its token expires. */
   onRevoked(listener: (revocation: Revocation) => void): void;
-  /** Calls back when all sessions have ended that are not of this era. */
+  /** Calls the listener when a new era has ended the sessions of all others. */
   onNewEra(listener: (era: string) => void): void;
   stop(): void;
 }
@@ -49,12 +49,12 @@ interface FollowSessionsContext {
 }
 
 const pull = { everyMs: 10_000, slackMs: 15_000, firstRetryMs: 100 } as const;
-/** Without an answer for so long, too many revocations may have been missed to call this node ready. */
+/** After this long without an answer, this node may have missed too many revocations to be ready. */
 const maxSilenceMs = 60_000;
-/** Failures in a row from which on they are worth a line: at a start auth may come a moment later. */
+/** Fewer failures in a row are not logged: at start, auth may come up a moment later. */
 const warnFromFailure = 4;
 
-/** Follows the revocations; when it resolves, none that is announced from then on is missed. */
+/** Starts to follow revocations. Once it resolves, it misses none that are published from then on. */
 export async function followSessions({ broker, feed, clock, installation, jwtSecrets, log }: FollowSessionsContext): Promise<Sessions> {
   const verify = tokenVerifier(jwtSecrets, clock);
   const revoked = new Map<string, Revocation>();
@@ -95,7 +95,7 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
     } catch (error) {
       failures++;
       if (failures >= warnFromFailure && !isStopped)
-        log.warn(`Auth does not answer about revoked sessions (${(error as Error).message}), trying again`);
+        log.warn(`Could not get revoked sessions from auth (${(error as Error).message}), retrying`);
     }
     clearTimeout(timer);
     const delayMs = failures === 0 ? pull.everyMs : Math.min(pull.everyMs, pull.firstRetryMs * 2 ** (failures - 1));
@@ -133,7 +133,7 @@ export async function followSessions({ broker, feed, clock, installation, jwtSec
 
 const maxCachedTokens = 10_000;
 
-/** Verifies tokens, each once: a signature costs more than the rest of a cached read. Only good tokens take room. */
+/** Verifies each token once: checking a signature costs more than the rest of a cached read. Only valid tokens are cached. */
 function tokenVerifier(secrets: JwtSecrets, clock: Clock): (token: string) => VerifiedSession | undefined {
   const cache = new Map<string, VerifiedSession>();
   return (token) => {
