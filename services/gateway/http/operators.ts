@@ -1,4 +1,4 @@
-/** `/health`, `/ready` and `/metrics` at the gateway. Nodes of a mesh have an admin server for metrics; embedded, only this machine may read them. */
+/** Serves `/health`, `/ready` and `/metrics` at the gateway. Metrics are local only; mesh nodes serve them on their admin port instead. */
 import type { ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
 import { operatorResponse } from "../../../core/node/admin-server.ts";

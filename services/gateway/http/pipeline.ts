@@ -1,6 +1,7 @@
 /**
- * What happens to a request of the table, in this order: limit by address, size, authenticate, origin, limit by person,
- * validate, limit by row, take in its file, call, present. Whatever goes wrong is answered by its first failing step.
+ * Runs a route's requests through these steps: limit per address, check the size, authenticate, check the origin, limit per user,
+ * validate, apply the row's limits, store an uploaded file, call the action, present its result. The first step that fails determines
+ * the response.
  */
 import type { ServerResponse } from "node:http";
 import { call, type ClientInfo, type Meta } from "../../../core/contract/call.ts";
@@ -24,7 +25,7 @@ import { uploadMaxBytes, readUpload } from "./request/upload.ts";
 
 export type Pipeline = (context: GatewayContext, request: HttpRequest, response: ServerResponse) => Promise<void>;
 
-/** A row's pipeline; what doesn't depend on the request is worked out here, once. */
+/** Builds a row's pipeline. Everything that does not depend on the request is computed once. */
 export function pipeline(row: RouteRow): Pipeline {
   const { action, limits: rowLimits = [] } = row;
   const body = bodyReader(row);
@@ -37,7 +38,7 @@ export function pipeline(row: RouteRow): Pipeline {
     const address = context.addressOf(request);
     const session = action.access === "user" ? sessions.check(tokenOf(request)) : undefined;
     request.userId = session?.user.id;
-    // Public routes, and credentials that are missing or bad.
+    // For public routes, and for missing or invalid credentials.
     if (session === undefined) await enforceLimit(limits, requestsPerCaller, addressKey(address));
     const refusal = await refusalOf(context, request, session);
     if (refusal !== undefined) {
@@ -64,19 +65,18 @@ export function pipeline(row: RouteRow): Pipeline {
     }
   };
 
-  /** Why the request is refused whatever it brings. */
+  /** The reason to refuse the request regardless of its content. */
   async function refusalOf(
     { limits, origins }: GatewayContext,
     request: HttpRequest,
     session: VerifiedSession | undefined,
   ): Promise<unknown> {
     if (needsSession && session === undefined) return new Unauthenticated();
-    if (changesState && !origins.isAllowed(request)) return new Forbidden("This origin may not call");
+    if (changesState && !origins.isAllowed(request)) return new Forbidden("This origin is not allowed");
     return session === undefined ? undefined : enforceLimit(limits, requestsPerCaller, session.user.id).catch((error: unknown) => error);
   }
 }
 
-/** How a row's body is read. */
 interface BodyReader {
   readonly maxBytesOf: (request: HttpRequest) => number;
   readonly read: (request: HttpRequest, userId: string) => Promise<ReceivedBody>;
@@ -99,7 +99,7 @@ function bodyReader(row: RouteRow): BodyReader {
 const metaOf = (session: VerifiedSession | undefined, client: ClientInfo): Meta =>
   session === undefined ? { client } : { user: session.user, client };
 
-/** Reads a row's params: of the path, and of the query or the body, each only where it belongs. */
+/** Reads a row's params from the path, and from the query or the body. A param in the wrong one of these is refused. */
 function paramsReader(row: RouteRow): (request: HttpRequest, received: ReceivedBody) => Record<string, unknown> {
   const inPath = [...row.path.matchAll(/:(\w+)/g)].map(([, name]) => name!);
   const inQuery = takesQuery(row);
@@ -107,7 +107,7 @@ function paramsReader(row: RouteRow): (request: HttpRequest, received: ReceivedB
   const check = inputCheck(rules);
   const checkTexts = row.upload === undefined ? check : inputCheck(withTextConversion(rules));
   return ({ query, pathParams }, received) => {
-    if (!inQuery && query !== "") throw new Invalid("No query is expected here");
+    if (!inQuery && query !== "") throw new Invalid("This route takes no query");
     const params = inQuery ? parseQuery(query) : received.params;
     for (const name of inPath) {
       if (Object.hasOwn(params, name)) throw new Invalid(`${name} belongs in the path`, [{ field: name, message: "belongs in the path" }]);
@@ -118,7 +118,7 @@ function paramsReader(row: RouteRow): (request: HttpRequest, received: ReceivedB
   };
 }
 
-/** The same rules for a form, where numbers and booleans are texts too. */
+/** The same rules for forms, where numbers and booleans arrive as text. */
 const withTextConversion = (rules: Rules): Rules =>
   Object.fromEntries(
     Object.entries(rules).map(([name, rule]) => [
@@ -129,7 +129,7 @@ const withTextConversion = (rules: Rules): Rules =>
 
 interface Exchange {
   readonly context: GatewayContext;
-  /** Empty for nobody. */
+  /** Empty without a session. */
   readonly userId: string;
   readonly request: HttpRequest;
   readonly response: ServerResponse;
@@ -155,7 +155,7 @@ async function respond(
   answerJson(response, code, body);
 }
 
-/** The query of the next page: its cursor, and all else as it was asked for. */
+/** The query of the next page: the new cursor, and the other params of this request. */
 const nextQuery = (cursor: QueryParams, params: object, pathParams: PathParams): string =>
   Object.entries({ ...cursor, ...params, ...cursor })
     .filter(([name, value]) => value !== undefined && !Object.hasOwn(pathParams, name))

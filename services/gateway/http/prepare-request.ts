@@ -1,4 +1,4 @@
-/** The first thing that happens to any request, of a known route or not: the headers every answer bears, its id among them, and preflights. */
+/** Prepares every request, before its route is known: sets the headers that all responses have, and answers preflights. */
 import type { ServerResponse } from "node:http";
 import { NotFound } from "../../../core/errors.ts";
 import type { HttpRequest } from "./request/http-request.ts";
@@ -9,7 +9,7 @@ import type { GatewayContext } from "../shared/context.ts";
 const plainHeaders = securityHeaders(false);
 const tlsHeaders = securityHeaders(true);
 
-/** @returns whether the request goes on to a route; else it has been answered */
+/** @returns false if the request has been answered */
 export function prepareRequest({ origins, isSecure, log }: GatewayContext, request: HttpRequest, response: ServerResponse): boolean {
   const { url = "" } = request;
   const queryStart = url.indexOf("?");
@@ -24,7 +24,7 @@ export function prepareRequest({ origins, isSecure, log }: GatewayContext, reque
     else answerPreflight(response);
     return false;
   }
-  // Node leaves the body of the answer out by itself.
+  // Node omits the body of responses to HEAD.
   request.isHead = request.method === "HEAD";
   if (request.isHead) request.method = "GET";
   return true;

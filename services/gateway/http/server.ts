@@ -1,13 +1,13 @@
-/** The HTTP server itself: what it bears with, how it says that its port is taken, and how it stops without cutting an answer off. */
+/** Creates the HTTP server with its timeouts, answers malformed requests, and stops without cutting off responses. */
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { StartError, type DomainErrorCode } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 
-/** Where Socket.IO listens. */
+/** The paths of Socket.IO. */
 const socketPaths = /^(?:\/chat)?\/socket\.io\//;
-/** A request has to be whole by then: a file of 5 MB over a slow line. Its headers sooner. */
+/** Time to receive a whole request: long enough for a file of 5 MB over a slow connection. */
 export const requestTimeoutMs = 120_000;
 const headersTimeoutMs = 10_000;
 
@@ -17,29 +17,29 @@ export function makeServer(answer: RequestListener): Server {
       requestTimeout: requestTimeoutMs,
       headersTimeout: headersTimeoutMs,
       connectionsCheckingInterval: 1000,
-      // Whoever offers another protocol is answered in this one.
+      // Offers to upgrade to other protocols are ignored, and the request answered over HTTP/1.1.
       shouldUpgradeCallback: ({ headers, url = "" }) => headers.upgrade?.toLowerCase() === "websocket" && socketPaths.test(url),
     },
     answer,
   );
-  // An expectation other than 100-continue may be passed over (RFC 9110, 10.1.1); Node would answer it without a body.
+  // Expectations other than 100-continue may be ignored (RFC 9110, 10.1.1). By default Node would answer 417 without a body.
   server.on("checkExpectation", answer);
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => answerClientError(socket, error.code));
   return server;
 }
 
 const notHttp = { status: "400 Bad Request", code: "VALIDATION" } as const;
-/** By Node's reason. What is too slow may come again. */
+/** By Node's error code. A request that was too slow may be retried. */
 const clientErrorAnswers: Readonly<Record<string, { readonly status: string; readonly code: DomainErrorCode }>> = {
   HPE_HEADER_OVERFLOW: { status: "431 Request Header Fields Too Large", code: "VALIDATION" },
   ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout", code: "UNAVAILABLE" },
 };
 
-/** Answers what never became a request: not HTTP, headers too long, or too slow. */
+/** Answers data that did not become a request: not HTTP, headers too large, or too slow. */
 function answerClientError(socket: Duplex, reason: string | undefined): void {
   const pendingResponse = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
   if (pendingResponse?.req.complete === true) {
-    // What follows a request must not take the place of its answer.
+    // This error concerns data after a request, which must still get its own response.
     pendingResponse.once("finish", () => socket.destroy());
     return;
   }
@@ -62,9 +62,9 @@ function answerClientError(socket: Duplex, reason: string | undefined): void {
 
 /**
  * Starts to listen.
- * @param port  0 for a free one
- * @returns the port it is
- * @throws StartError  it can't
+ * @param port  0 for any free port
+ * @returns the port
+ * @throws StartError  the port is taken, or the host can't be listened on
  */
 export function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -82,7 +82,7 @@ export function listen(server: Server, port: number, host: string): Promise<numb
 
 const sweepEveryMs = 50;
 
-/** Stops accepting, lets requests in flight finish, and cuts what is left after `withinMs`. */
+/** Stops accepting connections, lets requests in flight finish, and closes the remaining connections after `timeoutMs`. */
 export function close(server: Server, timeoutMs: number): Promise<void> {
   if (!server.listening) return Promise.resolve();
   return new Promise((resolve) => {
@@ -91,7 +91,7 @@ export function close(server: Server, timeoutMs: number): Promise<void> {
       clearTimeout(cutTimer);
       resolve();
     };
-    // A kept-alive connection becomes idle when its answer is out.
+    // A keep-alive connection becomes idle once its response is sent.
     const sweepTimer = setInterval(() => server.closeIdleConnections(), sweepEveryMs);
     const cutTimer = setTimeout(() => {
       server.closeAllConnections();

@@ -58,7 +58,7 @@ export function invalidInput(errors: readonly RuleError[]): Invalid {
   const all = errors.flatMap(fieldErrors);
   const details = [...new Map(all.toReversed().map((detail) => [detail.field, detail])).values()].reverse().slice(0, maxDetails);
   const [first] = details;
-  if (first === undefined) return new Invalid("Not valid");
+  if (first === undefined) return new Invalid("Invalid input");
   return new Invalid(first.message.includes(first.field) ? first.message : `${first.field} ${first.message}`, details);
 }
 
@@ -68,7 +68,7 @@ function fieldErrors({ type, field = "", message = "is not valid", actual }: Rul
   return String(actual)
     .split(", ")
     .map((key) => `${prefix}${key}`.slice(0, maxFieldLength))
-    .map((key) => ({ field: key, message: `The '${key}' field is not known.` }));
+    .map((key) => ({ field: key, message: `The '${key}' field is unknown.` }));
 }
 
 const strictRules = (rules: Rules): Record<string, unknown> =>

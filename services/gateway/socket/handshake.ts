@@ -33,7 +33,7 @@ export function authenticateHandshake(context: GatewayContext, socket: Socket): 
 async function initialState(context: GatewayContext, { request, handshake }: Socket): Promise<SocketState> {
   const client = clientOf(context, request);
   try {
-    if (!context.origins.isAllowed(request)) throw new Forbidden("This origin may not call");
+    if (!context.origins.isAllowed(request)) throw new Forbidden("This origin is not allowed");
     const { token: fromClient } = handshake.auth as { token?: unknown };
     const token = typeof fromClient === "string" && fromClient !== "" ? fromClient : tokenOf(request);
     const session = context.sessions.check(token);

@@ -12,35 +12,33 @@ import { media, rawKey, type AdmittedFile } from "../../../media/contract.ts";
 import type { UploadedFile } from "./spool.ts";
 import type { Upload } from "./upload.ts";
 
-/** Of a file's name, as it is handed on. */
+/** Longer file names are cut. */
 const maxFileNameLength = 2000;
 
-/** What became of it: for the action that is to refer to it. */
+/** The admitted file, for the action that will refer to it. */
 export interface AdmittedUpload {
   readonly file: AdmittedFile;
-  /** Of the bytes as sent, hex. */
+  /** Hex, of the bytes as sent. */
   readonly sha256: string;
 }
 
-/** What taking in needs of its gateway. */
 interface UploadContext {
   readonly broker: ServiceBroker;
   readonly blobs: Blobs;
   readonly log: Logger;
 }
 
-/** A file with what it came with. */
 interface ReceivedUpload {
   readonly file: UploadedFile;
-  /** As validated. */
+  /** Validated. */
   readonly params: Record<string, unknown>;
-  /** For one call: Moleculer writes an action's timeout into them. */
+  /** Makes new options for each call, because Moleculer writes the action's timeout into them. */
   readonly options: () => CallingOptions;
 }
 
 /**
- * Takes a file in, for someone who may send it, and lets `use` refer to it.
- * @throws DomainError  they may not, or the file won't do, or what `use` throws; nothing of the file is kept then
+ * Has media admit a file, if the user may upload it, and passes it to `use`, which refers to it.
+ * @throws DomainError  the user may not upload it, or media refuses it, or from `use`; the file is not kept then
  */
 export async function withAdmittedFile<T>(
   context: UploadContext,
@@ -79,14 +77,14 @@ async function admitUpload(
   }
 }
 
-/** Lets go of a file that nothing refers to; nobody waits for it. */
+/** Gives a file up that nothing refers to. Does not wait for media. */
 function abandonFile({ broker, log }: UploadContext, fileId: string, options: () => CallingOptions): void {
   call(broker, media.giveUp, { fileId }, options()).catch((error: unknown) =>
-    log.warn(`an unused upload is left to the sweeper: ${(error as Error).message}`),
+    log.warn(`could not give up an unused upload, the sweeper will remove it: ${(error as Error).message}`),
   );
 }
 
-/** Whether a call was refused for good. One that failed otherwise may still be carried out, and refer to the file. */
+/** Whether a call failed definitely. After other errors the action may still run, and refer to the file. */
 function isRefusal(error: unknown): boolean {
   const code = codeOf(error);
   return code !== undefined && code !== "UNAVAILABLE" && code !== "INTERNAL";

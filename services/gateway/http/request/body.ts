@@ -1,46 +1,43 @@
-/** Request bodies: read as bytes up to a limit, and understood as JSON later, when it is known who sent them. */
+/** Reads request bodies as bytes up to a limit, and parses them as JSON. */
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { codeOf, DomainError, Invalid } from "../../../../core/errors.ts";
 import type { UploadedFile } from "./spool.ts";
 
-/** What a request brought in its body. */
 export interface ReceivedBody {
   readonly params: Record<string, unknown>;
-  /** It came in a form: params are texts. */
+  /** Params of a form are all strings. */
   readonly isForm: boolean;
   readonly file?: UploadedFile;
-  /** Frees what the file holds. */
+  /** Frees the file, and the upload's slot. */
   readonly release?: () => Promise<void>;
 }
 
-/** What a body may have where a row says nothing else. */
+/** For rows without a limit of their own. */
 export const defaultMaxBytes = 100 * 1024;
 
-/** Whether anything follows the headers. */
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 
-/** Whether its headers say that the body is beyond the limit. */
 const isDeclaredLarger = ({ headers }: IncomingMessage, maxBytes: number): boolean => Number(headers["content-length"] ?? 0) > maxBytes;
 
-/** What comes beyond the limit is read and thrown away, so that the client reads our answer. */
+/** Discards the rest of the body: a client that is still sending would not read the response. */
 function tooLarge(request: IncomingMessage, maxBytes: number): DomainError {
   request.removeAllListeners("data").resume();
   return new DomainError("TOO_LARGE", `The body is larger than ${maxBytes} bytes`);
 }
 
-/** The client went away, or broke off. */
+/** The client disconnected, or the body is incomplete. */
 export const bodyEndedEarly = (): Invalid => new Invalid("The body ended early");
 
-/** @throws DomainError TOO_LARGE  by its headers, before any of it is read */
+/** @throws DomainError TOO_LARGE  by Content-Length, before any of the body is read */
 export function refuseDeclaredLarger(request: IncomingMessage, maxBytes: number): void {
   if (isDeclaredLarger(request, maxBytes)) throw tooLarge(request, maxBytes);
 }
 
 /**
  * The body's bytes.
- * @param isBuffered  false counts the bytes and throws them away: the request will be refused
+ * @param isBuffered  false only counts the bytes and discards them, for requests that will be refused
  * @throws DomainError TOO_LARGE
  */
 export function readBody(request: IncomingMessage, maxBytes: number, isBuffered = true): Promise<Buffer> {
@@ -60,30 +57,30 @@ export function readBody(request: IncomingMessage, maxBytes: number, isBuffered 
     const rejectEarlyEnd = () => reject(bodyEndedEarly());
     request.once("error", rejectEarlyEnd);
     request.once("close", rejectEarlyEnd);
-    // It may have gone while its sender was looked at.
+    // The client may have disconnected during authentication.
     if (request.destroyed) rejectEarlyEnd();
   });
 }
 
-/** Reads a body that nobody asked for, so that its sender reads our answer. */
+/** Reads an unexpected body to its end, so that the client reads the response. */
 export async function discardBody(request: IncomingMessage): Promise<void> {
   if (hasBody(request)) await readBody(request, Infinity, false);
 }
 
-/** The params in a JSON body; none without a body. Throws as `readBody` and `parseJson` do. */
+/** The params in a JSON body; none without a body. Throws like `readBody` and `parseJson`. */
 export async function readJsonBody(request: IncomingMessage, maxBytes: number): Promise<ReceivedBody> {
   const bytes = hasBody(request) ? await readBody(request, maxBytes) : undefined;
   return { params: bytes === undefined || bytes.length === 0 ? {} : parseJson(request, bytes), isForm: false };
 }
 
-/** Of a route whose params are elsewhere. @throws Invalid */
+/** For routes whose params are in the path and the query. @throws Invalid  there is a body */
 export async function expectNoBody(request: IncomingMessage, maxBytes: number): Promise<ReceivedBody> {
   const bytes = hasBody(request) ? await readBody(request, maxBytes) : undefined;
-  if (bytes !== undefined && bytes.length > 0) throw new Invalid("No body is expected here");
+  if (bytes !== undefined && bytes.length > 0) throw new Invalid("This route takes no body");
   return { params: {}, isForm: false };
 }
 
-/** The body's chunks as they come, no faster than they are taken. @throws DomainError TOO_LARGE */
+/** The body's chunks as they arrive, with backpressure. @throws DomainError TOO_LARGE */
 export async function* bodyChunks(request: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer, void, void> {
   refuseDeclaredLarger(request, maxBytes);
   let size = 0;
@@ -101,13 +98,13 @@ export async function* bodyChunks(request: IncomingMessage, maxBytes: number): A
 }
 
 /**
- * The JSON object in these bytes.
+ * Parses a JSON object.
  * @throws Invalid  not JSON, or not an object
- * @throws DomainError UNSUPPORTED_TYPE  declared to be something else than JSON in UTF-8
+ * @throws DomainError UNSUPPORTED_TYPE  the headers declare something other than JSON in UTF-8
  */
 export function parseJson({ headers }: IncomingMessage, bytes: Buffer): Record<string, unknown> {
   if (!isJson(headers["content-type"] ?? "") || headers["content-encoding"] !== undefined) {
-    throw new DomainError("UNSUPPORTED_TYPE", "The body must be application/json in UTF-8, not encoded further");
+    throw new DomainError("UNSUPPORTED_TYPE", "The body must be application/json in UTF-8 without a Content-Encoding");
   }
   const value = parseJsonBytes(bytes);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Invalid("The body must be a JSON object");
@@ -122,7 +119,7 @@ function isJson(contentType: string): boolean {
 }
 
 function parseJsonBytes(bytes: Buffer): unknown {
-  // Decoding would replace bad bytes silently, and store a text that nobody sent.
+  // Decoding would silently replace invalid bytes, and the stored text would differ from what was sent.
   if (!isUtf8(bytes)) throw new Invalid("The body is not valid UTF-8");
   return parseJsonText(bytes.toString());
 }

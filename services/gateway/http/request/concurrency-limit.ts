@@ -1,18 +1,18 @@
-/** Places for what holds something for as long as a client likes: so many for all, and so many for one person. */
+/** Limits concurrent operations whose duration clients determine, in total and per user. */
 import { Unavailable } from "../../../../core/errors.ts";
 import { resource } from "../../../../core/metrics/resources.ts";
 
 export interface ConcurrencyLimit {
   /**
-   * @returns call it once, when it is over
-   * @throws Unavailable  all are taken
+   * @returns releases the slot; call it once
+   * @throws Unavailable  no slot is free
    */
   acquire(userId: string): () => void;
 }
 
 /**
- * @param name     as metrics call it
- * @param refusal  what is told to who comes when all are taken
+ * @param name     in metrics
+ * @param refusal  the error's message when no slot is free
  */
 export function concurrencyLimit({
   name,

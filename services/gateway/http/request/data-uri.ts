@@ -1,25 +1,24 @@
-/** Files that come inside of JSON, as data URIs (RFC 2397) in base64. */
+/** Reads files that JSON contains as base64 data URIs (RFC 2397). */
 import { DomainError, Invalid } from "../../../../core/errors.ts";
 
 const maxPrefixLength = 200;
 const dataUriStart = /"data:/gi;
-/** Beginnings of data URIs; a body with a picture has one. */
+/** Starts of data URIs to look at; a body with a picture has one. */
 const maxCandidates = 20;
 
 export const isDataUri = (value: unknown): value is string => typeof value === "string" && /^data:/i.test(value);
 
-/** A JSON text with its longest data URI taken out. */
 export interface ExtractedDataUri {
-  /** The text with `placeholder` in its place. */
+  /** The JSON with `placeholder` in place of the data URI. */
   readonly rest: Buffer;
-  /** As JSON writes it, quotes included. */
+  /** The data URI as a JSON literal, with its quotes. */
   readonly literal: string;
 }
 export const placeholder = "data:,";
 
 /**
- * Takes the longest data URI out of a JSON text, unparsed: parsing millions of other values would hold everybody up.
- * @returns undefined when there is none
+ * Extracts the longest data URI from JSON without parsing it: parsing millions of other values would block the event loop.
+ * @returns undefined if there is none
  */
 export function extractDataUri(json: Buffer): ExtractedDataUri | undefined {
   const text = json.toString("latin1");
@@ -34,9 +33,9 @@ export function extractDataUri(json: Buffer): ExtractedDataUri | undefined {
 }
 
 /**
- * The bytes; the type that the URI declares says nothing about them.
- * @param field  named in errors
- * @throws Invalid  not base64, or nothing; DomainError TOO_LARGE
+ * Decodes a data URI. The type that it declares is ignored.
+ * @param field  the field's name in errors
+ * @throws Invalid  not base64, or empty; DomainError TOO_LARGE
  */
 export function dataUriBytes(uri: string, field: string, maxBytes: number): Buffer {
   const comma = uri.slice(0, maxPrefixLength).indexOf(",");

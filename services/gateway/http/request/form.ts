@@ -1,4 +1,4 @@
-/** Forms (multipart/form-data): texts and one file, in any order. The file goes to a temporary file, texts stay in memory and are short. */
+/** Reads forms (multipart/form-data) of texts and one file, in any order. Texts stay in memory; the file is spooled to disk. */
 import { isUtf8 } from "node:buffer";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
@@ -14,25 +14,25 @@ export interface ParsedForm {
 }
 
 export interface FormLimits {
-  /** The names that the file's field may have. */
+  /** The possible names of the file's field. */
   readonly fields: readonly string[];
   readonly maxBytes: number;
 }
 
-/** The longest text that any action takes has 10,000 characters. */
+/** The longest text of any action has 10,000 characters. */
 const maxTextBytes = 48 * 1024;
 const limits = { parts: 24, headerPairs: 16, headerSize: 8 * 1024 };
 const maxFieldNameLength = 100;
 
-/** What a form may have besides its file. */
+/** Allowed in addition to the file. */
 export const formOverheadBytes = 128 * 1024;
 
 export const isForm = ({ headers }: IncomingMessage): boolean => /^multipart\/form-data(?:;|$)/i.test(headers["content-type"] ?? "");
 
 /**
- * Reads a form. What is left of the body after a failure is thrown away, so that the client reads our answer.
- * @throws Invalid  not such a form: broken, a field twice, a file where none belongs, no bytes
- * @throws DomainError TOO_LARGE  the file, or all of it
+ * Reads a form. After an error the rest of the body is discarded, so that the client reads the response.
+ * @throws Invalid  a malformed form, a repeated field, a file in another field, or an empty file
+ * @throws DomainError TOO_LARGE  the file, or the whole form
  */
 export async function readForm(request: IncomingMessage, { fields, maxBytes }: FormLimits): Promise<ParsedForm> {
   const parser = parserOf(request, maxBytes);
@@ -50,7 +50,7 @@ export async function readForm(request: IncomingMessage, { fields, maxBytes }: F
       return;
     }
     if (!fields.includes(field)) throw fieldInvalid(field, "takes no file");
-    // The next part may begin before the last one is on disk.
+    // The next part may start before the file is on disk.
     if (hasFile) throw new Invalid("Send one file", [{ field, message: "must be one file" }]);
     hasFile = true;
     const spooled = await spool(stream);
@@ -63,14 +63,14 @@ export async function readForm(request: IncomingMessage, { fields, maxBytes }: F
   const body = Readable.from(bodyChunks(request, maxBytes + formOverheadBytes), { objectMode: false });
   body.once("error", reject);
   parser.on("file", (field: string | undefined, stream: BusboyFileStream, name: string | undefined) => {
-    // Each part is waited for below; until then a failure must not end the process.
+    // Every part is awaited below; an error before that must not crash the process.
     stream.on("error", () => undefined);
     const done = readPart(field, stream, name);
     done.catch(reject);
     parts.push({ stream, done });
   });
   parser.once("partsLimit", () => reject(new Invalid("The form has too many parts")));
-  parser.on("error", () => reject(new Invalid("The form can't be read")));
+  parser.on("error", () => reject(new Invalid("The form is malformed")));
   const allParts = once(parser, "finish").then(() => Promise.all(parts.map(({ done }) => done)));
   allParts.catch(() => undefined);
   body.pipe(parser);
@@ -87,7 +87,7 @@ export async function readForm(request: IncomingMessage, { fields, maxBytes }: F
   }
 }
 
-/** Every part is read as a stream of bytes: busboy would decode texts and put other characters where bytes are wrong. */
+/** Reads every part as a stream of bytes: busboy would replace invalid bytes when it decodes texts. */
 function parserOf({ headers }: IncomingMessage, maxBytes: number): BusboyInstance {
   try {
     const declared = { "content-type": headers["content-type"] ?? "" };
@@ -116,5 +116,5 @@ function fieldInvalid(field: string, complaint: string): Invalid {
 }
 const fieldRepeated = (field: string): Invalid => fieldInvalid(field, "must be given once");
 
-/** Browsers write quotes of a file's name this way (HTML, "multipart/form-data encoding algorithm"). */
+/** Browsers escape quotes in file names this way (HTML, "multipart/form-data encoding algorithm"). */
 const decodedFileName = (name: string): string => name.replaceAll("%22", '"');

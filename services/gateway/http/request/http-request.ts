@@ -1,24 +1,24 @@
-/** The HTTP request as the pipeline knows it. */
+/** Declares the HTTP request as the pipeline knows it. */
 import type { IncomingMessage } from "node:http";
 
 export type PathParams = Readonly<Record<string, string>>;
-/** Validated public params where the route's row is not known. */
+/** Validated public params of any route. */
 export type InputFields = Readonly<Record<string, unknown>>;
 
-/** A request on its way: what the entry and the routing noted on it. */
+/** A request with the properties that preparation and routing set. */
 export interface HttpRequest extends IncomingMessage {
   requestId: string;
   path: string;
-  /** As sent, without the question mark. */
+  /** Raw, without the question mark. */
   query: string;
   pathParams: PathParams;
-  /** Who is signed in, once that is known. */
+  /** Set once the session is verified. */
   userId?: string | undefined;
-  /** Its route, as the table has it; undefined when there is none. */
+  /** The route's path in the table; undefined if no route matches. */
   route?: string;
-  /** A GET whose answer's body is not wanted. */
+  /** A HEAD request, handled as GET without the response's body. */
   isHead: boolean;
 }
 
-/** What was asked for, without what the client made up: paths hold ids. */
+/** Names the route, without text that the client chose: paths contain ids. */
 export const routeName = ({ method, route }: HttpRequest): string => (route === undefined ? "(no route)" : `${method} ${route}`);

@@ -1,4 +1,4 @@
-/** Query strings as flat maps. A parameter that repeats or is badly encoded is refused, for it could mean two things. */
+/** Parses query strings into flat maps. Repeated or badly encoded parameters are ambiguous, and refused. */
 import { Invalid } from "../../../../core/errors.ts";
 
 /** @throws Invalid */
@@ -8,10 +8,10 @@ export function parseQuery(query: string): Record<string, unknown> {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
     const key = decode(equals < 0 ? pair : pair.slice(0, equals));
-    if (pairs.has(key)) throw new Invalid("A query parameter repeats", [{ field: key, message: "must be given once" }]);
+    if (pairs.has(key)) throw new Invalid("A query parameter is repeated", [{ field: key, message: "must be given once" }]);
     pairs.set(key, equals < 0 ? "" : decode(pair.slice(equals + 1)));
   }
-  // fromEntries defines even `__proto__` as a plain key, which the strict check then refuses.
+  // fromEntries makes even `__proto__` an ordinary key, which validation then refuses.
   return Object.fromEntries(pairs);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Bytes on their way in, kept in a temporary file rather than in memory. The file has no name from the start, so that nothing is
- * left of it however the process ends. It lies where the system keeps such files (`TMPDIR`).
+ * Spools incoming bytes to a temporary file instead of memory. The file is unlinked at once, so nothing remains of it however the process
+ * ends. It is in the system's temporary folder (`TMPDIR`).
  */
 import { createHash, randomUUID } from "node:crypto";
 import { open, unlink, type FileHandle } from "node:fs/promises";
@@ -13,18 +13,17 @@ export interface Spooled {
   readonly size: number;
   /** Hex. */
   readonly sha256: string;
-  /** The bytes from their beginning. */
+  /** Reads from the start. */
   readonly read: () => Readable;
-  /** Frees the file; to be called once, whatever happens. */
+  /** Frees the file. Call it exactly once, after errors too. */
   readonly release: () => Promise<void>;
 }
-/** A file as it was sent. */
 export interface UploadedFile extends Spooled {
-  /** As the client calls it: anything. */
+  /** Chosen by the client: any text. */
   readonly name: string;
 }
 
-/** @throws Unavailable  the disk is full or broken; and whatever the source ends with */
+/** @throws Unavailable  the disk is full or fails; also the source's errors */
 export async function spool(source: AsyncIterable<Buffer>): Promise<Spooled> {
   const file = await mapDiskErrors(openUnlinked());
   const hash = createHash("sha256");

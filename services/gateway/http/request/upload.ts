@@ -1,7 +1,6 @@
 /**
- * Requests that bring a file: in a form, or in JSON as a data URI. Either way it lies in a temporary file until it is known who
- * sent it, whether the params are good, and whether this person may; only then its bytes go to the blob store, to a place that media
- * reserved, and media judges them there. What comes to nothing is given up; if that fails too, media's sweeper finds it.
+ * Reads requests that upload a file, in a form or as a data URI in JSON. The file stays in a temporary file until the params are
+ * validated and the user is known to be allowed; `admit-upload.ts` then stores it.
  */
 import type { IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
@@ -16,24 +15,24 @@ import { concurrencyLimit } from "./concurrency-limit.ts";
 import { spool, type UploadedFile } from "./spool.ts";
 import type { InputFields } from "./http-request.ts";
 
-/** A file that comes with a request: in a form (multipart/form-data), or in JSON where a param can hold it. */
+/** How a route takes a file: in a form (multipart/form-data), or in JSON if one of its params can contain a data URI. */
 export interface Upload<G = InputFields, R = unknown> {
   readonly purpose: Purpose;
-  /** The form's field for it, by any of these names. */
+  /** The possible names of the form's field; the first is documented as its name. */
   readonly fields: readonly [string, ...string[]];
-  /** Of the file itself. */
+  /** Of the file. */
   readonly maxBytes: number;
-  /** There is no request without a file, so it is a form always. */
+  /** The file can't be left out, so the request is always a form. */
   readonly isRequired?: true;
-  /** The public param that holds it in JSON, as a data URI. */
+  /** The public param that contains the data URI in JSON. */
   readonly dataUri?: string;
-  /** Asked before anything of the file is kept; it throws if this person may not. */
+  /** Called before the file is stored; throws if the user may not upload it. */
   readonly authorize?: { readonly action: ActionRef; readonly input: (params: G) => InputFields };
-  /** Whether the result refers to the file; if not given, any result does. */
+  /** Whether the result refers to the file; if not given, every result does. */
   readonly isUsed?: (result: R, file: AdmittedFile) => boolean;
 }
 
-/** Slow or broken uploads hold a place on the temporary disk as long as a request may last. */
+/** A slow or stalled upload occupies temporary disk space until its request times out. */
 export const maxConcurrentUploads = 100;
 const uploadsInProgress = concurrencyLimit({
   name: "uploads",
@@ -42,16 +41,16 @@ const uploadsInProgress = concurrencyLimit({
   refusal: "Too many uploads at once, try again",
 });
 
-/** A body with a file in it is in memory as a whole only while it is parsed: one at a time. */
+/** A JSON body with a file is read into memory to be parsed, so only one at a time. */
 const jsonParseQueue = fairQueue({ name: "json_bodies", concurrency: 1, maxQueued: maxConcurrentUploads, maxWaitMs: 20_000 });
 
-/** The most bytes that such a request may have. */
+/** The maximum size of a route's request with a file. */
 export const uploadMaxBytes = (request: IncomingMessage, upload: Upload, maxJsonBytes: number): number =>
   isForm(request) ? upload.maxBytes + formOverheadBytes : maxJsonBytes;
 
 /**
- * Reads the request of a row that takes a file.
- * @throws Invalid, DomainError TOO_LARGE, UNSUPPORTED_TYPE  it is not what the row takes
+ * Reads the body of a route that takes a file.
+ * @throws Invalid, DomainError TOO_LARGE, UNSUPPORTED_TYPE  the body is not what the route takes
  * @throws Unavailable  too many uploads at once
  */
 export async function readUpload(request: IncomingMessage, upload: Upload, maxJsonBytes: number, userId: string): Promise<ReceivedBody> {
@@ -114,12 +113,12 @@ async function readJsonUpload(
   }
 }
 
-/** The params of a JSON body, and the value of the one that may be long. */
+/** Parses a JSON body; the param that can contain a data URI is returned separately. */
 function parseWithoutDataUri(request: IncomingMessage, body: Buffer, dataUri = ""): { params: Record<string, unknown>; uri: unknown } {
   const extracted = body.length > defaultMaxBytes ? extractDataUri(body) : undefined;
   const rest = extracted?.rest ?? body;
   const params = rest.length > defaultMaxBytes ? undefined : parseJson(request, rest);
-  // What was cut out is something else's value, or there is more beside it.
+  // The extracted URI belongs to another param, or the rest is too large.
   if (params === undefined || (extracted !== undefined && params[dataUri] !== placeholder)) {
     throw new DomainError("TOO_LARGE", `The body is larger than ${defaultMaxBytes} bytes without its picture`);
   }

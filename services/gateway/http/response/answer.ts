@@ -1,4 +1,4 @@
-/** How answers leave: JSON with the security headers and the request's id, errors in one shape, each failure logged once. */
+/** Writes JSON responses, and errors in one shape. Each error is logged once. */
 import type { ServerResponse } from "node:http";
 import type { Logger, Span } from "moleculer";
 import { requestIds } from "../../../../core/request-context.ts";
@@ -15,7 +15,7 @@ const baseHeaders = {
 } as const;
 const tlsHeaders = { "Strict-Transport-Security": "max-age=31536000" } as const;
 
-/** Headers that all answers bear. */
+/** The headers of all responses. */
 export const securityHeaders = (isSecure: boolean): [string, string][] =>
   Object.entries({ ...baseHeaders, ...(isSecure ? tlsHeaders : {}) });
 
@@ -29,12 +29,12 @@ export function answerJson(response: ServerResponse, status: number, body: unkno
 
 export function answerError(log: Logger, request: HttpRequest, response: ServerResponse, error: unknown): void {
   const { status, message, code, details, retryAfterMs } = publicError(error);
-  // Without its query, which may hold an e-mail address.
+  // The query is not logged; it may contain an email address.
   const { requestId, method, path } = request;
   if (code === "INTERNAL") log.error({ requestId, method, path, err: error }, "Request failed");
   else if (code === "UNAVAILABLE") log.warn({ requestId, method, path, reason: reasonOf(error as Error) }, "Request could not be served");
   else log.debug({ requestId, method, path, status, code }, "Request refused");
-  // The client has gone, or holds half of an answer that can't be taken back.
+  // The client has disconnected, or has received a part of a response already.
   if (response.destroyed || response.headersSent) {
     response.destroy();
     return;
@@ -43,7 +43,7 @@ export function answerError(log: Logger, request: HttpRequest, response: ServerR
   answerJson(response, status, { message, code, ...(details === undefined ? {} : { details }), ...requestIds(), requestId });
 }
 
-/** What a traced request's span says of it: nothing that tells who asked, nor for what. */
+/** Describes a traced request in its span, without identifying the user or the object. */
 export function tagSpan(span: Span, request: HttpRequest, { statusCode }: ServerResponse): void {
   span.name = routeName(request);
   span.addTags({ "http.status_code": statusCode, ...(statusCode < 500 ? {} : { error: "true" }) });

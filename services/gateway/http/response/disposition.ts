@@ -1,6 +1,6 @@
-/** How a browser is to take a file: shown in a page, or saved under its name (RFC 6266). */
+/** Tells browsers whether to show a file in the page or to save it under its name (RFC 6266). */
 
-/** Types that browsers show or play without running anything in them. */
+/** Types that browsers show or play without running any content. */
 const inlineTypes = new Set([
   "image/jpeg",
   "image/png",
@@ -24,11 +24,11 @@ const inlineTypes = new Set([
 
 /** The Content-Disposition header's value. */
 export function dispositionOf({ mimeType, name }: { readonly mimeType: string; readonly name: string }): string {
-  // What old clients read: nothing that could end the quotes or be decoded once more.
+  // Old clients read this one: no character that could end the quotes or be decoded again.
   const ascii = name.replace(/[^\x20-\x7e]|["\\%]/gu, "_");
   return `${inlineTypes.has(mimeType) ? "inline" : "attachment"}; filename="${ascii}"; filename*=UTF-8''${extendedValue(name)}`;
 }
 
-/** RFC 8187's value-chars: encodeURIComponent leaves four characters that it doesn't allow. */
+/** RFC 8187 value-chars. encodeURIComponent leaves four characters as they are that RFC 8187 does not allow. */
 const extendedValue = (name: string): string =>
   encodeURIComponent(name.toWellFormed()).replace(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);

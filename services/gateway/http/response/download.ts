@@ -1,6 +1,6 @@
 /**
- * Files on their way out: streamed from the blob store no faster than the client reads, whole or a part. The rights were asked
- * before, at every request: an answer is kept by the client, but asked for again before it is used.
+ * Streams files or ranges of them from the blob store, no faster than the client reads. Permissions are checked before, on every request:
+ * clients may cache a response, but must revalidate it before use.
  */
 import type { ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
@@ -14,7 +14,6 @@ import { matchesEtag } from "./etag.ts";
 import { concurrencyLimit } from "../request/concurrency-limit.ts";
 import { rangeOf } from "./ranges.ts";
 
-/** What a row gives out. */
 export interface Download {
   readonly file: StoredFile;
   readonly isThumb: boolean;
@@ -24,21 +23,20 @@ interface DownloadBlob {
   readonly key: string;
   readonly mimeType: string;
   readonly name: string;
-  /** Bytes; a thumbnail's nobody keeps, so it is only given whole. */
+  /** Bytes. The sizes of thumbnails are not stored, so they have no ranges. */
   readonly size?: number;
 }
 
-/** Each holds an open file as long as the client reads slowly. */
+/** Each keeps a file open for as long as the client reads. */
 const downloadsInProgress = concurrencyLimit({
   name: "downloads",
   total: 500,
   perUser: 50,
   refusal: "Too many downloads at once, try again",
 });
-/** A client that reads nothing for so long is cut. */
+/** A client that reads nothing for this long is disconnected. */
 const stallTimeoutMs = 30_000;
 
-/** What giving out needs. */
 export interface DownloadContext {
   readonly blobs: Blobs;
   readonly userId: string;
@@ -46,7 +44,7 @@ export interface DownloadContext {
   readonly response: ServerResponse;
 }
 
-/** @throws NotFound  there are no such bytes; Unavailable  too many downloads at once */
+/** @throws NotFound  the bytes do not exist; Unavailable  too many downloads at once */
 export async function answerFile(context: DownloadContext, download: Download): Promise<void> {
   const release = downloadsInProgress.acquire(context.userId);
   try {
@@ -58,7 +56,7 @@ export async function answerFile(context: DownloadContext, download: Download): 
 
 async function streamFile({ blobs, request, response }: DownloadContext, download: Download): Promise<void> {
   const blob = blobOf(download);
-  // A key's bytes never change.
+  // The bytes of a key never change.
   const etag = `"${blob.key}"`;
   if (matchesEtag(request.headers["if-none-match"], etag)) {
     setHeaders(response, { ETag: etag, "Cache-Control": caching });
@@ -68,11 +66,15 @@ async function streamFile({ blobs, request, response }: DownloadContext, downloa
   const range = blob.size === undefined || request.isHead ? undefined : rangeOf(request.headers, blob.size, etag);
   if (range === null) {
     response.setHeader("Content-Range", `bytes */${blob.size}`);
-    answerJson(response, 416, { message: "The file is shorter than that", code: "VALIDATION", requestId: request.requestId });
+    answerJson(response, 416, {
+      message: "The requested range starts after the end of the file",
+      code: "VALIDATION",
+      requestId: request.requestId,
+    });
     return;
   }
   const bytes = request.isHead ? undefined : await blobs.read(blob.key, range);
-  if (bytes === undefined && !request.isHead) throw new NotFound("There is no such file");
+  if (bytes === undefined && !request.isHead) throw new NotFound("No such file");
   setHeaders(response, { ...headersOf(blob), ETag: etag });
   if (range !== undefined) {
     response.statusCode = 206;
@@ -85,14 +87,14 @@ async function streamFile({ blobs, request, response }: DownloadContext, downloa
     response.end();
     return;
   }
-  // It may have gone meanwhile, and then nobody would read these bytes to their end.
+  // If the client has disconnected meanwhile, nothing would consume and close the stream.
   if (response.destroyed) {
     bytes.destroy();
     return;
   }
   response.setTimeout(stallTimeoutMs, () => response.destroy());
   await pipeline(bytes, response).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error; // The client went away.
+    if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error; // The client disconnected.
   });
 }
 
@@ -107,7 +109,7 @@ function blobOf({ file, isThumb }: Download): DownloadBlob {
 const headersOf = (blob: DownloadBlob): Record<string, string | number> => ({
   "Content-Type": blob.mimeType === "text/plain" ? "text/plain; charset=utf-8" : blob.mimeType,
   "Content-Disposition": dispositionOf(blob),
-  // Whatever it is, it runs nothing and reads nothing of ours.
+  // Whatever the file is, it must not run scripts or access this origin.
   "Content-Security-Policy": "default-src 'none'; sandbox",
   "Cache-Control": caching,
   ...(blob.size === undefined ? {} : { "Content-Length": blob.size, "Accept-Ranges": "bytes" }),

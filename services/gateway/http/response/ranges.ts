@@ -1,13 +1,13 @@
-/** Which part of a file a request asks for (RFC 9110, section 14). */
+/** Parses the byte range that a request asks for (RFC 9110, section 14). */
 import type { IncomingHttpHeaders } from "node:http";
 import type { ByteRange } from "../../../../core/blobs/blobs.ts";
 
 /**
- * @param size  of the whole, bytes
- * @returns undefined for the whole: also for several ranges at once, and for what is no range; null when it lies beyond the end
+ * @param size  of the whole file, bytes
+ * @returns undefined for the whole file, also for several ranges or an invalid one; null if the range starts after the end
  */
 export function rangeOf({ range, "if-range": condition }: IncomingHttpHeaders, size: number, etag: string): ByteRange | undefined | null {
-  // A file has no date, so only its tag can tell that the client's part is of the same file.
+  // Files have no Last-Modified, so only the ETag can prove that the client's part is of the same file.
   if (range === undefined || (condition !== undefined && condition !== etag)) return undefined;
   const [, first = "", last = ""] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(range) ?? [];
   if (first === "" && last === "") return undefined;

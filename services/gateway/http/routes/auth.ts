@@ -1,4 +1,4 @@
-/** Accounts and sessions over HTTP. */
+/** Defines the routes of accounts and sessions. */
 import { auth, type LogIn } from "../../../auth/contract.ts";
 import { logIns, logInsPerAccount, logInsPerAddress, passwordChanges, signUpsPerAddress } from "../../shared/limits.ts";
 import { row, type RouteLimit } from "../table.ts";

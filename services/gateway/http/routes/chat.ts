@@ -1,4 +1,4 @@
-/** Chats and messages over HTTP. */
+/** Defines the routes of chats and messages. */
 import { chat, type Message } from "../../../chat/contract.ts";
 import { maxFileBytes } from "../../../media/contract.ts";
 import { messageInputRules, requireStored, messageToSend } from "../../shared/message-input.ts";
@@ -56,7 +56,7 @@ export const chatRows = [
     method: "DELETE",
     path: "/chat/groups/:chatId/admins/:userId",
     action: chat.setAdmin,
-    summary: "Make an admin of a group a plain member; admins only",
+    summary: "Remove an admin's role in a group; admins only",
     sets: { isAdmin: () => false },
     present: (chat) => chat,
   }),
@@ -98,7 +98,7 @@ export const chatRows = [
     method: "PUT",
     path: "/chat/messages/:messageId/reactions/:emoji",
     action: chat.react,
-    summary: "Put a reaction on a message",
+    summary: "Add a reaction to a message",
     sets: { on: () => true },
     present: (message) => message,
   }),
@@ -106,7 +106,7 @@ export const chatRows = [
     method: "DELETE",
     path: "/chat/messages/:messageId/reactions/:emoji",
     action: chat.react,
-    summary: "Take a reaction back",
+    summary: "Remove your reaction from a message",
     sets: { on: () => false },
     present: (message) => message,
   }),
@@ -114,7 +114,7 @@ export const chatRows = [
   row({ method: "POST", path: "/chat/sync", action: chat.sync, maxBytes: megabyte, present: ({ answer }) => answer }),
 ];
 
-/** Pages go on in the direction asked: towards newer with `after`, else towards older. */
+/** Pages continue towards newer messages with `after`, else towards older ones. */
 function messagesBeyond(messages: readonly Message[], { after }: { after?: number | undefined }) {
   const [first, last] = [messages[0], messages.at(-1)];
   if (first === undefined || last === undefined) return undefined;

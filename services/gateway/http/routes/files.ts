@@ -1,11 +1,11 @@
-/** Files over HTTP: in with a message, and out to those who may see them. */
+/** Defines the routes that upload and download files. */
 import { chat } from "../../../chat/contract.ts";
 import { media, maxFileBytes, type StoredFile } from "../../../media/contract.ts";
 import { newId } from "../../../../core/ids.ts";
 import { row } from "../table.ts";
 
 const downloadRules = {
-  thumb: { type: "string", enum: ["1"], optional: true, description: "An image's thumbnail instead" },
+  thumb: { type: "string", enum: ["1"], optional: true, description: "`1` returns an image's thumbnail instead" },
 } as const;
 const download = (file: StoredFile, { thumb }: { readonly thumb?: string | undefined }) => ({ file, isThumb: thumb !== undefined });
 
@@ -14,7 +14,7 @@ export const fileRows = [
     method: "POST",
     path: "/chat/send-file",
     action: chat.sendFile,
-    summary: "Send a file, with or without a text",
+    summary: "Send a file with an optional text",
     params: { clientId: { ...chat.sendFile.params.clientId, optional: true } },
     sets: {
       clientId: ({ clientId }) => clientId ?? newId(),
@@ -27,7 +27,7 @@ export const fileRows = [
       maxBytes: maxFileBytes,
       isRequired: true,
       authorize: { action: chat.authorize, input: ({ chatId }) => ({ chatId, act: "post" }) },
-      // A repeat is answered with the message that was stored first, and that has a file of its own.
+      // A repeated request returns the message stored first, which refers to another file.
       isUsed: ({ message }, { fileId }) => message.file?._id === fileId,
     },
     status: ({ stored }) => (stored ? 201 : 200),

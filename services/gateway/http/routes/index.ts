@@ -1,4 +1,4 @@
-/** The native HTTP API as a table: one row a route. Bodies and statuses are those that clients know; no logic lives here. */
+/** Lists all routes of the HTTP API. */
 import { authRows } from "./auth.ts";
 import { chatRows } from "./chat.ts";
 import { fileRows } from "./files.ts";

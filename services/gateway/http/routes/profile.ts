@@ -1,4 +1,4 @@
-/** Profiles over HTTP. */
+/** Defines the routes of profiles. */
 import { maxFileBytes } from "../../../media/contract.ts";
 import { profile } from "../../../profile/contract.ts";
 import type { Upload } from "../request/upload.ts";

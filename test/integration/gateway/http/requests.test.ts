@@ -281,7 +281,7 @@ describe("the order of checks", () => {
     expect((await ask("POST", path, { raw: "{", headers: foreign })).status).toBe(401);
     expect(await ask("POST", path, { raw: "{", headers: foreign, token })).toMatchObject({
       status: 403,
-      body: { message: "This origin may not call" },
+      body: { message: "This origin is not allowed" },
     });
     expect((await ask("POST", path, { raw: "{", token })).status).toBe(400);
     expect(await ask("POST", path, { body: { receiverId: newId() }, token })).toMatchObject({
@@ -344,7 +344,7 @@ describe("input", () => {
   });
   test("counts only where it belongs", async () => {
     expect((await group(JSON.stringify({ name: "Us", participants: [newId(), newId()] }))).status).toBe(201);
-    expect((await ask("POST", "/chat/create-group?x=1", { body: {}, token })).body.message).toBe("No query is expected here");
+    expect((await ask("POST", "/chat/create-group?x=1", { body: {}, token })).body.message).toBe("This route takes no query");
     expect(await history(`?chatId=${newId()}`)).toMatchObject({ status: 400, body: { details: [{ field: "chatId" }] } });
     expect((await ask("DELETE", `/request/cancel/${newId()}`, { body: { a: 1 }, token })).status).toBe(400);
   });
