@@ -12,6 +12,7 @@ const toServices = String.raw`/services/`;
 const toMixins = String.raw`/mixins/`;
 const anotherService = String.raw`(?!\.\./)[a-z]+/(?!contract\.ts$|documents\.ts$)`;
 const serviceArrows = "a service imports core's ports, mixins, its own folder and others' contract.ts";
+const mediaArrows = "media imports no other service: services/file-users.ts names those that use files";
 const socketArrows = `${serviceArrows}; the gateway's sockets import nothing from its http/`;
 const sharedArrows = `${serviceArrows}; what the gateway's folders share imports none of them`;
 const toAdapters = String.raw`/core/(?:store/(?!store\.ts|commit-with-retry\.ts|contents\.ts|migrate\.ts|migrations\.ts)|feed/(?!feed\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts)|blobs/(?!blobs\.ts))`;
@@ -113,6 +114,9 @@ export default tseslint.config(
   forbid(["services/*/*.ts"], [String.raw`^\.\./${anotherService}`, toAdapters], serviceArrows),
   forbid(["services/*/*/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
   forbid(["services/*/*/*/**"], [String.raw`^\.\./\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
+  // Users of files are in services/file-users.ts: a new one must not change media.
+  forbid(["services/media/*.ts"], [String.raw`^\.\./(?!\.\./)[a-z]+/`, toAdapters], mediaArrows),
+  forbid(["services/media/*/*.ts"], [String.raw`^\.\./\.\./(?!\.\./)[a-z]+/`, toAdapters], mediaArrows),
   // The last entry for a file wins, so these repeat the services' patterns.
   forbid(["services/gateway/socket/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters, "/http/"], socketArrows),
   forbid(["services/gateway/socket/*/*.ts"], [String.raw`^\.\./\.\./\.\./${anotherService}`, toAdapters, "/http/"], socketArrows),

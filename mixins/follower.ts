@@ -38,16 +38,29 @@ export interface DeclaredFollowing {
   readonly follows: string;
 }
 
+/** Handles all events of a group alike, whichever they are: `followAll(followed.media, dropReleased)`. */
+export const followAll = <E extends EventRef, C extends object>(
+  { group, events }: Following<E>,
+  handler: EventHandler<C, PayloadOf<E>>,
+): Mixin<{ readonly context: C }> & DeclaredFollowing =>
+  consume(group, new Map(events.map(({ topic }) => [topic, handler as EventHandler<C, unknown>])));
+
 /** Handles a consumer group's events once the service is ready. The service needs the context that the handlers take. */
 export function follow<E extends EventRef, H extends EventHandlers<E>>(
   { group }: Following<E>,
   handlers: H & { readonly [T in Exclude<keyof H, E["topic"]>]: never },
 ): Mixin<{ readonly context: ContextOf<H> }> & DeclaredFollowing {
-  const byTopic = new Map(Object.entries<unknown>(handlers));
-  const following = afterStarted<{ readonly context: ContextOf<H> }>(async function () {
+  return consume(group, new Map(Object.entries<EventHandler<ContextOf<H>, unknown>>(handlers)));
+}
+
+function consume<C>(
+  group: string,
+  byTopic: ReadonlyMap<string, EventHandler<C, unknown>>,
+): Mixin<{ readonly context: C }> & DeclaredFollowing {
+  const following = afterStarted<{ readonly context: C }>(async function () {
     const { broker, context } = this;
     await portsOf(broker).queue.consume(group, async (event) => {
-      const handle = byTopic.get(event.topic) as EventHandler<ContextOf<H>, unknown> | undefined;
+      const handle = byTopic.get(event.topic);
       // Another release of this service follows it.
       if (handle === undefined) throw new Error(`${group} has no handler for ${event.topic}`);
       await resumeRequest(broker, event, group, () => handle(context, event));

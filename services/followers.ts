@@ -2,8 +2,7 @@
 import type { ConsumerGroups } from "../core/queue/queue.ts";
 import { followings } from "../mixins/follower.ts";
 import { authEvents } from "./auth/contract.ts";
-import { chatEvents } from "./chat/contract.ts";
-import { profileEvents } from "./profile/contract.ts";
+import { releasedFileEvents } from "./file-users.ts";
 import { requestEvents } from "./request/contract.ts";
 
 /** By group, named after its service. The service must handle exactly these: `follow(followed.profile, {...})`. */
@@ -11,7 +10,7 @@ export const followed = followings({
   profile: Object.values(authEvents),
   request: Object.values(authEvents),
   chat: Object.values(requestEvents),
-  media: [chatEvents["file.dropped"], profileEvents["picture.dropped"]],
+  media: releasedFileEvents,
 });
 
 /** The same in the queue's shape. */

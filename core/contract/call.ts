@@ -34,7 +34,8 @@ export const inCall = <C extends object>(context: C, ctx: Ctx<unknown>): CallCon
   userId: ctx.meta.user?.id ?? "",
 });
 
-interface Caller {
+/** Is a handler's `ctx`, or a broker. */
+export interface Caller {
   /** Only contexts have one; brokers don't. */
   readonly requestID?: string | null;
   call(name: string, params: unknown, options?: CallingOptions): Promise<unknown>;

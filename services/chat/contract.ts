@@ -2,7 +2,7 @@
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { id, pageLimit, visibleName } from "../../core/contract/rules.ts";
 import { emoji, messageText } from "./rules.ts";
-import { admittedFile, type StoredFile } from "../media/contract.ts";
+import { admittedFile, fileIdsParams, type FileUser, type StoredFile } from "../media/contract.ts";
 import { relationStates } from "../request/contract.ts";
 import type { Batch, Chat, ChatHead, MemberView, Membership, Message, SyncPosition, SharedChat, SyncAnswer } from "./documents.ts";
 
@@ -209,7 +209,7 @@ export const chat = contract("chat", {
   filesInUse: {
     summary: "Which of these files a message or a group's picture refers to",
     access: "service",
-    params: { fileIds: { type: "array", items: id, max: 1000 } },
+    params: fileIdsParams,
     result: returns<string[]>(),
     policy: { retries: 2 },
   },
@@ -346,3 +346,4 @@ export const chatEvents = events("chat", {
   /** A file or picture that nothing refers to any more. */
   "file.dropped": returns<{ fileId: string }>(),
 });
+export const chatFiles = { inUse: chat.filesInUse, released: chatEvents["file.dropped"] } as const satisfies FileUser;

@@ -2,11 +2,9 @@
 import type { Logger } from "moleculer";
 import type { Blobs } from "../../core/blobs/blobs.ts";
 import type { Clock } from "../../core/clock.ts";
-import { call } from "../../core/contract/call.ts";
 import type { Database } from "../../core/store/store.ts";
 import type { ServiceResources } from "../../mixins/context.ts";
-import { chat } from "../chat/contract.ts";
-import { profile } from "../profile/contract.ts";
+import { filesInUse } from "../file-users.ts";
 import type { Purpose } from "./contract.ts";
 import { openImageWorkers, type ImageWorkers } from "./images/image-workers.ts";
 
@@ -32,6 +30,5 @@ export const openMediaContext = ({ broker, db, log, blobs, clock, config, instal
   log,
   graceMs: config.UPLOAD_GRACE_MS,
   areBlobsHeld: () => installation.areBlobsHeld(),
-  filesInUse: (purpose, fileIds) =>
-    call(broker, purpose === "profile" ? profile.picturesInUse : chat.filesInUse, { fileIds: [...fileIds] }),
+  filesInUse: (purpose, fileIds) => filesInUse(broker, purpose, fileIds),
 });

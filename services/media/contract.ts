@@ -1,11 +1,20 @@
 /** What media offers: files taken in, judged by their bytes, and given out. The bytes themselves go between the gateway and the blob store. */
-import { contract, returns } from "../../core/contract/contract.ts";
+import { contract, returns, type ActionRef, type EventRef } from "../../core/contract/contract.ts";
 import type { Infer } from "../../core/contract/schema.ts";
 import { id } from "../../core/contract/rules.ts";
 
-/** What a file is for; it decides how images are cut and who is asked whether it is in use. */
+/** What a file is for. The purpose decides how images are cut and which service uses the file (`services/file-users.ts`). */
 export const purposes = ["message", "profile", "group"] as const;
 export type Purpose = (typeof purposes)[number];
+
+export const fileIdsParams = { fileIds: { type: "array", items: id, max: 1000 } } as const;
+/** Declares how a service uses files: in its contract, next to its action and its event. */
+export interface FileUser {
+  /** Returns those of the files that the service refers to now. */
+  readonly inUse: ActionRef<typeof fileIdsParams, string[]>;
+  /** Announced in the commit that removes the last reference to a file. */
+  readonly released: EventRef<{ fileId: string }>;
+}
 
 /** A file that was taken in and judged; whoever refers to it must do so before it expires. */
 export const admittedFile = {

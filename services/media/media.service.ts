@@ -3,7 +3,7 @@ import { service } from "../../core/contract/service.ts";
 import { background } from "../../mixins/background.ts";
 import { context } from "../../mixins/context.ts";
 import { database } from "../../mixins/database.ts";
-import { follow, type ReceivedEvent } from "../../mixins/follower.ts";
+import { followAll, type ReceivedEvent } from "../../mixins/follower.ts";
 import { followed } from "../followers.ts";
 import { admit, dropReleasedFile, giveUp, profilePicture, reserve } from "./lifecycle/admission.ts";
 import { openMediaContext, type MediaContext } from "./context.ts";
@@ -15,7 +15,7 @@ import { startSweeper } from "./lifecycle/sweeper.ts";
 async function dropReleased(released: MediaContext, { payload: { fileId } }: ReceivedEvent<{ fileId: string }>): Promise<void> {
   await dropReleasedFile(released, fileId);
 }
-const following = follow(followed.media, { "chat.file.dropped": dropReleased, "profile.picture.dropped": dropReleased });
+const following = followAll(followed.media, dropReleased);
 
 export default service(media, {
   restoring,

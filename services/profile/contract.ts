@@ -1,7 +1,7 @@
 /** What profile offers: who a person says they are. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { id, visibleName } from "../../core/contract/rules.ts";
-import { admittedFile } from "../media/contract.ts";
+import { admittedFile, fileIdsParams, type FileUser } from "../media/contract.ts";
 
 const name = { ...visibleName, max: 60, optional: true } as const;
 
@@ -68,7 +68,7 @@ export const profile = contract("profile", {
   picturesInUse: {
     summary: "Which of these files are someone's picture",
     access: "service",
-    params: { fileIds: { type: "array", items: id, max: 1000 } },
+    params: fileIdsParams,
     result: returns<string[]>(),
     policy: { retries: 2 },
   },
@@ -79,3 +79,4 @@ export const profileEvents = events("profile", {
   /** A file that is nobody's picture any more. */
   "picture.dropped": returns<{ fileId: string }>(),
 });
+export const profileFiles = { inUse: profile.picturesInUse, released: profileEvents["picture.dropped"] } as const satisfies FileUser;

@@ -3,12 +3,13 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
-import type { Database } from "../../../core/store/store.ts";
+import { insert, remove, storeTime, type Database } from "../../../core/store/store.ts";
 import { admit, dropReleasedFile, giveUp, profilePicture, reserve } from "../../../services/media/lifecycle/admission.ts";
 import type { MediaContext } from "../../../services/media/context.ts";
 import { contentKey, imageKey, rawKey, thumbKey, type Purpose } from "../../../services/media/contract.ts";
 import { openImageWorkers, type ImageWorkers } from "../../../services/media/images/image-workers.ts";
 import { files, type MediaFileRow, type FileState } from "../../../services/media/files.repository.ts";
+import { filesInUse } from "../../../services/file-users.ts";
 import { sweep } from "../../../services/media/lifecycle/sweeper.ts";
 import { diskBlobs, gridFsBlobs, type BlobsAdapter, type TestBlobs } from "../../support/ports/blobs.ts";
 import { gpsPhoto } from "../../support/files/images.ts";
@@ -27,14 +28,14 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
     let storage: TestBlobs;
     let db: Database;
     let photo: Buffer;
-    let darkroom: ImageWorkers;
+    let imageWorkers: ImageWorkers;
     beforeAll(async () => {
-      darkroom = openImageWorkers();
+      imageWorkers = openImageWorkers();
       [store, storage, photo] = await Promise.all([storeAdapter.open(), blobsAdapter.open(), gpsPhoto(200, 100)]);
       db = await store.store.open("media", [files]);
     });
     afterAll(async () => {
-      darkroom.close();
+      imageWorkers.close();
       await storage.remove();
       await store.remove();
     });
@@ -43,10 +44,10 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
     let away: Purpose | undefined;
     let areHeld = false;
     /** @param laterMs  how much later than now it is */
-    const keeping = (laterMs = 0): MediaContext => ({
+    const contextAt = (laterMs = 0): MediaContext => ({
       db,
       blobs: storage.blobs,
-      imageWorkers: darkroom,
+      imageWorkers,
       clock: { now: () => Date.now() + laterMs, offsetMs: () => 0, stop: () => undefined },
       log: silentLogger,
       graceMs,
@@ -54,7 +55,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       filesInUse: (purpose, fileIds) =>
         purpose === away ? Promise.reject(new Error("it is away")) : Promise.resolve(fileIds.filter((fileId) => used.has(fileId))),
     });
-    const tooLate = () => keeping(graceMs + 10_000);
+    const tooLate = () => contextAt(graceMs + 10_000);
     const sweepLate = () => sweep(tooLate(), () => false);
     const row = (fileId: string): Promise<MediaFileRow | undefined> => db.get(files, fileId);
     const states = async (fileIds: readonly string[]): Promise<(FileState | undefined)[]> =>
@@ -66,19 +67,19 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
     };
 
     async function written(ownerId: string, bytes: Buffer, purpose: Purpose = "message"): Promise<string> {
-      const { fileId } = await reserve(keeping(), ownerId, purpose);
+      const { fileId } = await reserve(contextAt(), ownerId, purpose);
       await storage.blobs.write(rawKey(fileId), Readable.from([bytes]), bytes.length);
       return fileId;
     }
     const admitted = async (ownerId: string, bytes: Buffer, purpose?: Purpose) => {
       const fileId = await written(ownerId, bytes, purpose);
-      return admit(keeping(), ownerId, fileId, { name: "photo.jpg", size: bytes.length });
+      return admit(contextAt(), ownerId, fileId, { name: "photo.jpg", size: bytes.length });
     };
 
     test("while a backup runs, the bytes of what is let go stay; the sweeper removes them after it", async () => {
       const { fileId } = await admitted(newId(), Buffer.from("words that a backup still has to read"));
       areHeld = true;
-      await dropReleasedFile(keeping(), fileId);
+      await dropReleasedFile(contextAt(), fileId);
       await sweepLate();
       expect([(await row(fileId))?.state, await isStored(rawKey(fileId))]).toEqual(["dropped", true]);
       areHeld = false;
@@ -89,26 +90,41 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
     test("nobody but its owner has a file admitted or given up", async () => {
       const [owner, other] = [newId(), newId()];
       const fileId = await written(owner, photo);
-      await expect(admit(keeping(), other, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
-      await expect(admit(keeping(), owner, newId(), { name: "x", size: 1 })).rejects.toMatchObject(notFound);
-      await giveUp(keeping(), other, fileId);
+      await expect(admit(contextAt(), other, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
+      await expect(admit(contextAt(), owner, newId(), { name: "x", size: 1 })).rejects.toMatchObject(notFound);
+      await giveUp(contextAt(), other, fileId);
       expect(await states([fileId])).toEqual(["reserved"]);
-      await giveUp(keeping(), owner, fileId);
+      await giveUp(contextAt(), owner, fileId);
       expect(await states([fileId])).toEqual(["dropped"]);
       expect(await isStored(rawKey(fileId))).toBe(false);
-      await expect(admit(keeping(), owner, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
+      await expect(admit(contextAt(), owner, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
+    });
+
+    test("a file of a purpose that only another release knows is neither kept nor dropped", async () => {
+      const [known, unknown] = [newId(), newId()];
+      const expiresAt = Date.now();
+      await db.commit([
+        insert(files, { _id: known, ownerId: newId(), purpose: "message", state: "reserved", since: storeTime, expiresAt }),
+        insert(files, { _id: unknown, ownerId: newId(), purpose: "banner" as Purpose, state: "reserved", since: storeTime, expiresAt }),
+      ]);
+      // Every service answers that it uses none of the files.
+      const inUse = { call: () => Promise.resolve([]) };
+      const asked: MediaContext = { ...tooLate(), filesInUse: (purpose, fileIds) => filesInUse(inUse, purpose, fileIds) };
+      await sweep(asked, () => false);
+      expect(await states([known, unknown])).toEqual(["dropped", "reserved"]);
+      await db.commit([remove(files, { _id: unknown })]);
     });
 
     test("a place that nothing was written to is refused", async () => {
       const owner = newId();
-      const { fileId } = await reserve(keeping(), owner, "message");
-      await expect(admit(keeping(), owner, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
+      const { fileId } = await reserve(contextAt(), owner, "message");
+      await expect(admit(contextAt(), owner, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
     });
 
     test("a repeat, and two at once, have one result, and the original of an image is not kept", async () => {
       const owner = newId();
       const fileId = await written(owner, photo);
-      const admitOnce = () => admit(keeping(), owner, fileId, { name: "photo.jpg", size: photo.length });
+      const admitOnce = () => admit(contextAt(), owner, fileId, { name: "photo.jpg", size: photo.length });
       const results = [...(await Promise.all([admitOnce(), admitOnce(), admitOnce()])), await admitOnce()];
       for (const result of results) expect(result).toEqual(results[0]);
       expect(results[0]).toMatchObject({ fileId, mimeType: "image/jpeg", width: 100, height: 200, hasThumb: true });
@@ -121,8 +137,8 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
     test("a file that is dropped while it is judged comes to nothing", async () => {
       const owner = newId();
       const fileId = await written(owner, photo);
-      const admission = admit(keeping(), owner, fileId, { name: "photo.jpg", size: photo.length });
-      const drop = dropReleasedFile(keeping(), fileId).catch(() => dropReleasedFile(keeping(), fileId));
+      const admission = admit(contextAt(), owner, fileId, { name: "photo.jpg", size: photo.length });
+      const drop = dropReleasedFile(contextAt(), fileId).catch(() => dropReleasedFile(contextAt(), fileId));
       const [judged] = await Promise.allSettled([admission, drop]);
       expect(await states([fileId])).toEqual(["dropped"]);
       if (judged.status === "rejected") expect(judged.reason).toMatchObject(notFound);
@@ -134,12 +150,12 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
     test("a drop removes the bytes at once, may repeat, and may name a file that nobody knows", async () => {
       const { fileId } = await admitted(newId(), photo);
       for (let time = 0; time < 2; time++) {
-        await dropReleasedFile(keeping(), fileId);
+        await dropReleasedFile(contextAt(), fileId);
         expect(await isStored(imageKey(fileId))).toBe(false);
       }
       await sweepLate();
-      await dropReleasedFile(keeping(), fileId);
-      await dropReleasedFile(keeping(), newId());
+      await dropReleasedFile(contextAt(), fileId);
+      await dropReleasedFile(contextAt(), newId());
       expect(await row(fileId)).toBeUndefined();
     });
 
@@ -147,24 +163,24 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       const owner = newId();
       const { fileId } = await admitted(owner, photo);
       used.add(fileId);
-      await giveUp(keeping(), owner, fileId);
+      await giveUp(contextAt(), owner, fileId);
       expect(await states([fileId])).toEqual(["ready"]);
       await sweepLate();
       used.delete(fileId);
-      await giveUp(keeping(), owner, fileId);
+      await giveUp(contextAt(), owner, fileId);
       expect(await states([fileId])).toEqual(["kept"]);
-      await dropReleasedFile(keeping(), fileId);
+      await dropReleasedFile(contextAt(), fileId);
     });
 
     test("only a person's picture is given out as one, and only once it was judged", async () => {
       const owner = newId();
       const pictureId = (await admitted(owner, photo, "profile")).fileId;
-      expect(await profilePicture(keeping(), pictureId)).toMatchObject({ fileId: pictureId, mimeType: "image/webp", hasThumb: true });
+      expect(await profilePicture(contextAt(), pictureId)).toMatchObject({ fileId: pictureId, mimeType: "image/webp", hasThumb: true });
       for (const fileId of [(await admitted(owner, photo)).fileId, await written(owner, photo, "profile"), newId()]) {
-        await expect(profilePicture(keeping(), fileId)).rejects.toMatchObject(notFound);
+        await expect(profilePicture(contextAt(), fileId)).rejects.toMatchObject(notFound);
       }
-      await dropReleasedFile(keeping(), pictureId);
-      await expect(profilePicture(keeping(), pictureId)).rejects.toMatchObject(notFound);
+      await dropReleasedFile(contextAt(), pictureId);
+      await expect(profilePicture(contextAt(), pictureId)).rejects.toMatchObject(notFound);
     });
 
     test("the sweeper removes what nothing refers to, keeps the rest, and leaves what is young", async () => {
@@ -177,7 +193,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       const ofAway = (await admitted(owner, photo, "profile")).fileId;
       const all = [unjudged, unused, inUse, ofAway];
       used.add(inUse);
-      await sweep(keeping(), () => false);
+      await sweep(contextAt(), () => false);
       expect(await states(all)).toEqual(["reserved", "ready", "ready", "ready"]);
 
       away = "profile";
