@@ -24,7 +24,7 @@ export function resultFields(): string[] {
   function textOf(type: ts.Type): string {
     if (type.isUnion()) return [...new Set(type.types.map(textOf))].filter((text) => text !== "").join(" | ");
     if (checker.isArrayType(type)) return `${textOf(checker.getTypeArguments(type as ts.TypeReference)[0]!)}[]`;
-    const symbol = type.aliasSymbol ?? type.symbol;
+    const symbol = type.aliasSymbol ?? type.getSymbol();
     const isNamed =
       symbol !== undefined && !symbol.name.startsWith("__") && type.flags & ts.TypeFlags.Object && type.aliasTypeArguments === undefined;
     if (!(type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection))) return "";
