@@ -1,10 +1,10 @@
-"""A small client, to read beside ../protocol.md: it prints one chat's newest 50 messages and all that follow, and sends each line of its
-input. Lines and servers may break down as they like: as long as this program and its session live, nothing is lost, doubled or reordered.
+"""A small client that illustrates ../protocol.md. It prints a chat's newest 50 messages and all that follow, and sends each line of its
+input. Connections and servers may fail: while this program runs and its session is valid, no message is lost, duplicated or reordered.
 
     pip install aiohttp python-socketio
     python3 chat.py http://127.0.0.1:3000 ada@example.org Correct-Horse-7 6b018357262dc69b80476444
 
-It keeps to one rule: what it shows comes from the answers to subscribe and sync alone; events only tell it when to ask.
+It follows one rule: it prints only what subscribe and sync return, and uses events only as a signal to sync.
 """
 import asyncio, secrets, sys, threading
 import aiohttp, socketio
@@ -19,14 +19,14 @@ class Refused(Exception):
 class Chat:
     def __init__(self, sio, chat):
         self.sio, self.chat = sio, chat
-        self.positions = {}  # chat → seq: up to where every change is held. Of all one's chats, or each answer would tell them anew.
-        self.shown, self.early = 0, {}  # all up to this n is printed; n → message, of those that came before one that is missing
-        self.queue, self.stored = {}, 0  # clientId → text of what is not known to be stored; the newest n that is
+        self.positions = {}  # chat → seq up to which all changes are known; of all the user's chats, or every answer would repeat them
+        self.shown, self.early = 0, {}  # every n up to `shown` is printed; n → message of later ones that wait for a missing n
+        self.queue, self.stored = {}, 0  # clientId → text that is not known to be stored; the greatest n known to be stored
         self.news, self.input_ended = asyncio.Event(), False
         self.done, self.living = asyncio.get_running_loop().create_future(), None
         sio.on("connect", self.begin)
-        sio.on("disconnect", lambda _: self.living.cancel())  # what was asked on a connection that ended is never answered
-        sio.on("connect_error", lambda error: isinstance(error, dict) and self.end(Refused(error["message"])))  # the server's no
+        sio.on("disconnect", lambda _: self.living.cancel())  # a request on a closed connection is never answered
+        sio.on("connect_error", lambda error: isinstance(error, dict) and self.end(Refused(error["message"])))  # refused by the server
         sio.on("sessionEnded", lambda end: self.end(Refused(f"the session has ended: {end['reason']}")))
         for event in events:
             sio.on(event, lambda _: self.news.set())
@@ -37,7 +37,7 @@ class Chat:
     def begin(self):
         self.living = asyncio.create_task(self.live())
 
-    async def live(self):  # as long as one connection lasts
+    async def live(self):  # runs for one connection
         event = "subscribe"
         try:
             while True:
@@ -47,7 +47,7 @@ class Chat:
                     answer = await self.ask(event, {"since": self.positions}, 60)
                     self.apply(answer)
                     more, event = answer["more"], "sync"
-                for client_id, text in list(self.queue.items()):  # one at a time, under a clientId with which it may be sent again
+                for client_id, text in list(self.queue.items()):  # one at a time; the clientId makes it safe to send again
                     await self.send(client_id, text)
                 if self.input_ended and not self.queue and self.shown >= self.stored:
                     return self.end()
@@ -63,7 +63,7 @@ class Chat:
                 continue
             if answer["ok"]:
                 return answer["data"]
-            if answer["error"]["code"] not in ("RATE_LIMITED", "UNAVAILABLE"):  # these pass
+            if answer["error"]["code"] not in ("RATE_LIMITED", "UNAVAILABLE"):  # these are temporary
                 raise Refused(answer["error"]["message"])
             await asyncio.sleep(answer["error"].get("retryAfterMs", 1000) / 1000)
 
@@ -80,14 +80,14 @@ class Chat:
         for gone in answer["removed"] + answer["reset"]:
             self.positions.pop(gone, None)
         page = answer["messages"].get(self.chat, [])
-        if self.chat in answer["seq"] and self.chat not in self.positions:  # it begins here
+        if self.chat in answer["seq"] and self.chat not in self.positions:  # the first answer, or the first after a reset
             last = {chat["_id"]: chat["lastN"] for chat in answer["chats"]}
             self.shown, self.early = max(self.shown, page[0]["n"] - 1 if page else last[self.chat]), {}
         self.positions |= answer["seq"]
         if self.chat not in self.positions:
             raise Refused("you are not a member of this chat")
         self.early |= {message["n"]: message for message in page if message["n"] > self.shown}
-        while self.shown + 1 in self.early:  # no n is left out; a message edited meanwhile comes behind later ones
+        while self.shown + 1 in self.early:  # n has no gaps; a message edited meanwhile arrives after later ones
             self.shown += 1
             message = self.early.pop(self.shown)
             print(self.shown, message["senderId"], " ".join(message["text"].splitlines()), flush=True)

@@ -1,4 +1,4 @@
-/** Texts that /docs, /openapi.json and /asyncapi.json share. Backticks mark code. */
+/** Holds the texts that /docs, /openapi.json and /asyncapi.json share. Backticks mark code. */
 import type { DomainErrorCode } from "../../../core/errors.ts";
 
 export const title = "Parley";

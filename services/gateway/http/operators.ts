@@ -1,4 +1,4 @@
-/** Serves `/health`, `/ready` and `/metrics` at the gateway. Metrics are local only; mesh nodes serve them on their admin port instead. */
+/** Serves `/health`, `/ready` and `/metrics` at the gateway. `/metrics` answers local requests only, and none in a mesh. */
 import type { ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
 import { operatorResponse } from "../../../core/node/admin-server.ts";

@@ -49,5 +49,5 @@ export function tagSpan(span: Span, request: HttpRequest, { statusCode }: Server
   span.addTags({ "http.status_code": statusCode, ...(statusCode < 500 ? {} : { error: "true" }) });
 }
 
-/** For the operator: what lies behind an error that tells clients less. */
+/** An error's cause, which operators see and clients do not. */
 const reasonOf = ({ message, cause }: Error): string => (cause instanceof Error ? `${message} (${cause.message})` : message);
