@@ -103,14 +103,13 @@ export function openSockets({ server, io, context, prepareRequest }: SocketsCont
 }
 
 /**
- * Limits new connections per address, and refuses them until sessions are known. A client gives up on a refused handshake of Socket.IO,
- * but retries a failed connection.
+ * Limits new connections per address, and refuses them until sessions are known. Engine.IO asks only about new connections. A client
+ * gives up on a refused handshake of Socket.IO, but retries a failed connection.
  */
 function guardConnections(io: Server, context: GatewayContext, limiter: LocalRateLimiter): void {
   io.engine.opts.allowRequest = (request, decide) => {
-    const isNew = !new URLSearchParams(request.url?.split("?", 2)[1]).has("sid");
     const client = clientOf(context, request);
-    if (isNew && limiter.consume(addressKey(client.address)) > 0) {
+    if (limiter.consume(addressKey(client.address)) > 0) {
       const limit = socketLimitName("connections");
       rateLimited.of().inc({ limit });
       context.security.record("limit_reached", { client }, { request: "socket connection", limit });

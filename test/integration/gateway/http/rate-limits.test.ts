@@ -116,9 +116,10 @@ test("events nobody knows are counted like those that are known", async () => {
   line.close();
 });
 
-test("an address opens connections as an office does, not as a flood", async () => {
+// An empty `sid` opens a connection too.
+test.each(["", "&sid=", "&sid=a&sid="])("an address opens connections as an office does, not as a flood: %j", async (sid) => {
   const headers = from();
-  const open = () => fetch(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers }).then(({ status }) => status);
+  const open = () => fetch(`${server.url}/socket.io/?EIO=4&transport=polling${sid}`, { headers }).then(({ status }) => status);
   const began = performance.now();
   const statuses = await times(500, open);
   const seconds = Math.ceil((performance.now() - began) / 1000);
