@@ -38,7 +38,8 @@ interface ClientEventSpec<A extends Rules, P extends Rules> {
   /** The limit it counts against. */
   readonly counts: EventLimit;
   /**
-   * @param refusal  set when the user is over the limit, or the session may have ended. A message is then refused by its queue, in order
+   * @param refusal  set when the user is over the limit, or the session may have ended. A message takes it to its send queue, so that
+   * no later message overtakes it
    */
   readonly answer: (
     context: SocketEventContext,
