@@ -1,23 +1,29 @@
-/** What the adapters of the blobs port have in common: keys and ranges are checked, sources and readers are told what the port says. */
+/**
+ * Wraps a storage adapter as the blobs port: validates keys and ranges, and converts errors of sources, readers and storage to the port's
+ * errors.
+ */
 import { finished, PassThrough, type Readable } from "node:stream";
 import type { Logger } from "moleculer";
 import { codeOf, Invalid, Unavailable } from "../errors.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
 
-/** An adapter: keys and ranges are good, and whatever it throws becomes `Unavailable`, with a line in the log. */
+/** A storage adapter. It gets valid keys and ranges only. Whatever it throws is logged and becomes `Unavailable`. */
 export interface BlobAdapter {
-  /** Stores all chunks in place of what the key held, or nothing when it or the chunks fail. No chunk is empty, and there is one at least. */
+  /**
+   * Replaces the key's bytes with all chunks, or stores nothing if the storage or the chunks fail. There is at least one chunk, and none is
+   * empty.
+   */
   write(key: string, chunks: AsyncIterable<Buffer>): Promise<void>;
-  /** Fails in mid-stream rather than end short. */
+  /** The stream must fail rather than end too early. */
   read(key: string, range: ByteRange | undefined): Promise<Readable | undefined>;
-  /** Others than keys are passed over. */
+  /** May include names that are not keys; they are ignored. */
   names(): AsyncIterable<string>;
   remove(keys: readonly string[]): Promise<void>;
   health: Blobs["health"];
   close: Blobs["close"];
 }
 
-/** The port on this storage. */
+/** Implements the port on this storage. */
 export function checkedBlobs(adapter: BlobAdapter, log: Pick<Logger, "warn">): Blobs {
   const failed = (doing: string, error: unknown): Unavailable => {
     log.warn(`Media storage fails to ${doing}: ${(error as Error).message}`);
@@ -25,7 +31,7 @@ export function checkedBlobs(adapter: BlobAdapter, log: Pick<Logger, "warn">): B
   };
   return {
     async write(key, source, size) {
-      // A source that fails before it is read from must not end the process.
+      // A source that fails before it is read must not end the process.
       source.on("error", () => undefined);
       const chunks = new CountedChunks(source, size);
       try {
@@ -74,7 +80,7 @@ function checkRange({ start, end }: ByteRange): void {
   if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end)) throw new Invalid("Not a range of bytes");
 }
 
-/** A source's chunks, counted. Remembers its failure, so that it can be told from the storage's. */
+/** Counts a source's bytes, and keeps the source's error so that it can be distinguished from the storage's. */
 class CountedChunks implements AsyncIterable<Buffer> {
   failure: { readonly error: unknown } | undefined;
   readonly #source: Readable;
@@ -103,14 +109,14 @@ class CountedChunks implements AsyncIterable<Buffer> {
       yield chunk;
     }
     if (bytes === 0) throw new Invalid("The file is empty");
-    if (this.#size !== undefined && bytes !== this.#size) throw new Invalid("The file is not as long as it was said to be");
+    if (this.#size !== undefined && bytes !== this.#size) throw new Invalid("The file's size differs from the size given");
   }
 }
 
-/** The same bytes, with a failure told in the port's words; either end's end is the other's. */
+/** Passes the bytes on and converts an error to the port's. When one end closes, so does the other. */
 function withPortErrors(bytes: Readable, toPortError: (error: Error) => Unavailable): Readable {
   const out = new PassThrough();
-  // It may fail before anybody reads it, and that must not end the process.
+  // The stream may fail before it is read, and that must not end the process.
   out.on("error", () => undefined);
   finished(bytes, { writable: false }, (error) => {
     if (error && !out.destroyed) out.destroy(toPortError(error));
@@ -119,6 +125,6 @@ function withPortErrors(bytes: Readable, toPortError: (error: Error) => Unavaila
   return bytes.pipe(out);
 }
 
-/** A call that tells its end to a callback, as a promise. */
+/** Converts a call with a completion callback to a promise. */
 export const promisified = (step: (back: (error?: Error | null) => void) => void): Promise<void> =>
   new Promise((resolve, reject) => step((error) => (error ? reject(error) : resolve())));

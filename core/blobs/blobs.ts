@@ -1,15 +1,15 @@
 /**
- * The blobs port: bytes of files and pictures under keys. What they are, whose, and who may have them is known elsewhere. Adapters:
- * `disk.ts` (embedded), `gridfs.ts` (mesh), `cloudinary.ts`; one test suite holds all three to this page.
+ * Defines the blobs port: bytes of files and pictures by key. Their types, owners and access rights are stored elsewhere. Adapters:
+ * `disk.ts` (embedded), `gridfs.ts` (mesh), `cloudinary.ts`; one test suite runs against all three.
  *
- * A key is an id, with a word behind a dot where one file has several forms: `665f1c0a9d3e4b0012ab34cd`, `665f1c0a9d3e4b0012ab34cd.thumb`.
- * All methods throw `Invalid` for another key, and `Unavailable` when the storage can't be reached, has no room, or fails. A write that
- * fails so may have happened all the same, as a whole.
+ * A key is an id, followed by a dot and a word where one file has several forms: `665f1c0a9d3e4b0012ab34cd`,
+ * `665f1c0a9d3e4b0012ab34cd.thumb`. All methods throw `Invalid` for any other key, and `Unavailable` when the storage can't be reached, is
+ * full, or fails. A write that fails with `Unavailable` may still have been stored as a whole.
  */
 import type { Readable } from "node:stream";
 import type { Health } from "../health.ts";
 
-/** First and last byte, counted from 0; what lies beyond the end is left out. */
+/** First and last byte, counted from 0. Bytes beyond the end are left out. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
@@ -17,23 +17,24 @@ export interface ByteRange {
 
 export interface Blobs {
   /**
-   * Stores a stream, whole or not at all, in place of what the key held before. When the promise resolves it is durable. The source
-   * is read no faster than it can be stored, and destroyed when that fails. Of two writers of a key at once, one's bytes stay.
-   * @param size  in bytes, where it is known: a source of another size is refused
-   * @throws Invalid  no bytes, or not `size` of them; and whatever error the source itself ends with
+   * Stores a stream as a whole or not at all, and replaces the key's previous bytes. The bytes are durable when the promise resolves. The
+   * source is read no faster than it can be stored, and destroyed on failure. Of two concurrent writers of a key, one's bytes remain.
+   * @param size  in bytes, if known: a source of another size is refused
+   * @throws Invalid  no bytes, or not `size` of them; also any error of the source itself
    */
   write(key: string, source: Readable, size?: number): Promise<void>;
   /**
-   * The bytes, all of them without a range; undefined when there are none. Destroy the stream to let go of it early. When the blob is
-   * replaced or removed meanwhile, the stream gives the old bytes or fails with `Unavailable`; it never mixes, and never ends short.
-   * @throws Invalid  the range is none
+   * Reads the bytes in a range, or all of them; undefined if there is no such blob. Destroy the stream to stop early. When the blob is
+   * replaced or removed meanwhile, the stream returns the old bytes or fails with `Unavailable`; it never mixes versions and never ends
+   * early.
+   * @throws Invalid  malformed range
    */
   read(key: string, range?: ByteRange): Promise<Readable | undefined>;
-  /** The keys of all blobs, in no order; of one that is written or removed meanwhile maybe. */
+  /** Lists the keys of all blobs in no particular order. A blob that is written or removed meanwhile may or may not be included. */
   keys(): AsyncIterable<string>;
-  /** Missing ones are fine. */
+  /** Removes blobs. Missing keys are ignored. */
   remove(keys: readonly string[]): Promise<void>;
-  /** Whether the storage takes and gives bytes now, as far as is known; says why not. */
+  /** Whether reads and writes work now, as far as known, and if not, why. */
   health(): Promise<Health>;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * Blobs at Cloudinary, by its SDK: raw files of type "authenticated", which are delivered to signed URLs only; those never leave the
- * server. Cloudinary's network may give a replaced blob's old bytes for some minutes: a key is best written once.
+ * Stores blobs at Cloudinary through its SDK, as raw files of type "authenticated". Cloudinary delivers these to signed URLs only, and the
+ * URLs never leave the server. After a replacement its CDN may return the old bytes for some minutes, so a key should be written once.
  */
 import { Agent } from "node:https";
 import { Readable } from "node:stream";
@@ -11,33 +11,33 @@ import { StartError } from "../errors.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
 import { checkedBlobs, promisified } from "./adapter.ts";
 
-/** The SDK's types don't know that it takes an agent here too. */
+/** The SDK accepts an agent here, but its types don't include it. */
 const destroy: (publicId: string, options: object) => Promise<unknown> = cloudinary.uploader.destroy;
 
 const list: (options: object) => Promise<unknown> = cloudinary.api.resources;
 
-/** A page of a listing. */
+/** A page of the list of files. */
 interface ListedPage {
   readonly resources: readonly { readonly public_id: string }[];
   readonly next_cursor?: string;
 }
 
-/** How long Cloudinary may take to answer, and keep silent in the middle of a transfer. */
+/** Timeout for an answer, and for silence during a transfer. */
 const idleTimeoutMs = 15_000;
-/** How often it is asked whether it is back. Its free plan answers 500 such questions an hour. */
+/** How often to check whether Cloudinary is back. Its free plan allows 500 such calls an hour. */
 const probeEveryMs = 30_000;
 
 /**
- * Cloudinary being away does not hold up the start.
- * @param folder  where the files lie, `parley/<mesh>`
- * @throws StartError  it refuses the key or the secret
+ * Opens the storage. An unavailable Cloudinary does not delay the start.
+ * @param folder  folder of the files, `parley/<mesh>`
+ * @throws StartError  Cloudinary rejects the key or the secret
  */
 export async function openCloudinaryBlobs(
   account: CloudinaryAccount,
   folder: string,
   { log }: { log: Pick<Logger, "warn"> },
 ): Promise<Blobs> {
-  // Given to each call: the SDK's own configuration is one for the whole process.
+  // Passed with each call: the SDK's own configuration is global to the process.
   const access = {
     cloud_name: account.cloud,
     api_key: account.key,
@@ -72,14 +72,14 @@ export async function openCloudinaryBlobs(
   };
   await tracked(ping()).catch((error: unknown) => {
     if (error instanceof CloudinaryError && error.status === 401)
-      throw new StartError("CLOUDINARY_URL: Cloudinary refuses the key or the secret");
-    log.warn(`Cloudinary can't be reached, media will have to wait: ${(error as Error).message}`);
+      throw new StartError("CLOUDINARY_URL: Cloudinary rejected the key or the secret");
+    log.warn(`Cloudinary can't be reached, so media is unavailable for now: ${(error as Error).message}`);
   });
 
-  /** The answer's status, and its body's bytes that are in the range. */
+  /** Returns the response's status and the bytes of its body that are in the range. */
   async function fetchBytes(key: string, range: ByteRange | undefined): Promise<{ status: number; bytes: Readable }> {
     const abort = new AbortController();
-    // Compressed on the way, a range would be one of other bytes.
+    // A range of a compressed response would contain other bytes.
     const headers = { "accept-encoding": "identity", ...(range && { range: `bytes=${range.start}-${range.end}` }) };
     const { status, body } = await withAbortTimeout(abort, fetch(signedUrl(key), { headers, signal: abort.signal }));
     const first = status === 206 && range ? range.start : 0;
@@ -95,19 +95,19 @@ export async function openCloudinaryBlobs(
       async write(key, chunks) {
         const agent = new Agent();
         const { promise: answer, resolve, reject } = Promise.withResolvers<unknown>();
-        answer.catch(() => undefined); // It may come before anybody waits for it.
+        answer.catch(() => undefined); // It may reject before it is awaited.
         const options = { ...access, ...kind, public_id: publicId(key), overwrite: true, invalidate: true, timeout: idleTimeoutMs, agent };
         const upload = cloudinary.uploader.upload_stream(options, (error, result) =>
           error ? reject(cloudinaryErrorOf(error)) : resolve(result),
         );
-        upload.on("error", () => undefined); // The callbacks tell.
+        upload.on("error", () => undefined); // The callbacks report the error.
         try {
-          // An answer before the end is a refusal, and nobody takes the rest then.
+          // An answer before the end of the upload is an error, and then the remaining chunks are never accepted.
           for await (const chunk of chunks) await Promise.race([promisified((back) => upload.write(chunk, back)), answer]);
           upload.end();
           await tracked(answer);
         } finally {
-          // Cuts an upload that is not whole, of which Cloudinary then keeps nothing. The SDK offers no other way.
+          // Aborts an incomplete upload, of which Cloudinary then keeps nothing. The SDK offers no other way.
           agent.destroy();
         }
       },
@@ -127,11 +127,11 @@ export async function openCloudinaryBlobs(
         }
       },
       async remove(keys) {
-        // A missing one is no error to Cloudinary.
+        // Cloudinary does not treat a missing file as an error.
         for (const key of keys) await tracked(answerOf((agent) => destroy(publicId(key), { ...access, ...kind, invalidate: true, agent })));
       },
       health: () =>
-        Promise.resolve(probing === undefined ? { ok: true } : { ok: false, detail: "Cloudinary can't be reached, or refuses" }),
+        Promise.resolve(probing === undefined ? { ok: true } : { ok: false, detail: "Cloudinary can't be reached, or rejects requests" }),
       close() {
         markAvailable();
         return Promise.resolve();
@@ -141,7 +141,7 @@ export async function openCloudinaryBlobs(
   );
 }
 
-/** Cloudinary's no, or what the SDK says when there was no answer. */
+/** Cloudinary's error, or the SDK's when there was no answer. */
 class CloudinaryError extends Error {
   readonly status: number | undefined;
   constructor(message: string, status: number | undefined) {
@@ -150,14 +150,14 @@ class CloudinaryError extends Error {
   }
 }
 
-/** The SDK fails with errors of several forms, and some carry the secret: only the text goes on. */
+/** Converts an error of the SDK, which has several forms. Some contain the secret, so only the message and the status are kept. */
 function cloudinaryErrorOf(failure: unknown): CloudinaryError {
   const { error = failure } = failure as { error?: unknown };
   const { message, http_code: status } = error as { message?: unknown; http_code?: number };
   return new CloudinaryError(typeof message === "string" ? message : "no answer", status);
 }
 
-/** One call of the SDK on a connection of its own, which is cut when the answer takes too long: the SDK does not end all calls itself. */
+/** Runs one SDK call on its own connection, and closes the connection on timeout: the SDK does not end all calls by itself. */
 async function answerOf<T>(call: (agent: Agent) => Promise<T>): Promise<T> {
   const agent = new Agent();
   const timer = setTimeout(() => agent.destroy(), idleTimeoutMs);
@@ -180,7 +180,7 @@ async function withAbortTimeout<T>(abort: AbortController, work: Promise<T>): Pr
   }
 }
 
-/** A body's bytes in the range, whether or not the server kept to it. `at` is where the body begins. */
+/** Yields a body's bytes in the range, whether or not the server respected the range. `at` is the offset at which the body begins. */
 async function* bytesInRange(
   range: ByteRange,
   at: number,

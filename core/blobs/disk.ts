@@ -1,6 +1,6 @@
 /**
- * Blobs as files of a folder that this process alone holds. A file gets its name when all of it is on disk, so that a crash leaves
- * the whole of it or none; what is unfinished lies in a folder of its own, emptied at start.
+ * Stores blobs as files in a folder that only this process uses. A file is renamed to its key when all of it is on disk, so that a crash
+ * leaves the complete file or none. Unfinished files are in a subfolder that is emptied at start.
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
@@ -11,12 +11,12 @@ import { StartError } from "../errors.ts";
 import type { Blobs } from "./blobs.ts";
 import { checkedBlobs } from "./adapter.ts";
 
-/** With less room than this the storage counts as full: a few uploads at once must fit. */
+/** Below this much free space the disk counts as full: a few concurrent uploads must fit. */
 const minFreeBytes = 64 * 1024 * 1024;
 
 /**
- * @param isBeside  another process has the folder, and may be writing: nothing is tidied
- * @throws StartError  the folder can't be written
+ * @param isBeside  another process uses the folder and may be writing: unfinished files stay
+ * @throws StartError  the folder is not writable
  */
 export async function openDiskBlobs(folder: string, { log, isBeside = false }: { log: Logger; isBeside?: boolean }): Promise<Blobs> {
   const unfinished = join(folder, "unfinished");
@@ -43,9 +43,9 @@ export async function openDiskBlobs(folder: string, { log, isBeside = false }: {
         }
       },
       async read(key, range) {
-        // An open file outlives its name: whoever reads it goes on when it is replaced or removed.
+        // An open file can still be read after it is replaced or removed.
         const file = await unlessMissing(open(fileOf(key)));
-        if (file === undefined) await access(folder); // Without the folder nobody knows what is missing.
+        if (file === undefined) await access(folder); // Fails if the folder itself is missing.
         return file?.createReadStream(range);
       },
       async *names() {
@@ -80,7 +80,7 @@ async function writeWhole(path: string, chunks: AsyncIterable<Buffer>): Promise<
   }
 }
 
-/** Makes names durable: those of new files, and that removed ones are gone. */
+/** Flushes the folder, so that new and removed names are durable. */
 async function syncFolder(folder: string): Promise<void> {
   const names: FileHandle = await open(folder);
   try {

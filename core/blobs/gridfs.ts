@@ -1,7 +1,7 @@
 /**
- * Blobs of a mesh: GridFS files in the database `<mesh>_media`, and a row for each key that names the one file that counts. A file
- * counts from the moment its row says so, when all of it is stored. Every other file that may hold bytes is named by the row too, so
- * that what a dead process left is found by an index and removed.
+ * Stores a mesh's blobs as GridFS files in the database `<mesh>_media`, with one row per key that names the current file. A file becomes
+ * current in one update of the row, when all of it is stored. The row also names every other file that may have bytes, so that an index
+ * finds the files that a dead process left.
  */
 import { Readable } from "node:stream";
 import type { Logger } from "moleculer";
@@ -17,13 +17,13 @@ interface BlobRow {
   /** The blob's key. */
   readonly _id: string;
   readonly current?: { readonly fileId: FileId; readonly size: number };
-  /** Files being written; their ids tell since when. */
+  /** Files being written. Their ids contain the time of their start. */
   readonly writing: readonly FileId[];
   /** Files whose bytes are to be removed. */
   readonly gone: readonly FileId[];
 }
 
-/** A chunk as the driver reads it. */
+/** A chunk as the driver returns it. */
 interface Chunk {
   readonly files_id: FileId;
   readonly n: number;
@@ -31,13 +31,13 @@ interface Chunk {
 }
 
 const bucketName = "blobs";
-/** Of a file's chunks, GridFS' own default. Stored files have it, so it never changes. */
+/** Size of a file's chunks, GridFS' default. Stored files have it, so it must never change. */
 const chunkBytes = 255 * 1024;
-/** No upload takes so long: whoever has written for longer is dead, or finds out when it goes on. */
+/** No upload takes this long: an older writer is dead, or notices when it continues. */
 const maxWriteMs = 3_600_000;
 const sweepEveryMs = 900_000;
 
-/** What a row's files become, each in one update. */
+/** Updates of a row's files, each a single pipeline. */
 const goneWithCurrent = { $concatArrays: ["$gone", { $cond: [{ $ifNull: ["$current", false] }, ["$current.fileId"], []] }] };
 const counts = (fileId: FileId, size: number) => [
   { $set: { gone: goneWithCurrent, writing: { $setDifference: ["$writing", [fileId]] }, current: { fileId, size } } },
@@ -49,7 +49,7 @@ const givenUpBefore = (limit: FileId) => {
 };
 
 /**
- * Waits with back-off until MongoDB can be reached.
+ * Connects to MongoDB and retries with back-off until it can be reached.
  * @throws StartError  wrong credentials
  */
 export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log: Logger }): Promise<Blobs> {
@@ -62,16 +62,16 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
   await rows.createIndexes([{ key: { writing: 1 } }, { key: { gone: 1 } }]);
   await chunksOfFiles.createIndex({ files_id: 1, n: 1 }, { unique: true });
 
-  /** Stores a file that doesn't count yet, and resolves to its size. */
+  /** Stores a file without making it current. @returns its size in bytes */
   async function storeFile(key: string, fileId: FileId, chunks: AsyncIterable<Buffer>): Promise<number> {
     const upload = bucket.openUploadStreamWithId(fileId, key);
-    upload.on("error", () => undefined); // The callbacks tell.
+    upload.on("error", () => undefined); // The callbacks report the error.
     try {
       for await (const chunk of chunks) await promisified((back) => upload.write(chunk, back));
       await promisified((back) => upload.end(back));
       return upload.length;
     } catch (error) {
-      // A chunk whose answer is missing may still arrive: then it is the sweep's, later.
+      // A chunk without an answer may still arrive. The sweep removes the file later then.
       if (upload.state.outstandingRequests === 0) {
         await rows.updateOne({ _id: key }, { $pull: { writing: fileId }, $push: { gone: fileId } });
         await removeGone({ _id: key });
@@ -80,7 +80,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
     }
   }
 
-  /** One chunk a query: no cursor is open while the reader is slow, and the driver repeats a query when the primary changes. */
+  /** Reads one chunk per query: no cursor stays open while the reader is slow, and the driver repeats a query when the primary changes. */
   async function* bytesOf(fileId: FileId, first: number, last: number): AsyncGenerator<Uint8Array, void, void> {
     for (let n = Math.floor(first / chunkBytes), at = n * chunkBytes; at <= last; n++, at += chunkBytes) {
       const chunk = await chunksOfFiles.findOne({ files_id: fileId, n });
@@ -95,7 +95,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
     await chunksOfFiles.deleteMany({ files_id: fileId });
   }
 
-  /** Removes the bytes of all files that these rows name as gone, and rows that name nothing any more. */
+  /** Removes the bytes of all files that these rows list as gone, and rows that name no file any more. */
   async function removeGone(which: mongoose.mongo.Filter<BlobRow>): Promise<void> {
     for await (const { _id, gone } of rows.find(which)) {
       for (const fileId of gone) await deleteFile(fileId);
@@ -125,9 +125,9 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
         const { matchedCount } = await rows.updateOne({ _id: key, writing: fileId }, counts(fileId, size));
         if (matchedCount === 0) {
           await deleteFile(fileId);
-          throw new Error("the writer was given up: it took too long");
+          throw new Error("the upload took too long and was given up");
         }
-        // It is stored; what can't be tidied now is left to the sweep.
+        // The file is stored. Files that can't be removed now are left to the sweep.
         await removeGone({ _id: key }).catch(() => undefined);
       },
       async read(key, range) {

@@ -1,4 +1,4 @@
-/** Moleculer's cacher, which the guarded cache is built on: in memory when embedded, in a mesh on Redis. */
+/** Configures Moleculer's cacher, which the cache is built on: in memory when embedded, on Redis in a mesh. */
 import { Redis } from "ioredis";
 import { Cachers, type BrokerOptions, type ServiceBroker } from "moleculer";
 import type { MeshConfig } from "../config/config.ts";
@@ -7,7 +7,7 @@ import { ttlSeconds } from "./cache.ts";
 
 const maxEntriesInMemory = 10_000;
 
-/** Moleculer's Redis cacher, less its habits of logging every failed reconnect and of never ending when Redis is away. */
+/** Moleculer's Redis cacher logs every failed reconnect and never closes while Redis is away. This one does neither. */
 class QuietRedisCacher extends Cachers.Redis<Redis> {
   override init(broker: ServiceBroker): void {
     super.init(broker);
@@ -19,10 +19,10 @@ class QuietRedisCacher extends Cachers.Redis<Redis> {
   }
 }
 
-/** The broker's option `cacher`. */
+/** Returns the broker's option `cacher`. */
 export function cacherOptions(mesh: MeshConfig | undefined): NonNullable<BrokerOptions["cacher"]> {
   if (mesh === undefined) return { type: "MemoryLRU", options: { ttl: ttlSeconds, max: maxEntriesInMemory } };
-  // The cacher takes options, not a URL with options: a client that never connects reads them from the URL.
+  // The cacher takes either a URL or options, not both. A client that never connects parses the URL into options.
   const { options } = new Redis(mesh.redisUrl, { ...failFastOptions, lazyConnect: true });
   return new QuietRedisCacher({ prefix: `${mesh.name}:cache`, ttl: ttlSeconds, redis: { ...options, lazyConnect: false } });
 }

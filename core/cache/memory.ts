@@ -1,11 +1,11 @@
-/** The guarded cache in this process's memory, by Moleculer's LRU cacher. */
+/** Caches in this process's memory with Moleculer's LRU cacher. */
 import { Cachers, type ServiceBroker } from "moleculer";
 import type { Cache } from "./cache.ts";
 import { countReads } from "./read-counts.ts";
 
 export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
   if (!(cacher instanceof Cachers.MemoryLRU)) throw new TypeError("the broker's cacher is not in memory");
-  /** A key's lease while fills are under way; those that a miss began before `forget` hold one that is no longer here. */
+  /** The lease of each key with fills in flight. `invalidate` deletes leases, so an older fill finds that its lease is gone. */
   const leases = new Map<string, symbol>();
   const reads = countReads(cacher.broker);
 
@@ -35,7 +35,7 @@ export function openMemoryCache(cacher: ServiceBroker["cacher"]): Cache {
   };
 }
 
-/** Plain JSON that nobody can change from here on: all readers share it, and copies would cost more than the rest of a read. */
+/** Freezes a value deeply. All readers share it, and copies would cost more than the rest of a read. */
 function frozen<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) Object.values(Object.freeze(value)).forEach(frozen);
   return value;

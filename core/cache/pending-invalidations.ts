@@ -1,17 +1,17 @@
 /**
- * The keys that could not be forgotten because Redis was away. As long as there are any, this node must not read the cache: what
- * it holds may be from before a write that this node has answered.
+ * Remembers keys that could not be invalidated because Redis was away. While there are any, this node must not read the cache: it may hold
+ * values from before writes that this node has acknowledged.
  */
 export interface PendingInvalidations {
   add(keys: readonly string[]): void;
   isEmpty(): boolean;
-  /** Drops them from the cache; what can't be dropped stays remembered. Never throws. */
+  /** Removes the keys from the cache. Keys that can't be removed stay pending. Never throws. */
   retry(): Promise<void>;
 }
 
 const maxKeys = 1000;
 
-/** @param drop  drops these keys, or (there are too many to remember) everything */
+/** @param drop  removes these keys from the cache, or everything when there were too many to remember */
 export function pendingInvalidations(drop: (keys: readonly string[] | "everything") => Promise<unknown>): PendingInvalidations {
   const pending = new Set<string>();
   let everything = false;
@@ -30,7 +30,7 @@ export function pendingInvalidations(drop: (keys: readonly string[] | "everythin
     isEmpty,
     async retry() {
       if (dropping || isEmpty()) return;
-      // Taken out first: what is missed again while they are being dropped is a later write's.
+      // Clear the set before dropping its keys. Keys added meanwhile belong to later writes and must stay.
       const [keys, all] = [[...pending], everything];
       pending.clear();
       everything = false;

@@ -1,10 +1,10 @@
-/** Counts a cache's reads by what came of them. Plain numbers, read at a scrape: a cached read itself costs little more than a counter. */
+/** Counts cache reads by result. Plain numbers, collected at a scrape: a labelled counter would cost about as much as a cached read. */
 import type { ServiceBroker } from "moleculer";
 import { counter } from "../metrics/declare.ts";
 
 const cacheReads = counter(
   "parley_cache_reads_total",
-  "Cached reads: a hit, a miss that the store answered, or a bypass because the cache could not be asked",
+  "Cache reads: a hit, a miss that was read from the store, or a bypass because the cache was unavailable",
   ["result"],
 );
 

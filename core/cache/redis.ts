@@ -1,7 +1,7 @@
 /**
- * The guarded cache on Redis, by Moleculer's Redis cacher. A key holds a value (JSON), or a lease: `?` and a random token, left
- * there by the first that missed. A fill replaces the lease it was given and nothing else, and forgetting deletes whichever is
- * there; so what was read before a write never gets in after it. A lease blocks nobody: one that is not used expires.
+ * Caches in Redis with Moleculer's Redis cacher. A key holds a value (JSON) or a lease: `?` and a random token, stored by the first reader
+ * that missed. A fill replaces only the lease it received, and invalidation deletes whatever the key holds, so a value read before a write
+ * never gets into the cache after it. A lease blocks no other reader, and an unused one expires.
  */
 import type { Redis } from "ioredis";
 import { Cachers, type Logger, type ServiceBroker } from "moleculer";
@@ -11,9 +11,9 @@ import { ttlSeconds, type Cache } from "./cache.ts";
 import { pendingInvalidations } from "./pending-invalidations.ts";
 import { countReads } from "./read-counts.ts";
 
-/** A fill that takes longer is not kept. */
+/** Lifetime of a lease. The result of a slower fill is not cached. */
 const leaseMs = 5000;
-/** What a fill has read is at most as old as its lease: together they live `ttlSeconds`. */
+/** A value may be as old as its lease, so that both together last `ttlSeconds`. */
 const valueMs = ttlSeconds * 1000 - leaseMs;
 
 const lookUpScript = `
@@ -25,9 +25,9 @@ const keepScript = `
   if redis.call("GET", KEYS[1]) == ARGV[1] then redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3]) end`;
 
 interface Scripts {
-  /** The value or the lease under this key; `lease` when there was neither. */
+  /** Returns the value or lease of this key; stores and returns `lease` if there was neither. */
   lookUp(key: string, lease: string, leaseMs: number): Promise<string>;
-  /** Puts the value in the lease's place, if that is still there. */
+  /** Replaces the lease with the value if the lease is still there. */
   keep(key: string, lease: string, value: string, valueMs: number): Promise<null>;
 }
 const isLease = (entry: string) => entry.startsWith("?");
@@ -45,7 +45,7 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
   const pending = pendingInvalidations((keys) => (keys === "everything" ? cacher.clean() : remove(keys)));
   client.on("ready", () => void pending.retry());
 
-  /** What is held under this key; undefined when the cache must or can't be asked. */
+  /** Returns the value or lease of this key; undefined when the cache must not or can't be read. */
   async function lookUp(key: string): Promise<string | undefined> {
     if (breaker.state() !== "closed") return undefined;
     if (!pending.isEmpty()) {
@@ -55,7 +55,7 @@ export function openRedisCache(cacher: ServiceBroker["cacher"], { log }: { log: 
     return breaker.run(() => client.lookUp(name(key), `?${newId()}`, leaseMs)).catch(() => undefined);
   }
 
-  /** Nobody waits for it: what comes after on this connection finds it done. */
+  /** Not awaited: later commands on this connection run after it. */
   function storeIfLeased(key: string, lease: string, value: unknown): void {
     if (value === undefined) return;
     breaker.run(() => client.keep(name(key), lease, JSON.stringify(value), valueMs)).catch(() => undefined);

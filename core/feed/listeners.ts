@@ -1,21 +1,22 @@
-/** Handing one message to all who hear a channel: what both feed adapters do alike. */
+/** Delivers a message to a channel's listeners, for both feed adapters. */
 
-/** Typed by the channel where it listens (`feed.ts`). */
+/** Untyped here; `subscribe` in `feed.ts` types it by the channel. */
 export type MessageListener = (message: object, channel: string) => void;
 
-/** One `listen`: the same function may listen twice. */
+/** One subscription. An object, since the same function may subscribe twice. */
 export interface FeedListener {
   readonly onMessage: MessageListener;
 }
 
-/** Tells all who hear the channel now. One that throws neither stops the others nor reaches the publisher. */
+/** Calls all current listeners. An error in one reaches neither the other listeners nor the publisher. */
 export function notifyListeners(
   listeners: ReadonlySet<FeedListener>,
   message: object,
   channel: string,
   onError: (error: unknown) => void,
 ): void {
-  // A copy, for a hearer may start or stop listening: who starts now is not told, who was stopped isn't either.
+  // Iterate over a copy, since a listener may subscribe or unsubscribe others. New listeners don't get this message, and neither do removed
+  // ones.
   for (const listener of [...listeners]) {
     if (!listeners.has(listener)) continue;
     try {

@@ -1,4 +1,4 @@
-/** The feed of an embedded server: messages are handed over in process, within the publisher's call and in the order published. */
+/** Delivers an embedded server's feed in process, within the publisher's call and in the order of publication. */
 import { inspect } from "node:util";
 import type { Feed } from "./feed.ts";
 import { notifyListeners, type MessageListener, type FeedListener } from "./listeners.ts";
@@ -30,7 +30,7 @@ export function openLocalFeed(): Feed {
   return {
     publish(channel, message) {
       queued.push({ channel, message });
-      // What a hearer publishes comes after what is being delivered, so that all hear one order.
+      // A message published by a listener follows the one being delivered, so that all listeners receive the same order.
       if (!isDelivering) deliverQueued();
     },
     subscribe(names, onMessage) {
@@ -47,4 +47,4 @@ export function openLocalFeed(): Feed {
   };
 }
 
-const warn = (error: unknown): void => process.emitWarning(`a feed listener failed: ${inspect(error)}`);
+const warn = (error: unknown): void => process.emitWarning(`A feed listener failed: ${inspect(error)}`);

@@ -1,6 +1,6 @@
 /**
- * Connecting to Redis for the feed: for ever, with back-off, and without ever holding a command back. What is under way when a
- * connection breaks fails at once, so a Redis that is away costs neither time nor memory.
+ * Connects to Redis for the feed. Reconnects for ever with back-off and never queues commands. Commands in flight fail as soon as the
+ * connection breaks, so an unavailable Redis costs neither time nor memory.
  */
 import { Redis } from "ioredis";
 import type { Logger } from "moleculer";
@@ -26,13 +26,13 @@ export function redisClient(url: string, name: string, log: Logger): Redis {
   });
   let reason = "the connection was closed";
   client.on("error", (error: NodeJS.ErrnoException) => (reason = error.message || (error.code ?? reason)));
-  client.on("close", () => log.warn(`Redis is away (${name}): ${reason}; trying again`));
+  client.on("close", () => log.warn(`Redis is away (${name}): ${reason}; reconnecting`));
   const heartbeat = setInterval(() => void checkAlive(client), heartbeatMs).unref();
   client.on("end", () => clearInterval(heartbeat));
   return client;
 }
 
-/** A peer that was cut off or froze says nothing: ask it, and connect anew when it doesn't answer. */
+/** Pings Redis and reconnects if it doesn't answer: a frozen or disconnected peer sends nothing by itself. */
 async function checkAlive(client: Redis): Promise<void> {
   if (client.status !== "ready") return;
   const cancelTimeout = startTimeout(heartbeatMs, () => client.disconnect(true));
@@ -52,7 +52,7 @@ export async function untilConnected(client: Redis): Promise<void> {
   const ready = (): void => resolve(undefined);
   client.once("ready", ready);
   client.on("error", failed);
-  client.connect().catch(() => undefined); // It goes on trying by itself.
+  client.connect().catch(() => undefined); // The client retries by itself.
   try {
     await promise;
   } finally {
@@ -60,7 +60,7 @@ export async function untilConnected(client: Redis): Promise<void> {
   }
 }
 
-/** Ends the connection for good; nothing is logged about it. */
+/** Closes the connection permanently and logs nothing. */
 export function disconnect(client: Redis): void {
   client.removeAllListeners("close");
   client.disconnect();

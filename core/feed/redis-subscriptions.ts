@@ -1,17 +1,17 @@
 /**
- * Listening to Redis channels on one connection: Redis is asked once a channel, `listen` waits for its confirmation, and when the
- * connection was lost everything is asked for again before the interruption is reported.
+ * Subscribes to Redis channels on one connection. Each channel is subscribed once in Redis, and `subscribe` waits for its confirmation.
+ * After a lost connection all channels are subscribed again before the interruption is reported.
  */
 import type { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import type { Feed } from "./feed.ts";
 import { notifyListeners, type MessageListener, type FeedListener } from "./listeners.ts";
 
-/** A channel that someone here listens to. */
+/** A channel with at least one listener on this node. */
 interface SubscribedChannel {
   readonly name: string;
   readonly listeners: Set<FeedListener>;
-  /** Redis' confirmation on the present connection; made anew when that is lost. */
+  /** Redis' confirmation on the current connection; replaced when the connection is lost. */
   confirmation: PromiseWithResolvers<undefined>;
   confirmed: boolean;
 }
@@ -19,25 +19,25 @@ interface SubscribedChannel {
 export interface RedisSubscriptions {
   readonly subscribe: Feed["subscribe"];
   readonly onInterruption: (listener: () => void) => () => void;
-  /** Lets go of everything; who still waits for a confirmation waits no longer. */
+  /** Removes all channels and resolves pending confirmations. */
   readonly stop: () => void;
 }
 
-/** @param prefix  of the channels' names in Redis */
+/** @param prefix  of the channel names in Redis */
 export function redisSubscriptions(client: Redis, prefix: string, log: Logger): RedisSubscriptions {
   const channels = new Map<string, SubscribedChannel>();
   const interruptionListeners = new Set<{ readonly listener: () => void }>();
 
-  /** One SUBSCRIBE for all of them. Without a connection it does nothing: the next one begins by asking for all. */
+  /** Sends one SUBSCRIBE for all. Does nothing without a connection: the next connection starts by subscribing to every channel. */
   async function subscribeOnRedis(wanted: readonly SubscribedChannel[]): Promise<boolean> {
     if (client.status !== "ready") return false;
     try {
       if (wanted.length > 0) await client.subscribe(...wanted.map(({ name }) => prefix + name));
     } catch (error) {
-      log.warn("Redis: can't listen", error);
+      log.warn("Redis: can't subscribe", error);
       return false;
     }
-    // The very objects that were asked for: a channel left and listened to again meanwhile waits for its own confirmation.
+    // Confirm these objects, not their names: a channel that was removed and added again meanwhile waits for its own confirmation.
     for (const channel of wanted) {
       channel.confirmed = true;
       channel.confirmation.resolve(undefined);
@@ -45,7 +45,7 @@ export function redisSubscriptions(client: Redis, prefix: string, log: Logger): 
     return true;
   }
 
-  /** @returns the channels that are new, so that Redis must be asked for them */
+  /** @returns the channels that are new and must be subscribed in Redis */
   function add(names: readonly string[], listener: FeedListener): SubscribedChannel[] {
     const fresh: SubscribedChannel[] = [];
     for (const name of names) {
@@ -73,7 +73,7 @@ export function redisSubscriptions(client: Redis, prefix: string, log: Logger): 
     const channel = channels.get(name);
     if (channel === undefined) return;
     const message = parsed(json);
-    if (message === undefined) log.warn(`not a feed message on ${prefixed}`);
+    if (message === undefined) log.warn(`Not a feed message on ${prefixed}`);
     else notifyListeners(channel.listeners, message, name, (error) => log.error("a feed listener failed", error));
   });
   client.on("close", () => {

@@ -1,6 +1,6 @@
 /**
- * The feed of a mesh: Redis pub/sub, one connection to publish and one to listen. It never waits for Redis: what can't be sent
- * now is dropped, as the port allows.
+ * Sends a mesh's feed over Redis pub/sub, with one connection to publish and one to subscribe. It never waits for Redis: a message that
+ * can't be sent now is dropped, as the port allows.
  */
 import type { Logger } from "moleculer";
 import { counter } from "../metrics/declare.ts";
@@ -9,17 +9,20 @@ import type { Feed } from "./feed.ts";
 import { untilConnected, disconnect, redisClient } from "./redis-client.ts";
 import { redisSubscriptions } from "./redis-subscriptions.ts";
 
-/** Beyond this much that Redis has not answered yet, messages are dropped: a slow Redis must not fill our memory. */
+/**
+ * Maximum size of messages that Redis has not answered yet. Above it, new messages are dropped, so that a slow Redis does not fill this
+ * node's memory.
+ */
 const maxUnansweredChars = 16 * 1024 * 1024;
 const unansweredBound = refusalCounter("feed_buffer");
 
-const published = counter("parley_feed_published_total", "Messages for the feed: sent, or dropped because Redis was away or slow", [
+const published = counter("parley_feed_published_total", "Feed messages sent, or dropped because Redis was unavailable or slow", [
   "result",
 ]);
 
 /**
- * @param prefix  of every channel: several meshes may share a Redis
- * @throws StartError  wrong credentials; while Redis can't be reached it waits
+ * @param prefix  of every channel, since several meshes may share a Redis
+ * @throws StartError  wrong credentials; while Redis can't be reached, the promise stays pending
  */
 export async function openRedisFeed({ url, prefix, log }: { url: string; prefix: string; log: Logger }): Promise<Feed> {
   const publisher = redisClient(url, `${prefix}feed-publishing`, log);

@@ -1,21 +1,21 @@
-/** What the adapters share: an allowance as rate-limiter-flexible's counters, and their answer as a verdict. */
+/** Builds rate-limiter-flexible counters from rate limits and converts their results, for both adapters. */
 import { BurstyRateLimiter, RateLimiterRes, type IRateLimiterOptions, type RateLimiterAbstract } from "rate-limiter-flexible";
 import type { RateLimit, Limits, RateLimitResult } from "./limits.ts";
 
 const burstWindows = 10;
 
 /**
- * Counts by allowance and key.
- * @param prefix  of the counters' names
- * @param counter  makes one counter of an adapter
- * @returns a function that throws what the counters throw when they can't count
+ * Counts by limit and key.
+ * @param prefix  of the counter names
+ * @param counter  creates one counter of an adapter
+ * @returns a function that throws the counters' errors when they can't count
  */
 export function counters(prefix: string, counter: (options: IRateLimiterOptions) => RateLimiterAbstract): Limits["consume"] {
   const known = new Map<string, Pick<RateLimiterAbstract, "consume">>();
 
   const counterOf = ({ name, points, windowMs, burst }: RateLimit) => {
     const keyPrefix = `${prefix}${name}`;
-    // They count in whole seconds, and 0 would be for ever.
+    // Counters use whole seconds, and 0 would mean for ever.
     const duration = Math.ceil(windowMs / 1000);
     const steady = counter({ keyPrefix, points, duration });
     if (burst === undefined) return steady;

@@ -1,15 +1,15 @@
 /**
- * The limits port: how often something may happen per key. Counted in Redis, so that a person has one allowance on all gateways;
- * in memory while Redis is away, and in embedded mode. Adapters: `memory.ts`, `redis.ts`.
+ * Defines the limits port: how often something may happen per key. A mesh counts in Redis, so that a user has one limit across all
+ * gateways, and in memory while Redis is away; an embedded server counts in memory. Adapters: `memory.ts`, `redis.ts`.
  */
 import type { Health } from "../health.ts";
 
 export interface RateLimit {
-  /** Names the counter, so no two allowances share one: `http`, `login`. */
+  /** Name of the counter, unique for each limit: `http`, `login`. */
   readonly name: string;
-  /** How many in a window. */
+  /** Maximum number per window. */
   readonly points: number;
-  /** Counted in whole seconds. */
+  /** Rounded up to whole seconds. */
   readonly windowMs: number;
   /** Extra points for short bursts, refilled over ten windows. */
   readonly burst?: number;
@@ -18,7 +18,7 @@ export interface RateLimit {
 export type RateLimitResult = { readonly ok: true } | { readonly ok: false; readonly retryAfterMs: number };
 
 export interface Limits {
-  /** Counts one and says whether it is within the allowance. Never throws; when nothing can count, it allows. */
+  /** Counts one event and returns whether it is within the limit. Never throws; when counting fails, it allows. */
   consume(limit: RateLimit, key: string): Promise<RateLimitResult>;
   health(): Health;
   close(): Promise<void>;

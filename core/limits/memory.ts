@@ -1,4 +1,4 @@
-/** Limits counted in this process's memory, and the absence of limits. */
+/** Counts limits in this process's memory, and offers a `Limits` without limits. */
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import { counters } from "./counters.ts";
 import type { Limits } from "./limits.ts";
@@ -9,7 +9,7 @@ export const openMemoryLimits = (): Limits => ({
   close: () => Promise.resolve(),
 });
 
-/** For load tests. */
+/** Never refuses; for load tests. */
 export const unlimited: Limits = {
   consume: () => Promise.resolve({ ok: true }),
   health: () => ({ ok: true }),

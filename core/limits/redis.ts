@@ -1,4 +1,4 @@
-/** Limits counted in Redis, so that a person has one allowance on all gateways; in this node's memory while Redis is away. */
+/** Counts limits in Redis, so that a user has one limit across all gateways, and in this node's memory while Redis is away. */
 import { Redis } from "ioredis";
 import type { Logger } from "moleculer";
 import { RateLimiterRedis } from "rate-limiter-flexible";
@@ -9,7 +9,7 @@ import { openMemoryLimits } from "./memory.ts";
 
 export function openRedisLimits({ url, prefix, log }: { url: string; prefix: string; log: Logger }): Limits {
   const client = new Redis(url, failFastOptions);
-  client.on("error", () => undefined); // The breaker says once that Redis is away.
+  client.on("error", () => undefined); // The breaker logs once that Redis is away.
   const breaker = redisBreaker({ client, use: "limits", fallback: "counting in memory", log });
   const shared = counters(`${prefix}limits:`, (options) => new RateLimiterRedis({ ...options, storeClient: client }));
   const own = openMemoryLimits();

@@ -1,4 +1,4 @@
-/** Handing out one group's due rows of the embedded queue, a few at a time, and noting what became of them. */
+/** Delivers one group's due rows of the embedded queue, a few at a time, and stores the outcomes. */
 import type { Logger } from "moleculer";
 import type { Clock } from "../clock.ts";
 import { newId } from "../ids.ts";
@@ -6,14 +6,14 @@ import { inOrigin, outsideRequests } from "../request-context.ts";
 import { collection, remove, update, upsert, type Database, type Doc } from "../store/store.ts";
 import { neverAnswered, retryDelayMs, type DurableEvent, type RetryPolicy } from "./queue.ts";
 
-/** An event that waits for, or is being handled by, one group. */
+/** An event that is waiting for one group or being handled by it. */
 export interface QueueRow extends Doc {
   readonly eventId: string;
   readonly group: string;
   readonly event: DurableEvent;
   /** Epoch milliseconds. */
   readonly dueAt: number;
-  /** Handed out so often: counted before, so that an event that ends the process each time becomes a dead letter, too. */
+  /** Number of deliveries. Counted before each one, so that an event that crashes the process every time becomes a dead letter too. */
   readonly attempts: number;
 }
 export const queueRows = collection<QueueRow>()("rows", {
@@ -34,7 +34,7 @@ export const deadLetters = collection<DeadLetterRow>()("dead", {
   byGroupAndTime: { fields: ["group", "diedAt"] },
 });
 
-/** After the store refused: until it is asked again. */
+/** Delay before the next read after the store failed. */
 const retryAfterErrorMs = 1000;
 
 export interface DispatcherContext {
@@ -48,9 +48,9 @@ export interface DispatcherContext {
 }
 
 export interface Dispatcher {
-  /** There may be something due. */
+  /** Checks for due rows. */
   readonly dispatch: () => void;
-  /** Hands out no more, and waits for the handlers under way. */
+  /** Stops deliveries and waits for the handlers in flight. */
   readonly stop: () => Promise<void>;
 }
 
@@ -72,9 +72,9 @@ export function dispatcher({ db, group, onEvent, concurrency, retry, clock, log 
   async function poll(): Promise<void> {
     pollAgain = false;
     clearTimeout(timer);
-    if (stopped || inFlight.size >= concurrency) return; // Whoever finishes looks again.
+    if (stopped || inFlight.size >= concurrency) return; // Each finished delivery polls again.
     try {
-      // Those under way are the first of the index: read past them.
+      // Rows in flight come first in the index: read past them.
       const first = await db.page(queueRows, { index: "byGroupAndDue", where: { group }, limit: inFlight.size + concurrency });
       const free = first.filter(({ _id }) => !inFlight.has(_id));
       const due = free.filter(({ dueAt }) => dueAt <= clock.now()).slice(0, concurrency - inFlight.size);
@@ -82,7 +82,7 @@ export function dispatcher({ db, group, onEvent, concurrency, retry, clock, log 
       const next = free[due.length];
       if (next !== undefined) wakeIn(next.dueAt - clock.now());
     } catch (error) {
-      log.error(`the queue of ${group} can't be read`, error);
+      log.error(`The queue of ${group} can't be read`, error);
       wakeIn(retryAfterErrorMs);
     }
   }
@@ -108,11 +108,11 @@ export function dispatcher({ db, group, onEvent, concurrency, retry, clock, log 
       const failure = row.attempts > retry.attempts ? neverAnswered : await failureOf(row.event);
       await recordOutcome(row, failure);
     } catch (error) {
-      log.error(`what became of an event for ${group} could not be stored; it will be handed out again`, error);
+      log.error(`The outcome of an event for ${group} could not be stored; the event will be delivered again`, error);
     }
   }
 
-  /** Why the handler failed; undefined when it did not. */
+  /** Runs the handler. @returns why it failed; undefined on success */
   async function failureOf(event: DurableEvent): Promise<string | undefined> {
     try {
       await onEvent(event);

@@ -1,6 +1,6 @@
 /**
- * The queue of an embedded server: an event is one row a group in the store's database `queue`, removed when the group's handler
- * succeeded. Nothing polls: rows are handed out on start, after a publish, and when the next one is due.
+ * Queues an embedded server's events in the store's database `queue`, one row per event and group. The row is removed when the group's
+ * handler succeeds. Nothing polls at an interval: rows are delivered on start, after a publish, and when the next row is due.
  */
 import type { Logger } from "moleculer";
 import type { Clock } from "../clock.ts";
@@ -19,9 +19,9 @@ export interface LocalQueueOptions {
 }
 
 const maxReplayed = 10_000;
-/** Counted of each group at most. */
+/** Upper limit of the counts that `depths` returns for each group. */
 const maxCounted = 10_000;
-/** Replayed in one commit. */
+/** Dead letters that one commit replays. */
 const replayBatch = 200;
 
 export async function openLocalQueue({ store, groups, retry, clock, log }: LocalQueueOptions): Promise<Queue> {
@@ -74,11 +74,11 @@ export async function openLocalQueue({ store, groups, retry, clock, log }: Local
   };
 }
 
-/** One group's row for an event; nothing changes where it is already there. */
+/** The row of an event for one group. An existing row stays unchanged. */
 const queuedEvent = (event: DurableEvent, group: string, dueAt: number) =>
   upsert<QueueRow>(queueRows, { eventId: event.id, group }, {}, { _id: newId(), event, dueAt, attempts: 0 });
 
-/** Hands dead letters back to their group: the one event's, or all (10,000 at a time). */
+/** Returns dead letters to their group's queue: the event with this id, or all (at most 10,000 per call). */
 async function replayDead(db: Database, group: string, eventId: string | undefined, now: number): Promise<number> {
   const letters =
     eventId === undefined

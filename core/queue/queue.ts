@@ -1,21 +1,21 @@
 /**
- * The queue port: durable events from one service's outbox to the services that follow them. What was published is handed to
- * every group until its handler succeeds, at least once, in no promised order; what keeps failing becomes a dead letter that an
- * operator lists and replays. Adapters: `local.ts` (rows in the embedded store), `rabbit.ts` (RabbitMQ quorum queues).
+ * Defines the queue port: durable events from a service's outbox to the services that follow them. A published event is delivered to every
+ * group until its handler succeeds: at least once, in no particular order. An event that keeps failing becomes a dead letter, which an
+ * operator can list and replay. Adapters: `local.ts` (rows in the embedded store), `rabbit.ts` (RabbitMQ quorum queues).
  */
 import type { Origin } from "../request-context.ts";
 import type { Health } from "../health.ts";
 import type { Config } from "../config/config.ts";
 
 export interface DurableEvent {
-  /** Unique; an event published twice keeps its id. */
+  /** Unique. An event that is published twice keeps its id. */
   readonly id: string;
   readonly topic: string;
-  /** Which entity the event is about, and its state's number: consumers keep the highest. */
+  /** The entity that the event is about. Consumers keep the state with the highest `rev`. */
   readonly key: string;
   readonly rev: number;
   readonly payload: unknown;
-  /** The request that announced it, as far as one did. */
+  /** The request that caused the event, if any. */
   readonly origin?: Origin;
 }
 
@@ -35,32 +35,38 @@ export interface QueueDepth {
   readonly dead: number;
 }
 
-/** A consumer group and the topics it follows: known to all nodes, so that an event waits for a group that is not running. */
+/** Consumer groups with the topics they follow. All nodes know them, so that events are kept for a group that is not running. */
 export type ConsumerGroups = { readonly [group: string]: readonly string[] };
 
 export interface Queue {
   /**
-   * Resolves when every group that follows the topic is sure to get the event, whatever falls after.
-   * @throws Unavailable  the broker refused or can't be reached: publish again
+   * Resolves when delivery to every group that follows the topic is guaranteed, whatever fails afterwards.
+   * @throws Unavailable  the broker refused or can't be reached; publish again
    */
   publish(event: DurableEvent): Promise<void>;
-  /** Handles the group's events, at most `concurrency` (default 10) at a time on this node. A rejection is retried with back-off. */
+  /**
+   * Consumes the group's events with `onEvent`, at most `concurrency` (default 10) at a time on this node. A rejection is retried with
+   * back-off.
+   */
   consume(group: string, onEvent: (event: DurableEvent) => Promise<void>, options?: { concurrency?: number }): Promise<void>;
-  /** The newest dead letters of a group, at most `limit`. */
+  /** Returns a group's newest dead letters, `limit` at most. */
   deadLetters(group: string, limit: number): Promise<DeadLetter[]>;
-  /** Hands dead letters to their group again, all or the one with this event id. @returns how many */
+  /** Returns dead letters to their group's queue: all, or the one with this event id. @returns how many */
   replay(group: string, eventId?: string): Promise<number>;
-  /** How much each group has waiting and dead, as far as it is counted. Events that wait for their next attempt may be left out. @throws Unavailable */
+  /**
+   * Counts the waiting events and dead letters of each group, up to the adapter's limit. Events that wait for a retry may be left out.
+   * @throws Unavailable
+   */
   depths(): Promise<readonly QueueDepth[]>;
   health(): Health;
-  /** Stops handing out events, waits for handlers under way, closes. */
+  /** Stops deliveries, waits for the handlers in flight, and closes. */
   close(): Promise<void>;
 }
 
 export interface RetryPolicy {
-  /** Milliseconds before the second attempt; doubled for each one after, at most a minute. */
+  /** Delay before the second attempt in milliseconds. Doubles for each further attempt, up to a minute. */
   readonly firstDelayMs: number;
-  /** After this many failures the event is a dead letter. */
+  /** Number of failures after which the event becomes a dead letter. */
   readonly attempts: number;
 }
 
@@ -69,8 +75,8 @@ export const retryPolicyOf = ({ EVENT_RETRY_MS, EVENT_ATTEMPTS }: Config): Retry
   attempts: EVENT_ATTEMPTS,
 });
 
-/** How long to wait after the attempt with this number (1 for the first) failed. */
+/** Delay in milliseconds after a failed attempt; `attempt` is 1 for the first. */
 export const retryDelayMs = ({ firstDelayMs }: RetryPolicy, attempt: number): number => Math.min(firstDelayMs * 2 ** (attempt - 1), 60_000);
 
-/** The reason of a dead letter that no attempt answered. */
+/** Reason of a dead letter whose handler never returned. */
 export const neverAnswered = "its handler never answered: the process ended each time";

@@ -1,6 +1,6 @@
 /**
- * A connection to RabbitMQ that is made again for ever, with back-off. amqplib repairs nothing by itself: whatever breaks, the
- * connection or one of its channels alone, all of it is closed and set up anew.
+ * Keeps a connection to RabbitMQ and reconnects for ever with back-off. amqplib repairs nothing by itself: when the connection or one of
+ * its channels breaks, everything is closed and set up again.
  */
 import { connect, type Channel, type ChannelModel } from "amqplib";
 import { setTimeout as pause } from "node:timers/promises";
@@ -9,20 +9,20 @@ import { StartError } from "../errors.ts";
 
 const maxRetryDelayMs = 3000;
 const closeTimeoutMs = 2000;
-/** amqplib passes on the reply code in the text only: 403 for the credentials, 530 for the virtual host. */
+/** amqplib reports the reply code only in the message: 403 for the credentials, 530 for the virtual host. */
 const connectionRefused = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
 
 export interface RabbitConnectionOptions<S> {
   readonly url: string;
   readonly log: Logger;
-  /** Makes what is needed on a fresh connection. A channel that is watched ends the connection when it closes. */
+  /** Sets up a new connection. When a watched channel closes, the connection ends too. */
   readonly setUp: (connection: ChannelModel, watch: (channel: Channel) => void) => Promise<S>;
-  /** The new set-up is now the current one. */
+  /** Called when the new session is current. */
   readonly connected: (session: S) => void;
 }
 
 export interface RabbitConnection<S> {
-  /** What `setUp` made; undefined while there is no connection. */
+  /** The result of `setUp`; undefined while there is no connection. */
   readonly current: () => S | undefined;
   readonly close: () => Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function keepConnected<S>({ url, log, setUp, connected }: RabbitCon
   let current: S | undefined;
   let tries = 0;
 
-  /** One connection's life. @returns why it ended */
+  /** Runs one connection until it ends. @returns why it ended */
   async function runConnection(): Promise<Error> {
     connection = await connect(withHeartbeat(url), { noDelay: true, keepAlive: true, timeout: 5000 });
     const { ended, watch } = watchConnection(connection);
@@ -57,10 +57,10 @@ export async function keepConnected<S>({ url, log, setUp, connected }: RabbitCon
       const reason = await runConnection().catch((error: unknown) => error as NodeJS.ErrnoException);
       const text = reason.message || String((reason as NodeJS.ErrnoException).code);
       current = undefined;
-      connection?.close().catch(() => undefined); // Set up in vain, or closed already.
+      connection?.close().catch(() => undefined); // Fails if it is closed already.
       if (connectionRefused.test(text)) first.reject(new StartError(`AMQP_URL: RabbitMQ refused the connection: ${text}`));
       if (isClosing()) return;
-      log.warn(`RabbitMQ is away: ${text}; trying again`);
+      log.warn(`RabbitMQ is away: ${text}; reconnecting`);
       tries += 1;
       await pause(Math.min(100 * 2 ** tries, maxRetryDelayMs), undefined, { signal: closing.signal }).catch(() => undefined);
     }
@@ -69,7 +69,7 @@ export async function keepConnected<S>({ url, log, setUp, connected }: RabbitCon
   async function close(): Promise<void> {
     closing.abort();
     const closed = connection?.close().catch(() => undefined);
-    // A frozen broker never says goodbye.
+    // A frozen broker never confirms the close.
     await Promise.race([Promise.all([closed, reconnecting]), pause(closeTimeoutMs, undefined, { ref: false })]);
   }
 
@@ -83,7 +83,7 @@ export async function keepConnected<S>({ url, log, setUp, connected }: RabbitCon
   return { current: () => current, close };
 }
 
-/** When a connection ends and why, also for the sake of one of its channels. */
+/** Resolves when a connection ends, with the reason. A watched channel that closes also ends it. */
 function watchConnection(connection: ChannelModel): { ended: Promise<Error>; watch: (channel: Channel) => void } {
   const { promise: ended, resolve } = Promise.withResolvers<Error>();
   let reason = new Error("the connection was closed");

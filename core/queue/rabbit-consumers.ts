@@ -1,4 +1,4 @@
-/** Handing a group's events to its handler: acknowledged when it succeeded, or when the event is safe in a retry or dead-letter queue. */
+/** Consumes a group's events. An event is acknowledged when its handler succeeded, or when it is stored in a retry or dead-letter queue. */
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { Logger } from "moleculer";
 import { inOrigin } from "../request-context.ts";
@@ -6,10 +6,10 @@ import { retryDelayMs, type DurableEvent, type RetryPolicy } from "./queue.ts";
 import { attemptsOf, eventOf, type ConfirmedSend } from "./rabbit-messages.ts";
 import type { RabbitNames } from "./rabbit-topology.ts";
 
-/** What is made anew with each connection. */
+/** Objects that belong to one connection. */
 export interface RabbitSession {
   readonly connection: ChannelModel;
-  /** The connection ends with this channel, and both are made anew. */
+  /** Ends the connection when this channel closes, so that both are set up again. */
   readonly watch: (channel: Channel) => void;
   readonly send: ConfirmedSend;
 }
@@ -21,9 +21,9 @@ export interface Consumer {
 }
 
 export interface Consumers {
-  /** Begins on this connection; on the next one it must be called again. */
+  /** Starts on this connection. Call it again for each new connection. */
   readonly start: (session: RabbitSession, consumer: Consumer) => Promise<void>;
-  /** Takes no more, and waits for the handlers under way. */
+  /** Stops consuming and waits for the handlers in flight. */
   readonly stop: () => Promise<void>;
 }
 
@@ -44,8 +44,8 @@ export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; ret
     session.watch(channel);
     await channel.prefetch(consumer.concurrency);
     const { consumerTag } = await channel.consume(names.queue(consumer.group), (message) => {
-      if (stopping) return; // Unacknowledged, so it goes back.
-      // RabbitMQ took the consumer away (its queue moved or was deleted): begin again with a new connection.
+      if (stopping) return; // Not acknowledged, so RabbitMQ requeues it.
+      // RabbitMQ cancelled the consumer because its queue moved or was deleted. Closing the channel starts over with a new connection.
       if (message === null) return void channel.close().catch(() => undefined);
       const delivering = deliver({ session, channel, consumer, message }).finally(() => inFlight.delete(delivering));
       inFlight.add(delivering);
@@ -58,13 +58,13 @@ export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; ret
     if (await runOrRetry(delivery)) ignoreClosedChannel(() => channel.ack(message));
   }
 
-  /** @returns false  it failed, and is safe nowhere else yet */
+  /** @returns false if the event failed and is not stored in another queue yet */
   async function runOrRetry(delivery: RabbitDelivery): Promise<boolean> {
     try {
       const event = eventOf(delivery.message);
       return await inOrigin(event.origin, () => runHandler(delivery, event));
     } catch (error) {
-      return retryOrDeadLetter(delivery, error); // It is no event.
+      return retryOrDeadLetter(delivery, error); // The message is not an event.
     }
   }
 
@@ -77,7 +77,7 @@ export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; ret
     }
   }
 
-  /** Where a failed event goes: to its next attempt, or to the dead letters. */
+  /** Sends a failed event to a retry queue or to the dead letters. */
   async function retryOrDeadLetter({ session, channel, consumer, message }: RabbitDelivery, error: unknown): Promise<boolean> {
     const { group } = consumer;
     const attempts = attemptsOf(message) + 1;
@@ -89,7 +89,7 @@ export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; ret
       else await session.send("", names.retry(retryDelayMs(retry, attempts)), message.content, { group, attempts, reason });
       return true;
     } catch (failure) {
-      log.warn(`could not put it aside, it will be handed out again: ${(failure as Error).message}`);
+      log.warn(`The failed event could not be stored for a retry, and will be delivered again: ${(failure as Error).message}`);
       ignoreClosedChannel(() => channel.nack(message));
       return false;
     }
@@ -105,7 +105,7 @@ export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; ret
   };
 }
 
-/** When the channel has closed meanwhile, RabbitMQ hands the event out again by itself. */
+/** If the channel has closed meanwhile, RabbitMQ redelivers the event by itself. */
 function ignoreClosedChannel(answer: () => void): void {
   try {
     answer();

@@ -1,21 +1,21 @@
-/** The dead letters of a group in RabbitMQ, read on a channel of their own; what is not acknowledged goes back. */
+/** Reads a group's dead letters from RabbitMQ on a separate channel. Messages that are not acknowledged return to the queue. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { startTimeout } from "../resilience/timeout.ts";
 
-/** Looked through at a time: who gave up on more has other worries, and their messages are held in memory. */
+/** Maximum number of dead letters that one call reads: they are held in memory. */
 const maxDeadLetters = 10_000;
 const idleTimeoutMs = 2000;
 const pollMs = 10;
 
-/** @param inspect  sees the dead letters, oldest first, and acknowledges those to be removed */
+/** @param inspect  gets the dead letters, oldest first, and calls `remove` for those to acknowledge */
 export async function withDeadLetters<R>(
   connection: ChannelModel,
   queue: string,
   inspect: (messages: readonly ConsumeMessage[], remove: (message: ConsumeMessage) => void) => Promise<R> | R,
 ): Promise<R> {
   const channel = await connection.createChannel();
-  channel.on("error", () => undefined); // Comes out of the call that was under way.
+  channel.on("error", () => undefined); // The pending call rejects with this error.
   try {
     await channel.prefetch(maxDeadLetters);
     const { messageCount } = await channel.checkQueue(queue);
@@ -23,7 +23,7 @@ export async function withDeadLetters<R>(
     const messages: ConsumeMessage[] = [];
     const removed = new Set<ConsumeMessage>();
     const { promise: read, resolve } = Promise.withResolvers<undefined>();
-    // Another node may be looking at some of them just now.
+    // Another node may hold some of them at the moment.
     const cancelTimeout = startTimeout(expected === 0 ? 0 : idleTimeoutMs, () => resolve(undefined));
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (message === null || messages.push(message) >= expected) resolve(undefined);
@@ -45,7 +45,7 @@ export async function withDeadLetters<R>(
   }
 }
 
-/** RabbitMQ says nothing when they are back, and whoever looks right after would miss some: so they are waited for. */
+/** RabbitMQ does not report when the messages are back in the queue. Wait for them, or a caller that reads right away misses some. */
 async function returnToQueue(channel: Channel, queue: string, count: number): Promise<void> {
   if (count === 0) return;
   channel.nackAll();

@@ -1,4 +1,4 @@
-/** Events as RabbitMQ messages: what is written into them, read from them, and how they are sent so that none is lost. */
+/** Writes, reads and sends events as RabbitMQ messages, with publisher confirms so that none is lost. */
 import { randomUUID } from "node:crypto";
 import type { ConfirmChannel, Message } from "amqplib";
 import { Unavailable } from "../errors.ts";
@@ -8,7 +8,7 @@ import { redeliveryLimit } from "./rabbit-topology.ts";
 
 const confirmMs = 5000;
 
-/** How an event fared so far. */
+/** Attempts of an event so far. */
 export interface AttemptHeaders {
   readonly attempts: number;
   readonly reason?: string;
@@ -18,7 +18,7 @@ export interface AttemptHeaders {
 
 export const contentOf = (event: DurableEvent): Buffer => Buffer.from(JSON.stringify(event));
 
-/** @throws SyntaxError  not one of ours */
+/** @throws SyntaxError  the message is not an event */
 export const eventOf = ({ content }: Message): DurableEvent => JSON.parse(content.toString()) as DurableEvent;
 
 export const attemptsOf = ({ properties }: Message): number => Number(properties.headers?.["attempts"] ?? 0);
@@ -32,7 +32,7 @@ export function deadLetterOf(message: Message, group: string): DeadLetter {
   return { event, group, attempts: attemptsOf(message), reason: String(headers["reason"]), diedAt: Number(headers["diedAt"]) };
 }
 
-/** An operator must be able to see what is not one of our events, too. */
+/** Reads a message's event. A message that is not an event is still returned, so that an operator can see it. */
 function readable(message: Message): DurableEvent {
   try {
     return eventOf(message);
@@ -49,8 +49,9 @@ export type ConfirmedSend = (
 ) => Promise<void>;
 
 /**
- * Sends on this channel; resolves when RabbitMQ has the message safe in every queue it goes to.
- * @throws Unavailable  it was refused, goes to no queue, or nothing was heard for 5 s (it may have arrived nevertheless)
+ * Sends on this channel, and resolves when RabbitMQ has stored the message in every queue it is routed to.
+ * @throws Unavailable  RabbitMQ refused the message, no queue takes it, or there was no confirm within 5 s (it may have arrived
+ *   nevertheless)
  */
 export function confirmedSender(channel: ConfirmChannel): ConfirmedSend {
   const unroutable = new Set<unknown>();
@@ -61,13 +62,13 @@ export function confirmedSender(channel: ConfirmChannel): ConfirmedSend {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     try {
       const options = { persistent: true, mandatory: true, contentType: "application/json", correlationId, headers };
-      // RabbitMQ returns what it can't route before it confirms it.
+      // RabbitMQ returns an unroutable message before it confirms it.
       channel.publish(exchange, routingKey, content, options, (error: Error | null) =>
         error === null ? resolve(undefined) : reject(error),
       );
       await withTimeout(promise, confirmMs, () => new Unavailable("RabbitMQ did not confirm the event in time"));
     } catch (error) {
-      throw error instanceof Unavailable ? error : new Unavailable(`RabbitMQ did not take the event: ${(error as Error).message}`);
+      throw error instanceof Unavailable ? error : new Unavailable(`RabbitMQ did not accept the event: ${(error as Error).message}`);
     }
     if (unroutable.delete(correlationId)) throw new Unavailable(`nobody follows ${routingKey}`);
   };

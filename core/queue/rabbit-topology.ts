@@ -1,19 +1,19 @@
 /**
- * What the queue keeps in RabbitMQ, declared by every node: whichever starts first, no event finds its followers missing.
+ * Declares the exchanges and queues in RabbitMQ. Every node declares all of them: whichever starts first, no event misses a group.
  *
  *     <name>.events (topic) ──▶ <name>.<group> ──▶ handler
  *                                    ▲    └─ failed ─▶ <name>.retry.<ms> ─ after that time ─▶ <name>.again (headers) ─┐
  *                                    └────────────────────────────────────────────────────────────────────────────────┘
- *                                         └─ failed too often, or nobody survived it ─▶ <name>.<group>.dead
+ *                                         └─ failed too often, or always crashed its process ─▶ <name>.<group>.dead
  *
- * All queues are quorum queues, and what moves between them moves at least once.
+ * All queues are quorum queues, and messages move between them at least once.
  */
 import type { Channel, Options } from "amqplib";
 import { retryDelayMs, type ConsumerGroups, type RetryPolicy } from "./queue.ts";
 
-/** RabbitMQ itself gives up on an event that it had to hand out again so often, for each time its process ended before an answer. */
+/** Redeliveries after which RabbitMQ itself dead-letters an event; each one means that a process ended before it acknowledged. */
 export const redeliveryLimit = 20;
-/** Dead letters are put back each time they are listed; RabbitMQ 4 would throw them away after 20 times. */
+/** Each listing returns the dead letters to their queue, and RabbitMQ 4 would drop them after 20 times. */
 const listingLimit = 1_000_000;
 
 export const rabbitNames = (name: string) => ({
@@ -25,14 +25,14 @@ export const rabbitNames = (name: string) => ({
 });
 export type RabbitNames = ReturnType<typeof rabbitNames>;
 
-/** The pauses between attempts, each once, ascending. */
+/** The delays between attempts, without duplicates, ascending. */
 export function retryDelays(retry: RetryPolicy): number[] {
   const delays = Array.from({ length: retry.attempts - 1 }, (_, failed) => retryDelayMs(retry, failed + 1));
   return [...new Set(delays)];
 }
 
 const quorum = (args: object): Options.AssertQueue => ({ durable: true, arguments: { "x-queue-type": "quorum", ...args } });
-/** Without `reject-publish` a quorum queue may lose what it dead-letters when a broker falls. */
+/** Without `reject-publish` a quorum queue may lose messages it dead-letters when a broker node fails. */
 const deadLetteredTo = (exchange: string, key?: string): object => ({
   "x-dead-letter-exchange": exchange,
   ...(key === undefined ? {} : { "x-dead-letter-routing-key": key }),
@@ -40,7 +40,7 @@ const deadLetteredTo = (exchange: string, key?: string): object => ({
   "x-overflow": "reject-publish",
 });
 
-/** A queue as it is declared. */
+/** A queue with the options of its declaration. */
 export interface DeclaredQueue {
   readonly name: string;
   readonly options: Options.AssertQueue;
@@ -52,7 +52,7 @@ export const retryQueues = (names: RabbitNames, retry: RetryPolicy): DeclaredQue
     options: quorum({ "x-message-ttl": delayMs, ...deadLetteredTo(names.again) }),
   }));
 
-/** A group's dead letters, and its events. */
+/** The dead-letter queue and the event queue of a group. */
 export const groupQueues = (names: RabbitNames, group: string): [dead: DeclaredQueue, queue: DeclaredQueue] => [
   { name: names.dead(group), options: quorum({ "x-delivery-limit": listingLimit }) },
   { name: names.queue(group), options: quorum({ "x-delivery-limit": redeliveryLimit, ...deadLetteredTo("", names.dead(group)) }) },

@@ -1,4 +1,4 @@
-/** The queue of a mesh: RabbitMQ holds the events, spaces the retries and keeps the dead letters (`rabbit-topology.ts`). */
+/** Queues a mesh's events in RabbitMQ, which stores them, delays retries and keeps dead letters (`rabbit-topology.ts`). */
 import type { Channel, ChannelModel } from "amqplib";
 import type { Logger } from "moleculer";
 import { NotFound, Unavailable } from "../errors.ts";
@@ -11,14 +11,14 @@ import { declareTopology, rabbitNames } from "./rabbit-topology.ts";
 
 export interface RabbitQueueOptions {
   readonly url: string;
-  /** Prefix of its exchanges and queues: several meshes may share a RabbitMQ. */
+  /** Prefix of the exchanges and queues, since several meshes may share a RabbitMQ. */
   readonly name: string;
   readonly groups: ConsumerGroups;
   readonly retry: RetryPolicy;
   readonly log: Logger;
 }
 
-/** @throws StartError  wrong credentials; while RabbitMQ can't be reached it waits */
+/** @throws StartError  wrong credentials; while RabbitMQ can't be reached, the promise stays pending */
 export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitQueueOptions): Promise<Queue> {
   const names = rabbitNames(name);
   const consuming: Consumer[] = [];
@@ -85,7 +85,7 @@ export async function openRabbitQueue({ url, name, groups, retry, log }: RabbitQ
     },
     async depths() {
       const channel = await currentSession().connection.createChannel();
-      channel.on("error", () => undefined); // Comes out of the call that was under way.
+      channel.on("error", () => undefined); // The pending call rejects with this error.
       const count = async (queue: string) => (await channel.checkQueue(queue)).messageCount;
       try {
         return await Promise.all(

@@ -36,18 +36,18 @@ export interface StoreContents {
   close(): Promise<void>;
 }
 
-/** A service's part in a restore and in `npm run new-era`. Each step can be repeated, also on a store that is in use. */
+/** A service's hooks for a restore and for `npm run new-era`. Each may be repeated, and may run on a store in use. */
 export interface RestoreHooks {
   readonly verify?: () => RowVerifier;
-  /** Writes the state that other services follow to the outbox: what was on its way when the backup began is in no backup. */
+  /** Writes the state that other services follow to the outbox. Events in flight when the backup began are in no backup. */
   readonly announceState?: (db: Database) => Promise<void>;
-  /** Makes positions of before recognisable. @param now  store time, epoch milliseconds */
+  /** Makes positions from before the new era recognisable. @param now  store time, epoch milliseconds */
   readonly beginEra?: (db: Database, now: number) => Promise<void>;
 }
 
 /** Checks all rows of one service in a backup before any is written. */
 export interface RowVerifier {
   check(collection: string, row: Doc): void;
-  /** After all rows: what is wrong with them. */
+  /** Called after all rows. @returns what is wrong with them, if anything */
   problem(): string | undefined;
 }

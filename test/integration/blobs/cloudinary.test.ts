@@ -59,7 +59,7 @@ test.each(["broken", "refusing"] as const)("while Cloudinary is %s everything is
   expect(await attempts(key)).toEqual(
     Array.from({ length: 4 }, () => ({ status: "rejected", reason: expect.objectContaining(unavailable) })),
   );
-  expect(await blobs.health()).toEqual({ ok: false, detail: "Cloudinary can't be reached, or refuses" });
+  expect(await blobs.health()).toEqual({ ok: false, detail: "Cloudinary can't be reached, or rejects requests" });
   server.setMode("well");
   expect((await buffer((await blobs.read(key))!)).equals(bytes)).toBe(true);
   expect(await blobs.health()).toEqual({ ok: true });
@@ -141,7 +141,7 @@ test("a wrong key or secret ends the start with one line", async () => {
   for (const url of [server.url.replace(/:[\w-]+@/, ":wrong-secret@"), server.url.replace(/\/\/\d+/, "//1234")]) {
     const error = await openBlobs(["cloudinary", url, "parley/test"]).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StartError);
-    expect((error as StartError).message).toBe("CLOUDINARY_URL: Cloudinary refuses the key or the secret");
+    expect((error as StartError).message).toBe("CLOUDINARY_URL: Cloudinary rejected the key or the secret");
   }
 });
 
