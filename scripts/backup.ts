@@ -1,6 +1,6 @@
 /**
- * `npm run backup -- --to FILE`: one file with everything but secrets, while the nodes run. `--move` for a source that is stopped and
- * goes on elsewhere. docs/backup.md says what is in it.
+ * `npm run backup -- --to FILE`: writes one file with everything but secrets while the nodes run. `--move` backs up a stopped source that
+ * continues elsewhere. docs/backup.md lists the contents.
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -29,8 +29,8 @@ await run(async ({ config, version, log, say, signal }) => {
     const manifest = await backUp({ data, declared, file: resolve(to), version, isMove: move, say, signal });
     say(`${to} holds ${summary(manifest)}; it took ${((performance.now() - began) / 1000).toFixed(1)} s`);
     if (manifest.blobs.missing.length > 0)
-      say(`${manifest.blobs.missing.length} files had no bytes in the storage; the manifest names them`);
-    if (move) say("The source is marked as moved: its nodes don't start any more");
+      say(`${manifest.blobs.missing.length} files had no bytes in the storage; the manifest lists them`);
+    if (move) say("The source is marked as moved: its nodes no longer start");
   } finally {
     await data.close();
   }

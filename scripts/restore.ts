@@ -1,6 +1,6 @@
 /**
- * `npm run restore -- --from FILE`: checks all of a backup, then writes it into the empty store that the environment names. `--dry-run`
- * only checks. `--move` goes on in the source's era, so that sessions and positions stay good. docs/backup.md has it step by step.
+ * `npm run restore -- --from FILE`: verifies a backup, then writes it into the empty store that the environment specifies. `--dry-run` only
+ * verifies. `--move` continues the source's era, so that sessions and positions stay valid. docs/backup.md describes the steps.
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -36,9 +36,9 @@ await run(async (command) => {
   const declared = await allServiceData();
   const manifest = await verifyArchive(file, declared);
   if (isMove) assertIsMove(manifest);
-  command.say(`${from} is whole: ${summary(manifest)}, as they were on ${manifest.createdAt}`);
-  // Opening it would make it.
-  if (isDryRun && !hasStore(command.config)) command.say("There is no store yet; it can be restored there");
+  command.say(`${from} is whole: ${summary(manifest)}, as of ${manifest.createdAt}`);
+  // Opening the store would create it.
+  if (isDryRun && !hasStore(command.config)) command.say("There is no store yet; the backup can be restored there");
   else await restoreInto(command, { declared, file, manifest, isDryRun, isMove });
 });
 
@@ -53,13 +53,17 @@ async function restoreInto({ config, log, say, signal }: Command, { isDryRun, ..
   try {
     await assertTargetUsable({ data, ...job });
     if (isDryRun) {
-      say("The target is empty, and nothing uses it; it can be restored there");
+      say("The target is empty and not in use; the backup can be restored there");
       return;
     }
     await restore({ data, ...job, signal }).catch((error: unknown) => {
-      throw new CommandError(`The restore has failed, and no node starts on what is there: ${(error as Error).message}; run it again`);
+      throw new CommandError(`The restore failed, and no node starts on its partial data: ${(error as Error).message}; run it again`);
     });
-    say(job.isMove ? "Restored, in the era of its source: sessions and positions go on" : "Restored, in a new era: all log in again");
+    say(
+      job.isMove
+        ? "Restored in the era of its source: sessions and positions stay valid"
+        : "Restored in a new era: all users must log in again",
+    );
   } finally {
     await data.close();
   }

@@ -1,4 +1,4 @@
-/** Reading a backup's file from its beginning to its end, each entry's bytes checked; and all that can be said against it. */
+/** Reads a backup file from start to end and verifies the hash of each entry, the manifest's counts, and the rows. */
 import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -11,7 +11,7 @@ import { parseEntryName, digestLine, formatVersion, entryNames, type BackupHeade
 import { blockBytes, hashIn, maxEntryBytes, padding, readHeader, sha256, type TarHeader } from "./tar.ts";
 
 const unzip = promisify(gunzip);
-/** What an entry of rows may unpack to. */
+/** Maximum size of an unpacked entry of rows. */
 const maxRowBytes = 4 * maxEntryBytes;
 
 export type BackupEntry =
@@ -20,8 +20,8 @@ export type BackupEntry =
   | { readonly is: "manifest"; readonly manifest: BackupManifest };
 
 /**
- * The entries of a file after its head, the manifest last.
- * @throws CommandError  it is missing, no backup, of a newer release, cut off, or damaged
+ * Reads the entries of a file after its head; the manifest comes last.
+ * @throws CommandError  the file is missing, not a backup, from a newer release, truncated, or damaged
  */
 export async function* entriesOf(file: string, signal?: AbortSignal): AsyncGenerator<BackupEntry> {
   const handle = await open(file).catch((error: unknown) => {
@@ -36,12 +36,12 @@ export async function* entriesOf(file: string, signal?: AbortSignal): AsyncGener
       const { name, bytes, hash } = await readEntry(handle, file);
       digest.update(digestLine(name, hash));
       const content = parseEntryName(name);
-      if (content === undefined) throw damaged(file, `it has an entry ${name}`);
+      if (content === undefined) throw damaged(file, `it has an unknown entry ${name}`);
       if (content.is === "rows") yield { ...content, rows: () => parseRows(bytes, `${file}: ${name}`) };
       else if (content.is === "blob") yield { ...content, bytes };
       else {
         const manifest = JSON.parse(bytes.toString()) as BackupManifest;
-        if (manifest.sha256 !== before.digest("hex")) throw damaged(file, "entries are missing or in another order");
+        if (manifest.sha256 !== before.digest("hex")) throw damaged(file, "entries are missing or out of order");
         yield { is: "manifest", manifest };
         return;
       }
@@ -70,14 +70,14 @@ async function readHead(handle: FileHandle, file: string, digest: ReturnType<typ
   }
 }
 
-/** @param first  the header, where it was read already */
+/** @param first  the header, if it was read already */
 async function readEntry(handle: FileHandle, file: string, first?: TarHeader): Promise<{ name: string; bytes: Buffer; hash: string }> {
   const records = first ?? (await nextHeader(handle, file));
   if (records.type !== "x") throw notABackup(file);
   const hash = hashIn(await readBody(handle, file, records.size));
   const header = await nextHeader(handle, file);
   const bytes = await readBody(handle, file, header.size);
-  if (hash === undefined || sha256(bytes) !== hash) throw damaged(file, `the bytes of ${header.name} are not those that were written`);
+  if (hash === undefined || sha256(bytes) !== hash) throw damaged(file, `the bytes of ${header.name} differ from those that were written`);
   return { name: header.name, bytes, hash };
 }
 
@@ -98,7 +98,7 @@ async function readBody(handle: FileHandle, file: string, size: number): Promise
 
 const readBlock = (handle: FileHandle): Promise<Buffer> => readBytes(handle, blockBytes);
 
-/** So many bytes, or what is left. */
+/** Reads `size` bytes, or fewer at the end of the file. */
 async function readBytes(handle: FileHandle, size: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(size);
   let filled = 0;
@@ -120,9 +120,9 @@ async function parseRows(bytes: Buffer, where: string): Promise<Doc[]> {
 }
 
 /**
- * Reads all of a file and says whether it can be restored.
+ * Reads a whole file and checks that it can be restored.
  * @returns its manifest
- * @throws CommandError  what is wrong with it
+ * @throws CommandError  the reason why it can't be restored
  */
 export async function verifyArchive(file: string, declared: readonly ServiceData[]): Promise<BackupManifest> {
   const { manifest, problem } = await readArchive(file, declared);
@@ -131,9 +131,9 @@ export async function verifyArchive(file: string, declared: readonly ServiceData
 }
 
 /**
- * Reads all of a file.
- * @returns its manifest, and what is wrong with the rows that it holds, if anything is
- * @throws CommandError  it is not what was written
+ * Reads a whole file.
+ * @returns its manifest, and what is wrong with its rows, if anything
+ * @throws CommandError  the file differs from what was written
  */
 export async function readArchive(
   file: string,
@@ -169,8 +169,8 @@ export async function readArchive(
 function compareCounts(file: string, manifest: BackupManifest, counts: ReadonlyMap<string, number>, blobs: number): void {
   const wrong = Object.entries(manifest.rows).find(([name, count]) => (counts.get(name) ?? 0) !== count)?.[0];
   const extra = [...counts.keys()].find((name) => !Object.hasOwn(manifest.rows, name));
-  if (wrong !== undefined || extra !== undefined) throw damaged(file, `it has not as many rows of ${wrong ?? extra} as it says`);
-  if (blobs !== manifest.blobs.files) throw damaged(file, "it has not as many files as it says");
+  if (wrong !== undefined || extra !== undefined) throw damaged(file, `its number of rows of ${wrong ?? extra} differs from the manifest`);
+  if (blobs !== manifest.blobs.files) throw damaged(file, "its number of files differs from the manifest");
 }
 
 function assertNotNewer(file: string, { version, schemas }: BackupManifest, declared: readonly ServiceData[]): void {

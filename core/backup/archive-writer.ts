@@ -1,6 +1,5 @@
 /**
- * Writing a backup's file. It has its name only when it is whole, on disk, and was read back: until then it is `<file>.part`, which a
- * later run writes over.
+ * Writes a backup file. The file is named `<file>.part` until it is complete, on disk and has been read back. A later run overwrites it.
  */
 import { createHash } from "node:crypto";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
@@ -11,9 +10,9 @@ import type { JsonRows } from "../store/contents.ts";
 import { blobName, digestLine, entryNames, rowsName, type BackupHeader, type BackupManifest } from "./format.ts";
 import { endBlocks, entryBytes, sha256 } from "./tar.ts";
 
-/** Of rows in one entry, before they are compressed. */
+/** Maximum size of one entry of rows before compression, in characters. */
 const partChars = 4_000_000;
-/** Fast: most of the time goes there, and the rest of JSON's repetitions would cost three times that. */
+/** Compression level. Compressing takes most of the time, and higher levels take three times as long for little gain. */
 const level = 3;
 const zip = promisify(gzip);
 
@@ -28,7 +27,7 @@ export class ArchiveWriter {
   private bytes = 0;
   private readonly missing: string[] = [];
 
-  /** @param file  is not touched before `finish` */
+  /** @param file  not created before `renameWhole`; this writes its `.part` file */
   static async begin(file: string, head: BackupHeader): Promise<ArchiveWriter> {
     const writer = new ArchiveWriter(await open(partialPath(file), "w", 0o600), head);
     await writer.json(entryNames.head, head);
@@ -40,7 +39,7 @@ export class ArchiveWriter {
     this.head = head;
   }
 
-  /** All rows of a collection. */
+  /** Writes all rows of a collection, in one or more entries. */
   async rows(service: string, collection: string, pages: AsyncIterable<JsonRows>): Promise<void> {
     let [part, count, chars] = [0, 0, 0];
     let lines: JsonRows[] = [];
@@ -59,7 +58,7 @@ export class ArchiveWriter {
     this.counts.set(`${service}.${collection}`, count);
   }
 
-  /** @param bytes  undefined: the storage has none under this key */
+  /** @param bytes  undefined if the storage has none under this key */
   async blob(key: string, bytes: Buffer | undefined): Promise<void> {
     if (bytes === undefined) {
       this.missing.push(key);
@@ -70,7 +69,7 @@ export class ArchiveWriter {
     await this.entry(blobName(key), bytes);
   }
 
-  /** Writes the manifest, and brings all to disk. */
+  /** Writes the manifest and flushes the file to disk. */
   async finish(rest: Pick<BackupManifest, "store" | "era" | "isMove" | "schemas">): Promise<BackupManifest> {
     const { files, bytes, missing } = this;
     const manifest: BackupManifest = {
@@ -87,7 +86,7 @@ export class ArchiveWriter {
     return manifest;
   }
 
-  /** Lets go of the file, whole or not. */
+  /** Closes the file, complete or not. */
   async close(): Promise<void> {
     await this.handle.close().catch(() => undefined);
   }
@@ -103,7 +102,7 @@ export class ArchiveWriter {
   }
 }
 
-/** Gives a whole file its name, durably. */
+/** Renames a complete file to its final name, durably. */
 export async function renameWhole(file: string): Promise<void> {
   await rename(partialPath(file), file);
   const folder = await open(dirname(file));

@@ -1,7 +1,7 @@
 /**
- * A backup: the rows of one moment, then the bytes of all files that these rows name. Files are never written over, so only their
- * removal could make a difference; it is held up from before that moment until the end, by a row that every node reads before it
- * removes bytes. The row ends by itself, so that a backup that died does not hold them for ever.
+ * Writes a backup: the rows of one moment, then the bytes of all files that these rows name. Files are never overwritten, so only their
+ * removal could matter. A row that every node reads before it removes bytes holds removals from before that moment until the end. The row
+ * expires, so that a backup that died does not hold removals for ever.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { buffer } from "node:stream/consumers";
@@ -23,30 +23,30 @@ export interface BackupContext {
   readonly data: InstallationData;
   readonly declared: readonly ServiceData[];
   readonly file: string;
-  /** Of the program. */
+  /** Version of the program. */
   readonly version: string;
-  /** The source stands still, and is not to be started again. */
+  /** The source is stopped and must not be started again. */
   readonly isMove: boolean;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** For so long bytes are held after the last word of a backup. */
+/** How long a hold lasts after its last renewal. */
 const holdMs = 10 * 60_000;
 const holdAgainMs = 60_000;
-/** Files read at once: from a remote storage most of the time is waiting. */
+/** Number of files read concurrently: with remote storage most of the time is waiting. */
 const filesAtOnce = 8;
 
 /**
- * Writes a backup, reads it back, and gives it its name.
- * @throws CommandError  why there is none; nothing of it is left then
+ * Writes a backup, reads it back, and gives the file its name.
+ * @throws CommandError  why there is no backup; nothing of it remains then
  */
 export async function backUp(context: BackupContext): Promise<BackupManifest> {
   const { data, file, isMove, signal } = context;
   const { movedAt = null } = await readFacts(data.facts);
   if (isMove) {
     await data.assertIdle();
-    // Marked first: nobody starts it again between what is read and what is written elsewhere.
+    // Marked first, so that the source can't be started again after it was read.
     await updateFacts(data.facts, { movedAt: await data.store.time() });
   }
   const hold = await holdBlobs(data);
@@ -54,7 +54,7 @@ export async function backUp(context: BackupContext): Promise<BackupManifest> {
   try {
     const manifest = await write(context);
     const problem = await readBack(context, manifest);
-    // The source goes on only where it can be restored.
+    // Move only what can be restored, since the source stays stopped.
     if (isMove && problem !== undefined) throw new CommandError(`The store can't be moved: ${problem}`);
     await hold.refuseLapsed();
     signal.throwIfAborted();
@@ -62,27 +62,27 @@ export async function backUp(context: BackupContext): Promise<BackupManifest> {
     made = { manifest, problem };
   } catch (error) {
     await removePartial(file);
-    // Not simply none: what was moved before still is.
+    // Restore the previous value: a source that was moved before still is.
     if (isMove) await updateFacts(data.facts, { movedAt });
     throw error;
   } finally {
     await hold.release();
   }
-  // The file has its name: nothing takes it back from here on.
+  // The file has its name. Errors from here on don't remove it.
   const { manifest, problem } = made;
   if (problem !== undefined)
-    throw new CommandError(`${file} is written, but the store it was read from is broken, and a restore refuses it as it is: ${problem}`);
+    throw new CommandError(`${file} is written, but its source store is broken, so a restore will refuse it: ${problem}`);
   await recordBackupTime(context);
   return manifest;
 }
 
-/** @returns what is wrong with the rows of the store, if anything is */
+/** @returns what is wrong with the store's rows, if anything */
 async function readBack({ file, declared, signal }: BackupContext, { sha256 }: BackupManifest): Promise<string | undefined> {
   const { manifest, problem } = await readArchive(partialPath(file), declared, signal).catch((error: unknown) => {
     signal.throwIfAborted();
-    throw new CommandError(`What was written can't be read back: ${(error as Error).message}`);
+    throw new CommandError(`The backup can't be read back: ${(error as Error).message}`);
   });
-  if (manifest.sha256 !== sha256) throw new CommandError("What was read back is not what was written");
+  if (manifest.sha256 !== sha256) throw new CommandError("The backup read back differs from the one written");
   return problem;
 }
 
@@ -90,7 +90,7 @@ async function recordBackupTime({ data: { facts, store }, say }: BackupContext):
   try {
     await updateFacts(facts, { lastBackupAt: await store.time() });
   } catch (error) {
-    say(`The backup is whole, but its time could not be noted, and the alert for old backups may fire: ${(error as Error).message}`);
+    say(`The backup is complete, but its time could not be stored, so the alert for old backups may fire: ${(error as Error).message}`);
   }
 }
 
@@ -120,7 +120,7 @@ async function write({ data, declared, file, version, isMove, say, signal }: Bac
   }
 }
 
-/** What is learnt from rows as they pass: the keys of blobs, about 100 bytes of memory each, and schema versions. */
+/** Collected while rows pass: the keys of blobs (about 100 bytes of memory each) and schema versions. */
 interface CollectedFacts {
   readonly keys: string[];
   readonly versions: Record<string, number>;
@@ -137,7 +137,7 @@ async function* collecting(
   for await (const page of snapshot.rows(service, c)) {
     signal.throwIfAborted();
     if (blobs !== undefined) for (const row of page) keys.push(...blobs(JSON.parse(row) as Doc));
-    // In the middle of a migration rows may be of the one and the other: `oldest` says who can read both.
+    // During a migration some rows may have the old and some the new schema. `oldest` says which program can read both.
     if (c.name === schemas.name) for (const row of page) versions[service] = newestOf(JSON.parse(row) as SchemaRow);
     yield page;
   }
@@ -145,7 +145,7 @@ async function* collecting(
 
 const newestOf = ({ version, oldest }: SchemaRow): number => Math.max(version, oldest);
 
-/** The bytes of each key, in order, some being read ahead; undefined where there are none. */
+/** Yields the bytes of each key in order, and reads some ahead; undefined for a key without bytes. */
 async function* readBlobs(
   blobs: Blobs,
   keys: readonly string[],
@@ -154,7 +154,7 @@ async function* readBlobs(
   const ahead: Promise<Buffer | undefined>[] = [];
   const start = (key: string) => {
     const bytes = blobs.read(key).then((stream) => stream && buffer(stream));
-    bytes.catch(() => undefined); // Whoever awaits it is told.
+    bytes.catch(() => undefined); // The error surfaces where the promise is awaited.
     ahead.push(bytes);
   };
   keys.slice(0, filesAtOnce).forEach(start);
@@ -168,13 +168,13 @@ async function* readBlobs(
 }
 
 interface Hold {
-  /** @throws CommandError  for some time it held nothing: bytes that the rows name may be gone */
+  /** @throws CommandError  the hold had expired for some time, so that bytes which the rows name may be gone */
   readonly refuseLapsed: () => Promise<void>;
-  /** If it can't be removed now, it ends by itself. */
+  /** If the row can't be removed now, it expires by itself. */
   readonly release: () => Promise<void>;
 }
 
-/** Keeps all nodes from removing bytes. */
+/** Keeps all nodes from removing bytes until `release`. */
 async function holdBlobs({ facts, store }: InstallationData): Promise<Hold> {
   const _id = newId();
   const ending = new AbortController();
@@ -191,14 +191,14 @@ async function holdBlobs({ facts, store }: InstallationData): Promise<Hold> {
   const holdOn = async () => {
     for (;;) {
       await pause(holdAgainMs, undefined, { signal: ending.signal, ref: false });
-      await hold().catch(() => undefined); // The next one may go through: there is time for ten.
+      await hold().catch(() => undefined); // A later renewal may succeed: a hold lasts for ten of them.
     }
   };
   const holding = holdOn().catch(() => undefined);
   return {
     async refuseLapsed() {
       if (hasLapsed || (await store.time()) > until)
-        throw new CommandError("The backup stood still for too long: files may have been removed meanwhile. Run it again");
+        throw new CommandError("The backup was paused for too long, and files may have been removed meanwhile. Run it again");
     },
     async release() {
       ending.abort();

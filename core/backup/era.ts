@@ -1,4 +1,6 @@
-/** Beginning a new era: after it no position and no session of before counts, and followers have the state of what they follow. */
+/**
+ * Begins a new era. Positions and sessions from before it are invalid afterwards, and followers have the current state of what they follow.
+ */
 import { randomBytes } from "node:crypto";
 import { updateFacts } from "../node/installation.ts";
 import { openMigrated } from "../store/migrate.ts";
@@ -7,8 +9,8 @@ import type { ServiceData } from "./service-data.ts";
 import type { InstallationData } from "./installation-data.ts";
 
 /**
- * Brings a store in which anything may be of an earlier time, and on which no node runs, into a new era. Done again it is as good; cut
- * off, it is to be done again. A node that was frozen meanwhile learns of it within seconds.
+ * Brings a store, which may hold data of any earlier time and has no running node, into a new era. May be repeated; must be repeated if it
+ * was interrupted. A node that was paused meanwhile notices within seconds.
  */
 export async function beginEra(data: InstallationData, declared: readonly ServiceData[]): Promise<void> {
   await prepareServices(data, declared, true);
@@ -18,8 +20,8 @@ export async function beginEra(data: InstallationData, declared: readonly Servic
 export const newEra = (): string => randomBytes(12).toString("hex");
 
 /**
- * What services do with their own rows, which are at this release's schema then, for no other is known to it.
- * @param isNew  also what makes an era a new one
+ * Runs the services' restore hooks on their own rows. Migrates the rows to this release's schema first, since hooks know no other.
+ * @param isNew  whether to run the hooks of a new era too
  * @throws StartError  data that this release can't run on
  */
 export async function prepareServices(

@@ -1,19 +1,19 @@
 /**
- * What is in a backup's file, in this order:
+ * Defines the entries of a backup file, in this order:
  *
- *     parley-backup.json                               what it is: known before the rest is read
- *     rows/<service>/<collection>/<000001>.jsonl.gz    rows, a line of JSON each
+ *     parley-backup.json                               header, read first
+ *     rows/<service>/<collection>/<000001>.jsonl.gz    rows, one line of JSON each
  *     blobs/<key>                                      the bytes of files and pictures
- *     manifest.json                                    what there has to be, written when all the rest is there
+ *     manifest.json                                    expected contents, written last
  */
 export const formatVersion = 1;
 export const entryNames = { head: "parley-backup.json", manifest: "manifest.json" } as const;
 
-/** Says of itself. */
+/** First entry of the file. */
 export interface BackupHeader {
   /** The format's version. */
   readonly parleyBackup: number;
-  /** Of the program. */
+  /** Version of the program that wrote the backup. */
   readonly version: string;
   /** ISO-8601. */
   readonly createdAt: string;
@@ -21,16 +21,16 @@ export interface BackupHeader {
 
 export interface BackupManifest extends BackupHeader {
   readonly store: "sqlite" | "mongodb";
-  /** The installation's. */
+  /** The installation's era. */
   readonly era: string;
-  /** The source was stopped before, and is not started again: it may go on elsewhere in the same era. */
+  /** The source was stopped and must not be started again, so the target may continue its era. */
   readonly isMove: boolean;
-  /** By service: the schema version of what it stores. */
+  /** Schema version of each service's data. */
   readonly schemas: { readonly [service: string]: number };
   /** Rows by `service.collection`. */
   readonly rows: { readonly [collection: string]: number };
   readonly blobs: { readonly files: number; readonly bytes: number; /** Keys that had no bytes. */ readonly missing: readonly string[] };
-  /** SHA-256 over the names and hashes of all entries before this one, a line each. */
+  /** SHA-256 over the names and hashes of all entries before this one, one line each. */
   readonly sha256: string;
 }
 
@@ -39,7 +39,7 @@ export const rowsName = (service: string, collection: string, part: number): str
   `rows/${service}/${collection}/${`${part}`.padStart(digits, "0")}.jsonl.gz`;
 export const blobName = (key: string): string => `blobs/${key}`;
 
-/** What an entry holds, by its name. */
+/** The content of an entry, parsed from its name. */
 export type EntryName =
   | { readonly is: "rows"; readonly service: string; readonly collection: string }
   | { readonly is: "blob"; readonly key: string }
@@ -53,5 +53,5 @@ export function parseEntryName(name: string): EntryName | undefined {
   return key === undefined ? undefined : { is: "blob", key };
 }
 
-/** A line of the digest over all entries. */
+/** One line of the digest over all entries. */
 export const digestLine = (name: string, hash: string): string => `${name} ${hash}\n`;

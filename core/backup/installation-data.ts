@@ -1,4 +1,4 @@
-/** What backups read and restores write, opened as the environment says: a data folder or a mesh's stores. */
+/** Opens what backups read and restores write, as the environment specifies: a data folder or a mesh's stores. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "moleculer";
@@ -17,23 +17,21 @@ export interface InstallationData {
   readonly contents: StoreContents;
   readonly store: Store;
   readonly blobs: Blobs;
-  /** The database of the installation's facts. */
+  /** Database with the installation's facts. */
   readonly facts: Database;
-  /** @throws CommandError  a node runs, or events wait in the queues. A data folder that is held is refused when it is opened. */
+  /** @throws CommandError  a node runs, or the queues hold events. A data folder in use is refused when it is opened. */
   readonly assertIdle: () => Promise<void>;
-  /** Forgets what is cached or counted. */
+  /** Clears caches and counters. */
   readonly clearCaches: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
-/**
- * `beside`: nodes may run, as a backup lets them. `exclusive`: no embedded server may; of a mesh `assertIdle` says it.
- */
+/** `beside`: nodes may run, for a backup. `exclusive`: no embedded server may run; for a mesh, `assertIdle` checks this. */
 export type AccessMode = "beside" | "exclusive";
 
 /**
- * What an embedded server keeps besides its services' collections: events on their way. No backup holds them, as none holds those in
- * RabbitMQ: after a restore the state that they told is announced anew.
+ * Collections of an embedded server that are in no backup: undelivered events, as RabbitMQ's queues are in none. After a restore the
+ * services announce the current state again.
  */
 export const transientCollections: readonly DeclaredDatabase[] = [{ service: "queue", collections: [queueRows, deadLetters] }];
 
@@ -41,7 +39,7 @@ export const hasStore = ({ mesh, DATA_DIR }: Config): boolean => mesh !== undefi
 
 /**
  * @throws CommandError  there is no store to read
- * @throws StartError    a data folder in use, wrong credentials
+ * @throws StartError    a data folder in use, or wrong credentials
  */
 export const openInstallationData = (config: Config, groups: ConsumerGroups, mode: AccessMode, log: Logger): Promise<InstallationData> =>
   config.mesh === undefined ? openFolder(config, mode, log) : openMesh(config, config.mesh, groups, log);
@@ -52,7 +50,7 @@ async function openFolder(config: Config, mode: AccessMode, log: Logger): Promis
   const { openDiskBlobs } = await import("../blobs/disk.ts");
   const { DATA_DIR: folder } = config;
   const isBeside = mode === "beside";
-  if (isBeside) await openSqliteContents(folder).close(); // says it when there is none
+  if (isBeside) await openSqliteContents(folder).close(); // throws if there is no store
   const store = await (isBeside ? openSqliteStoreBeside : openSqliteStore)(folder, { log });
   const blobs = (await openCloudinary(config, log)) ?? (await openDiskBlobs(join(folder, dataFiles.blobs), { log, isBeside }));
   const nothing = () => Promise.resolve();

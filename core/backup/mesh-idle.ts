@@ -1,4 +1,4 @@
-/** Whether a mesh stands still, so that its stores can be written over: no node of it runs, and no event of it waits. */
+/** Checks that a mesh is idle, so that its stores can be overwritten: none of its nodes runs, and its queues hold no events. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type ChannelModel } from "amqplib";
@@ -10,7 +10,7 @@ import { CommandError } from "../errors.ts";
 import type { ConsumerGroups, RetryPolicy } from "../queue/queue.ts";
 import { rabbitNames, retryDelays } from "../queue/rabbit-topology.ts";
 
-/** Nodes that run answer a newcomer at once; busy ones a little later. */
+/** Running nodes answer a new node at once; busy ones a little later. */
 const answerTimeoutMs = 2000;
 
 /** @throws CommandError  a node answers, or a queue has a consumer or holds events */
@@ -33,7 +33,7 @@ async function assertQueuesIdle(connection: ChannelModel, name: string, groups: 
   for (const queue of [...perGroup, ...retryDelays(retry).map(names.retry)]) {
     const state = await stateOf(connection, queue);
     if (state === undefined) continue;
-    // A node that stands still has its consumer for as long as RabbitMQ believes in it.
+    // A paused node keeps its consumer until RabbitMQ closes its connection.
     if (state.consumerCount > 0) throw new CommandError(`Nodes of the mesh ${name} run: the queue ${queue} has a consumer`);
     if (state.messageCount > 0) {
       throw new CommandError(
@@ -45,7 +45,7 @@ async function assertQueuesIdle(connection: ChannelModel, name: string, groups: 
 
 async function stateOf(connection: ChannelModel, queue: string): Promise<{ messageCount: number; consumerCount: number } | undefined> {
   const channel = await connection.createChannel();
-  // RabbitMQ closes the channel where there is no such queue.
+  // RabbitMQ closes the channel if the queue does not exist.
   channel.on("error", () => undefined);
   try {
     const state = await channel.checkQueue(queue);
@@ -57,7 +57,7 @@ async function stateOf(connection: ChannelModel, queue: string): Promise<{ messa
   }
 }
 
-/** The ids of the nodes of a mesh that answer, also those that consume nothing. */
+/** Returns the ids of a mesh's nodes that answer, including those that consume nothing. */
 async function nodesOf(name: string, amqpUrl: string): Promise<string[]> {
   const nodeID = `restore-${randomBytes(4).toString("hex")}`;
   const broker = new ServiceBroker({
@@ -78,16 +78,16 @@ async function nodesOf(name: string, amqpUrl: string): Promise<string[]> {
   return ids;
 }
 
-/** Removes all keys of a mesh. */
+/** Removes all Redis keys of a mesh. */
 export async function deleteRedisKeys({ name, redisUrl }: MeshConfig): Promise<void> {
   const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
-  redis.on("error", () => undefined); // The command says it.
+  redis.on("error", () => undefined); // The command reports the error.
   try {
     for await (const keys of redis.scanStream({ match: `${name}:*`, count: 1000 }) as AsyncIterable<string[]>) {
       if (keys.length > 0) await redis.unlink(keys);
     }
   } catch (error) {
-    throw new CommandError(`Redis can't be emptied: ${(error as Error).message}`);
+    throw new CommandError(`The mesh's keys in Redis can't be removed: ${(error as Error).message}`);
   } finally {
     redis.disconnect();
   }

@@ -1,6 +1,6 @@
 /**
- * A restore. Nothing is written before the whole file is known to be good and the target to be empty and idle. Then a mark keeps
- * nodes from starting until all is there: whatever ends a restore on its way, the next one finds the mark and begins anew.
+ * Restores a backup. Writes nothing before the whole file is verified and the target is known to be empty and idle. Then a mark keeps nodes
+ * from starting until the restore is complete. An interrupted restore leaves the mark, and the next one starts over.
  */
 import { Readable } from "node:stream";
 import { CommandError } from "../errors.ts";
@@ -20,32 +20,32 @@ export interface RestoreContext {
   readonly declared: readonly ServiceData[];
   readonly file: string;
   readonly manifest: BackupManifest;
-  /** It goes on where its source stopped: in the same era. */
+  /** The target continues its source's era. */
   readonly isMove: boolean;
   readonly signal: AbortSignal;
 }
 
-/** Rows of one commit, and their JSON's length. */
+/** Maximum rows of one commit, and the length of their JSON. */
 const maxCommit = { rows: 500, chars: 1_000_000 };
-/** Commits under way at once. */
+/** Concurrent commits. */
 const commitsAtOnce = 4;
 const filesAtOnce = 8;
 const keysAtOnce = 500;
 
-/** @throws CommandError  its source may have gone on since, so that its era must not */
+/** @throws CommandError  the source may have continued since, so its era can't be reused */
 export function assertIsMove({ isMove }: BackupManifest): void {
   if (!isMove) {
-    throw new CommandError("--move needs a backup that was made with --move: of a source that is stopped, and is not started again");
+    throw new CommandError("--move needs a backup that was made with --move, from a source that is stopped and won't be started again");
   }
 }
 
 /**
- * Whether anything can be restored there.
+ * Checks that a restore into this target is possible.
  * @throws CommandError  why not
  */
 export async function assertTargetUsable({ data, declared }: Pick<RestoreContext, "data" | "declared">): Promise<void> {
   await data.assertIdle();
-  // What an unfinished restore left there is written over.
+  // The data of an unfinished restore is overwritten.
   if ((await readFacts(data.facts)).restoringSince != null) return;
   const filled = await data.contents.firstFilled([...declared.map(withoutSchema), ...transientCollections]);
   if (filled !== undefined) throw new CommandError(`The target is not empty: there are rows of ${filled}. Restore into an empty store`);
@@ -53,18 +53,18 @@ export async function assertTargetUsable({ data, declared }: Pick<RestoreContext
     throw new CommandError(`The target is not empty: there is a file ${key}. Restore into an empty store`);
 }
 
-/** A node that started there once has left the row of its schema. */
+/** A node that was started on the target once has stored its schema row, which doesn't count as data. */
 const withoutSchema = ({ service, collections }: ServiceData): DeclaredDatabase => ({
   service,
   collections: collections.filter((c) => c !== schemas),
 });
 
-/** Restores; the target is fit. @throws CommandError  it holds a part then, on which no node starts */
+/** Restores into a usable target. @throws CommandError  the target then holds part of the backup, and no node starts on it */
 export async function restore(context: RestoreContext): Promise<void> {
   const { data, declared, manifest, isMove } = context;
   const { facts } = data;
   await updateFacts(facts, { restoringSince: await data.store.time() });
-  // A node that started before it could see the mark.
+  // A node may have started before it could see the mark.
   await data.assertIdle();
   await data.contents.erase([...declared, ...transientCollections]);
   await eraseBlobs(data);
@@ -123,7 +123,7 @@ function* batches(rows: readonly Doc[]): Generator<readonly Doc[]> {
   if (batch.length > 0) yield batch;
 }
 
-/** Runs so many at once; `run` waits while there are as many, and says what went wrong with an earlier one. */
+/** Limits concurrency: `run` waits while `limit` calls are running. An error of an earlier call rejects a later `run` or `end`. */
 function limitConcurrency(limit: number) {
   const running: Promise<unknown>[] = [];
   return {

@@ -1,14 +1,14 @@
 /**
- * The form of a backup's file: a plain tar (POSIX.1-2001 pax), so that any tar lists and unpacks it. Each entry bears the SHA-256 of
- * its bytes in a pax comment. Entries are small enough to be held in memory one at a time.
+ * Reads and writes the container format of backups: a plain tar (POSIX.1-2001 pax), which any tar program can list and unpack. Each entry
+ * carries the SHA-256 of its bytes in a pax comment. Entries are small enough to hold one at a time in memory.
  */
 import { createHash } from "node:crypto";
 
 export const blockBytes = 512;
-/** Of one entry. Larger ones were not written by us. */
+/** Maximum size of an entry. Parley never writes a larger one. */
 export const maxEntryBytes = 64 * 1024 * 1024;
 
-/** Offset and length of the fields of a header that we use. */
+/** Offset and length of the header fields in use. */
 const fields = {
   name: [0, 100],
   mode: [100, 8],
@@ -24,12 +24,12 @@ type HeaderField = keyof typeof fields;
 const hashRecord = "comment=sha256";
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-/** Zeros up to the next whole block. */
+/** Number of zero bytes up to the next block boundary. */
 export const padding = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes;
 
 export interface TarHeader {
   readonly name: string;
-  /** `x`: records about the entry that follows. `0`: a file. */
+  /** `x`: records about the following entry. `0`: a file. */
   readonly type: string;
   readonly size: number;
 }
@@ -53,13 +53,13 @@ function headerBlock({ name, type, size }: TarHeader, time: number): Buffer {
   return block;
 }
 
-/** The sum of a header's bytes, its own field counted as spaces. */
+/** Checksum of a header, with its own field counted as spaces. */
 function checksumOf(block: Buffer): number {
   const [from, length] = fields.checksum;
   return block.reduce((sum, byte, at) => sum + (at >= from && at < from + length ? 32 : byte), 0);
 }
 
-/** Everything of an entry: its records, its header, its bytes. @param time  epoch milliseconds */
+/** All blocks of an entry: records, header and bytes. @param time  epoch milliseconds */
 export function entryBytes(name: string, bytes: Buffer, hash: string, time: number): readonly Buffer[] {
   if (name.length > fields.name[1] || bytes.length > maxEntryBytes) throw new Error(`${name} does not fit into an entry`);
   const record = recordOf(`${hashRecord}:${hash}`);
@@ -73,21 +73,21 @@ export function entryBytes(name: string, bytes: Buffer, hash: string, time: numb
   ];
 }
 
-/** Two empty blocks. */
+/** Two empty blocks mark the end of the archive. */
 export const endBlocks = (): Buffer => Buffer.alloc(2 * blockBytes);
 
-/** A pax record, `"<length> <key>=<value>\n"`, the length counting itself. */
+/** A pax record, `"<length> <key>=<value>\n"`. The length includes its own digits. */
 function recordOf(text: string): Buffer {
   const rest = ` ${text}\n`;
   const digits = `${rest.length + 2}`.length;
   return Buffer.from(`${rest.length + digits}${rest}`);
 }
 
-/** The hash among an entry's records; undefined when there is none. */
+/** Returns the hash in an entry's records; undefined if there is none. */
 export const hashIn = (records: Buffer): string | undefined =>
   new RegExp(`^\\d+ ${hashRecord}:([0-9a-f]{64})$`, "m").exec(records.toString())?.[1];
 
-/** @returns undefined  the block is no header of ours; "end" where it is empty */
+/** @returns "end" for an empty block; undefined if the block is not a header that Parley writes */
 export function readHeader(block: Buffer): TarHeader | "end" | undefined {
   if (block.every((byte) => byte === 0)) return "end";
   const text = (field: HeaderField): string => {

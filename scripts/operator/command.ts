@@ -1,4 +1,4 @@
-/** What the operator's commands have in common: the environment, one line on the error output and exit code 1 for what went wrong. */
+/** Runs operator commands: reads the environment, prints an error as one line on standard error, and sets the exit code. */
 import type { Logger } from "moleculer";
 import { armFaults } from "../../core/fault-points.ts";
 import { ConfigError, readConfig, type Config } from "../../core/config/config.ts";
@@ -7,15 +7,15 @@ import { faultPoints } from "../../services/fault-points.ts";
 
 export interface Command {
   readonly config: Config;
-  /** Of the program. */
+  /** Version of the program. */
   readonly version: string;
   readonly log: Logger;
   readonly say: (line: string) => void;
-  /** Ends what is under way, on SIGINT and SIGTERM. */
+  /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
 }
 
-/** After a signal the command has so long to tidy up. */
+/** How long a command may clean up after a signal. */
 const cleanUpTimeoutMs = 5000;
 
 const printError = (line: string): void => void process.stderr.write(`${line}\n`);

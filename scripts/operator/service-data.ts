@@ -1,4 +1,4 @@
-/** What all services declare: their modules are imported, and nothing is started. */
+/** Reads what all services declare. Imports their modules and starts nothing. */
 import { readdir } from "node:fs/promises";
 import type { ServiceSchema } from "moleculer";
 import { serviceDataOf, type ServiceData } from "../../core/backup/service-data.ts";
@@ -10,6 +10,6 @@ export async function allSchemas(): Promise<ServiceSchema[]> {
   return Promise.all(files.map(async (file) => ((await import(new URL(file, services).href)) as { default: ServiceSchema }).default));
 }
 
-/** Of their stores. */
+/** Returns what the services declare about their stores. */
 export const allServiceData = async (): Promise<ServiceData[]> =>
   (await allSchemas()).map(serviceDataOf).filter((declared) => declared !== undefined);

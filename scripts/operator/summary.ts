@@ -1,4 +1,4 @@
-/** A backup in a few words. */
+/** Summarises a backup in one line. */
 import type { BackupManifest } from "../../core/backup/format.ts";
 
 export function summary({ rows, blobs }: BackupManifest): string {
