@@ -1,4 +1,4 @@
-// Says in one line when the Node in use is too old. Plain CommonJS, so that an old Node can read it.
+// Prints one line and exits if the Node in use is too old. Plain CommonJS, so that an old Node can run it.
 "use strict";
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 24 || (major === 24 && minor < 15)) {

@@ -1,6 +1,6 @@
 /**
- * `npm run check`: types, lint and format, all at once. Files that did not change are not linted again, although a change elsewhere can
- * give them other types; `--whole`, which `npm test` passes, lints them all.
+ * `npm run check`: runs types, lint and format at once. Unchanged files are not linted again, although a change elsewhere can change their
+ * types; `--whole`, which `npm test` passes, lints all files.
  */
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
@@ -13,7 +13,7 @@ const checks: readonly (readonly [script: string, ...flags: readonly string[]])[
   ["format"],
 ];
 
-/** @returns whether it passed; what it has to say is printed at its end, so that the checks do not mix their lines */
+/** Runs one check and prints its output when it ends, so that the output of several checks does not mix. @returns whether it passed */
 async function passes([script, ...flags]: (typeof checks)[number]): Promise<boolean> {
   const began = performance.now();
   const child = spawn(process.execPath, ["--run", script, ...(flags.length > 0 ? ["--", ...flags] : [])], {

@@ -1,7 +1,7 @@
 /**
- * `npm run coverage`: which lines of the program the tests run, in Jest's own processes and in every server they start that ends by
- * itself (one that is killed can't say). Prints a table by folder and writes coverage/lines/lcov.info. What follows `--` goes to Jest;
- * without it the projects that need nothing but Node are run.
+ * `npm run coverage`: measures which lines the tests run, in Jest's own processes and in every server they start that exits by itself (a
+ * killed process reports nothing). Prints a table by folder and writes coverage/lines/lcov.info. Arguments after `--` go to Jest; by
+ * default it runs the projects that need only Node.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,9 +12,9 @@ const folder = resolve("coverage/lines");
 const servers = { raw: `${folder}/servers/raw`, report: `${folder}/servers` };
 const jest = `${folder}/jest`;
 
-/** A file's lines by their number, with how often each ran. */
+/** How often each line of a file ran, by line number. */
 type Lines = Map<number, number>;
-/** As Istanbul writes it. A statement is a line here, for V8 knows no others. */
+/** Istanbul's report format. V8 counts lines only, so a statement is a line here. */
 type Report = Record<string, { statementMap: Record<string, { start: { line: number } }>; s: Record<string, number> }>;
 
 function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): number {
@@ -44,7 +44,7 @@ function add(files: Map<string, Lines>, report: Report): void {
   }
 }
 
-/** Nothing, where Jest did not come to write one. */
+/** Reads a report; empty if Jest wrote none. */
 const read = (path: string): Report => (existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Report) : {});
 const isRun = (times: number): boolean => times > 0;
 

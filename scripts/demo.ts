@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: starts an embedded server and walks three people through it, over real HTTP and sockets, as a person would tell it.
- * `npm run demo -- --url http://...` walks the same way through a server that runs already: an operator's smoke check.
+ * `npm run demo`: starts an embedded server and lets three users chat on it over real HTTP and sockets. `npm run demo -- --url http://...`
+ * runs the same steps on a running server, as a smoke test.
  */
 import { parseArgs } from "node:util";
 import { startEmbedded } from "../test/support/servers/server.ts";
@@ -33,7 +33,7 @@ async function demo(): Promise<boolean> {
   }
 }
 
-// Exit by code only: a failed step has said what went wrong.
+// No stack trace: a failed step has printed its reason.
 try {
   process.exitCode = (await demo()) ? 0 : 1;
 } catch (error) {

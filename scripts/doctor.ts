@@ -1,7 +1,7 @@
 /**
- * `npm run doctor`: a line for each thing that an installation needs, `ok` or what to do about it; exit code 1 when there is something
- * to do. It takes the environment that a node would take, and changes nothing. `npm run doctor -- --url https://chat.example.org` looks
- * at one that runs from outside, as clients see it. A new check is a row of one of the lists in `scripts/doctor/`.
+ * `npm run doctor`: prints one line for each requirement of an installation: `ok`, or what to do about it. Exits with 1 if anything is left
+ * to do. It reads a node's environment and changes nothing. `npm run doctor -- --url https://chat.example.org` checks a running
+ * installation from outside, as clients see it. To add a check, add a row to one of the lists in `scripts/doctor/`.
  */
 import { parseArgs } from "node:util";
 import { linesOf, linesOfConnection, reasonOf, withoutSecrets, type ReportLine } from "./doctor/check.ts";
@@ -20,7 +20,7 @@ function urlGiven(): string | undefined {
   return url?.replace(/\/+$/, "");
 }
 
-/** What this node would start with, and what it would find. */
+/** Checks the environment and everything a node would find at start. */
 async function linesHere(): Promise<{ lines: readonly ReportLine[]; secrets: readonly string[] }> {
   const { env } = process;
   const { config, findings } = configuration(env);
@@ -51,5 +51,5 @@ try {
   process.stderr.write(`${reasonOf(error)}\n${usage}\n`);
   process.exitCode = 1;
 }
-// What a dead server keeps open must not keep this open.
+// Exit now: a connection to a dead server would keep the process running.
 process.exit();

@@ -1,11 +1,11 @@
 /**
- * The image's health check: asks this container's node whether it is ready, on the admin server's own address. Prints the answer,
- * which names the part that is away, and exits with 1 when it is not ready or does not answer.
+ * Runs the image's health check: asks this container's node whether it is ready, on the admin server's address. Prints the response, which
+ * names the unavailable part, and exits with 1 if the node is not ready or does not answer.
  */
 import { request } from "node:http";
 
 const { ADMIN_HOST = "127.0.0.1", ADMIN_PORT = "3001" } = process.env;
-/** Addresses that mean "every one of mine" can be listened on, not asked. */
+/** A server can listen on these wildcard addresses, but a client can't connect to them. */
 const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 const timeoutMs = 4000;
 

@@ -1,16 +1,16 @@
 /**
- * `node scripts/container/init-replica-set.ts HOST:PORT NAME`: makes a new MongoDB a replica set of one member under that address,
- * and waits until it takes writes. One that is a replica set already is left as it is. While MongoDB can't be reached it tries again
- * for ever, and says so each time.
+ * `node scripts/container/init-replica-set.ts HOST:PORT NAME`: initiates a new MongoDB as a replica set with one member at that address,
+ * and waits until it accepts writes. An existing replica set stays unchanged. While MongoDB can't be reached, it retries for ever and logs
+ * each try.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import mongoose from "mongoose";
 
 const retryMs = 2000;
-/** MongoDB's codes. */
+/** MongoDB's error codes. */
 const codes = { notYetInitialized: 94, alreadyInitialized: 23, noReplication: 76 } as const;
 
-/** Waiting can't mend it. */
+/** A retry can't help. */
 class WrongSet extends Error {}
 
 interface MongoFailure {
@@ -18,7 +18,7 @@ interface MongoFailure {
   readonly message: string;
 }
 
-/** @returns what is missing yet; undefined when it takes writes */
+/** @returns what is still missing; undefined when MongoDB accepts writes */
 async function makeReplicaSet(host: string, name: string): Promise<string | undefined> {
   const client = new mongoose.mongo.MongoClient(`mongodb://${host}/?directConnection=true`, { serverSelectionTimeoutMS: 2000 });
   try {

@@ -1,26 +1,26 @@
 /**
- * `node scripts/container/make-secrets.ts FOLDER`: makes the secrets of a compose project that are not there yet, and leaves those
- * that are. Below FOLDER:
+ * `node scripts/container/make-secrets.ts FOLDER`: creates the missing secrets of a compose project and keeps existing ones. Below
+ * FOLDER:
  *
- * - `nodes/`: `jwt-secret`, `amqp-url` and `redis-url`, for Parley's nodes, readable by their own user alone;
+ * - `nodes/`: `jwt-secret`, `amqp-url` and `redis-url`, for Parley's nodes, readable by their user only;
  * - `rabbitmq/rabbitmq.conf`, `redis/redis.conf`, `grafana/password`: for these programs, which run as other users; each folder is
  *   a volume that only its program mounts.
  *
- * The passwords are kept in `nodes/`; what is made from them is written anew at each run, so that the two can't differ.
+ * `nodes/` keeps the passwords. The files derived from them are rewritten at each run, so that the two can't differ.
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Whole or not at all, whenever the power goes. */
+/** Writes a file as a whole or not at all, even if the power fails. */
 function write(file: string, text: string, mode: number): void {
-  // Left by a run that was cut off, and not to be written to.
+  // Left by an interrupted run; its mode forbids writing to it.
   rmSync(`${file}.new`, { force: true });
   writeFileSync(`${file}.new`, text, { mode, flush: true });
   renameSync(`${file}.new`, file);
 }
 
-/** @returns the secret in the file, which is made if it is missing */
+/** Returns the secret in the file; creates it if it is missing. */
 function kept(folder: string, name: string): string {
   const file = join(folder, name);
   try {
@@ -47,14 +47,14 @@ function makeSecrets(folder: string): void {
   write(join(folder, "grafana", "password"), grafana!, 0o444);
 }
 
-/** Memory and disk are watched against the container's limits, not the machine's. */
+/** RabbitMQ measures memory and disk against the container's limits, not the machine's. */
 const rabbitmqConf = (password: string): string => `default_user = parley
 default_pass = ${password}
 vm_memory_high_watermark.relative = 0.6
 disk_free_limit.absolute = 500MB
 `;
 
-/** All that Redis holds can be lost, so nothing is written to disk; when it is full, what was used longest ago goes. */
+/** Everything in Redis may be lost, so nothing is written to disk. When memory is full, Redis evicts the least recently used keys. */
 const redisConf = (password: string): string => `requirepass ${password}
 save ""
 appendonly no

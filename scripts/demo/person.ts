@@ -1,4 +1,4 @@
-/** People of the demo: each at a client of their own, signed up under an address that nobody has. */
+/** Signs up the demo's users, each with its own client and a random address, and waits for events and refusals. */
 import { setTimeout as pause } from "node:timers/promises";
 import { randomBytes } from "node:crypto";
 import { Parley, ParleyError, type Events } from "../../client/index.ts";
@@ -14,7 +14,7 @@ export async function signUp(url: string, firstName: string): Promise<Parley> {
   return parley;
 }
 
-/** Asks again when the server says "too many" or "not now", after the time it names. */
+/** Retries after the delay that the server names, when it answers "too many" or "not now". */
 export async function retryTransient<T>(ask: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + longestWaitMs; ;) {
     try {
@@ -26,7 +26,7 @@ export async function retryTransient<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The refusal that must come. @throws Error  it was allowed */
+/** Expects an attempt to fail with this code. @throws Error  it was allowed */
 export async function expectRefusal(attempt: () => Promise<unknown>, code: ParleyError["code"]): Promise<void> {
   try {
     await retryTransient(attempt);
@@ -37,7 +37,7 @@ export async function expectRefusal(attempt: () => Promise<unknown>, code: Parle
   throw new Error("it was allowed");
 }
 
-/** Begins to listen now, and waits when it is called for the first event that was liked. */
+/** Subscribes at once. @returns a function that waits for the first matching event */
 export function expectEvent<K extends keyof Events>(
   parley: Parley,
   event: K,
@@ -48,7 +48,7 @@ export function expectEvent<K extends keyof Events>(
     if (matches(data)) resolve(data);
   });
   return async () => {
-    const timer = setTimeout(() => reject(new Error(`nothing was heard by "${event}" in ${waitMs / 1000} s`)), waitMs);
+    const timer = setTimeout(() => reject(new Error(`no matching event "${event}" within ${waitMs / 1000} s`)), waitMs);
     try {
       return await promise;
     } finally {

@@ -1,6 +1,6 @@
-/** The demo's steps: each is printed with its time as it passes, and the first that fails ends the walk. */
+/** Runs the demo's steps. Prints each with its duration; the first failure ends the demo. */
 
-/** A step's result is undefined when it, or one before it, failed. */
+/** A step returns undefined if it or an earlier one failed. */
 export class Steps {
   private readonly print: (line: string) => void;
   private readonly began = performance.now();
@@ -26,7 +26,7 @@ export class Steps {
     }
   }
 
-  /** Prints the last line. @returns true, as a walk that came here has succeeded */
+  /** Prints the last line. @returns true, since it is called only after success */
   summary(where: string): true {
     this.print(`\n${this.passed} steps in ${Math.round(performance.now() - this.began)} ms: three people can chat ${where}.`);
     return true;

@@ -1,4 +1,4 @@
-/** The walk itself: three people sign up, become contacts, and chat; as two at first, then as a group, with all that one does in it. */
+/** Lets three users sign up, become contacts and chat, first in pairs and then in a group, with every feature of one. */
 import assert from "node:assert/strict";
 import type { Message, Parley } from "../../client/index.ts";
 import { expectEvent, retryTransient, expectRefusal, signUp } from "./person.ts";
@@ -35,7 +35,7 @@ async function befriend(a: Parley, b: Parley): Promise<void> {
 
 async function meet(ada: Parley, ben: Parley, steps: Steps): Promise<void> {
   await steps.run("Strangers can't chat: Ada is refused", () => expectRefusal(() => ada.groups.direct(ben.me._id), "FORBIDDEN"));
-  await steps.run("Ada invites Ben, who hears of it and accepts", async () => {
+  await steps.run("Ada invites Ben, who is notified and accepts", async () => {
     const benHears = expectEvent(ben, "request", ({ fromUserId }) => fromUserId === ada.me._id);
     const { _id } = await retryTransient(() => ada.contacts.invite(ben.me.emailId, "Hello Ben"));
     assert.equal((await benHears())._id, _id);
@@ -43,7 +43,7 @@ async function meet(ada: Parley, ben: Parley, steps: Steps): Promise<void> {
   });
 }
 
-/** Says something, and waits until the other has heard it. */
+/** Sends a message and waits until the other user receives it. */
 async function say(from: Parley, to: Parley, chatId: string, text: string): Promise<Message> {
   const heard = expectEvent(to, "message", (message) => message.chatId === chatId && message.text === text);
   const stored = await from.stored(from.send(chatId, text));
@@ -54,8 +54,8 @@ async function say(from: Parley, to: Parley, chatId: string, text: string): Prom
 async function talk(ada: Parley, ben: Parley, steps: Steps): Promise<string | undefined> {
   const chat = await steps.run("Ada opens their chat", () => retryTransient(() => ada.groups.direct(ben.me._id)));
   if (chat === undefined) return undefined;
-  await steps.run('Ada: "Does it work?", stored, and heard by Ben', () => say(ada, ben, chat._id, "Does it work?"));
-  await steps.run('Ben: "It does, and fast.", stored, and heard by Ada', () => say(ben, ada, chat._id, "It does, and fast."));
+  await steps.run('Ada: "Does it work?", stored, and received by Ben', () => say(ada, ben, chat._id, "Does it work?"));
+  await steps.run('Ben: "It does, and fast.", stored, and received by Ada', () => say(ben, ada, chat._id, "It does, and fast."));
   await steps.run("Ada reads it, and Ben sees that she has", async () => {
     const isRead = expectEvent(ben, "messageChanged", ({ senderId, state }) => senderId === ben.me._id && state === "read");
     ada.markRead(chat._id);
@@ -65,7 +65,7 @@ async function talk(ada: Parley, ben: Parley, steps: Steps): Promise<string | un
 }
 
 async function gather(ada: Parley, ben: Parley, cleo: Parley, steps: Steps): Promise<string | undefined> {
-  const group = await steps.run("Ada makes a group with both", async () => {
+  const group = await steps.run("Ada creates a group with both", async () => {
     const told = [ben, cleo].map((person) => expectEvent(person, "chat", ({ name }) => name === "The three"));
     const made = await retryTransient(() => ada.groups.create("The three", [ben.me._id, cleo.me._id]));
     await Promise.all(told.map((one) => one()));
@@ -91,18 +91,18 @@ async function share(ada: Parley, ben: Parley, chatId: string, steps: Steps): Pr
 }
 
 async function change(ada: Parley, ben: Parley, cleo: Parley, chatId: string, steps: Steps): Promise<void> {
-  const message = await steps.run("Ben says something with a slip", () => say(ben, cleo, chatId, "See you on Mnday"));
-  await steps.run("He edits it, and Cleo sees the new text at its place", async () => {
+  const message = await steps.run("Ben sends a message with a typo", () => say(ben, cleo, chatId, "See you on Mnday"));
+  await steps.run("Ben edits it, and Cleo sees the new text in place", async () => {
     const edited = expectEvent(cleo, "messageChanged", ({ _id, text }) => _id === message!._id && text === "See you on Monday");
     await retryTransient(() => ben.edit(message!._id, "See you on Monday"));
     assert.equal((await edited()).n, message!.n);
   });
-  await steps.run("Ada and Cleo react at the same moment, and both count", async () => {
+  await steps.run("Ada and Cleo react at the same time, and both reactions count", async () => {
     const both = expectEvent(ben, "messageChanged", ({ _id, reactions }) => _id === message!._id && reactions["👍"]?.count === 2);
     await Promise.all([ada, cleo].map((person) => retryTransient(() => person.react(message!._id, "👍"))));
     await both();
   });
-  await steps.run("Ada removes Cleo, who hears nothing more", async () => {
+  await steps.run("Ada removes Cleo, who receives nothing more", async () => {
     const removed = expectEvent(cleo, "chatRemoved", (gone) => gone.chatId === chatId);
     await retryTransient(() => ada.groups.remove(chatId, cleo.me._id));
     await removed();
@@ -112,11 +112,11 @@ async function change(ada: Parley, ben: Parley, cleo: Parley, chatId: string, st
 }
 
 async function part(ada: Parley, ben: Parley, chatId: string, steps: Steps): Promise<boolean | undefined> {
-  await steps.run("Ben blocks Ada: what she writes to him is refused", async () => {
+  await steps.run("Ben blocks Ada, and her messages to him are refused", async () => {
     await retryTransient(() => ben.contacts.block(ada.me._id));
     await expectRefusal(() => ada.stored(ada.send(chatId, "Why?")), "FORBIDDEN");
   });
-  return steps.run("Their chat stays readable, with what was said and nothing else", () => {
+  return steps.run("Their chat stays readable and contains only the messages from before", () => {
     const texts = ada.messages(chatId).filter(({ state }) => state !== "failed");
     assert.deepEqual(
       texts.map(({ n, text }) => [n, text]),

@@ -1,10 +1,10 @@
-/** What a check is: it looks at one thing, changes nothing, and says that it is well or what is to be done. */
+/** Defines the doctor's checks. A check examines one thing, changes nothing, and reports that it is fine or what to do about it. */
 import { withTimeout } from "../../core/resilience/timeout.ts";
 
-/** One line. */
+/** One line of the report. */
 export interface Finding {
   readonly isFine: boolean;
-  /** What was found; or what is wrong and what to do about it. */
+  /** What was found, or what is wrong and what to do about it. */
   readonly text: string;
 }
 export const fine = (text: string): Finding => ({ isFine: true, text });
@@ -12,10 +12,10 @@ export const todo = (text: string): Finding => ({ isFine: false, text });
 
 type Findings = Finding | readonly Finding[];
 
-/** @typeParam C  what the check must know, e.g. the configuration */
+/** @typeParam C  context that the check needs, e.g. the configuration */
 export interface DoctorCheck<C> {
   readonly name: string;
-  /** What it throws becomes a line to do something about. */
+  /** An error becomes a line of what to do. */
   readonly run: (context: C) => Findings | Promise<Findings>;
 }
 
@@ -26,7 +26,7 @@ export interface ReportLine extends Finding {
 const timeoutMs = 15_000;
 const tooLate = (): Error => new Error(`no answer within ${timeoutMs / 1000} s`);
 
-/** Makes all these checks at once. @returns their lines, in the checks' order */
+/** Runs all checks concurrently. @returns their lines in the order of the checks */
 export async function linesOf<C>(checks: readonly DoctorCheck<C>[], context: C): Promise<ReportLine[]> {
   const all = await Promise.all(
     checks.map(async ({ name, run }) => {
@@ -38,12 +38,12 @@ export async function linesOf<C>(checks: readonly DoctorCheck<C>[], context: C):
   return all.flat();
 }
 
-/** Something that is connected to: one line when that fails, else those of its checks. */
+/** A connection and its checks: one line if connecting fails, otherwise the lines of the checks. */
 export interface DoctorConnection<C, T> {
   readonly name: string;
   readonly open: (context: C) => Promise<T>;
   readonly close: (opened: T) => Promise<unknown>;
-  /** Why it can't be opened, and what to do. */
+  /** Explains why it can't be opened, and what to do. */
   readonly explain: (error: unknown) => string;
   readonly checks: readonly DoctorCheck<T>[];
 }
@@ -63,20 +63,20 @@ export async function linesOfConnection<C, T>(
   return lines;
 }
 
-/** An error as one line. Some have their text only in what they are made of. */
+/** Formats an error as one line. An AggregateError has its text only in its parts. */
 export function reasonOf(error: unknown): string {
   const { message, code, errors } = error as { message?: string; code?: unknown; errors?: readonly unknown[] };
   const text = message || (errors?.[0] === undefined ? String(code ?? error) : reasonOf(errors[0]));
   return text.split("\n", 1)[0]!;
 }
 
-/** Takes secrets out of a line: what these texts are, and the credentials of any URL. */
+/** Removes secrets from a line: these texts, and the credentials of any URL. */
 export function withoutSecrets(line: string, secrets: readonly string[]): string {
   const shown = secrets.filter((secret) => secret.length >= 4).reduce((text, secret) => text.replaceAll(secret, "…"), line);
   return shown.replaceAll(/\/\/[^/@\s]*@/g, "//…@");
 }
 
-/** Whether a version such as "7.0.15" is at least another such as "6.2". */
+/** Whether a version such as "7.0.15" is at least "6.2". */
 export function isAtLeast(version: string, least: string): boolean {
   const [own, wanted] = [version, least].map((text) => text.split(/[.-]/).map(Number));
   for (const [index, part] of wanted!.entries()) {
@@ -85,7 +85,7 @@ export function isAtLeast(version: string, least: string): boolean {
   return true;
 }
 
-/** @param offsetMs  this machine's clock less the other's @param uncertainMs  how far that may be wrong */
+/** @param offsetMs  this machine's clock minus the other's @param uncertainMs  maximum error of the offset */
 export function clockFinding(offsetMs: number, uncertainMs: number): Finding {
   const seconds = (Math.abs(offsetMs) / 1000).toFixed(1);
   if (Math.abs(offsetMs) - uncertainMs <= maxClockOffsetMs) return fine(`the clocks are ${seconds} s apart`);
@@ -93,7 +93,7 @@ export function clockFinding(offsetMs: number, uncertainMs: number): Finding {
 }
 const maxClockOffsetMs = 2000;
 
-/** Asks for a time and says how far apart the clocks are. @param ask  epoch milliseconds of the other */
+/** Compares this machine's clock with another. @param ask  returns the other's time in epoch milliseconds */
 export async function compareClocks(ask: () => Promise<number>): Promise<Finding> {
   const asked = Date.now();
   const time = await ask();

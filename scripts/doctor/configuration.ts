@@ -1,4 +1,4 @@
-/** What the variables say: whether they are right each, fit each other, and keep their secrets. */
+/** Checks the environment variables: each by itself, their combinations, and how well secrets are protected. */
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { readConfig, variables, ConfigError, type Config, type Environment, type MeshConfig } from "../../core/config/config.ts";
@@ -13,12 +13,12 @@ export interface Configured {
   readonly config: Config;
 }
 
-/** The configuration of a mesh's node. */
+/** The configuration of a node in a mesh. */
 export interface Meshed extends Configured {
   readonly mesh: MeshConfig;
 }
 
-/** The configuration, or a line for each variable that is wrong. */
+/** Reads the configuration. Returns one line for each invalid variable. */
 export function configuration(env: Environment): { readonly config?: Config; readonly findings: readonly Finding[] } {
   try {
     const config = readConfig(env);
@@ -29,7 +29,7 @@ export function configuration(env: Environment): { readonly config?: Config; rea
   }
 }
 
-/** Every secret that the environment holds itself, to be kept out of what is printed. */
+/** Collects every secret in the environment, to be removed from the output. */
 export function secretsOf(env: Environment, config: Config | undefined): string[] {
   const { AMQP_URL, REDIS_URL, MONGO_URI, JWT_SECRET, JWT_OLD_SECRETS = [], CLOUDINARY_URL, TRACING_URL } = config ?? {};
   const urls = [AMQP_URL, REDIS_URL, MONGO_URI, TRACING_URL].flatMap((url) => (url === undefined ? [] : [url, passwordOf(url)]));
@@ -52,12 +52,14 @@ const addresses: DoctorCheck<Configured> = {
       findings.push(todo(reasonOf(error)));
     }
     if (typeof TRUST_PROXY !== "number" && TRUST_PROXY.some((range) => range.endsWith("/0")))
-      findings.push(todo("TRUST_PROXY trusts every address, so clients choose theirs: name your proxies only"));
+      findings.push(todo("TRUST_PROXY trusts every address, so clients can choose theirs: list only your proxies"));
     if (url?.protocol === "http:" && !isHere(url.hostname))
-      findings.push(todo(`PUBLIC_URL ${url.origin} is not https: passwords and cookies travel in clear; end TLS in a proxy`));
+      findings.push(todo(`PUBLIC_URL ${url.origin} is not https: passwords and cookies are sent unencrypted; terminate TLS in a proxy`));
     if (url?.protocol === "https:" && TRUST_PROXY === 0)
       findings.push(
-        todo("PUBLIC_URL is https, so a proxy ends TLS, but TRUST_PROXY is 0: all clients would share the proxy's address and limits"),
+        todo(
+          "PUBLIC_URL is https, so a proxy terminates TLS, but TRUST_PROXY is 0: all clients would share the proxy's address and limits",
+        ),
       );
     return findings.length > 0
       ? findings
@@ -69,15 +71,15 @@ const switches: DoctorCheck<Configured> = {
   name: "Switches",
   run({ config: { LIMITS, FAULTS, PASSWORD_COST } }) {
     const findings = [
-      ...(LIMITS === "off" ? [todo("LIMITS=off is for load tests: anyone may try passwords without end; unset it")] : []),
-      ...(FAULTS.length > 0 ? [todo("FAULTS is for fault tests: this node is told to fail; unset it")] : []),
-      ...(PASSWORD_COST < 10 ? [todo(`PASSWORD_COST=${PASSWORD_COST} makes stolen hashes cheap to try: 10 or more`)] : []),
+      ...(LIMITS === "off" ? [todo("LIMITS=off is for load tests: it allows unlimited password attempts; unset it")] : []),
+      ...(FAULTS.length > 0 ? [todo("FAULTS is for fault tests and makes this node fail; unset it")] : []),
+      ...(PASSWORD_COST < 10 ? [todo(`PASSWORD_COST=${PASSWORD_COST} makes stolen hashes cheap to crack: set 10 or more`)] : []),
     ];
     return findings.length > 0 ? findings : fine("limits are on, no faults are set");
   },
 };
 
-/** As good as 128 random bits, by its length and the variety of its characters. */
+/** Whether a secret is weaker than 128 random bits, by its length and the variety of its characters. */
 function isGuessable(secret: string): boolean {
   const distinct = new Set(secret).size;
   return distinct < 10 || secret.length * Math.log2(distinct) < 128 || /change|secret|example|password|1234567/i.test(secret);
@@ -93,13 +95,15 @@ const secrets: DoctorCheck<Configured> = {
     const weak = [
       ...(JWT_SECRET !== undefined && isGuessable(JWT_SECRET) ? ["JWT_SECRET"] : []),
       ...(JWT_OLD_SECRETS.some(isGuessable) ? ["JWT_OLD_SECRETS"] : []),
-    ].map((name) => todo(`${name} could be guessed, and who has it is every user: make one with openssl rand -hex 32`));
+    ].map((name) =>
+      todo(`${name} could be guessed, and an attacker who has it can act as any user: generate one with openssl rand -hex 32`),
+    );
     const wrong = [...weak, ...files].filter(({ isFine }) => !isFine);
-    return wrong.length > 0 ? wrong : fine(JWT_SECRET === undefined ? "made by itself in DATA_DIR" : "strong, and nobody else's to read");
+    return wrong.length > 0 ? wrong : fine(JWT_SECRET === undefined ? "generated in DATA_DIR" : "strong, and not readable by others");
   },
 };
 
-/** Files of one's own are for one's own eyes; those that Docker or Kubernetes mount are as they make them. */
+/** Files of this process's user must not be readable by others. Docker and Kubernetes choose the mode of the files they mount. */
 export function fileFinding(what: string, file: string): Finding {
   const { mode, uid } = statSync(file);
   if ((mode & 0o022) !== 0) return todo(`${what} ${file} can be written by others: chmod 600`);
@@ -132,7 +136,7 @@ const cloudinary: DoctorCheck<Configured> = {
     const log = { warn: (line: string) => void told.push(line) };
     const blobs = await openCloudinaryBlobs(CLOUDINARY_URL, `parley/${MESH}`, { log });
     await blobs.close();
-    return told[0] === undefined ? fine(`takes the key of ${CLOUDINARY_URL.cloud}`) : todo(told[0]);
+    return told[0] === undefined ? fine(`accepts the key of ${CLOUDINARY_URL.cloud}`) : todo(told[0]);
   },
 };
 

@@ -1,4 +1,4 @@
-/** What is stored, in either mode: whether this release can run on it, and when it was backed up last. */
+/** Checks the stored data in either mode: whether this release can run on it, and the age of the last backup. */
 import { StartError } from "../../core/errors.ts";
 import { facts, installationService, reasonNotToRun, type FactsRow } from "../../core/node/installation.ts";
 import { assertSchemaSupported, schemaId, schemas, type SchemaRow } from "../../core/store/migrations.ts";
@@ -6,10 +6,10 @@ import { accounts } from "../../services/auth/accounts.repository.ts";
 import { allServiceData } from "../operator/service-data.ts";
 import { fine, todo, type Finding } from "./check.ts";
 
-/** Reads single rows of what the services keep; a row or a database that is not there is undefined. */
+/** Reads single rows of the services' data; undefined if the row or its database does not exist. */
 export interface RowReader {
   get(service: string, collection: string, id: string): Promise<Record<string, unknown> | undefined>;
-  /** The first id in ascending order. */
+  /** Returns the first id in ascending order. */
   firstId(service: string, collection: string): Promise<string | undefined>;
 }
 
@@ -17,7 +17,7 @@ const oldestBackupMs = 26 * 60 * 60_000;
 const hours = (ms: number): string => `${Math.round(ms / 3_600_000)} hours`;
 
 let loading: ReturnType<typeof allServiceData> | undefined;
-/** What the services declare. Load it before anything is timed: it is most of the program. */
+/** Loads what the services declare. Call it before anything is timed: importing the services takes most of the time. */
 export const loadDeclared = (): ReturnType<typeof allServiceData> => (loading ??= allServiceData());
 
 export async function schemaFindings(rows: RowReader): Promise<Finding[]> {
@@ -52,6 +52,6 @@ export async function backupFinding(rows: RowReader): Promise<Finding> {
   const first = await rows.firstId("auth", accounts.name);
   const sinceMs = first === undefined ? 0 : Date.now() - parseInt(first.slice(0, 8), 16) * 1000;
   return sinceMs <= oldestBackupMs
-    ? fine("none yet, and nothing older than a day")
-    : todo(`none was ever made, and there is data ${hours(sinceMs)} old: npm run backup`);
+    ? fine("none yet, and no data older than a day")
+    : todo(`none was ever made, and there is data ${hours(sinceMs)} old: run npm run backup`);
 }

@@ -1,4 +1,4 @@
-/** The data folder of an embedded server, whether it runs or not, and the server itself when it runs. */
+/** Checks the data folder of an embedded server, running or not, and the server itself if it runs. */
 import { constants, existsSync, statSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -14,7 +14,7 @@ import { readinessFindings } from "./remote.ts";
 
 const sqliteBusy = 5;
 
-/** A row of `parley.db` in the server's format: a table a collection, the document as JSON. */
+/** Reads rows of `parley.db` in the server's format: one table per collection, with the document as JSON. */
 function rowsOf(database: DatabaseSync): RowReader {
   const isTable = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
   const read = (table: string, what: string, ...values: string[]): Record<string, unknown> | undefined =>
@@ -32,7 +32,7 @@ function rowsOf(database: DatabaseSync): RowReader {
   };
 }
 
-/** Whether a server holds the folder: then its lock can't even be read. */
+/** Whether a server holds the folder. Its exclusive lock makes even a read fail. */
 function isHeld(folder: string): boolean {
   const file = join(folder, dataFiles.lock);
   if (!existsSync(file)) return false;
@@ -49,7 +49,10 @@ function isHeld(folder: string): boolean {
   }
 }
 
-/** Opened so that nothing is written: beside a server its log is read too; without one there is none, and no file is made for one. */
+/**
+ * Opens the database without writing. If a write-ahead log exists or a server runs, the log is read too. Otherwise the file is opened as
+ * immutable, so that SQLite creates no log.
+ */
 function openDatabase(folder: string): DatabaseSync {
   const file = join(folder, dataFiles.database);
   if (isHeld(folder) || existsSync(`${file}-wal`)) return new DatabaseSync(file, { readOnly: true });
@@ -86,11 +89,11 @@ const folder: DoctorCheck<Configured> = {
     const open = [dataFiles.database, dataFiles.secret].map((name) => join(DATA_DIR, name)).filter((file) => existsSync(file));
     const wrong = open.map((file) => fileFinding("the file", file)).filter(({ isFine }) => !isFine);
     if (wrong.length > 0) return wrong;
-    return fine(`${DATA_DIR} ${isThere ? (isHeld(DATA_DIR) ? "is held by a server that runs" : "is held by nobody") : "will be made"}`);
+    return fine(`${DATA_DIR} ${isThere ? (isHeld(DATA_DIR) ? "is in use by a running server" : "is not in use") : "will be created"}`);
   },
 };
 
-/** The folder that a missing one would be made in. */
+/** Returns the nearest existing parent folder. */
 function firstThere(path: string): string {
   const parent = dirname(path);
   return existsSync(parent) || parent === path ? parent : firstThere(parent);
@@ -107,7 +110,7 @@ const data: DoctorCheck<Configured> = {
     withRows(context, async (rows, database) => {
       const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
       if (version > formatVersion)
-        return [todo(`it was written by a newer release (format ${version}, this one knows ${formatVersion}): use that one`)];
+        return [todo(`it was written by a newer release (format ${version}, this release reads up to ${formatVersion}): use that release`)];
       return schemaFindings(rows);
     }),
 };
@@ -117,8 +120,8 @@ const backup: DoctorCheck<Configured> = { name: "Backup", run: (context) => with
 const server: DoctorCheck<Configured> = {
   name: "Server",
   run({ config: { DATA_DIR, PORT, HOST } }) {
-    if (!isHeld(DATA_DIR)) return fine("does not run");
-    if (PORT === 0) return fine("runs, on a port that it chose");
+    if (!isHeld(DATA_DIR)) return fine("not running");
+    if (PORT === 0) return fine("running, on a port that it chose");
     const host = HOST === "0.0.0.0" || HOST === "::" ? "127.0.0.1" : HOST.includes(":") ? `[${HOST}]` : HOST;
     return readinessFindings(`http://${host}:${PORT}`);
   },

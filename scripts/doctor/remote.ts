@@ -1,4 +1,4 @@
-/** A running installation from outside: `--url`. What clients see, by HTTP alone. */
+/** Checks a running installation from outside (`--url`), over HTTP as clients see it. */
 import { fine, compareClocks, reasonOf, todo, type DoctorCheck, type Finding, type DoctorConnection } from "./check.ts";
 
 const answerMs = 8000;
@@ -13,12 +13,12 @@ async function ask(url: string, path: string, init: RequestInit = {}): Promise<R
   }
 }
 
-/** What `/ready` says: a line for each part that is away. */
+/** Reads `/ready`: one line for each unavailable part. */
 export async function readinessFindings(url: string): Promise<Finding[]> {
   const answer = await ask(url, "/ready");
   const text = await answer.text();
   const parts = partsOf(text);
-  if (parts === undefined) return [todo(`${url}/ready answers ${answer.status}, and not as Parley does: is this its address?`)];
+  if (parts === undefined) return [todo(`${url}/ready answers ${answer.status}, but not like Parley: is this the right address?`)];
   const away = Object.entries(parts).filter(([, state]) => state !== "ok");
   if (away.length === 0) return [fine(`${url} is ready`)];
   return away.map(([part, state]) => todo(`${url} says of its part "${part}": ${state}`));
@@ -42,7 +42,7 @@ const release: DoctorCheck<string> = {
     const text = await answer.text();
     const version = /"version":\s*"([^"]{1,40})"/.exec(text)?.[1];
     return version === undefined
-      ? todo(`/openapi.json answers ${answer.status}: let the proxy pass all paths on`)
+      ? todo(`/openapi.json answers ${answer.status}: let the proxy forward all paths`)
       : fine(`release ${version}`);
   },
 };
@@ -54,8 +54,8 @@ const clock: DoctorCheck<string> = {
       const answer = await ask(url, "/health");
       await answer.body?.cancel();
       const date = Date.parse(answer.headers.get("date") ?? "");
-      if (Number.isNaN(date)) throw new Error("the server tells no time (header Date)");
-      return date + 500; // It has whole seconds.
+      if (Number.isNaN(date)) throw new Error("the response has no Date header");
+      return date + 500; // The header has whole seconds.
     });
   },
 };
@@ -68,7 +68,7 @@ const metrics: DoctorCheck<string> = {
     await answer.body?.cancel();
     const isOpen = answer.ok && !["localhost", "127.0.0.1", "[::1]"].includes(hostname);
     return isOpen
-      ? todo("/metrics is open to everybody: let the proxy refuse it, or its X-Forwarded-For through")
+      ? todo("/metrics is open to everybody: block it in the proxy, or let the proxy set X-Forwarded-For")
       : fine("not open to everybody");
   },
 };
@@ -78,10 +78,8 @@ const sockets: DoctorCheck<string> = {
   async run(url) {
     const answer = await ask(url, "/chat/socket.io/?EIO=4&transport=polling");
     const text = await answer.text();
-    if (!/^0\{/.test(text)) return todo(`/chat/socket.io/ answers ${answer.status}: let the proxy pass it on`);
-    return (await upgrades(url))
-      ? fine("long polling and WebSocket")
-      : todo("WebSocket does not get through: let the proxy pass Upgrade on");
+    if (!/^0\{/.test(text)) return todo(`/chat/socket.io/ answers ${answer.status}: let the proxy forward it`);
+    return (await upgrades(url)) ? fine("long polling and WebSocket") : todo("WebSocket connections fail: let the proxy forward Upgrade");
   },
 };
 
@@ -108,11 +106,11 @@ const tls: DoctorCheck<string> = {
       await answer.body?.cancel();
       const isKnown = answer.headers.has("strict-transport-security");
       return isKnown
-        ? fine("https, and Parley knows")
-        : todo("https, but Parley does not know: set PUBLIC_URL to this origin, or cookies are not Secure");
+        ? fine("https, and Parley knows it")
+        : todo("https, but Parley does not know it: set PUBLIC_URL to this origin, or cookies are not Secure");
     }
     if (["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return fine("not needed on this machine");
-    return todo("http: passwords travel in clear; end TLS in a proxy");
+    return todo("http: passwords are sent unencrypted; terminate TLS in a proxy");
   },
 };
 

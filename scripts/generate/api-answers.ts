@@ -1,7 +1,7 @@
 /**
- * Writes `services/gateway/docs/answers.json`: what routes and events answer, as JSON Schemas made from the types in their tables.
- * `npm run docs:api`; the gateway reads the file when it starts, for types are gone by then. With `--check` nothing is written, and
- * it fails when the file is out of date.
+ * Writes `services/gateway/docs/answers.json`: the results of routes and events as JSON Schemas, generated from the types in their tables.
+ * Run by `npm run docs:api`. The gateway reads the file when it starts, since types don't exist at run time. `--check` writes nothing and
+ * fails if the file is out of date.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -16,10 +16,10 @@ const [routesFolder, eventsFile, emittedFile] = ["http/routes/", "socket/client-
   (path) => `${root}services/gateway/${path}`,
 ) as [string, string, string];
 
-/** A row of a table: the object literal, and the types of its keys. */
+/** One row of a table. */
 interface TableRow {
   readonly text: (key: string) => string | undefined;
-  /** What the function under this key answers, promises awaited; the value's type where it is no function. */
+  /** Type of the value under this key; for a function, of its awaited result. */
   readonly type: (key: string) => ts.Type | undefined;
 }
 
@@ -52,7 +52,7 @@ function compilerOptions(): ts.CompilerOptions {
   return ts.parseJsonConfigFileContent(read.config, ts.sys, root).options;
 }
 
-/** Each `row({...})` in a file, whatever the function is called: it names a path or an event. */
+/** Finds each call with an object literal that has a `path` or an `event`, whatever the function is called. */
 function rowsOf(source: ts.SourceFile, checker: ts.TypeChecker): TableRow[] {
   const rows: TableRow[] = [];
   const visit = (node: ts.Node): void => {
@@ -101,10 +101,10 @@ function exportedType(source: ts.SourceFile, name: string, checker: ts.TypeCheck
   return checker.getDeclaredTypeOfSymbol(symbol);
 }
 
-/** The file's text as it should be. */
+/** The expected text of the file. */
 export const answersText = (): string => `${JSON.stringify(answers(), null, 2)}\n`;
 
-/** What is wrong with the file, or undefined. */
+/** Returns what is wrong with the file, or undefined. */
 export async function outOfDate(): Promise<string | undefined> {
   const text = await readFile(file, "utf8").catch(() => "");
   return text === answersText() ? undefined : "services/gateway/docs/answers.json is out of date: run `npm run docs:api`";

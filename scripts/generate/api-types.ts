@@ -1,18 +1,18 @@
-/** TypeScript types as JSON Schema: what an answer's type says, with its docstrings, for documents that are made from the code. */
+/** Converts TypeScript types and their docstrings to JSON Schema. */
 import ts from "typescript";
 import type { JsonSchema } from "../../services/gateway/docs/json-schema.ts";
 
-/** Texts that are moments in time, by their name: `createdAt`, `mutedUntil`, `at`. */
+/** Names of strings that are times: `createdAt`, `mutedUntil`, `at`. */
 const timeName = /(?:^at|At|Until)$/;
 
 export interface TypeSchemas {
-  /** A type's schema; named types are references into `named`. */
+  /** Returns a type's schema. Named types are references into `named`. */
   readonly of: (type: ts.Type) => JsonSchema;
-  /** Each named type met so far, sorted by name. */
+  /** Returns every named type seen so far, sorted by name. */
   readonly named: () => Record<string, JsonSchema>;
 }
 
-/** @throws Error  a type that has no JSON form, or two types of one name */
+/** @throws Error  a type without a JSON form, or two types with the same name */
 export function typeSchemas(checker: ts.TypeChecker): TypeSchemas {
   const named: Record<string, JsonSchema> = {};
   const known = new Map<string, ts.Type>();
@@ -24,7 +24,7 @@ export function typeSchemas(checker: ts.TypeChecker): TypeSchemas {
     if (first !== undefined && first !== type) throw new Error(`two types are called ${name}`);
     if (first === undefined) {
       known.set(name, type);
-      named[name] = {}; // it may contain itself
+      named[name] = {}; // the type may refer to itself
       named[name] = { ...spelledOut(type), ...described(symbolOf(type)!, checker) };
     }
     return { $ref: `#/components/schemas/${name}` };
@@ -35,7 +35,7 @@ export function typeSchemas(checker: ts.TypeChecker): TypeSchemas {
     if (type.isStringLiteral() || type.isNumberLiteral()) return { const: type.value };
     if (type.flags & ts.TypeFlags.BooleanLiteral) return { const: checker.typeToString(type) === "true" };
     if (type.flags & ts.TypeFlags.String) return { type: "string" };
-    // Every number of the API is a count, a size, an ordinal or a time: whole.
+    // Every number in the API is an integer: a count, a size, an ordinal or a time.
     if (type.flags & ts.TypeFlags.Number) return { type: "integer" };
     if (type.flags & ts.TypeFlags.Boolean) return { type: "boolean" };
     if (type.flags & ts.TypeFlags.Null) return { type: "null" };
@@ -56,7 +56,7 @@ export function typeSchemas(checker: ts.TypeChecker): TypeSchemas {
 
   function alternatives(parts: readonly ts.Type[]): JsonSchema {
     if (parts.every((part) => part.isStringLiteral())) return { type: "string", enum: parts.map(({ value }) => value).sort() };
-    // The compiler takes boolean apart.
+    // The compiler represents boolean as a union of true and false.
     if (parts.length === 2 && parts.every(({ flags }) => flags & ts.TypeFlags.BooleanLiteral)) return { type: "boolean" };
     return parts.length === 1 ? schemaOf(parts[0]!) : { anyOf: parts.map(schemaOf) };
   }
@@ -64,8 +64,8 @@ export function typeSchemas(checker: ts.TypeChecker): TypeSchemas {
   function objectOf(type: ts.Type): JsonSchema {
     const values = checker.getIndexTypeOfType(type, ts.IndexKind.String);
     if (values !== undefined) return { type: "object", additionalProperties: schemaOf(values) };
-    // What an interface inherits comes first: ids before the rest.
-    // The compiler adds what the other sides of a union have, as undefined.
+    // Inherited properties come first, so that ids precede the rest. Properties that the compiler adds as undefined from other members of a
+    // union are dropped.
     const present = checker.getPropertiesOfType(type).filter((property) => !isUndefined(checker.getTypeOfSymbol(property)));
     const properties = present.toSorted((a, b) => Number(isOwn(type, a)) - Number(isOwn(type, b)));
     const required = properties.filter(({ flags }) => !(flags & ts.SymbolFlags.Optional)).map(({ name }) => name);
@@ -86,10 +86,10 @@ export function typeSchemas(checker: ts.TypeChecker): TypeSchemas {
   return { of: schemaOf, named: () => Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
-/** Not every type has one, whatever the compiler's own types say. */
+/** Some types have no symbol, although the compiler's own types say they do. */
 const symbolOf = (type: ts.Type): ts.Symbol | undefined => type.aliasSymbol ?? type.symbol;
 
-/** The name of an interface or type alias of ours; object types without one are spelled out where they are. */
+/** Returns the name of an interface or type alias of this project. Other object types are inlined. */
 function nameOf(type: ts.Type): string | undefined {
   const symbol = symbolOf(type);
   const declaration = symbol?.declarations?.[0];
@@ -106,7 +106,7 @@ const isOwn = (type: ts.Type, { declarations = [] }: ts.Symbol): boolean => {
 };
 
 function described(symbol: ts.Symbol, checker: ts.TypeChecker): JsonSchema {
-  // A file's own docstring is not its first declaration's.
+  // A docstring at the start of a file describes the file, not its first declaration.
   const declaration = symbol.declarations?.[0];
   if (declaration?.getFullStart() === 0 && ts.getJSDocCommentsAndTags(declaration).length === 1) return {};
   const text = ts.displayPartsToString(symbol.getDocumentationComment(checker)).replaceAll("\n", " ");

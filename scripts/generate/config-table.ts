@@ -1,8 +1,8 @@
-/** Writes the README's table of environment variables from core/config/config.ts: `npm run docs:config`. */
+/** Writes the README's table of environment variables from core/config/config.ts. Run by `npm run docs:config`. */
 import { variables } from "../../core/config/config.ts";
 import { markdownTable, writeOrCheck, type GeneratedTable } from "./markdown-table.ts";
 
-/** Which variables have a twin, as a sentence below the table. */
+/** The sentence below the table that lists the variables with a `_FILE` variant. */
 function twins(): string {
   const names = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [`\`${name}\``] : []));
   return [

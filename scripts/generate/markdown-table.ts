@@ -1,20 +1,20 @@
 /**
- * Tables in Markdown pages that are made from the code, between `<!-- name -->` and `<!-- /name -->`. Each has a script that writes it; with
- * `--check` the script writes nothing, and fails when the table is out of date.
+ * Generates tables in Markdown pages, between `<!-- name -->` and `<!-- /name -->`. Each table has a script that writes it; with `--check`
+ * the script writes nothing and fails if the table is out of date.
  */
 import { readFile, writeFile } from "node:fs/promises";
 
 export interface GeneratedTable {
-  /** The page's path in the project. */
+  /** Path of the page in the repository. */
   readonly page: string;
-  /** As its place in the page is marked. */
+  /** Name in the markers around the table. */
   readonly name: string;
   /** The npm script that writes it. */
   readonly script: string;
   readonly make: () => string | Promise<string>;
 }
 
-/** A table with its columns padded as Prettier wants them. */
+/** Formats a table with columns padded as Prettier does. */
 export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
   const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
@@ -22,31 +22,31 @@ export function markdownTable(header: readonly string[], rows: readonly (readonl
 }
 
 /**
- * A page's text with the table as it should be.
- * @throws Error  there is no place for the table
+ * Returns a page's text with the table up to date.
+ * @throws Error  the page has no markers for the table
  */
 export async function withTable({ page, name, make }: GeneratedTable, text: string): Promise<string> {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from === -1 || to < from) throw new Error(`${page} has no place for the table: ${begin} and ${end}, a line each`);
+  if (from === -1 || to < from) throw new Error(`${page} has no markers for the table: ${begin} and ${end}, one line each`);
   return `${text.slice(0, from + begin.length)}\n\n${await make()}\n\n${text.slice(to)}`;
 }
 
 const fileOf = ({ page }: GeneratedTable): URL => new URL(page, new URL("../../", import.meta.url));
 
-/** The page as it is, and as it should be. */
+/** Reads the page's present text and computes the expected one. */
 async function read(table: GeneratedTable): Promise<{ is: string; shouldBe: string }> {
   const is = await readFile(fileOf(table), "utf8");
   return { is, shouldBe: await withTable(table, is) };
 }
 
-/** What is wrong with the page's table, or undefined. */
+/** Returns what is wrong with the page's table, or undefined. */
 export async function outOfDate(table: GeneratedTable): Promise<string | undefined> {
   const { is, shouldBe } = await read(table);
   return is === shouldBe ? undefined : `${table.page}'s table "${table.name}" is out of date: run \`npm run ${table.script}\``;
 }
 
-/** What the table's script does. */
+/** Runs the table's script. */
 export async function writeOrCheck(table: GeneratedTable): Promise<void> {
   try {
     if (process.argv.includes("--check")) {

@@ -1,4 +1,4 @@
-/** Writes the table of docs/metrics.md from the declarations (`core/metrics/declare.ts`): `npm run docs:metrics`. */
+/** Writes the table in docs/metrics.md from the declarations (`core/metrics/declare.ts`). Run by `npm run docs:metrics`. */
 import { glob, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { declarations } from "../../core/metrics/declare.ts";
@@ -6,7 +6,7 @@ import { markdownTable, writeOrCheck, type GeneratedTable } from "./markdown-tab
 
 const root = new URL("../../", import.meta.url);
 
-/** Loads every module that declares metrics. */
+/** Imports every module that declares metrics. */
 export async function loadDeclarations(): Promise<void> {
   for await (const path of glob("{core,mixins,services}/**/*.ts", { cwd: fileURLToPath(root) })) {
     const file = new URL(path, root);

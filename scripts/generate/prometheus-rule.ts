@@ -1,6 +1,6 @@
 /**
- * `npm run k8s:rules`: the alerts of ops/prometheus/rules as the resource that Prometheus' operator takes. Kustomize can't do it: it reads
- * files beside its own only, and puts them into ConfigMaps.
+ * Writes the alerts of ops/prometheus/rules as a PrometheusRule for the Prometheus Operator. Run by `npm run k8s:rules`. Kustomize can't do
+ * this: it reads only files in its own folder, and puts them into ConfigMaps.
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { parse, stringify } from "yaml";
 
 export const alertsPath = "k8s/components/monitoring/alerts.yaml";
 
-/** The text that belongs into `alertsPath`. */
+/** The expected text of `alertsPath`. */
 export function prometheusRule(): string {
   const groups = globSync("ops/prometheus/rules/*.yml")
     .sort()

@@ -1,4 +1,4 @@
-/** Writes the table of security events in docs/security.md from core/security/events.ts: `npm run docs:security`. */
+/** Writes the table of security events in docs/security.md from core/security/events.ts. Run by `npm run docs:security`. */
 import { securityEventNames, securityEvents } from "../../core/security/events.ts";
 import { markdownTable, writeOrCheck, type GeneratedTable } from "./markdown-table.ts";
 

@@ -1,9 +1,9 @@
-/** Reads and moves on the sections of CHANGELOG.md. */
+/** Reads and updates the sections of CHANGELOG.md. */
 
 const unreleased = "## [Unreleased]";
 const heading = (version: string) => `## [${version}]`;
 
-/** The text below a heading up to the next one, without the blank lines around it; undefined when there is no such heading. */
+/** Returns the text below a heading up to the next one, without surrounding blank lines; undefined if there is no such heading. */
 function below(changelog: string, start: string): string | undefined {
   const lines = changelog.split("\n");
   const first = lines.findIndex((line) => line.startsWith(start));
@@ -16,8 +16,8 @@ function below(changelog: string, start: string): string | undefined {
 }
 
 /**
- * What changed in a version, as Markdown.
- * @throws Error  there is no section of it, or nothing in it
+ * Returns the changes of a version as Markdown.
+ * @throws Error  the version has no section, or an empty one
  */
 export function notesOf(changelog: string, version: string): string {
   const notes = below(changelog, heading(version));
@@ -26,9 +26,10 @@ export function notesOf(changelog: string, version: string): string {
 }
 
 /**
- * The changelog with what was unreleased as a version's.
+ * Moves the unreleased changes into the section of a version.
  * @param date  like 2026-01-31
- * @throws Error  nothing is unreleased, or the version is there already
+ * @returns the new changelog
+ * @throws Error  nothing is unreleased, or the version has a section already
  */
 export function released(changelog: string, version: string, date: string): string {
   if (below(changelog, heading(version)) !== undefined) throw new Error(`CHANGELOG.md has a section ${version} already`);

@@ -1,4 +1,4 @@
-/** `node scripts/release/notes.ts v1.2.3`: prints what changed in the release of that tag, which must be the program's version. */
+/** `node scripts/release/notes.ts v1.2.3`: prints the changes of that tag's release. The tag must match the program's version. */
 import { readFileSync } from "node:fs";
 import { notesOf } from "./changelog.ts";
 

@@ -1,6 +1,6 @@
 /**
- * `npm version` runs this between the new number in package.json and its commit: what was unreleased in the changelog becomes the
- * version's, and the Kubernetes manifests name its image.
+ * Moves the unreleased changes in the changelog to the new version, and sets the image tag in the Kubernetes manifests. `npm version` runs
+ * this between changing package.json and committing.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { released } from "./changelog.ts";

@@ -1,4 +1,4 @@
-/** What a mesh rests on. */
+/** Checks the stores that a mesh needs. */
 import { linesOfConnection, type ReportLine } from "../check.ts";
 import type { Meshed } from "../configuration.ts";
 import { mongoPart } from "./mongo.ts";

@@ -1,4 +1,4 @@
-/** MongoDB: there, new enough, a replica set that gives up a dead writer's transaction soon, with room, and what is stored in it. */
+/** Checks MongoDB: reachable, new enough, a replica set that ends a dead writer's transaction soon, with free space; and the data in it. */
 import mongoose, { type mongo } from "mongoose";
 import { maxTransactionSeconds } from "../../../core/store/mongo/connection.ts";
 import { compareClocks, fine, reasonOf, todo, type DoctorCheck, type Finding, type DoctorConnection } from "../check.ts";
@@ -24,8 +24,8 @@ const on = (
 
 function explain(error: unknown): string {
   const { code, name } = error as { code?: unknown; name?: string };
-  if (code === authenticationFailed) return "it refuses the user or the password: set MONGO_URI right";
-  if (name === "MongoServerSelectionError") return `can't be reached (${reasonOf(error)}): start it, or set MONGO_URI right`;
+  if (code === authenticationFailed) return "it refuses the user or the password: correct MONGO_URI";
+  if (name === "MongoServerSelectionError") return `can't be reached (${reasonOf(error)}): start it, or correct MONGO_URI`;
   return `MONGO_URI: ${reasonOf(error)}`;
 }
 
@@ -37,7 +37,7 @@ const version = on("MongoDB", async (client) => {
 const replicaSet = on("MongoDB replica set", async (client) => {
   const { setName, msg, hosts = [] } = await client.db("admin").command({ hello: 1 });
   if (msg === "isdbgrid") return fine("mongos");
-  if (setName === undefined) return todo("it is none, so there are no transactions: start mongod with --replSet, and initiate it");
+  if (setName === undefined) return todo("it is none, so there are no transactions: start mongod with --replSet and initiate it");
   const members = (hosts as readonly string[]).length;
   return fine(`${String(setName)}, ${members === 1 ? "1 member (3 survive the loss of one)" : `${members} members`}`);
 });
@@ -45,8 +45,8 @@ const replicaSet = on("MongoDB replica set", async (client) => {
 const transactions = on("MongoDB transactions", async (client) => {
   const name = "transactionLifetimeLimitSeconds";
   const seconds = Number((await client.db("admin").command({ getParameter: 1, [name]: 1 }))[name]);
-  if (seconds <= maxTransactionSeconds) return fine(`given up after ${seconds} s`);
-  return todo(`${name} is ${seconds}, and the chat of a node that died stands still so long: run mongod with --setParameter ${name}=3`);
+  if (seconds <= maxTransactionSeconds) return fine(`aborted after ${seconds} s`);
+  return todo(`${name} is ${seconds}, and a node that dies blocks its chats for that long: run mongod with --setParameter ${name}=3`);
 });
 
 const clock = on("MongoDB clock", (client) =>
@@ -55,7 +55,7 @@ const clock = on("MongoDB clock", (client) =>
 
 const room = on("MongoDB disk", async (client, meshName) => {
   const { fsUsedSize, fsTotalSize } = await client.db(`${meshName}_chat`).command({ dbStats: 1 });
-  if (typeof fsTotalSize !== "number" || fsTotalSize === 0) return fine("it does not tell");
+  if (typeof fsTotalSize !== "number" || fsTotalSize === 0) return fine("it does not report its size");
   return roomFinding("its data folder", fsTotalSize - Number(fsUsedSize), fsTotalSize);
 });
 
@@ -74,7 +74,7 @@ const rowsOf = (client: mongo.MongoClient, meshName: string): RowReader => {
 const data = on("Data", (client, meshName) => schemaFindings(rowsOf(client, meshName)));
 const backup = on("Backup", (client, meshName) => backupFinding(rowsOf(client, meshName)));
 
-/** Reads only. */
+/** Uses reads only. */
 export const mongoPart: DoctorConnection<Meshed, OpenMongo> = {
   name: "MongoDB",
   async open({ mesh: { mongoUri, name: meshName } }) {

@@ -1,4 +1,4 @@
-/** RabbitMQ: there, new enough, and its queues are quorum queues with the arguments that this release declares. */
+/** Checks RabbitMQ: reachable, new enough, and with quorum queues that have the arguments of this release. */
 import { connect, type ChannelModel } from "amqplib";
 import { groupQueues, rabbitNames, retryQueues, type DeclaredQueue } from "../../../core/queue/rabbit-topology.ts";
 import { followers } from "../../../services/followers.ts";
@@ -29,19 +29,19 @@ const queues: DoctorCheck<OpenRabbit> = {
     const wrong = states.filter(({ state }) => state !== "as declared" && state !== "missing");
     if (wrong.length > 0) {
       return wrong.map(({ queue, state }) =>
-        todo(`${queue.name} was declared otherwise (${state}): when it is empty, delete it and start a node, which makes it anew`),
+        todo(`${queue.name} was declared otherwise (${state}): when it is empty, delete it and start a node, which creates it again`),
       );
     }
     const missing = states.filter(({ state }) => state === "missing").length;
     return fine(
-      missing === 0 ? `${all.length}, all quorum queues` : `${missing} of ${all.length} are not there yet: the first node makes them`,
+      missing === 0 ? `${all.length}, all quorum queues` : `${missing} of ${all.length} are not there yet: the first node creates them`,
     );
   },
 };
 
 /**
- * A queue that is there is declared once more with the same arguments, which changes nothing and fails when they differ; one that is not
- * there is not declared, for that would make it. Each try has a channel of its own: a failure closes it.
+ * Declares an existing queue again with the same arguments, which changes nothing and fails if they differ. A missing queue is not
+ * declared, since that would create it. Each try has its own channel, because a failure closes the channel.
  */
 async function stateOf(connection: ChannelModel, { name, options }: DeclaredQueue): Promise<string> {
   const isThere = await onChannel(connection, (channel) => channel.checkQueue(name));
@@ -49,7 +49,7 @@ async function stateOf(connection: ChannelModel, { name, options }: DeclaredQueu
   return (await onChannel(connection, (channel) => channel.assertQueue(name, options))) ?? "as declared";
 }
 
-/** @returns why it failed */
+/** Runs a call on its own channel. @returns why it failed; undefined on success */
 async function onChannel(
   connection: ChannelModel,
   ask: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>,
@@ -77,8 +77,7 @@ const dead: DoctorCheck<OpenRabbit> = {
         ({ messageCount }) => messageCount,
         () => 0,
       );
-      if (count > 0)
-        findings.push(todo(`${count} of ${group}: look at them with admin.deadLetters, hand them out again with admin.replay`));
+      if (count > 0) findings.push(todo(`${count} of ${group}: list them with admin.deadLetters, and replay them with admin.replay`));
     }
     return findings.length > 0 ? findings : fine("none");
   },
@@ -94,8 +93,8 @@ export const rabbitPart: DoctorConnection<Meshed, OpenRabbit> = {
   close: ({ connection }) => connection.close(),
   explain(error) {
     const text = reasonOf(error);
-    if (/ACCESS[-_]REFUSED|NOT[-_]ALLOWED/.test(text)) return "it refuses the user, the password or the virtual host: set AMQP_URL right";
-    return `can't be reached (${text}): start it, or set AMQP_URL right`;
+    if (/ACCESS[-_]REFUSED|NOT[-_]ALLOWED/.test(text)) return "it refuses the user, the password or the virtual host: correct AMQP_URL";
+    return `can't be reached (${text}): start it, or correct AMQP_URL`;
   },
   checks: [version, queues, dead],
 };

@@ -1,4 +1,4 @@
-/** Redis: there, new enough, and its clock. */
+/** Checks Redis: reachable, new enough, and its clock. */
 import { Redis } from "ioredis";
 import { compareClocks, reasonOf, type DoctorCheck, type DoctorConnection } from "../check.ts";
 import type { Meshed } from "../configuration.ts";
@@ -25,7 +25,7 @@ export const redisPart: DoctorConnection<Meshed, Redis> = {
   name: "Redis",
   async open({ mesh: { redisUrl } }) {
     const client = new Redis(redisUrl, { lazyConnect: true, connectTimeout: 5000, commandTimeout: 5000, retryStrategy: () => null });
-    // The error itself; what `connect` rejects with says only that the connection is closed.
+    // The original error: `connect` rejects only with "connection is closed".
     const failure = new Promise<never>((_, reject) => client.on("error", reject));
     try {
       await Promise.race([client.connect(), failure]);
@@ -39,8 +39,8 @@ export const redisPart: DoctorConnection<Meshed, Redis> = {
   close: (client) => client.quit(),
   explain(error) {
     const text = reasonOf(error);
-    if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(text)) return "it refuses the user or the password: set REDIS_URL right";
-    return `can't be reached (${text}): start it, or set REDIS_URL right`;
+    if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(text)) return "it refuses the user or the password: correct REDIS_URL";
+    return `can't be reached (${text}): start it, or correct REDIS_URL`;
   },
   checks: [version, clock],
 };

@@ -1,4 +1,4 @@
-/** The least versions of what a mesh rests on, as docs/operating.md promises them. */
+/** Defines the minimum versions of MongoDB, RabbitMQ and Redis, which docs/operating.md documents. */
 import { fine, isAtLeast, todo, type Finding } from "../check.ts";
 
 const least = { MongoDB: "6.0", RabbitMQ: "3.10", Redis: "6.2" } as const;

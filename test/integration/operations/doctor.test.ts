@@ -48,7 +48,7 @@ test("a server that ran is well, and nothing in its folder changes", async () =>
   const before = await inventory(used);
   const diagnosis = await doctor({ DATA_DIR: used });
   expectWell(diagnosis);
-  expect(diagnosis.output).toMatch(/ok {4}Data folder: .* is held by nobody/);
+  expect(diagnosis.output).toMatch(/ok {4}Data folder: .* is not in use/);
   expect(diagnosis.output).toContain("ok    Backup: none yet");
   expect(await inventory(used)).toEqual(before);
 });
