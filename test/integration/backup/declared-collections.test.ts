@@ -64,8 +64,8 @@ test("what a service does with restored rows finds them at its release's schema"
   const store = await openSqliteStore(join(folder, "older"), { log: silentLogger });
   await addThings(await openAs(store, 1), 12);
   const seen: unknown[] = [];
-  const agree = async (db: Database) => void seen.push(await contents(db));
-  const declared = serviceDataOf({ name: "thing", mixins: [database("thing", kept, releases()), { restoring: { agree } }] })!;
+  const announceState = async (db: Database) => void seen.push(await contents(db));
+  const declared = serviceDataOf({ name: "thing", mixins: [database("thing", kept, releases()), { restoring: { announceState } }] })!;
   await prepareServices({ store, log: silentLogger }, [declared], true);
   expect(seen).toEqual([migrated(12)]);
   await store.close();
