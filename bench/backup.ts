@@ -1,7 +1,7 @@
 /**
- * `node bench/backup.ts [--messages 1000000] [--files 10000] [--file-kb 60] [--mesh]`: how long a backup and a restore of that much take, how large the file
- * is, and how much memory they need. Apart from `npm run bench`, for it fills some gigabytes of disk. With --mesh the content is
- * restored into a mesh (without nodes) and backed up from there, too.
+ * `node bench/backup.ts [--messages 1000000] [--files 10000] [--file-kb 60] [--mesh]`: measures the time and memory of a backup and a
+ * restore of that much data, and the size of the file. Not part of `npm run bench`, because it fills some gigabytes of disk. With --mesh
+ * the data is also restored into a mesh (without nodes) and backed up from there.
  */
 import { randomBytes } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
@@ -35,7 +35,7 @@ const perChat = 1000;
 const perCommit = 1000;
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Fills a data folder with chats of two, a thousand messages each, and with files in the first of them. */
+/** Fills a data folder with direct chats of 1,000 messages each, and adds files to the first ones. */
 async function fill(folder: string, messageCount: number, fileCount: number, fileBytes: number): Promise<void> {
   const store = await openSqliteStore(folder, { log: silentLogger });
   const db = await store.open("chat", [chats, members, messages, files]);
@@ -125,7 +125,7 @@ const message = (chatId: string, senderId: string, n: number, now: number): Mess
   deletedAt: null,
 });
 
-/** Runs a command, and watches its memory. */
+/** Runs a command and samples its memory. */
 async function measured(what: string, name: "backup" | "restore", args: readonly string[], env: ServerEnv): Promise<void> {
   const began = performance.now();
   const running = startCommand(name, args, env);
@@ -135,7 +135,7 @@ async function measured(what: string, name: "backup" | "restore", args: readonly
   clearInterval(timer);
   if (code !== 0) throw new Error(`${what}: ${err}`);
   print(
-    `${what}: ${((performance.now() - began) / 1000).toFixed(1)} s, at most ${peakMb} MB of memory, load ${loadavg()[0]!.toFixed(1)}\n  ${out.trim()}`,
+    `${what}: ${((performance.now() - began) / 1000).toFixed(1)} s, peak memory ${peakMb} MB, load ${loadavg()[0]!.toFixed(1)}\n  ${out.trim()}`,
   );
 }
 
@@ -145,10 +145,10 @@ const sizeOf = async (file: string): Promise<string> => `${((await stat(file)).s
 try {
   await fill(at("source"), Number(values.messages), Number(values.files), Number(values["file-kb"]) * 1024);
   print(
-    `filled: ${values.messages} messages, ${values.files} files of ${values["file-kb"]} KiB; the store has ${await sizeOf(at("source/parley.db"))}`,
+    `filled: ${values.messages} messages, ${values.files} files of ${values["file-kb"]} KiB; the store's size is ${await sizeOf(at("source/parley.db"))}`,
   );
   await measured("backup, embedded", "backup", ["--to", at("one.tar")], { DATA_DIR: at("source") });
-  print(`the file has ${await sizeOf(at("one.tar"))}`);
+  print(`the file's size is ${await sizeOf(at("one.tar"))}`);
   await measured("check (--dry-run)", "restore", ["--from", at("one.tar"), "--dry-run"], { DATA_DIR: at("target") });
   await measured("restore, embedded", "restore", ["--from", at("one.tar")], { DATA_DIR: at("target") });
   if (values.mesh) {

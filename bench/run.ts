@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: how fast Parley is, as ratios to what the same libraries do bare, measured in the same run. Prints a table for each
- * bench and writes all of them as JSON. A target that is missed is said to be; only a bench that fails ends with an error.
+ * `npm run bench`: measures Parley's speed as ratios to bare servers on the same libraries, in the same run. Prints a table for each bench
+ * and writes all results as JSON. A missed target is reported; only a bench that fails makes the command fail.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg } from "node:os";
@@ -22,13 +22,13 @@ const benches: readonly Bench[] = [fanOut, durable, cachedRead, connections, his
 
 const { values } = parseArgs({
   options: {
-    /** On RabbitMQ, Redis and MongoDB instead of embedded. */
+    /** Runs on RabbitMQ, Redis and MongoDB instead of embedded. */
     mesh: { type: "boolean", default: false },
-    /** One or more benches by name. */
+    /** Names of the benches to run. */
     only: { type: "string", multiple: true },
     list: { type: "boolean", default: false },
     pairs: { type: "string", default: "5" },
-    /** Of each window. */
+    /** Length of each measurement window. */
     seconds: { type: "string", default: "5" },
     json: { type: "string", default: "coverage/bench.json" },
   },
@@ -58,7 +58,8 @@ function chosen(): readonly Bench[] {
   const here = benches.filter(({ worlds }) => worlds.includes(world));
   if (only === undefined) return here;
   const unknown = only.filter((name) => here.every((bench) => bench.name !== name));
-  if (unknown.length > 0) throw new Error(`no ${world} bench ${unknown.join(", ")}; there are ${here.map(({ name }) => name).join(", ")}`);
+  if (unknown.length > 0)
+    throw new Error(`no ${world} bench ${unknown.join(", ")}; choose from ${here.map(({ name }) => name).join(", ")}`);
   return here.filter(({ name }) => only.includes(name));
 }
 

@@ -1,13 +1,13 @@
 /**
- * Chat clients, many in one process: plain socket.io-client, connected for long, whose people send in turns. A message is done when it
- * is acknowledged and every socket of its chat has heard it.
+ * Runs many chat clients in one process: plain socket.io-client with long-lived connections, whose users send in rotation. A message is
+ * done when it is acknowledged and every socket of its chat has received it.
  */
 import { io, type Socket } from "socket.io-client";
 import { within } from "../../test/support/eventually.ts";
 import { paced, type Pace } from "./pacing.ts";
 import { serveCommands } from "./remote.ts";
 
-/** Someone's socket, and which chats they are in. */
+/** A user's token and the chats they are in. */
 export interface LoadClient {
   readonly token: string;
   readonly chatIds: readonly string[];
@@ -15,7 +15,7 @@ export interface LoadClient {
 export interface ChatConnectParams {
   readonly url: string;
   readonly seats: readonly LoadClient[];
-  /** All own chats at once, or each chat by name: `joinChat`. */
+  /** `subscribe`: to all of the user's chats at once. `join`: each chat by name with `joinChat`. */
   readonly enter: "subscribe" | "join";
 }
 export interface ChatDriveParams {
@@ -24,25 +24,25 @@ export interface ChatDriveParams {
   readonly pace: Pace;
 }
 export interface ChatDriveResult {
-  /** Messages that are done. */
+  /** Number of messages that are done. */
   readonly messages: number;
   readonly deliveries: number;
   readonly tookMs: number;
-  /** From when a message was due until its acknowledgement, and until the last who heard it. */
+  /** Time from when a message was due until its acknowledgement, and until its last receiver. */
   readonly ackMs: Float64Array;
   readonly lastMs: Float64Array;
 }
 
 interface InFlightMessage {
   readonly dueAt: number;
-  /** Acknowledgement and deliveries to come. */
+  /** Outstanding acknowledgement and deliveries. */
   missing: number;
   readonly done: () => void;
 }
 
 const atOnce = 50;
 const text = "A sentence of the length that people write to each other when they have something to say.";
-/** Each chat's sockets; they send in turns. */
+/** The sockets of each chat, which send in rotation. */
 const chats = new Map<string, Socket[]>();
 const underWay = new Map<string, InFlightMessage>();
 let ackMs: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * HTTP clients, many in one process: kept-alive connections that carry one request at a time, written and read as bytes, for a client
- * library would cost more than the servers that are measured.
+ * Runs many HTTP clients in one process: keep-alive connections with one request at a time, written and parsed as bytes. A client library
+ * would cost more CPU than the measured servers.
  */
 import { once } from "node:events";
 import { connect as open, type Socket } from "node:net";
@@ -11,7 +11,7 @@ import { serveCommands } from "./remote.ts";
 export interface HttpConnectParams {
   readonly port: number;
   readonly path: string;
-  /** Whose requests they are, in turns. */
+  /** Tokens for the requests, in rotation. */
   readonly tokens: readonly string[];
   readonly connections: number;
 }
@@ -22,9 +22,9 @@ export interface HttpDriveParams {
 export interface HttpDriveResult {
   readonly requests: number;
   readonly tookMs: number;
-  /** From when a request was due until its answer was whole. */
+  /** Time from when a request was due until its complete response. */
   readonly answerMs: Float64Array;
-  /** A body, to be compared. */
+  /** One response body, for comparison. */
   readonly body: string;
 }
 
@@ -83,13 +83,13 @@ class HttpConnection {
 function ask(request: string): Promise<string> {
   return new Promise((answered, failed) => {
     const asked = { request, answered, failed };
-    const line = idle.shift(); // all in turns: a server closes what is idle for seconds
+    const line = idle.shift(); // in rotation: a server closes a connection that is idle for seconds
     if (line === undefined) waiting.push(asked);
     else line.ask(asked);
   });
 }
 
-/** Also before each drive: connections that were idle are gone. */
+/** Opens the missing connections. Called before each drive, since the server may have closed idle ones. */
 async function connect({ port, path, tokens, connections }: HttpConnectParams): Promise<void> {
   requests = tokens.map((token) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n\r\n`);
   while (idle.length < connections) {

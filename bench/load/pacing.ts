@@ -1,13 +1,13 @@
-/** How load is paced: as fast as the server answers, or so many a second whatever it does. */
+/** Paces load: as fast as the server answers, or at a fixed rate. */
 
-/** So many a second, evenly; or as fast as so many that are under way at a time allow. */
+/** A fixed rate per second, or as fast as this many concurrent actions allow. */
 export type Pace = { readonly perSecond: number } | { readonly underWay: number };
 
 /**
- * Acts again and again, for so long, and waits for the last to be done.
- * @param act  what is done, given its number, from 0, and when it was due by `performance.now()`; a process that is late to do it is to
- *   count from then
- * @returns how long it took, milliseconds
+ * Repeats an action for `forMs` milliseconds and waits for the last one to finish.
+ * @param act  gets the action's number, from 0, and the time it was due by `performance.now()`. Latency counts from that time, even if this
+ *   process starts the action late.
+ * @returns the total time in milliseconds
  */
 export async function paced(pace: Pace, forMs: number, act: (turn: number, dueAt: number) => Promise<void>): Promise<number> {
   const from = performance.now();
@@ -39,6 +39,6 @@ function keepPace(perSecond: number, from: number, forMs: number, act: PacedActi
   });
 }
 
-/** The share of a pace that one of several load processes keeps. */
+/** Returns the share of a pace for one of several load processes. */
 export const shareOf = (pace: Pace, share: number): Pace =>
   "underWay" in pace ? { underWay: Math.max(1, Math.round(pace.underWay * share)) } : { perSecond: pace.perSecond * share };

@@ -1,4 +1,4 @@
-/** Load comes from processes of its own, so that no server shares its core with a client's code: a table of commands asked over IPC. */
+/** Runs load in separate processes, so that no server shares its process with client code. The processes execute commands over IPC. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
@@ -10,12 +10,12 @@ type Answered<A> = A extends (params: never) => Promise<infer R> ? R : never;
 
 export interface LoadProcess<C extends Commands> {
   readonly pid: number;
-  /** @throws Error  the command failed, or the process ended */
+  /** @throws Error  the command failed, or the process exited */
   readonly ask: <K extends keyof C & string>(command: K, params: Parameters<C[K]>[0]) => Promise<Answered<C[K]>>;
   readonly stop: () => Promise<void>;
 }
 
-/** How many load processes the machine has room for beside the server. */
+/** Number of load processes that fit on the machine beside the server. */
 export const loadCount = Math.max(1, Math.floor(availableParallelism() / 2));
 
 interface CommandMessage {
@@ -24,7 +24,7 @@ interface CommandMessage {
 }
 type CommandReply = { readonly value: unknown } | { readonly failure: string };
 
-/** In the load process: answers its commands, one at a time. */
+/** Runs in the load process: executes its commands, one at a time. */
 export function serveCommands(commands: Commands): void {
   process.on("message", ({ command, params }: CommandMessage) => {
     void (commands[command]! as (params: unknown) => Promise<unknown>)(params)
@@ -35,7 +35,7 @@ export function serveCommands(commands: Commands): void {
   process.once("disconnect", () => process.exit());
 }
 
-/** @param name  of a program beside this one that serves commands */
+/** @param name  name of a program in this folder that serves commands */
 export function startLoad<C extends Commands>(name: string): LoadProcess<C> {
   const child = fork(fileURLToPath(new URL(`${name}.ts`, import.meta.url)), { serialization: "advanced" });
   const exited = once(child, "exit");

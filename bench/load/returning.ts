@@ -1,6 +1,6 @@
 /**
- * Clients that go away and come back all at once: plain socket.io-client, each with what it holds of its chats, that is the last `n` and
- * `seq`. Back, it subscribes with these, and has caught up when nothing more is missing.
+ * Runs clients that disconnect and come back all at once: plain socket.io-client, each with the last `n` and `seq` of its chats. On return
+ * a client subscribes with these, and has caught up when the server has nothing more for it.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { io, type Socket } from "socket.io-client";
@@ -13,12 +13,12 @@ export interface Arriving {
   readonly seats: readonly LoadClient[];
 }
 export interface Returned {
-  /** From the common beginning until each had caught up, ascending. */
+  /** Time from the common start until each client had caught up, ascending. */
   readonly caughtUpMs: Float64Array;
-  /** Counted in all that was ever heard or answered: places of `n` left out, and messages that came as new twice. */
+  /** Over all messages received: gaps in `n`, and messages received as new twice. */
   readonly missing: number;
   readonly doubled: number;
-  /** Chats of clients that end below what they should hold. */
+  /** Number of chats, over all clients, that end below their expected `n`. */
   readonly behind: number;
 }
 
@@ -53,7 +53,7 @@ let doubled = 0;
 let caughtUpMs: number[] = [];
 let from = 0;
 
-/** Connects everybody, a few at a time. */
+/** Connects all clients, a few at a time. */
 async function arrive({ url, seats }: Arriving): Promise<void> {
   for (let i = 0; i < seats.length; i += atOnce) await Promise.all(seats.slice(i, i + atOnce).map(({ token }) => open(url, token)));
 }
@@ -67,7 +67,7 @@ async function open(url: string, token: string): Promise<void> {
   await eventually("a client has caught up", () => client.isCaughtUp, giveUpMs);
 }
 
-/** A chat that a client sees for the first time begins with what the answer shows of it. */
+/** A chat that is new to a client starts at the first message received. */
 function receive({ held }: ReturningClient, { chatId, n, seq }: Incoming): void {
   const place = held.get(chatId);
   if (place === undefined) {
@@ -95,7 +95,7 @@ async function catchUp(client: ReturningClient): Promise<void> {
   for (let more = true; more;) {
     const since = Object.fromEntries([...held].map(([chatId, { seq }]) => [chatId, seq]));
     const answer = await new Promise<SocketReply>((resolve, reject) => {
-      // Taken here, not behind the promise: events that came in one piece with it would be heard before it.
+      // Apply the reply in the callback rather than after the promise: events of the same packet would otherwise be handled before it.
       socket.timeout(giveUpMs).emit(event, { since }, (error: Error | null, told: SocketReply) => {
         if (error === null && told.ok) applySync(client, told.data);
         if (error === null) resolve(told);
@@ -103,7 +103,7 @@ async function catchUp(client: ReturningClient): Promise<void> {
       });
     });
     if (!answer.ok) {
-      // Too many at once: it comes again, as the protocol says.
+      // Refused because of too many clients at once: retry, as the protocol requires.
       if (answer.error.code !== "UNAVAILABLE") throw new Error(`${event} was refused: ${answer.error.code}`);
       await pause(answer.error.retryAfterMs ?? 1000);
       continue;
@@ -115,7 +115,7 @@ async function catchUp(client: ReturningClient): Promise<void> {
   caughtUpMs.push(performance.now() - from);
 }
 
-/** Every connection goes, and stays away. */
+/** Closes every connection without reconnecting. */
 async function leave(): Promise<void> {
   for (const { socket } of clients) {
     socket.io.reconnection(false);
@@ -124,7 +124,7 @@ async function leave(): Promise<void> {
   await eventually("everybody is away", () => clients.every(({ socket }) => !socket.connected));
 }
 
-/** Everybody comes back at the same moment. @param lastN  what each chat holds by now */
+/** Reconnects all clients at once. @param lastN  the last `n` of each chat */
 async function comeBack({ lastN }: { lastN: Readonly<Record<string, number>> }): Promise<Returned> {
   [caughtUpMs, from] = [[], performance.now()];
   for (const client of clients) {

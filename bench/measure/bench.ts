@@ -1,24 +1,24 @@
-/** What a bench is: a question that is answered by measuring, in rows of a table. */
+/** Defines a bench: a measurement that produces rows of a table. */
 import type { ResultRow } from "./table.ts";
 
 export type BenchMode = "embedded" | "mesh";
 
 export interface BenchOptions {
-  /** The form in which Parley runs. */
+  /** Whether Parley runs embedded or as a mesh. */
   readonly world: BenchMode;
-  /** How often ours and the baseline are measured, in turns. */
+  /** Number of pairs of measurements, ours and the baseline's. */
   readonly pairs: number;
-  /** How long each of these takes. */
+  /** Length of each measurement in milliseconds. */
   readonly windowMs: number;
-  /** Says something that belongs below the table: the rate that was driven, what held a side back. */
+  /** Adds a note below the table, e.g. the driven rate or what limited a side. */
   readonly note: (text: string) => void;
 }
 
 export interface Bench {
-  /** As given to `--only`. */
+  /** Name for `--only`. */
   readonly name: string;
   readonly title: string;
   readonly worlds: readonly BenchMode[];
-  /** Starts what it needs, and leaves nothing running. */
+  /** Starts the processes it needs, and stops them all. */
   readonly run: (options: BenchOptions) => Promise<ResultRow[]>;
 }

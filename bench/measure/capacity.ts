@@ -1,8 +1,8 @@
-/** How much a server takes at most, found by asking for more and more, and the pace at which two servers are fairly compared. */
+/** Finds a server's maximum throughput by raising the load, and the pace at which to compare two servers fairly. */
 import { limitOf, type Used } from "./measure.ts";
 import type { Pace } from "../load/pacing.ts";
 
-/** What a drive came to, as far as capacity goes. */
+/** The result of a drive that capacity is computed from. */
 export interface Throughput {
   readonly perSecond: number;
   readonly server: Used;
@@ -13,15 +13,15 @@ export type Drive<T extends Throughput> = (pace: Pace, forMs: number) => Promise
 export interface Capacity {
   readonly perSecond: number;
   readonly limit: string;
-  /** So many under way at a time brought it. */
+  /** Number of concurrent actions that reached it. */
   readonly underWay: number;
 }
 
-/** Under way at a time: from few to more than any server needs to be busy. */
+/** Steps of concurrent actions, from few to more than any server needs to be saturated. */
 const ramp = [4, 16, 64, 256] as const;
 const stepMs = 1500;
 
-/** The most a second that is answered, whatever is under way. Warms both ends up, too. */
+/** Finds the maximum rate over all steps. Also warms up both ends. */
 export async function capacityOf(drive: Drive<Throughput>): Promise<Capacity> {
   let best: Capacity = { perSecond: 0, limit: "", underWay: ramp[0] };
   for (const underWay of ramp) {
@@ -31,7 +31,7 @@ export async function capacityOf(drive: Drive<Throughput>): Promise<Capacity> {
   return best;
 }
 
-/** Half of what the slower of two takes: neither queues for long, and both do the same. */
+/** Half of the slower server's maximum: neither queues for long, and both do the same work. */
 export const commonPace = (one: Capacity, other: Capacity): { perSecond: number } => ({
   perSecond: Math.min(one.perSecond, other.perSecond) / 2,
 });

@@ -1,37 +1,37 @@
 /**
- * What benches measure and how they compare: CPU of processes as the kernel counts it, percentiles, and pairs of ours and a baseline
- * taken in turns, so that whatever else the machine does meets both alike.
+ * Measures CPU of processes as the kernel counts it, computes percentiles, and measures ours and a baseline alternately, so that other load
+ * on the machine affects both alike.
  */
 import { readFileSync } from "node:fs";
 
-/** CPU used, user and system. */
+/** CPU time used, user and system. */
 export interface Cpu {
-  /** By all threads. */
+  /** All threads together. */
   readonly allMs: number;
   readonly mainMs: number;
 }
 
-/** The kernel counts in hundredths of a second (USER_HZ), so windows shorter than some seconds say nothing. */
+/** The kernel counts in hundredths of a second (USER_HZ), so windows shorter than a few seconds are meaningless. */
 const msPerTick = 10;
 
-/** What a process has used since it began. */
+/** CPU that a process has used since it began. */
 export function cpuOf(pid: number): Cpu {
   return { allMs: usedIn(`/proc/${pid}/stat`), mainMs: usedIn(`/proc/${pid}/task/${pid}/stat`) };
 }
 
-/** proc_pid_stat(5): utime and stime are the fields 14 and 15; the second, a name in brackets, may hold anything. */
+/** proc_pid_stat(5): utime and stime are fields 14 and 15. The second field, a name in parentheses, may contain anything. */
 function usedIn(file: string): number {
   const text = readFileSync(file, "utf8");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * msPerTick;
 }
 
-/** What a process used while something was done. */
+/** CPU that a process used during a measurement. */
 export interface Used extends Cpu {
   readonly wallMs: number;
 }
 
-/** @returns the outcome, and what each of these processes used meanwhile */
+/** Measures the CPU of these processes during `act`. @returns the outcome and each process's use */
 export async function during<T>(pids: readonly number[], act: () => Promise<T>): Promise<{ outcome: T; used: readonly Used[] }> {
   const before = pids.map(cpuOf);
   const from = performance.now();
@@ -44,10 +44,10 @@ export async function during<T>(pids: readonly number[], act: () => Promise<T>):
   return { outcome, used };
 }
 
-/** A thread this busy has no more to give. */
+/** Share of a core at which a thread counts as saturated. */
 const busyShare = 0.85;
 
-/** Who had no more to give: the server's or a client's main thread, whichever was busier; neither when both waited. */
+/** Names the saturated side: the server's or a client's main thread, whichever was busier; neither if neither was saturated. */
 export function limitOf(server: Used, clients: readonly Used[]): string {
   const share = ({ mainMs, wallMs }: Used) => mainMs / wallMs;
   const ofServer = share(server);
@@ -79,7 +79,7 @@ export interface MeasuredPair<T> {
   readonly baseline: T;
 }
 
-/** Measures both in turns; every other pair begins with the baseline. */
+/** Measures both alternately; every other pair starts with the baseline. */
 export async function pairsOf<T>(count: number, ours: () => Promise<T>, baseline: () => Promise<T>): Promise<MeasuredPair<T>[]> {
   const pairs: MeasuredPair<T>[] = [];
   for (let i = 0; i < count; i++) {

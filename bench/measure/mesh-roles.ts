@@ -1,4 +1,4 @@
-/** A mesh's processes by what they are to it: its nodes, and RabbitMQ, Redis and MongoDB as far as they run on this machine. */
+/** Groups a mesh's processes by role: its nodes, and RabbitMQ, Redis and MongoDB if they run on this machine. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { TestMesh } from "../../test/support/mesh/mesh.ts";
 import { during, type Used } from "./measure.ts";
@@ -6,7 +6,7 @@ import { during, type Used } from "./measure.ts";
 export const roles = ["gateway", "chat", "mongod", "RabbitMQ", "Redis", "other nodes"] as const;
 export type MeshRole = (typeof roles)[number];
 export type Pids = Readonly<Record<MeshRole, readonly number[]>>;
-/** What the processes of each role used, together. */
+/** CPU used by the processes of each role together. */
 export type ByRole = Readonly<Record<MeshRole, Used>>;
 
 export function pidsOf({ env, nodes }: TestMesh): Pids {
@@ -23,7 +23,7 @@ export function pidsOf({ env, nodes }: TestMesh): Pids {
   };
 }
 
-/** @returns the outcome, and what each role used meanwhile */
+/** Measures each role's CPU during `act`. @returns the outcome and each role's use */
 export async function duringOf<T>(pids: Pids, act: () => Promise<T>): Promise<{ outcome: T; byRole: ByRole }> {
   const { outcome, used } = await during(
     roles.flatMap((role) => pids[role]),
@@ -40,7 +40,7 @@ const sumOf = (used: readonly Used[]): Used => ({
   wallMs: used[0]?.wallMs ?? 0,
 });
 
-/** The process that listens there: the kernel says which socket does, and whose it is. */
+/** Finds the process that listens on a port: /proc lists the listening sockets and their owners. */
 function listeningOn(url: string, usualPort: number): number[] {
   const port = Number(new URL(url).port || usualPort);
   const inodes = new Set(["tcp", "tcp6"].flatMap((table) => inodesIn(readFileSync(`/proc/net/${table}`, "utf8"), port)));
@@ -50,7 +50,7 @@ function listeningOn(url: string, usualPort: number): number[] {
     .filter((pid) => socketsOf(pid).some((inode) => inodes.has(inode)));
 }
 
-/** proc_net(5): the second field is the local address and port, the fourth the state, the tenth the inode; 0A is "listens". */
+/** proc_net(5): field 2 is the local address and port, field 4 the state (0A is LISTEN), field 10 the inode. */
 const inodesIn = (table: string, port: number): string[] =>
   table
     .split("\n")
@@ -65,7 +65,7 @@ function socketsOf(pid: number): string[] {
       return inode === undefined ? [] : [inode];
     });
   } catch {
-    return []; // not ours to see, or ended meanwhile
+    return []; // not readable, or the process has exited
   }
 }
 

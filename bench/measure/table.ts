@@ -1,27 +1,27 @@
-/** A bench's rows, how they are made from pairs, and the table they are shown as: Markdown that also reads well as text. */
+/** Builds a bench's rows from measured pairs, and formats them as a Markdown table that also reads well as text. */
 import { spreadOf, type MeasuredPair, type Spread } from "./measure.ts";
 
-/** What a ratio has to keep to; where there is none, ours. */
+/** Bounds of the ratio, or of our own figure if there is no ratio. */
 export interface Target {
   readonly atLeast?: number;
   readonly atMost?: number;
 }
 
 export interface ResultRow {
-  /** What is measured, e.g. "fan-out 10: CPU a delivery, all threads". */
+  /** The measured quantity, e.g. "fan-out 10: CPU per delivery, all threads". */
   readonly question: string;
-  /** Of ours and the baseline, e.g. "µs". */
+  /** Unit of ours and the baseline, e.g. "µs". */
   readonly unit: string;
   readonly ours: Spread;
   readonly baseline?: Spread;
-  /** Of ours to the baseline, pair by pair. */
+  /** Ratio of ours to the baseline, pair by pair. */
   readonly ratio?: Spread;
   readonly target?: Target;
-  /** Who could give no more, client or server, where something was driven to its limit. */
+  /** The saturated side, client or server, in a measurement at the limit. */
   readonly limit?: string;
 }
 
-/** A row of what was measured in pairs. @param of  the figure in a measurement */
+/** Builds a row from measured pairs. @param of  extracts the figure from a measurement */
 export function rowOf<T>(
   { of, ...row }: Pick<ResultRow, "question" | "unit" | "target" | "limit"> & { readonly of: (measured: T) => number },
   pairs: readonly MeasuredPair<T>[],
@@ -34,7 +34,7 @@ export function rowOf<T>(
   };
 }
 
-/** Whether a row keeps to its target; undefined where it has none. */
+/** Whether a row meets its target; undefined without a target. */
 export function isMet({ target, ratio, ours }: ResultRow): boolean | undefined {
   if (target === undefined) return undefined;
   const { atLeast = -Infinity, atMost = Infinity } = target;
@@ -58,7 +58,7 @@ export function tableOf(rows: readonly ResultRow[]): string {
   return [lineOf(columns), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...cells.map(lineOf)].join("\n");
 }
 
-/** Three figures that count, whatever the size. */
+/** Three significant digits. */
 const figure = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const large = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const number = (value: number): string => (Math.abs(value) < 1000 ? figure : large).format(value);

@@ -1,4 +1,4 @@
-/** What a cached read over HTTP costs, `GET /profile/getProfile`, beside Fastify that answers the same out of a Map. */
+/** Measures the cost of a cached read over HTTP, `GET /profile/getProfile`, against Fastify answering the same from a Map. */
 import { rm } from "node:fs/promises";
 import type { Bench, BenchOptions } from "../measure/bench.ts";
 import { capacityOf, commonPace, capacityNote, type Drive, type Throughput } from "../measure/capacity.ts";
@@ -24,8 +24,8 @@ interface HttpClients {
 const peopleCount = 100;
 const connections = 256;
 const baselines = [
-  { how: "verify-each", said: "that verifies each request's token" },
-  { how: "verify-once", said: "that remembers verified tokens, as ours does" },
+  { how: "verify-each", said: "verifying each request's token" },
+  { how: "verify-once", said: "remembering verified tokens, as ours does" },
 ] as const;
 
 async function run(options: BenchOptions): Promise<ResultRow[]> {
@@ -65,12 +65,12 @@ async function compare(
     () => fastify.drive(pace, windowMs),
   );
   const { ours: one, baseline: other } = pairs[0]!;
-  note(`Beside Fastify ${said}: ${capacityNote("requests", capacity.ours, "Fastify", capacity.fastify)}`);
-  note(`The answer's body is ${one.bodyBytes} bytes, Fastify's ${other.bodyBytes}.`);
+  note(`Against Fastify ${said}: ${capacityNote("requests", capacity.ours, "Fastify", capacity.fastify)}`);
+  note(`The response body is ${one.bodyBytes} bytes, Fastify's ${other.bodyBytes}.`);
   const row = (question: string, unit: string, of: (window: HttpWindow) => number) => rowOf({ question, unit, of }, pairs);
   return [
     {
-      ...row(`CPU a request, all threads; Fastify ${said}`, "µs", ({ server, requests }) => (server.allMs * 1000) / requests),
+      ...row(`CPU per request, all threads; Fastify ${said}`, "µs", ({ server, requests }) => (server.allMs * 1000) / requests),
       target: { atMost: 1.7 },
     },
     row("answered, p50", "ms", ({ answerMs }) => percentile(answerMs, 50)),
@@ -103,7 +103,7 @@ function clientsAt({ url, pid }: Served, tokens: readonly string[]): HttpClients
 
 export const cachedRead: Bench = {
   name: "cached-read",
-  title: "A cached read over HTTP, beside Fastify",
+  title: "A cached read over HTTP, against Fastify",
   worlds: ["embedded"],
   run,
 };

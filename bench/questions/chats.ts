@@ -1,4 +1,4 @@
-/** How many messages a second go through: all in one busy chat, and spread over 100 chats of the same size. */
+/** Measures throughput in messages per second: in one busy chat, and spread over 100 chats of the same size. */
 import { availableParallelism } from "node:os";
 import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
 import { capacityOf, type Drive } from "../measure/capacity.ts";
@@ -9,13 +9,13 @@ import { filledMesh, filledServer, type Fill } from "../seed/filled.ts";
 import { chatsOf, loadClientsOf, seedCircles, type Circle } from "../seed/groups.ts";
 import { rowOf, type ResultRow } from "../measure/table.ts";
 
-/** Every message reaches ten sockets in both. */
+/** In both cases every message reaches ten sockets. */
 const size = 10;
 const busyChat = { circles: 1, size, chats: 1 };
 const manyChats = { circles: 10, size, chats: 10 };
 const fill: Fill<Circle[]> = (store, urls) => seedCircles(store, urls, [busyChat, manyChats]);
 
-/** A window, and who could give no more. */
+/** A window and its saturated side. */
 interface Saturated extends ChatWindow {
   readonly limit: string;
 }
@@ -35,10 +35,10 @@ async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promi
     const inOne = () => busy({ underWay: underWay.busy }, windowMs);
     const pairs = await pairsOf(count, inMany, inOne);
     const last = pairs.at(-1)!;
-    note(`100 chats: ${underWay.many} messages under way at a time; the limit was ${last.ours.limit}.`);
-    note(`One chat: ${underWay.busy} under way; the limit was ${last.baseline.limit}.`);
+    note(`100 chats: ${underWay.many} concurrent messages; the limit was ${last.ours.limit}.`);
+    note(`One chat: ${underWay.busy} concurrent; the limit was ${last.baseline.limit}.`);
     const row = (question: string, unit: string, of: (window: Saturated) => number) =>
-      rowOf({ question: `100 chats of 10, beside one: ${question}`, unit, of }, pairs);
+      rowOf({ question: `100 chats of 10, against one: ${question}`, unit, of }, pairs);
     return [
       row("messages/s", "/s", ({ perSecond }) => perSecond),
       row("deliveries/s", "/s", ({ perSecond, deliveries, messages }) => (perSecond * deliveries) / messages),
@@ -81,7 +81,7 @@ const setups: Readonly<Record<BenchMode, () => Promise<ChatsSetup>>> = {
   },
 };
 
-/** All of a mesh on one machine share its cores, so these are the limit before any single process is. */
+/** A mesh on one machine shares its cores, so the cores are the limit before any single process is. */
 function limitOfMesh(byRole: ByRole, clients: readonly Used[]): string {
   const cores = (all: readonly Used[]) => all.reduce((sum, { allMs, wallMs }) => sum + allMs / wallMs, 0);
   const parts = [...roles.map((role) => [role, cores([byRole[role]])] as const), ["client", cores(clients)] as const];
@@ -92,7 +92,7 @@ function limitOfMesh(byRole: ByRole, clients: readonly Used[]): string {
 
 export const chats: Bench = {
   name: "chats",
-  title: "Messages in 100 chats, beside one busy chat",
+  title: "Messages in 100 chats, against one busy chat",
   worlds: ["embedded", "mesh"],
   run,
 };

@@ -1,4 +1,7 @@
-/** What an idle connection costs in memory: authenticated, hearing five chats, beside bare Socket.IO with its sockets in five rooms. */
+/**
+ * Measures the memory of an idle connection: authenticated and subscribed to five chats, against bare Socket.IO with its sockets in five
+ * rooms.
+ */
 import { rm } from "node:fs/promises";
 import type { Bench, BenchOptions } from "../measure/bench.ts";
 import { connectCrowd, makeGroup, seedFolder, sharesOf, type SeededFolder } from "../servers/crowd.ts";
@@ -11,11 +14,11 @@ import { rowOf, type ResultRow } from "../measure/table.ts";
 const few = 200;
 const many = 2000;
 const groupSize = 10;
-/** People who share chats with each other and with nobody else. */
+/** Number of users who share chats only with each other. */
 const blockSize = 50;
-/** Each arranges a block into groups anew: numbers without a divisor in common with its size. */
+/** Strides that arrange a block into different groups; each is coprime to the block size. */
 const strides = [1, 3, 7, 9, 11] as const;
-/** Between two collections held memory differs by less than this when nothing goes on any more. */
+/** Relative change of the heap between two collections below which it counts as settled. */
 const quiet = 0.002;
 
 async function run({ pairs: count, note }: BenchOptions): Promise<ResultRow[]> {
@@ -36,8 +39,8 @@ async function run({ pairs: count, note }: BenchOptions): Promise<ResultRow[]> {
         pairs,
       );
     return [
-      row("memory a connection, resident", ({ rssBytes }) => rssBytes),
-      row("memory a connection, held by JavaScript", ({ heldBytes }) => heldBytes),
+      row("memory per connection, resident", ({ rssBytes }) => rssBytes),
+      row("memory per connection, held by JavaScript", ({ heldBytes }) => heldBytes),
     ];
   } finally {
     await rm(place.dataDir, { recursive: true, force: true });
@@ -46,7 +49,7 @@ async function run({ pairs: count, note }: BenchOptions): Promise<ResultRow[]> {
 
 const mega = (bytes: number): number => Math.round(bytes / 1024 / 1024);
 
-/** Makes everybody's five groups at Parley, once for all measurements. */
+/** Creates each user's five groups in Parley, once for all measurements. */
 async function makeGroups(place: SeededFolder): Promise<LoadClient[]> {
   const ours = await startOurs(place);
   try {
@@ -63,7 +66,7 @@ async function makeGroups(place: SeededFolder): Promise<LoadClient[]> {
   }
 }
 
-/** A block's people in groups, by their numbers. */
+/** Groups of a block's users, as indexes. */
 function groupsOf(first: number, stride: number): number[][] {
   const order = Array.from({ length: blockSize }, (_, i) => first + ((i * stride) % blockSize));
   return Array.from({ length: blockSize / groupSize }, (_, group) => order.slice(group * groupSize, (group + 1) * groupSize));
@@ -88,7 +91,7 @@ async function slope(start: Promise<Served>, seats: readonly LoadClient[], enter
   }
 }
 
-/** Memory once nothing changes any more. */
+/** Waits until memory has settled, and returns it. */
 async function settledMemory(served: Served): Promise<Memory> {
   let before = await served.memory();
   for (;;) {
@@ -100,7 +103,7 @@ async function settledMemory(served: Served): Promise<Memory> {
 
 export const connections: Bench = {
   name: "connections",
-  title: `An idle connection that hears five chats, from ${few} to ${many} of them, beside bare Socket.IO`,
+  title: `An idle connection subscribed to five chats, from ${few} to ${many} of them, against bare Socket.IO`,
   worlds: ["embedded"],
   run,
 };

@@ -1,4 +1,7 @@
-/** What a delivery costs, beside bare Socket.IO that makes each message durable in SQLite, one commit each, before it acknowledges it. */
+/**
+ * Measures the cost of a delivery against bare Socket.IO that stores each message durably in SQLite, one commit each, before it
+ * acknowledges.
+ */
 import type { Bench, BenchOptions } from "../measure/bench.ts";
 import { percentileOf } from "../servers/crowd.ts";
 import { limitOf, pairsOf } from "../measure/measure.ts";
@@ -17,19 +20,19 @@ function run(options: BenchOptions): Promise<ResultRow[]> {
       return `${side}: ${limitOf(server, clients)}`;
     });
     return [
-      rowOf({ question: "CPU a delivery, all threads", unit: "µs", of: cpuADelivery("allMs"), target: { atMost: 1 } }, pairs),
-      rowOf({ question: "CPU a delivery, main thread", unit: "µs", of: cpuADelivery("mainMs") }, pairs),
+      rowOf({ question: "CPU per delivery, all threads", unit: "µs", of: cpuADelivery("allMs"), target: { atMost: 1 } }, pairs),
+      rowOf({ question: "CPU per delivery, main thread", unit: "µs", of: cpuADelivery("mainMs") }, pairs),
       rowOf({ question: "send to acknowledgement, p50", unit: "ms", of: percentileOf(50, ({ ackMs }) => ackMs) }, pairs),
       rowOf({ question: "send to acknowledgement, p99", unit: "ms", of: percentileOf(99, ({ ackMs }) => ackMs) }, pairs),
       rowOf({ question: "messages at saturation", unit: "/s", of: ({ perSecond }) => perSecond, limit: limits.join("; ") }, saturated),
-      rowOf({ question: "CPU a delivery at saturation, all threads", unit: "µs", of: cpuADelivery("allMs") }, saturated),
+      rowOf({ question: "CPU per delivery at saturation, all threads", unit: "µs", of: cpuADelivery("allMs") }, saturated),
     ];
   });
 }
 
 export const durable: Bench = {
   name: "durable",
-  title: "A delivery, beside bare Socket.IO that stores each message durably before its acknowledgement (fan-out 10, 20 chats)",
+  title: "A delivery, against bare Socket.IO that stores each message durably before its acknowledgement (fan-out 10, 20 chats)",
   worlds: ["embedded"],
   run,
 };

@@ -1,4 +1,4 @@
-/** What a delivery costs, beside bare Socket.IO that broadcasts and stores nothing: CPU, how long people wait, how late the event loop is. */
+/** Measures the cost of a delivery against bare Socket.IO that broadcasts and stores nothing: CPU, latency and event-loop delay. */
 import type { Bench, BenchOptions } from "../measure/bench.ts";
 import { percentileOf, type ChatWindow } from "../servers/crowd.ts";
 import type { MeasuredPair } from "../measure/measure.ts";
@@ -30,8 +30,8 @@ function rowsOf(size: number, cpu: Target, pairs: readonly MeasuredPair<Measured
     ["send to last receiver", ({ lastMs }: ChatWindow) => lastMs],
   ] as const;
   return [
-    row("CPU a delivery, all threads", "µs", cpuADelivery("allMs"), cpu),
-    row("CPU a delivery, main thread", "µs", cpuADelivery("mainMs")),
+    row("CPU per delivery, all threads", "µs", cpuADelivery("allMs"), cpu),
+    row("CPU per delivery, main thread", "µs", cpuADelivery("mainMs")),
     ...latencies.flatMap(([what, of]) => [50, 95, 99].map((percent) => row(`${what}, p${percent}`, "ms", percentileOf(percent, of)))),
     row("event-loop delay, p99", "ms", ({ delay }) => delay.p99Ms, { atMost: 2 }),
   ];
@@ -39,7 +39,7 @@ function rowsOf(size: number, cpu: Target, pairs: readonly MeasuredPair<Measured
 
 export const fanOut: Bench = {
   name: "fan-out",
-  title: "A delivery, beside bare Socket.IO that broadcasts and stores nothing",
+  title: "A delivery, against bare Socket.IO that broadcasts and stores nothing",
   worlds: ["embedded"],
   run,
 };

@@ -1,4 +1,4 @@
-/** Whether a chat's length shows: pages of history and a sync in a chat of 1,000,000 messages, beside the same in one of 1,000. */
+/** Measures whether a chat's length matters: pages of history and a sync in a chat of 1,000,000 messages, against a chat of 1,000. */
 import { sync } from "../../services/chat/reads/sync.ts";
 import type { ApiResponse } from "../../test/support/people/person.ts";
 import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
@@ -11,7 +11,7 @@ import { rowOf, type ResultRow } from "../measure/table.ts";
 const pageSize = 50;
 const page = ({ chatId }: History, before = ""): string => `/chat/messages/${chatId}?limit=${pageSize}${before}`;
 const since = ({ chatId, seq }: History) => ({ [chatId]: seq - pageSize });
-/** Away from both ends, so that all pages are whole. */
+/** A random position far enough from both ends for a full page. */
 const somewhere = ({ n }: History): number => pageSize + 1 + Math.floor(Math.random() * (n - pageSize));
 
 const questions: readonly { readonly what: string; readonly ask: (history: History) => Promise<ApiResponse> }[] = [
@@ -33,10 +33,13 @@ async function run(options: BenchOptions): Promise<ResultRow[]> {
   }
 }
 
-/** A page of messages, or an answer to `sync`. */
+/** A page of messages, or a response to `sync`. */
 type Shown = readonly unknown[] | { readonly messages: Readonly<Record<string, readonly unknown[]>> };
 
-/** One request at a time, in turns, so that whatever else the machine does meets both alike. @returns medians, a pair a window */
+/**
+ * Sends one request at a time, alternating between the chats, so that other load on the machine affects both alike. @returns medians, one
+ * pair per window
+ */
 async function timed({ long, short }: Histories, ask: (history: History) => Promise<ApiResponse>, { pairs, windowMs }: BenchOptions) {
   const took = async (history: History): Promise<number> => {
     const from = performance.now();
@@ -47,7 +50,7 @@ async function timed({ long, short }: Histories, ask: (history: History) => Prom
     return ms;
   };
   const measured: MeasuredPair<number>[] = [];
-  // The first warms up.
+  // The first window warms up.
   for (let i = 0; i <= pairs; i++) {
     const ms: { readonly ours: number[]; readonly baseline: number[] } = { ours: [], baseline: [] };
     for (const until = performance.now() + windowMs; performance.now() < until;) {
@@ -65,13 +68,16 @@ const medianOf = (values: readonly number[]): number =>
     50,
   );
 
-/** Rows read beside rows returned, in the long chat. */
+/** Compares rows read with rows returned, in the long chat. */
 async function readRows({ content: { long }, ...filled }: Filled<Histories>, { world, note }: BenchOptions): Promise<ResultRow[]> {
   const read = await rowsReaders[world]({ content: undefined, ...filled }, long);
   return Object.entries(read).map(([what, { read: ours, returned, plans }]) => {
     note(`${what}: ${plans.join("; ")}`);
     const measured = [{ ours, baseline: returned }];
-    return rowOf({ question: `${what}: rows read, beside returned`, unit: "rows", of: (rows) => rows, target: { atMost: 1 } }, measured);
+    return rowOf(
+      { question: `${what}: rows read, against rows returned`, unit: "rows", of: (rows) => rows, target: { atMost: 1 } },
+      measured,
+    );
   });
 }
 
@@ -99,7 +105,7 @@ const rowsReaders: Readonly<Record<BenchMode, RowsReader>> = {
 
 export const history: Bench = {
   name: "history",
-  title: "A chat of 1,000,000 messages, beside one of 1,000",
+  title: "A chat of 1,000,000 messages, against one of 1,000",
   worlds: ["embedded", "mesh"],
   run,
 };

@@ -1,6 +1,6 @@
 /**
- * What it takes when everybody comes back at once: 2,000 clients whose connections were cut, or whose server began anew, each with messages
- * to catch up on. And what a chat of people who stayed feels of it.
+ * Measures a mass reconnect: 2,000 clients whose connections were cut, or whose server restarted, each with messages to catch up on; and
+ * its effect on a chat whose members stayed connected.
  */
 import type { ApiResponse } from "../../test/support/people/person.ts";
 import type { Bench, BenchOptions, BenchMode } from "../measure/bench.ts";
@@ -13,26 +13,26 @@ import { filledMesh, filledServer, type Fill } from "../seed/filled.ts";
 import { loadClientsOf, seedCircles, type Circle } from "../seed/groups.ts";
 import { rowOf, type ResultRow } from "../measure/table.ts";
 
-/** 2,000 people, each in five chats of ten; and ten who stay. */
+/** 2,000 users, each in five chats of ten, and ten who stay. */
 const returning = { circles: 200, size: 10, chats: 5 };
 const bystanders = { circles: 1, size: 10, chats: 1 };
 const peopleCount = returning.circles * returning.size;
 const loadProcesses = 4;
-/** Sent in each chat while its people are away. */
+/** Messages sent to each chat while its members are away. */
 const missed = 2;
 const sendersAtOnce = 20;
-/** What the bystanders send. */
+/** Rate of the bystanders' messages. */
 const pace = { perSecond: 50 };
 const stepMs = 500;
 
 interface ReconnectSetup {
   readonly circles: readonly Circle[];
-  /** Where those who come back are, and where the bystanders are: other gateways, where there are two. */
+  /** Address of the returning clients. The bystanders use another gateway if there are two. */
   readonly url: string;
   readonly bystandersAt: () => { readonly url: string; readonly pid: number };
-  /** What serves those who come back. */
+  /** Processes that serve the returning clients. */
   readonly pids: () => readonly number[];
-  /** Ends the server of those who are away, and starts it again. */
+  /** Restarts the server of the returning clients. */
   readonly restart: () => Promise<unknown>;
   readonly stop: () => Promise<unknown>;
 }
@@ -44,7 +44,7 @@ async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promi
   try {
     const shares = loads.map((_, share) => circles.filter((_circle, place) => place % loads.length === share).flatMap(loadClientsOf));
     await Promise.all(loads.map((load, place) => load.ask("arrive", { url: setup.url, seats: shares[place]! })));
-    /** @param renew  what happens while everybody is away */
+    /** @param renew  runs while all clients are away */
     const round = async (renew: () => Promise<unknown>): Promise<ReconnectRound> => {
       await Promise.all(loads.map((load) => load.ask("leave", undefined)));
       const lastN = await sendTo(circles);
@@ -64,9 +64,9 @@ async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promi
       renewed.push(await round(setup.restart));
     }
     note(
-      `${peopleCount} clients, each in ${returning.chats} chats of ${returning.size}, in ${loadProcesses} processes on this very machine; ` +
-        `${missed} messages came to each chat while they were away. The bystanders send ${pace.perSecond} messages/s in their chat of ${bystanders.size}` +
-        (world === "mesh" ? ", at another gateway." : ", at the same server."),
+      `${peopleCount} clients, each in ${returning.chats} chats of ${returning.size}, in ${loadProcesses} processes on the same machine; ` +
+        `${missed} messages were sent to each chat while they were away. The bystanders send ${pace.perSecond} messages/s in their chat of ${bystanders.size}` +
+        (world === "mesh" ? ", through another gateway." : ", through the same server."),
     );
     return [...rowsOf("connections cut", cut), ...rowsOf("server restarted", renewed)];
   } finally {
@@ -79,11 +79,11 @@ interface ReconnectRound {
   readonly returned: readonly Returned[];
   readonly before: ChatWindow;
   readonly meanwhile: readonly ChatWindow[];
-  /** The servers', until all had caught up. */
+  /** CPU of the servers until all clients had caught up. */
   readonly cpuMs: number;
 }
 
-/** Somebody of each circle sends in its chats. @returns the last `n` of each chat */
+/** Lets one user of each circle send in its chats. @returns the last `n` of each chat */
 async function sendTo(circles: readonly Circle[]): Promise<Record<string, number>> {
   const lastN: Record<string, number> = {};
   const left = circles.slice();
@@ -106,7 +106,7 @@ async function sendTo(circles: readonly Circle[]): Promise<Record<string, number
 async function drivenUntil(crowd: Crowd, chatIds: readonly string[], end: Promise<unknown>): Promise<ChatWindow[]> {
   const windows: ChatWindow[] = [];
   const over = new AbortController();
-  void end.finally(() => over.abort()).catch(() => undefined); // whoever awaits `end` hears of it
+  void end.finally(() => over.abort()).catch(() => undefined); // the caller awaits `end` and gets its error
   do windows.push(await crowd.drive({ chatIds, pace, forMs: stepMs }));
   while (!over.signal.aborted);
   return windows;
@@ -128,7 +128,7 @@ function rowsOf(what: string, rounds: readonly ReconnectRound[]): ResultRow[] {
   const feltAt = (percent: number) =>
     rowOf(
       {
-        question: `${what}: a bystander's send to last receiver, p${percent}, beside before`,
+        question: `${what}: a bystander's send to last receiver, p${percent}, against before`,
         unit: "ms",
         of: (ms) => percentile(ms, percent),
       },
@@ -138,11 +138,11 @@ function rowsOf(what: string, rounds: readonly ReconnectRound[]): ResultRow[] {
     caughtUp(50),
     caughtUp(100),
     {
-      question: `${what}: the server's CPU a client, with what the bystanders take`,
+      question: `${what}: the server's CPU per client, including the bystanders'`,
       unit: "ms",
       ours: spreadOf(rounds.map(({ cpuMs }) => cpuMs / peopleCount)),
     },
-    { question: `${what}: messages missing or doubled`, unit: "", ours: spreadOf(wrong), target: { atMost: 0 } },
+    { question: `${what}: messages missing or duplicated`, unit: "", ours: spreadOf(wrong), target: { atMost: 0 } },
     feltAt(50),
     feltAt(99),
   ];

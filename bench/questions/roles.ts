@@ -1,6 +1,6 @@
 /**
- * Whether chat nodes add up: what each role of a mesh uses for a message with one chat node and with three, side by side on the same
- * RabbitMQ, Redis and MongoDB. And that nothing is locked for more than one chat: one is held in the store, and others are sent to.
+ * Measures how chat nodes scale: the CPU that each role of a mesh uses per message with one chat node and with three, on the same RabbitMQ,
+ * Redis and MongoDB. Also shows that no lock spans chats: one chat is locked in the store while others are sent to.
  */
 import mongoose from "mongoose";
 import type { MongoRow as StoredRow, MongoRows } from "../../core/store/mongo/collections.ts";
@@ -16,18 +16,18 @@ import { rowOf, type ResultRow } from "../measure/table.ts";
 
 const circles = { circles: 20, size: 5, chats: 3 };
 const fill: Fill<Circle[]> = (store, urls) => seedCircles(store, urls, [circles]);
-/** Who does the work of a message. */
+/** The roles that do most of the work for a message. */
 const heavy = ["gateway", "chat", "mongod", "RabbitMQ"] as const;
-/** Flat, but for so much. */
+/** Tolerance within which a ratio counts as constant. */
 const flat = { atLeast: 0.85, atMost: 1.15 };
-/** Shorter than mongod keeps a transaction whose node is away. */
+/** Shorter than mongod keeps the transaction of a dead node. */
 const heldMs = 2000;
-/** The chat nodes besides the first. */
+/** Additional chat nodes. */
 const moreNodes = ["chatB", "chatC"] as const;
 const chatNodes = 1 + moreNodes.length;
 const warmUp = { underWay: 64, forMs: 10_000 };
 
-/** CPU of each role, in milliseconds a second. */
+/** CPU of each role in milliseconds per second. */
 type RoleLoad = Readonly<Record<MeshRole, number>>;
 interface RoleWindow extends ChatWindow {
   readonly load: RoleLoad;
@@ -44,7 +44,7 @@ async function run({ pairs: count, windowMs, note }: BenchOptions): Promise<Resu
   try {
     for (const more of [moreNodes, []]) sides.push(await startSide(more));
     const [three, one] = sides as [MeshSide, MeshSide];
-    // Every node has to have done enough of it to be compiled: a third of the chats is at each.
+    // Warm up until every node has compiled its hot code; with three nodes each has a third of the chats.
     for (const { drive } of [three, one, three]) await drive({ underWay: warmUp.underWay }, warmUp.forMs);
     const pace = commonPace(await capacityOf(three.drive), await capacityOf(one.drive));
     const idle = { ours: await idleOf(three, windowMs), baseline: await idleOf(one, windowMs) };
@@ -59,8 +59,8 @@ async function run({ pairs: count, windowMs, note }: BenchOptions): Promise<Resu
     const sameInAll = await beyondIdleOf(pace);
     const sameEach = await beyondIdleOf({ perSecond: pace.perSecond / chatNodes });
     note(
-      `Ours is three chat nodes, the baseline one, both at ${Math.round(pace.perSecond)} messages/s in ${chatsOf(three.filled.content).length} chats. ` +
-        `What they use when nobody sends is taken off: ${loadNote(idle.ours)} with three, ${loadNote(idle.baseline)} with one.`,
+      `Ours has three chat nodes, the baseline one; both run at ${Math.round(pace.perSecond)} messages/s in ${chatsOf(three.filled.content).length} chats. ` +
+        `Idle CPU is subtracted: ${loadNote(idle.ours)} with three, ${loadNote(idle.baseline)} with one.`,
     );
     return [...rowsOf(sameInAll), rowOfChat(sameEach), ...(await besideHeld(three, count, pace))];
   } finally {
@@ -93,7 +93,7 @@ const beyondIdle = (measured: RoleWindow, idle: RoleLoad): RoleWindow => ({
   load: mapRoles((role) => measured.load[role] - idle[role]),
 });
 
-/** What is used while nobody sends. */
+/** CPU used while no messages are sent. */
 async function idleOf({ pids }: MeshSide, forMs: number): Promise<RoleLoad> {
   const { byRole } = await duringOf(pids, () => new Promise((resolve) => setTimeout(resolve, forMs)));
   return loadOf(byRole);
@@ -104,11 +104,11 @@ const messageCpu =
   ({ load, perSecond }: RoleWindow): number =>
     (used(load) * 1000) / perSecond;
 
-/** A node that has less to do shares less between its messages: this tells what more nodes cost from what less work does. */
+/** A node with fewer messages amortises its fixed work over fewer. This row separates that effect from the cost of additional nodes. */
 const rowOfChat = (pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow =>
   rowOf(
     {
-      question: "the same, with as many messages at each node: chat",
+      question: "the same, with equal messages per node: chat",
       unit: "µs",
       of: messageCpu(({ chat }) => chat),
       target: { atMost: flat.atMost },
@@ -118,9 +118,9 @@ const rowOfChat = (pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow =>
 
 function rowsOf(pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow[] {
   const row = (who: string, used: (load: RoleLoad) => number): ResultRow =>
-    rowOf({ question: `3 chat nodes beside 1: CPU a message, ${who}`, unit: "µs", of: messageCpu(used), target: flat }, pairs);
+    rowOf({ question: `3 chat nodes against 1: CPU per message, ${who}`, unit: "µs", of: messageCpu(used), target: flat }, pairs);
   const all = (load: RoleLoad) => roles.reduce((sum, role) => sum + load[role], 0);
-  // Of next to nothing a ratio says nothing: Redis passes a message on, the other nodes have no part in one.
+  // No target, since a ratio of very small figures means nothing: Redis only forwards a message, and the other nodes have no part in one.
   const light = (role: MeshRole): ResultRow => {
     const { question, unit, ours, baseline } = row(role, (load) => load[role]);
     return { question, unit, ours, ...(baseline === undefined ? {} : { baseline }) };
@@ -128,7 +128,7 @@ function rowsOf(pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow[] {
   return [...heavy.map((role) => row(role, (load) => load[role])), row("all together", all), light("Redis"), light("other nodes")];
 }
 
-/** Holds one chat's row in a transaction of nobody's, and sends in it and in all others. */
+/** Locks one chat's row with a separate transaction, and sends in that chat and in all others. */
 async function besideHeld({ filled, crowd }: MeshSide, count: number, pace: { readonly perSecond: number }): Promise<ResultRow[]> {
   const { place, content, urls } = filled;
   const [chatId, ...others] = chatsOf(content) as [string, ...string[]];
@@ -171,7 +171,7 @@ function heldRows(rounds: readonly { readonly felt: MeasuredPair<ChatWindow>; re
   const row = (percent: number) =>
     rowOf(
       {
-        question: `one chat held: acknowledgement in the others, p${percent}, beside before`,
+        question: `one chat locked: acknowledgement in the others, p${percent}, against before`,
         unit: "ms",
         of: percentileOf(percent, ({ ackMs }) => ackMs),
       },
@@ -179,12 +179,12 @@ function heldRows(rounds: readonly { readonly felt: MeasuredPair<ChatWindow>; re
     );
   return [
     {
-      question: "one chat held for 2 s: its own send waits",
+      question: "one chat locked for 2 s: its own send waits",
       unit: "ms",
       ours: spreadOf(rounds.map(({ inHeldMs }) => inHeldMs)),
       target: { atLeast: heldMs },
     },
-    { question: "one chat held for 2 s: sends in the others that wait over 1 s", unit: "", ours: spreadOf(late), target: { atMost: 0 } },
+    { question: "one chat locked for 2 s: sends in the others that wait over 1 s", unit: "", ours: spreadOf(late), target: { atMost: 0 } },
     row(50),
     row(99),
   ];
@@ -192,7 +192,7 @@ function heldRows(rounds: readonly { readonly felt: MeasuredPair<ChatWindow>; re
 
 export const rolesBench: Bench = {
   name: "roles",
-  title: "What each role of a mesh uses for a message, with three chat nodes beside one",
+  title: "CPU of each role of a mesh per message, with three chat nodes against one",
   worlds: ["mesh"],
   run,
 };

@@ -1,7 +1,7 @@
 /**
- * How many rows the store reads for a history page and a sync, beside how many it returns. SQLite has no such figure of its own: chat's
- * own code is run on the store, and each of its pages is asked once more with a function in the condition that counts the rows which
- * the index lets through. MongoDB's profiler says it of what the mesh's real nodes ask.
+ * Counts the rows that the store reads for a history page and a sync, against the rows it returns. SQLite has no such counter: chat's own
+ * code runs on the store, and each of its queries is run again with a counting function in its condition, which SQLite calls for each row
+ * that the index yields. For MongoDB the profiler counts the queries of the mesh's real nodes.
  */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -19,11 +19,11 @@ import type { Filled } from "../seed/filled.ts";
 export interface RowsRead {
   readonly read: number;
   readonly returned: number;
-  /** How the store found them, each way once. */
+  /** The distinct query plans. */
   readonly plans: readonly string[];
 }
 
-/** Chat's part in a request of this person, run on a store whose server has stopped. */
+/** Runs chat's code for a user's request on a store whose server has stopped. */
 export async function readFromSqlite(
   { openStore, place }: Filled<unknown>,
   userId: string,
@@ -46,7 +46,7 @@ export async function readFromSqlite(
   }
 }
 
-/** The same database, which notes what is asked of its indexes. */
+/** Wraps a database to record its index queries. */
 function recorded(db: Database, queries: SqlQuery[]): Database {
   return {
     ...db,
@@ -81,7 +81,7 @@ interface Profiled extends Doc {
   readonly planSummary?: string;
 }
 
-/** What the mesh's nodes ask of chat's messages while something is done. */
+/** Profiles the mesh's queries of chat's messages during `act`. */
 export async function readFromMongo({ place }: { readonly place: TestStore["location"] }, act: () => Promise<unknown>): Promise<RowsRead> {
   const client = new mongoose.mongo.MongoClient(place[1]);
   try {

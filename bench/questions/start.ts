@@ -1,4 +1,4 @@
-/** Whether what is stored holds up a start: from the process's beginning to `/ready`, with 1,000,000 messages beside none. */
+/** Measures whether stored data delays a start: from the process's start to `/ready`, with 1,000,000 messages against none. */
 import { rm } from "node:fs/promises";
 import { freePort, startNode, temporaryFolder } from "../../test/support/servers/server.ts";
 import type { Bench, BenchOptions } from "../measure/bench.ts";
@@ -13,13 +13,13 @@ const giveUpMs = 60_000;
 async function run({ pairs, note }: BenchOptions): Promise<ResultRow[]> {
   const [{ dataDir: full }, empty] = [await filledFolder(seedHistories), await temporaryFolder()];
   try {
-    // The first of each compiles what is kept compiled, makes the tables, and fills the system's cache of files.
+    // The first start of each fills the compile cache and the file cache, and creates the tables.
     const beside = async (baseline: () => Promise<number>) => (await pairsOf(pairs + 1, () => startOn(full), baseline)).slice(1);
-    note("Started as `npm start` does it, without npm's own time, which is the same for both.");
+    note("Started as by `npm start`, without npm's own time, which is the same for both.");
     const row = { unit: "ms", of: (ms: number) => ms, target: { atMost: 1.2 } };
     return [
-      rowOf({ question: "start to /ready, beside a store without messages", ...row }, await beside(() => startOn(empty))),
-      rowOf({ question: "start to /ready, beside the first start on an empty folder", ...row }, await beside(startOnNothing)),
+      rowOf({ question: "start to /ready, against a store without messages", ...row }, await beside(() => startOn(empty))),
+      rowOf({ question: "start to /ready, against the first start on an empty folder", ...row }, await beside(startOnNothing)),
     ];
   } finally {
     await Promise.all([full, empty].map((folder) => rm(folder, { recursive: true })));
@@ -35,7 +35,7 @@ async function startOnNothing(): Promise<number> {
   }
 }
 
-/** @returns milliseconds until it was ready; it has stopped again */
+/** @returns milliseconds until the server was ready; it is stopped again */
 async function startOn(dataDir: string): Promise<number> {
   const port = await freePort();
   const from = performance.now();
@@ -59,7 +59,7 @@ const isReady = (url: string): Promise<boolean> =>
 
 export const start: Bench = {
   name: "start",
-  title: "A start with 1,000,000 messages, beside one without",
+  title: "A start with 1,000,000 messages, against one without",
   worlds: ["embedded"],
   run,
 };

@@ -1,6 +1,6 @@
 /**
- * Groups and long histories, written straight into a store: a million messages by HTTP would take an hour. The documents are
- * those of chat's own drafts, with the places that a timeline would give them, so that a server can't tell.
+ * Writes groups and long histories directly into a store: a million messages over HTTP would take an hour. Chat's own `ChangeBatch` builds
+ * the documents, so that they equal those of a server.
  */
 import { newId } from "../../core/ids.ts";
 import { insert, updateAll, type Database, type Store } from "../../core/store/store.ts";
@@ -11,18 +11,18 @@ import { headSnapshot } from "../../services/chat/timeline/snapshot.ts";
 
 export interface SeededChat {
   readonly chatId: string;
-  /** The head after the last message. */
+  /** The chat's counters after the last message. */
   readonly n: number;
   readonly seq: number;
 }
 
-/** Messages of one commit. */
+/** Messages per commit. */
 const atOnce = 1000;
 
 export const openChats = (store: Store): Promise<Database> =>
   store.open("chat", [chats, members, messages, reactions, files, relations, outbox]);
 
-/** A group of these people, who have read all of its messages. The members send in turn. */
+/** Creates a group of these users, who have read all of its messages. The members send in rotation. */
 export async function seedGroup(db: Database, userIds: readonly string[], messageCount = 0): Promise<SeededChat> {
   let chat = await makeGroup(db, userIds);
   let stored: Promise<unknown> = Promise.resolve();
@@ -35,7 +35,7 @@ export async function seedGroup(db: Database, userIds: readonly string[], messag
     }
     chat = batch.chat;
     const operations = batch.operations();
-    // While one commit is on its way the next is made.
+    // Build the next batch while a commit is in flight.
     await stored;
     stored = db.commit(operations);
   }
@@ -44,10 +44,10 @@ export async function seedGroup(db: Database, userIds: readonly string[], messag
   return { chatId: chat._id, n: chat.n, seq: chat.seq };
 }
 
-/** As long as a real one; nobody repeats these messages. */
+/** As long as a real hash; these messages are never resent. */
 const bodyHash = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
 
-/** The chat's row, its members' rows, and the message that says so: one commit, as chat makes it. */
+/** Writes the chat's row, its members' rows and the system message in one commit, as chat does. */
 async function makeGroup(db: Database, userIds: readonly string[]): Promise<ChatRow> {
   const now = Date.now();
   const empty: ChatRow = {

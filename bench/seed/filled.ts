@@ -1,4 +1,4 @@
-/** Parley in either form with a store that somebody filled: for benches that ask what much data, or many people, do to it. */
+/** Starts Parley, embedded or as a mesh, on a store with seeded data. */
 import { rm } from "node:fs/promises";
 import type { Store } from "../../core/store/store.ts";
 import setUpInfra, { tearDownInfra } from "../../test/support/jest/infra.setup.ts";
@@ -9,26 +9,26 @@ import { openStoreAt, type TestStore } from "../../test/support/store/stores.ts"
 import type { BenchMode } from "../measure/bench.ts";
 import { secret, startOurs, type Served } from "../servers/servers.ts";
 
-/** @param urls  where the people will be, in turn */
+/** Seeds a store. @param urls  addresses of the users' servers, assigned in rotation */
 export type Fill<T> = (store: Store, urls: readonly string[]) => Promise<T>;
 type StoreLocation = TestStore["location"];
 
 export interface Filled<T> {
   readonly urls: readonly string[];
-  /** What the filling answered. */
+  /** The result of `fill`. */
   readonly content: T;
-  /** Opens the store once more; embedded only after `stopServer`, for one process holds it. */
+  /** Opens the store again. An embedded store only after `stopServer`, since one process locks it. */
   readonly openStore: () => Promise<Store>;
   readonly place: StoreLocation;
   readonly stopServer: () => Promise<unknown>;
-  /** Stops what still runs, and removes the data. */
+  /** Stops the processes and removes the data. */
   readonly remove: () => Promise<unknown>;
 }
 
 export const fillAndStart = async <T>(world: BenchMode, fill: Fill<T>): Promise<Filled<T>> =>
   world === "embedded" ? filledServer(fill) : filledMesh(fill);
 
-/** A data folder that is filled, and no server on it yet. */
+/** Creates a seeded data folder without a server. */
 export async function filledFolder<T>(fill: Fill<T>): Promise<{ dataDir: string; port: number; content: T }> {
   const [dataDir, port] = [await temporaryFolder(), await freePort()];
   const content = await filled(["sqlite", dataDir, ""], fill, [`http://127.0.0.1:${port}`]);
@@ -37,7 +37,7 @@ export async function filledFolder<T>(fill: Fill<T>): Promise<{ dataDir: string;
 
 export interface FilledServer<T> extends Filled<T> {
   readonly server: Served;
-  /** Stops the server and starts it again, in the same place. */
+  /** Restarts the server on the same folder and port. */
   readonly restart: () => Promise<void>;
 }
 
@@ -76,10 +76,10 @@ export interface FilledMesh<T> extends Filled<T> {
   readonly mesh: TestMesh;
 }
 
-/** Meshes that run now; the last to stop takes down what they run on. */
+/** Number of running meshes. When the last one stops, it also stops the infrastructure. */
 let meshes = 0;
 
-/** @param without  of the usual nodes */
+/** @param without  default nodes to leave out */
 export async function filledMesh<T>(fill: Fill<T>, without: readonly MeshNodeName[] = []): Promise<FilledMesh<T>> {
   await setUpInfra();
   const whyNot = skipReason("amqp", "redis", "mongo");

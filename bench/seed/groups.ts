@@ -1,4 +1,4 @@
-/** People in groups, as many as a bench wants, whom load processes play. */
+/** Creates users in groups of a given shape, for load processes. */
 import type { Store } from "../../core/store/store.ts";
 import { seedPeople } from "../../test/support/people/seeded-people.ts";
 import type { Person } from "../../test/support/people/person.ts";
@@ -6,13 +6,13 @@ import { secret } from "../servers/servers.ts";
 import type { LoadClient } from "../load/chat.ts";
 import { openChats, seedGroup } from "./chats.ts";
 
-/** People who are in the same chats, and in no others. */
+/** Users who share the same chats and are in no others. */
 export interface Circle {
   readonly people: readonly Person[];
   readonly chatIds: readonly string[];
 }
 
-/** @returns so many circles, each of `size` people in `chats` chats */
+/** Creates circles with `size` users in `chats` chats each. */
 export async function seedCircles(
   store: Store,
   urls: readonly string[],
@@ -33,6 +33,6 @@ export async function seedCircles(
   return made;
 }
 
-/** A circle's places at a load process. */
+/** The clients of a circle for a load process. */
 export const loadClientsOf = ({ people, chatIds }: Circle): LoadClient[] => people.map(({ token }) => ({ token, chatIds }));
 export const chatsOf = (circles: readonly Circle[]): string[] => circles.flatMap(({ chatIds }) => chatIds);

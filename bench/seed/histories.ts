@@ -1,4 +1,4 @@
-/** A chat of 1,000 messages and one of 1,000,000, each with two members of its own who have read all of it. */
+/** Creates a chat of 1,000 messages and one of 1,000,000, each with its own two members, who have read all of it. */
 import type { Store } from "../../core/store/store.ts";
 import type { Person } from "../../test/support/people/person.ts";
 import { seedPeople } from "../../test/support/people/seeded-people.ts";

@@ -1,4 +1,4 @@
-/** People in groups at a server, behind load processes that hold one chat's people each in one place. */
+/** Connects users in groups to a server through load processes. All members of a chat are in the same process. */
 import { seededPeople } from "../../test/support/people/seeded-people.ts";
 import type { ApiResponse, Person } from "../../test/support/people/person.ts";
 import { temporaryFolder, freePort } from "../../test/support/servers/server.ts";
@@ -8,20 +8,20 @@ import { loadCount, startLoad, type LoadProcess } from "../load/remote.ts";
 import type { ChatLoad, ChatConnectParams, ChatDriveResult, ChatDriveParams, LoadClient } from "../load/chat.ts";
 import { secret, type Served } from "./servers.ts";
 
-/** Where people who were seeded will find their server. */
+/** A seeded data folder and the address of its future server. */
 export interface SeededFolder {
   readonly dataDir: string;
   readonly port: number;
   readonly people: readonly Person[];
 }
 
-/** A data folder that holds so many people, for a server to be started on. */
+/** Creates a data folder with `count` users, on which a server can start. */
 export async function seedFolder(count: number): Promise<SeededFolder> {
   const [dataDir, port] = [await temporaryFolder(), await freePort()];
   return { dataDir, port, people: await seededPeople(dataDir, secret, `http://127.0.0.1:${port}`, count) };
 }
 
-/** Makes a group at Parley; its first member is its admin. @returns its id */
+/** Creates a group in Parley; its first member is its admin. @returns its id */
 export async function makeGroup([founder, ...others]: readonly Person[]): Promise<string> {
   const group = { name: "A group", participants: others.map(({ id }) => id) };
   const { status, body } = (await founder!.post("/chat/create-group", group)) as ApiResponse<{ _id: string }>;
@@ -29,7 +29,7 @@ export async function makeGroup([founder, ...others]: readonly Person[]): Promis
   return body._id;
 }
 
-/** What one window of load came to. */
+/** The result of one window of load. */
 export interface ChatWindow {
   readonly messages: number;
   readonly deliveries: number;
@@ -41,16 +41,16 @@ export interface ChatWindow {
   readonly lastMs: Float64Array;
 }
 
-/** Clients at one server. */
+/** The clients of one server. */
 export interface Crowd {
-  /** Everybody sends in chats of this crowd's, each load process its share. */
+  /** All clients send in these chats, each load process its share. */
   readonly drive: (driving: ChatDriveParams) => Promise<ChatWindow>;
   readonly leave: () => Promise<void>;
 }
 
 /**
- * Connects people.
- * @param shares  for each load process its seats; everybody of a chat is in the same one
+ * Connects users.
+ * @param shares  the clients of each load process; all members of a chat must be in the same one
  */
 export async function connectCrowd(
   served: Pick<Served, "url" | "pid">,
@@ -76,7 +76,7 @@ export async function connectCrowd(
 
 const nothing: ChatDriveResult = { messages: 0, deliveries: 0, tookMs: 1, ackMs: new Float64Array(), lastMs: new Float64Array() };
 
-/** A load process with a third of the chats makes a third of the load. */
+/** A load process drives the share of the load that corresponds to its chats. */
 async function driveShare(
   load: LoadProcess<ChatLoad>,
   chatIds: readonly string[],
@@ -101,13 +101,13 @@ function windowOf(driven: readonly ChatDriveResult[], server: Used, clients: rea
   };
 }
 
-/** Splits groups of people into as many shares as there are load processes. */
+/** Distributes groups of users over the load processes. */
 export function sharesOf(groups: readonly (readonly LoadClient[])[]): LoadClient[][] {
   const count = Math.min(loadCount, groups.length);
   return Array.from({ length: count }, (_, share) => groups.filter((_group, place) => place % count === share).flat());
 }
 
-/** A window's figures by percentile. */
+/** Returns a function that computes a percentile of a window. */
 export const percentileOf =
   (percent: number, of: (window: ChatWindow) => Float64Array) =>
   (window: ChatWindow): number =>

@@ -1,6 +1,6 @@
 /**
- * Loaded into a server that is measured (`--import`), ours and each baseline alike: tells over HTTP what only the process itself knows,
- * its event loop's delay and its memory after a forced collection. The port is in this module's own URL.
+ * Reports over HTTP what only the measured process knows: the delay of its event loop, and its memory after a forced collection. Loaded
+ * into every measured server with `--import`. The port is in this module's URL.
  */
 import { createServer } from "node:http";
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -15,11 +15,11 @@ export interface Delay {
 }
 export interface Memory {
   readonly rssBytes: number;
-  /** JavaScript's heap and the buffers it refers to. */
+  /** JavaScript heap and external buffers. */
   readonly heldBytes: number;
 }
 
-/** The histogram holds times between two calls of a timer: this one's interval, and what it was late. */
+/** The histogram records the time between two timer callbacks: the interval plus the delay. */
 const resolutionMs = 5;
 const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - resolutionMs);
 
@@ -37,7 +37,7 @@ function serve(port: number): void {
     "/memory": (): Memory => {
       setFlagsFromString("--expose-gc");
       const collect = runInNewContext("gc") as () => void;
-      // What a finalizer lets go is collected the next time.
+      // Objects released by a finalizer are freed by the next collection.
       for (let i = 0; i < 3; i++) collect();
       const { rss, heapUsed, external } = process.memoryUsage();
       return { rssBytes: rss, heldBytes: heapUsed + external };
@@ -49,5 +49,5 @@ function serve(port: number): void {
 }
 
 const port = new URL(import.meta.url).searchParams.get("port");
-// A worker thread is given the same modules.
+// Worker threads import this module too.
 if (isMainThread && port !== null) serve(Number(port));

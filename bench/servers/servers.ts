@@ -1,4 +1,4 @@
-/** The servers that are compared, each a process of its own with the same probe in it: Parley as it is shipped, and the baselines. */
+/** Starts the compared servers, Parley as shipped and the baselines, each in its own process with the same probe. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -10,13 +10,13 @@ export interface Served {
   readonly url: string;
   readonly pid: number;
   readonly startDelay: () => Promise<unknown>;
-  /** Since `startDelay`. */
+  /** Delay since `startDelay`. */
   readonly delay: () => Promise<Delay>;
   readonly memory: () => Promise<Memory>;
   readonly stop: () => Promise<unknown>;
 }
 
-/** Signs the tokens that ours and the baselines take. */
+/** Secret for the tokens that ours and the baselines accept. */
 export const secret = "a-secret-that-only-this-bench-uses-0123";
 
 async function probe() {
@@ -33,8 +33,8 @@ async function probe() {
 }
 
 /**
- * Parley, embedded, with its defaults but for rate limits, which are off, and contacts: anyone may chat with anyone.
- * @param dataDir  where its people are
+ * Starts Parley embedded with its defaults, except that rate limits are off and any user may chat with any other.
+ * @param dataDir  data folder with its users
  */
 export async function startOurs({ dataDir, port, env = {} }: { dataDir: string; port: number; env?: ServerEnv }): Promise<Served> {
   const { module, questions } = await probe();
@@ -44,8 +44,8 @@ export async function startOurs({ dataDir, port, env = {} }: { dataDir: string; 
 }
 
 /**
- * A program of `bench/baselines`, which prints a line when it listens.
- * @param args  its own, after the port and the secret
+ * Starts a program of `baselines/`, which prints a line when it listens.
+ * @param args  arguments after the port and the secret
  */
 export async function startBaseline(name: string, ...args: readonly string[]): Promise<Served> {
   const [{ module, questions }, port] = [await probe(), await freePort()];

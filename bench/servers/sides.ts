@@ -1,4 +1,4 @@
-/** Parley and bare Socket.IO side by side, with the same people in the same groups, and what a window of load came to at one of them. */
+/** Runs Parley and bare Socket.IO side by side with the same users in the same groups, and measures windows of load on each. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryFolder } from "../../test/support/servers/server.ts";
@@ -9,7 +9,7 @@ import type { BenchOptions } from "../measure/bench.ts";
 import type { Delay } from "./probe.ts";
 import { startBaseline, startOurs, type Served } from "./servers.ts";
 
-/** A server, and its people all in place. */
+/** A server with its users connected. */
 export interface ComparedServer {
   readonly served: Served;
   readonly drive: Drive<ChatWindow>;
@@ -21,11 +21,11 @@ export interface ComparedServers {
 interface CrowdSetting {
   readonly size: number;
   readonly groups: number;
-  /** Whether bare Socket.IO stores what it delivers. */
+  /** Whether bare Socket.IO stores the messages. */
   readonly isBareStoring: boolean;
 }
 
-/** Starts both, connects everybody, and stops all when it is done. */
+/** Starts both, connects all users, and stops everything when `act` is done. */
 export async function withSides<T>({ size, groups, isBareStoring }: CrowdSetting, act: (sides: ComparedServers) => Promise<T>): Promise<T> {
   const place = await seedFolder(size * groups);
   const bareFolder = await temporaryFolder();
@@ -53,12 +53,12 @@ export async function withSides<T>({ size, groups, isBareStoring }: CrowdSetting
   }
 }
 
-/** A window, and how late the server's event loop was meanwhile. */
+/** A window, and the server's event-loop delay during it. */
 export interface MeasuredWindow extends ChatWindow {
   readonly delay: Delay;
 }
 
-/** Finds what each takes, then measures both at half of what the slower one does. */
+/** Finds each server's capacity, then measures both at half of the slower one's. */
 export async function atCommonPace({ ours, bare }: ComparedServers, name: string, { pairs: count, windowMs, note }: BenchOptions) {
   const capacity: { ours: Capacity; bare: Capacity } = { ours: await capacityOf(ours.drive), bare: await capacityOf(bare.drive) };
   const pace = commonPace(capacity.ours, capacity.bare);
@@ -74,7 +74,7 @@ export async function atCommonPace({ ours, bare }: ComparedServers, name: string
   return { capacity, pairs };
 }
 
-/** CPU a delivery, in microseconds. */
+/** CPU per delivery in microseconds. */
 export const cpuADelivery =
   (of: "allMs" | "mainMs") =>
   ({ server, deliveries }: ChatWindow): number =>

@@ -1,7 +1,7 @@
 /**
- * What any chat server on these libraries does at least: Socket.IO alone. A token checked at the handshake, rooms, a broadcast to the
- * room with an acknowledgement to the sender. It stores nothing, unless it is given a file: then each message is durable in SQLite,
- * one commit each, before it is acknowledged and goes out. Arguments: port, the tokens' secret, and the file.
+ * The minimal chat server on these libraries, with Socket.IO only: verifies a token in the handshake, joins rooms, broadcasts to the room
+ * and acknowledges to the sender. It stores nothing unless it is given a file. With a file, each message is durable in SQLite, one commit
+ * each, before it is acknowledged and broadcast. Arguments: port, token secret, and optionally the file.
  */
 import { createServer } from "node:http";
 import { DatabaseSync } from "node:sqlite";
@@ -19,11 +19,11 @@ interface BaselineMessage {
 const [port, secret, file] = process.argv.slice(2) as [string, string, string?];
 const http = createServer();
 const io = new Server(http, { path: "/chat/socket.io/", serveClient: false });
-/** Messages of each chat so far. */
+/** Number of messages in each chat. */
 const counts = new Map<string, number>();
 const store = file === undefined ? undefined : openStore(file);
 
-/** Durable in the same sense as Parley's store: on disk before it is answered. */
+/** Durable in the same sense as Parley's store: on disk before the acknowledgement. */
 function openStore(name: string): (chatId: string, n: number, doc: string) => void {
   const db = new DatabaseSync(name);
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000");
@@ -32,7 +32,7 @@ function openStore(name: string): (chatId: string, n: number, doc: string) => vo
   return (chatId, n, doc) => void insert.run(chatId, n, doc);
 }
 
-/** The same fields that Parley's messages have. */
+/** The same fields as Parley's messages. */
 function messageOf(senderId: string, { chatId, text, clientId }: BaselineMessage) {
   const n = (counts.get(chatId) ?? 0) + 1;
   counts.set(chatId, n);

@@ -1,7 +1,7 @@
 /**
- * What a cached read over HTTP costs at least: Fastify as its guide has it (a schema for the answer, no log), a token checked with
- * jsonwebtoken, the profile from a Map. Arguments: port, the tokens' secret, and `verify-each` or `verify-once`: whether a token's
- * signature is checked at each request, or remembered as good until it expires.
+ * The minimal server for a cached read over HTTP: Fastify as in its guide (a response schema, no log), a token verified with jsonwebtoken,
+ * the profile from a Map. Arguments: port, token secret, and `verify-each` or `verify-once`: whether a token's signature is verified for
+ * each request, or once until it expires.
  */
 import Fastify from "fastify";
 import jwt from "jsonwebtoken";
@@ -19,7 +19,7 @@ function verified(token: string): VerifiedToken {
   return { userId: sub!, expiresAt: exp! * 1000 };
 }
 
-/** @throws Error  the token is no good */
+/** @throws Error  the token is invalid */
 function check(token: string): VerifiedToken {
   if (checking === "verify-each") return verified(token);
   const known = remembered.get(token) ?? verified(token);
@@ -28,7 +28,7 @@ function check(token: string): VerifiedToken {
   return known;
 }
 
-/** The same fields that Parley's profiles have. */
+/** The same fields as Parley's profiles. */
 const profileOf = (userId: string) => ({
   userId,
   firstName: "Member0",
