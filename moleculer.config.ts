@@ -1,4 +1,4 @@
-/** What moleculer-runner starts a node with: the broker's options, made from the environment. */
+/** Configures moleculer-runner: builds the broker's options from the environment. */
 import type { BrokerOptions } from "moleculer";
 import { abortStart } from "./core/node/lifecycle.ts";
 import { brokerOptions, overwritingVariables } from "./core/broker/options.ts";
@@ -27,7 +27,7 @@ if (overwriting.length > 0)
     ...overwriting.map((name) => `${name} is set, and moleculer-runner would overwrite the broker's own option with it; unset it`),
   );
 
-// The runner finds the services by these; `npm run repl` names no mask and is given none.
+// The runner loads the services that these variables select. `npm run repl` gives no mask, so it loads none.
 if (process.argv.includes("--mask")) process.env["SERVICEDIR"] = "services";
 else delete process.env["SERVICES"];
 

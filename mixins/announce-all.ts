@@ -1,12 +1,12 @@
-/** Announcing the state of all of a service's entities anew, for followers that may have missed it: after a restore from a backup. */
+/** Announces the state of all of a service's entities again after a restore from a backup: followers may have missed events. */
 import type { Collection, Database, Doc, Operation } from "../core/store/store.ts";
 
 const pageSize = 200;
 
 /**
- * Writes an event for each row to the outbox, a page at a time; done again, it is the same once more.
- * @param index     a unique index that holds all rows
- * @param cursorOf  a row's values in it
+ * Writes an event for each row to the outbox, page by page. It can be repeated: each run announces the same state.
+ * @param index     a unique index that contains all rows
+ * @param cursorOf  a row's values in the index
  */
 export async function announceAll<T extends Doc, I extends string>(
   db: Database,

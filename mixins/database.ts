@@ -1,6 +1,6 @@
 /**
- * Gives a service its database: its own collections, made on the first start, and what is in them at its release's schema. What is
- * declared here can be read from the service's schema too, without starting it: backups hold every collection that some service declares.
+ * Gives a service its database: creates its collections on the first start, and migrates their documents to the release's schema. The
+ * declaration can be read from the service's schema without starting it, so backups include every collection that a service declares.
  */
 import { abortStart } from "../core/node/lifecycle.ts";
 import { StartError } from "../core/errors.ts";
@@ -12,13 +12,13 @@ import type { Migration } from "../core/store/migrations.ts";
 import type { Collection, Database } from "../core/store/store.ts";
 import { withCommitMetrics } from "./commit-metrics.ts";
 
-/** What a service keeps, and what leads it to its release's schema. */
+/** A service's collections, and the migrations to its release's schema. */
 export interface MigratedDatabase extends DeclaredDatabase {
-  /** All that lead to this release's schema version, in order; without any it is 1. */
+  /** All migrations up to this release's schema version, in order. Without any, the version is 1. */
   readonly migrations: readonly Migration[];
 }
 
-/** The part of a schema, or of one of its mixins, that says so. */
+/** The part of a service's or mixin's schema that declares a database. */
 export interface DeclaresDatabase {
   readonly declaredDatabase: MigratedDatabase;
 }

@@ -1,6 +1,6 @@
 /**
- * The outbox of a service: what it announces lies in the very commit that changed the entity, so neither is without the other;
- * a relay brings it to the queue. List `outbox` among the service's collections and `relay` among its mixins.
+ * Gives a service an outbox: an event is written in the same commit as the entity's change, so neither exists without the other, and a
+ * relay publishes it to the queue. Add `outbox` to the service's collections and `relay` to its mixins.
  */
 import type { EventRef } from "../core/contract/contract.ts";
 import { newId } from "../core/ids.ts";
@@ -16,12 +16,12 @@ export { outbox };
 export interface EntityState<T> {
   /** The entity's id. */
   readonly key: string;
-  /** Grows with each change of the entity. */
+  /** Increases with each change of the entity. */
   readonly rev: number;
   readonly payload: T;
 }
 
-/** Put it in the commit that changes the entity. */
+/** The operation that announces an entity's state. Add it to the commit that changes the entity. */
 export function announce<T>({ topic }: EventRef<T>, { key, rev, payload }: EntityState<T>): Operation {
   const origin = currentOrigin();
   return insert(outbox, { _id: newId(), topic, key, rev, payload, ...(origin === undefined ? {} : { origin }), leaseUntil: 0 });
@@ -29,14 +29,14 @@ export function announce<T>({ topic }: EventRef<T>, { key, rev, payload }: Entit
 
 const hasAnnouncement = (operations: readonly Operation[]): boolean => operations.some(({ in: { name } }) => name === outbox.name);
 
-/** Relays the service's outbox while it runs: after each commit that announced something, at start, and now and then. */
+/** Relays the service's outbox: at start, after each commit that announces something, and at intervals. */
 export const relay: Mixin<RelayedService> = {
   ...afterStarted<RelayedService>(function () {
     const { db } = this;
     const { queue, clock } = portsOf(this.broker);
     const started = startRelay({ service: this.name, db, queue, clock, log: this.logger });
     const commit = db.commit.bind(db);
-    // On the database itself: the service has handed it to its repositories already.
+    // Replaced on the object itself, because the service's repositories already hold it.
     db.commit = async (operations) => {
       const committed = await commit(operations);
       if (hasAnnouncement(operations)) started.wake();

@@ -1,6 +1,6 @@
 /**
- * Relaying one outbox: entries are claimed by lease, published, removed. Any number of relays work on one outbox; what a dead one
- * had claimed is taken over when the lease ends. An event may so be published twice, under the same id.
+ * Publishes the entries of an outbox: claims them by a lease, publishes them and removes them. Several relays can work on one outbox. When
+ * a relay dies, others take over its entries after the lease ends, so an event may be published twice, with the same id.
  */
 import type { Logger } from "moleculer";
 import type { Clock } from "../core/clock.ts";
@@ -18,29 +18,31 @@ export interface OutboxRow extends Doc {
   readonly rev: number;
   readonly payload: unknown;
   readonly origin?: Origin;
-  /** Store time, epoch milliseconds: before it the entry is someone's, or waits after a failure. */
+  /** Store time, epoch milliseconds. Until then the entry is claimed by a relay, or waits after a failure. */
   readonly leaseUntil: number;
 }
 
 export const outbox = collection<OutboxRow>()("outbox", { byLease: { fields: ["leaseUntil"] } });
 
-/** Longer than a publish may take, so that a lease ends only when its relay has. */
+/** Longer than a publish can take, so that a lease ends only if its relay died. */
 const leaseMs = 10_000;
-/** After a failed publish, and between looks for what others left. */
+/** The delay after a failed publish, and the interval of polling for entries that other relays left. */
 const pollMs = 5000;
 const batchSize = 50;
-/** Entries counted at most. */
+/** The metric counts no further than this. */
 const maxCounted = 10_000;
 
-const depth = gauge("parley_outbox_entries", "Durable events of a service that the queue has not got yet, at most 10,000; known to 5 s", [
-  "service",
-]);
-const oldest = gauge("parley_outbox_oldest_seconds", "Age of a service's oldest event that the queue has not got yet; known to 5 s", [
+const depth = gauge(
+  "parley_outbox_entries",
+  "Durable events of a service not yet published to the queue, at most 10,000; updated every 5 s",
+  ["service"],
+);
+const oldest = gauge("parley_outbox_oldest_seconds", "Age of a service's oldest event not yet published to the queue; updated every 5 s", [
   "service",
 ]);
 
 export interface RelayContext {
-  /** Whose outbox it is, for metrics. */
+  /** The outbox's service, for metrics. */
   readonly service: string;
   readonly db: Database;
   readonly queue: Queue;
@@ -49,9 +51,9 @@ export interface RelayContext {
 }
 
 export interface Relay {
-  /** There is something to publish. */
+  /** Call it when there is something to publish. */
   readonly wake: () => void;
-  /** Waits for the publishing under way. */
+  /** Stops, and waits for publishes in progress. */
   readonly stop: () => Promise<void>;
 }
 
@@ -81,7 +83,7 @@ export function startRelay({ service, db, queue, clock, log }: RelayContext): Re
         if (await relayBatch()) isWoken = !isStopped;
       }
     } catch (error) {
-      isWoken = false; // The timer wakes it.
+      isWoken = false; // The timer starts it again.
       log.warn(`the outbox waits: ${(error as Error).message}`);
     }
   }
@@ -111,7 +113,7 @@ export function startRelay({ service, db, queue, clock, log }: RelayContext): Re
     return published.length > 0;
   }
 
-  /** Keeps these entries from other relays, and from this one, for so long. @returns undefined when another was faster */
+  /** Claims these entries: until the lease ends, no relay publishes them. @returns undefined if another relay was faster */
   async function lease(entries: readonly OutboxRow[], ms: number): Promise<OutboxRow[] | undefined> {
     const until = clock.now() + ms;
     try {
@@ -123,7 +125,7 @@ export function startRelay({ service, db, queue, clock, log }: RelayContext): Re
     }
   }
 
-  /** How much waits, and since when. */
+  /** Updates the metrics. */
   async function measure(): Promise<void> {
     try {
       const count = await db.count(outbox, { index: "byLease", limit: maxCounted });
@@ -131,11 +133,11 @@ export function startRelay({ service, db, queue, clock, log }: RelayContext): Re
       depth.of().set({ service }, count);
       oldest.of().set({ service }, age);
     } catch {
-      // The store is away: the last values stay, and the part says so.
+      // The store is unavailable, which its own metrics show; the last values stay.
     }
   }
 
-  /** Entries are tried in the order they came: the oldest is the first of those that were, or of those that were not yet. */
+  /** Entries are tried in the order of their creation, so the oldest is the first of those already tried or of those not yet tried. */
   async function ageOfOldest(): Promise<number> {
     const [untried, tried] = await Promise.all([
       db.page(outbox, { index: "byLease", limit: 1 }),

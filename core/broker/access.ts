@@ -1,6 +1,6 @@
 /**
- * Refuses a call that its action's contract does not allow. It stands innermost, in front of the handler itself, so that no
- * cache, validator or REPL gets around it.
+ * Refuses calls that the action's contract does not allow. It is the innermost middleware, right before the handler, so that no cache,
+ * validator or REPL can bypass it.
  */
 import type { ActionSchema, Middleware } from "moleculer";
 import type { Meta } from "../contract/call.ts";

@@ -1,4 +1,4 @@
-/** Moleculer's own middlewares, each on the side of a call where it is of use. */
+/** Lists Moleculer's own middlewares, some of them on one side of a call only. */
 import { Middlewares, type Middleware, type ServiceBroker } from "moleculer";
 import { callTimeout } from "./call-timeout.ts";
 
@@ -6,11 +6,11 @@ type CallSide = "localAction" | "remoteAction";
 type MiddlewareFactory = (this: ServiceBroker, broker: ServiceBroker) => Middleware;
 
 declare module "moleculer" {
-  /** Moleculer exports them; its types don't. */
+  /** Exported by Moleculer, but missing in its types. */
   const Middlewares: Readonly<Record<"ContextTracker" | "CircuitBreaker", MiddlewareFactory>>;
 }
 
-/** Made by Moleculer when it has a broker; its types know only middlewares that are made already. */
+/** The middleware without one side. Moleculer calls the factory once it has a broker; its types allow only finished middlewares. */
 const without = (side: CallSide, make: MiddlewareFactory): Middleware => {
   const made: MiddlewareFactory = function (broker) {
     return { ...make.call(this, broker), [side]: undefined };
@@ -19,12 +19,12 @@ const without = (side: CallSide, make: MiddlewareFactory): Middleware => {
 };
 
 /**
- * Innermost first, in Moleculer's order but for one: the breaker stands around the timeout. Inside it, where Moleculer has it, a node that
- * does not answer would never open it. `Metrics`, `Timeout` and `Tracing` are replaced by ours.
+ * Innermost first. The order is Moleculer's, except that the circuit breaker is outside the timeout: inside it, a node that does not
+ * respond would never open the breaker. Parley replaces `Metrics`, `Timeout` and `Tracing`.
  *
- * A node that stops waits for what it was asked, not for what it asks: of that a busy gateway always has some, and a call that timed out
- * would stay for ever. And a breaker spares callers a node that does not answer; before a node's own actions it would refuse where nobody
- * else can help.
+ * On stop, a node waits for incoming calls, not for outgoing ones: a busy gateway always has some, and a call that timed out would never be
+ * finished. The circuit breaker applies to outgoing calls only: before a node's own actions it would refuse calls that no other node could
+ * answer either.
  */
 export const builtInMiddlewares: readonly (string | Middleware)[] = [
   ...["ActionHook", "Validator", "Bulkhead", "Cacher"],

@@ -1,7 +1,7 @@
 /**
- * Counts and times of calls, by action: those this node's actions answered and those it made to others. It stands in the place of
- * Moleculer's own middleware, whose labelled quantiles cost more than many of the calls they measure. It counts in plain numbers: an
- * observation of prom-client's costs five times as much, and two or three of them a noticeable part of a cached read.
+ * Counts and times calls by action: calls to this node's actions and its calls to other nodes. It replaces Moleculer's middleware, whose
+ * labelled quantiles cost more than many of the calls they measure. It counts in plain numbers: an observation in prom-client costs five
+ * times as much, and a cached read would notice two or three of them.
  */
 import type { Context, Middleware } from "moleculer";
 import { codeOf, statusOf } from "../errors.ts";
@@ -12,28 +12,28 @@ import { refusalCounter } from "../metrics/resources.ts";
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 const labels = ["action", "kind"] as const;
 
-const callSeconds = countedHistogram("parley_call_seconds", "Calls of actions by the time they took, refused ones too", {
+const callSeconds = countedHistogram("parley_call_seconds", "Duration of action calls, including refused ones", {
   labels,
   buckets: bounds,
 });
 const callsFailed = counter(
   "parley_calls_failed_total",
-  "Calls that failed, by the error's code; fault says whose it was: client for a refusal, server for what should not happen",
+  "Failed calls, by the error's code; fault is client for refusals and server for errors that should not happen",
   [...labels, "code", "fault"],
 );
 const bulkhead = refusalCounter("bulkhead");
-const callsActive = gauge("parley_calls_active", "Calls under way", labels);
+const callsActive = gauge("parley_calls_active", "Calls in progress", labels);
 
-/** What is counted of one action. */
+/** The counts of one action. */
 interface Calls {
   readonly labels: Readonly<Record<(typeof labels)[number], string>>;
-  /** By bound; the last are those above all bounds. */
+  /** Per bucket, not cumulative; the last bucket has no upper bound. */
   readonly counts: number[];
   readonly failures: Map<string, number>;
   seconds: number;
   active: number;
 }
-/** `answered` by this node, or `made` to another one. */
+/** `answered`: calls to this node's actions; `made`: calls to other nodes. */
 type CallKind = "answered" | "made";
 type MeasuredHandler = (ctx: Context) => Promise<unknown>;
 
@@ -82,7 +82,7 @@ export function callMetrics(): Middleware {
   };
 }
 
-/** Refusals are answers. Whatever is no domain error, or says that it is our fault, is a failure. */
+/** Domain errors below 500 are refusals, caused by the caller. All other errors are the server's fault. */
 const faultOf = (code: string): "client" | "server" => (((statusOf as Record<string, number>)[code] ?? 500) < 500 ? "client" : "server");
 
 function count(calls: Calls, seconds: number): void {

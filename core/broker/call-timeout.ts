@@ -1,14 +1,14 @@
 /**
- * How long others are waited for: a call for its time, a node for its heartbeats. Moleculer judges both by timers, which run before what
- * waits at the sockets is read: a node that stood still itself would give up on answers that have come, and take all others for dead.
- * What was done would be done again, or told as failed.
+ * Times out calls and heartbeats. Moleculer uses plain timers for both, and Node runs timers before it reads sockets. After a pause, a node
+ * would therefore give up on responses that have already arrived, and take all other nodes for dead. Finished work would be done again or
+ * reported as failed.
  */
 import { Errors, type Context, type Middleware, type ServiceBroker } from "moleculer";
 import { withTimeout } from "../resilience/timeout.ts";
 
 type TimedHandler = (ctx: Context) => Promise<unknown>;
 
-/** In place of Moleculer's `Timeout`. */
+/** Replaces Moleculer's `Timeout`. */
 export function callTimeout(): Middleware {
   function withCallTimeout(
     this: ServiceBroker,
@@ -18,7 +18,7 @@ export function callTimeout(): Middleware {
     return (ctx) => {
       const timeoutMs = (ctx.options.timeout ??= action.timeout ?? this.options.requestTimeout ?? 0);
       if (timeoutMs <= 0) return handler(ctx);
-      // By it Moleculer gives a nested call no more time than its caller has left. The types lack it.
+      // Moleculer uses it to limit a nested call to its caller's remaining time. The types lack it.
       Object.assign(ctx, { startHrTime: "startHrTime" in ctx ? (ctx.startHrTime ?? process.hrtime()) : process.hrtime() });
       return withTimeout(handler(ctx), timeoutMs, () => {
         const data = { action: action.name ?? "", nodeID: ctx.nodeID ?? "" };

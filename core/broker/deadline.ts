@@ -1,7 +1,7 @@
 /**
- * Remote calls carry their deadline, and a node that is reached after it refuses. Moleculer's queues never expire a request: a
- * node frozen for a minute would carry out calls whose callers gave up long ago. It only saves work; correctness rests on
- * expectations and client ids.
+ * Sends a deadline with each remote call, and refuses calls that arrive after theirs. Requests in Moleculer's queues never expire: a node
+ * that was frozen for a minute would run calls whose callers gave up long ago. This only saves work; correctness depends on expectations
+ * and client ids.
  */
 import type { Context, Middleware } from "moleculer";
 import { Unavailable } from "../errors.ts";
@@ -26,7 +26,7 @@ export function deadline(): Middleware {
         if (timeoutMs > 0) {
           const own = clock() + timeoutMs;
           const callers = deadlineOf((ctx.options as { parentCtx?: Context }).parentCtx) ?? own;
-          // Headers are this call's alone; meta would flow back into the caller's context.
+          // Headers belong to this call only; meta would be merged back into the caller's context.
           Object.assign(ctx, { headers: { deadline: Math.min(own, callers) } });
         }
         return next.call(this, ctx) as unknown;

@@ -1,4 +1,4 @@
-/** The broker's options, made from the configuration. */
+/** Builds the broker's options from the configuration. */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { ServiceBroker, type BrokerOptions } from "moleculer";
@@ -24,21 +24,21 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
   const { mesh } = config;
   return {
     namespace: deploymentOf(config).namespace,
-    // Never a fixed one: it would inherit the queued requests of the dead process that had it before.
+    // Random, because a fixed id would receive the queued requests of a dead process that had it before.
     nodeID: `${hostname()}-${randomBytes(4).toString("hex")}`,
     logger: loggerConfig(config),
     ...(mesh === undefined ? {} : { transporter: amqpTransporter(mesh.amqpUrl) }),
     cacher: cacherOptions(mesh),
     serializer: "JSONExt",
     requestTimeout: defaultCallPolicy.timeoutMs,
-    // A dead node is noticed within 8 s, for Moleculer checks as often as this; less would take a busy machine for a dead one.
+    // A dead node is detected within 8 s: Moleculer also checks at the interval of the timeout. With less, a busy node would look dead.
     heartbeatInterval: 1,
     heartbeatTimeout: 4,
-    // In-flight calls are finished at the end, not rejected.
+    // On stop, calls in progress are finished, not rejected.
     tracking: { enabled: true, shutdownTimeout: 8000 },
-    // Preferring itself, a node that offers an action would never follow the routing.
+    // With preferLocal, a node that offers an action would never use the routing.
     registry: { preferLocal: false, strategy: Routing },
-    // A second by default: so long others would not know the services of a node that says it is ready. The types lack it.
+    // The default of 1 s is how long other nodes would not know the services of a node that reports ready. The types lack it.
     transit: { serviceChangedDebounceTime: 50 } as object,
     circuitBreaker: {
       enabled: true,
@@ -46,17 +46,17 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
       minRequestCount: circuitBreakerDefaults.minRequestCount,
       windowTime: circuitBreakerDefaults.windowSeconds,
       halfOpenTime: circuitBreakerDefaults.halfOpenMs,
-      // What a service says itself, even "unavailable", is an answer: one stuck chat must not close a node for all.
+      // A domain error is a response, even UNAVAILABLE: one stuck chat must not open the breaker for a whole node.
       check: (error) => codeOf(error) === undefined && (error as { code?: number }).code! >= 500,
     },
-    // Ours say more and cost less, and say nothing of the machine, its user or their folders.
+    // Parley's own metrics tell more, cost less, and reveal nothing about the machine, its user or its folders.
     metrics: false,
     tracing:
       config.TRACING_URL === undefined
         ? { enabled: false }
         : {
             enabled: true,
-            // eslint-disable-next-line no-restricted-syntax -- Moleculer takes an exporter that is made already; its types don't
+            // eslint-disable-next-line no-restricted-syntax -- Moleculer accepts an exporter instance; its types don't
             exporter: new SpanExporter(config.TRACING_URL) as never,
             sampling: { rate: config.TRACING_SAMPLE },
           },
@@ -69,8 +69,8 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
 }
 
 /**
- * Environment variables that moleculer-runner would overwrite broker options with, behind the configuration's back: every
- * option's upper-cased path, and all that begin with MOL_.
+ * The environment variables with which moleculer-runner would overwrite broker options, bypassing the configuration: the upper-cased path
+ * of every option, and all names that begin with MOL_.
  */
 export function overwritingVariables(options: BrokerOptions, env: NodeJS.ProcessEnv): string[] {
   const paths = (value: object, prefix: string): string[] =>

@@ -1,21 +1,21 @@
 /**
- * Which node a call goes to. One that names a key goes by rendezvous hashing: of all nodes that offer an action, the one with the
- * highest hash of (node, key). When a node comes or goes, only its own keys move. Moleculer's Shard strategy moves up to half of them,
- * and throws when a breaker is open. Other calls go to the nodes by turns.
+ * Selects the node for each call. A call with a key uses rendezvous hashing: of all nodes that offer the action, it goes to the one with
+ * the highest hash of (node, key). When a node joins or leaves, only its own keys move. Moleculer's Shard strategy moves up to half of all
+ * keys, and throws when a circuit breaker is open. Calls without a key are distributed round-robin.
  */
 import { createHash } from "node:crypto";
 import { Strategies, type Context, type Endpoint, type Registry, type ServiceBroker } from "moleculer";
 
 /**
- * A node that was silent for so long is passed over as long as others are there: it may be dead, and is taken for that only after
- * 4 to 8 s. A heartbeat comes every 0.5 to 1.5 s, as each node drew it.
+ * A node that was silent for this long may be dead, and is skipped while others are available. Moleculer takes it for dead only after
+ * 4 to 8 s. Each node sends a heartbeat at an interval between 0.5 and 1.5 s that it chose at random.
  */
 const maxSilenceSeconds = 3.5;
 
 const hashWeight = (nodeId: string, key: string): number =>
   createHash("md5").update(nodeId).update("\0").update(key).digest().readUInt32BE(0);
 
-/** The node for this key; any order of `nodes` gives the same one. */
+/** The node for this key; the order of `nodes` does not matter. */
 export function pickNode<N extends { readonly id: string }>(nodes: readonly N[], key: string): N {
   let best = nodes[0]!;
   let bestWeight = -1;
@@ -26,12 +26,12 @@ export function pickNode<N extends { readonly id: string }>(nodes: readonly N[],
   return best;
 }
 
-/** What is looked at of an endpoint. Its `node.lastHeartbeatTime` is this process' uptime, in whole seconds, rounded. */
+/** The endpoint's fields used here. `node.lastHeartbeatTime` is this process's uptime at the heartbeat, rounded to whole seconds. */
 type RegistryEndpoint = Pick<Endpoint, "id" | "local"> & { readonly node: Pick<Endpoint["node"], "lastHeartbeatTime"> };
 
 /**
- * Moleculer's strategy of every node, for all actions. The option `key`, which comes with an action's description from other nodes too,
- * names the param to route by. `ROUTING=off` leaves these to turns.
+ * The strategy of all nodes for all actions. The option `key` names the param to route by; it is part of an action's description, also of
+ * another node's. With `ROUTING=off` these calls are distributed round-robin too.
  */
 export class Routing extends Strategies.Base {
   private readonly key: string | undefined;

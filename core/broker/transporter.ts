@@ -1,23 +1,23 @@
 /**
- * Moleculer's AMQP transporter, but that a request is handed over at most once. As it ships, a request is acknowledged when it is
- * answered; one that was at work when the connection broke would come again to the same node, be worked on twice, and the first one's
- * acknowledgement would break the new channel. Whoever asked has long given up on it by then, and asks again if that does no harm.
+ * Changes Moleculer's AMQP transporter to deliver a request at most once. The original acknowledges a request after its response. If the
+ * connection broke while a request was running, RabbitMQ would deliver it to the same node again, the node would run it twice, and the
+ * first run's acknowledgement would break the new channel. The caller has long timed out by then, and retries if the action allows it.
  */
 import { Transporters } from "moleculer";
 
 class AtMostOnceAmqp extends Transporters.AMQP {
-  /** For every kind of packet: RabbitMQ forgets it when it is sent (`noAck`), so nothing is left to acknowledge. */
+  /** Consumes every kind of packet without acknowledgements: with `noAck`, RabbitMQ forgets a packet once it is sent. */
   override _consumeCB(command: string): ReturnType<Transporters.AMQP["_consumeCB"]> {
     return super._consumeCB(command, false);
   }
 
-  /** A node that leaves has said so. A heartbeat that was due in that moment would break it: nothing can be sent on a closing channel. */
+  /** Drops packets while the channel closes: a heartbeat sent then would throw. The node has already announced that it leaves. */
   override send(...packet: Parameters<Transporters.AMQP["send"]>): Promise<void> {
     return this.channelDisconnecting ? Promise.resolve() : super.send(...packet);
   }
 }
 
-/** @param amqpUrl  of RabbitMQ */
+/** @param amqpUrl  RabbitMQ's URL */
 export function amqpTransporter(amqpUrl: string): AtMostOnceAmqp {
   const url = new URL(amqpUrl);
   url.searchParams.set("heartbeat", "10");

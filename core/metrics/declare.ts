@@ -1,7 +1,7 @@
 /**
  * Declares metrics: `const refused = counter("parley_limits_refused_total", "Requests refused by a rate limit", ["limit"])`, then
- * `refused.of(broker).inc({ limit })`. Each broker has a registry of its own, since tests run several in one process; what is the process's,
- * or is counted where no broker is at hand, is counted by `of()`. prom-client keeps and prints the values; docs/metrics.md is made from the
+ * `refused.of(broker).inc({ limit })`. Each broker has its own registry, because tests run several brokers in a process. Metrics of the
+ * process, and code without a broker, use `of()`. prom-client stores and prints the values. docs/metrics.md is generated from the
  * declarations.
  */
 import type { ServiceBroker } from "moleculer";
@@ -15,17 +15,17 @@ export interface Declaration<L extends string = string> {
 }
 
 type LabelValues<L extends string> = Readonly<Record<L, string>>;
-/** A value with its labels. Values with the same labels are added up. */
+/** A value with its labels. Values with the same labels are summed. */
 export type Sample<L extends string> = readonly [labels: LabelValues<L>, value: number];
-/** Answers at a scrape; one that fails leaves its samples out. */
+/** Returns samples at a scrape. If it fails, its samples are omitted. */
 type SampleCollector<L extends string> = () => Iterable<Sample<L>> | Promise<Iterable<Sample<L>>>;
 
 interface DeclaredMetric<L extends string, M> extends Declaration<L> {
-  /** The metric of this broker, or of the process, made when it is first asked for: until then it is not exported. Ask for either, not both. */
+  /** The metric of this broker or, without one, of the process. It is created and exported from the first call on. Use one of both only. */
   readonly of: (broker?: ServiceBroker) => M;
 }
 interface CollectableMetric<L extends string, M> extends DeclaredMetric<L, M> {
-  /** Asks for the values at each scrape, instead of being told of each change; for a value that is cheaper to read than to follow. */
+  /** Reads the values at each scrape, for values that are cheaper to read than to update on every change. */
   readonly collect: (broker: ServiceBroker, collector: SampleCollector<L>) => void;
 }
 
@@ -44,7 +44,7 @@ export function registryOf(broker: ServiceBroker): Registry {
   return registry;
 }
 
-/** @throws TypeError  the name breaks Prometheus' conventions or is taken */
+/** @throws TypeError  the name breaks Prometheus' conventions or is already declared */
 function declare<L extends string>(declaration: Declaration<L>): Declaration<L> {
   const { type, name, labels } = declaration;
   if (!/^parley_[a-z0-9_]+$/.test(name)) throw new TypeError(`${name}: a metric's name begins with parley_ and is in snake case`);
@@ -84,7 +84,7 @@ function collectable<L extends string, M extends Counter<L> | Gauge<L>>(metric: 
         async collect() {
           const answers = await Promise.allSettled((collectors.get(own) ?? []).map(async (each) => [...(await each())]));
           own.reset();
-          // What is not known is not zero.
+          // An unknown value is not zero.
           if (metric.labels.length === 0) own.remove();
           for (const answer of answers) {
             if (answer.status === "fulfilled") for (const [labels, value] of answer.value) own.inc(labels, value);
@@ -95,7 +95,7 @@ function collectable<L extends string, M extends Counter<L> | Gauge<L>>(metric: 
   };
 }
 
-/** @param labels  the labels' names; their values must be few, and known to us */
+/** @param labels  the labels' names. Their values must be few, and never come from clients. */
 export function counter<const L extends string = never>(
   name: string,
   help: string,
@@ -105,7 +105,7 @@ export function counter<const L extends string = never>(
   return collectable(declaredAs(declaration, (registry) => new Counter<L>({ name, help, labelNames: labels, registers: [registry] })));
 }
 
-/** @param labels  the labels' names; their values must be few, and known to us */
+/** @param labels  the labels' names. Their values must be few, and never come from clients. */
 export function gauge<const L extends string = never>(
   name: string,
   help: string,
@@ -128,15 +128,15 @@ export function histogram<const L extends string = never>(
   );
 }
 
-/** One series of a histogram that is counted elsewhere. */
+/** A series of a histogram whose caller does the counting. */
 export interface CountedSeries<L extends string> {
   readonly labels: LabelValues<L>;
-  /** By bound, not added up; the last are those above all bounds. */
+  /** Per bucket, not cumulative; the last bucket has no upper bound. */
   readonly counts: readonly number[];
   readonly sum: number;
 }
 
-/** A histogram whose observations cost too much through prom-client: whoever counts hands the counts over at each scrape. */
+/** A histogram for observations that would cost too much in prom-client. The caller counts, and returns the counts at each scrape. */
 export function countedHistogram<const L extends string>(
   name: string,
   help: string,
@@ -160,7 +160,7 @@ export function countedHistogram<const L extends string>(
         type: "histogram",
         get: () => Promise.resolve({ ...metric, values: [...collector()].flatMap(valuesOf) }),
       };
-      // eslint-disable-next-line no-restricted-syntax -- printing needs no more than this; prom-client's types name its own classes
+      // eslint-disable-next-line no-restricted-syntax -- to print a metric, prom-client needs only these members; its types want its classes
       registryOf(broker).registerMetric(metric as unknown as Histogram);
     },
   };

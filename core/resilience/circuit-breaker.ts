@@ -1,6 +1,6 @@
 /**
- * A circuit breaker for a dependency that is called from this process, so that one which is away costs nothing per call. Calls
- * between services have Moleculer's; this is the same idea around Redis.
+ * A circuit breaker for a dependency of this process, so that calls cost nothing while the dependency is unavailable. Moleculer has one for
+ * calls between services; this one is used around Redis.
  */
 import { withTimeout } from "./timeout.ts";
 import { outsideRequests } from "../request-context.ts";
@@ -9,25 +9,25 @@ export type BreakerState = "closed" | "open" | "half-open";
 
 export interface Breaker {
   /**
-   * Makes the call and waits for it, at most `timeoutMs`; makes none unless the breaker is closed.
-   * @throws Error  the breaker is not closed (at once), no answer in time, or what the call itself throws
+   * Makes the call if the breaker is closed, and waits for it at most `timeoutMs`.
+   * @throws Error  the breaker is not closed (at once), the call timed out, or the call's own error
    */
   run<T>(call: () => Promise<T>): Promise<T>;
   state(): BreakerState;
-  /** Ends the probing. */
+  /** Stops probing. */
   stop(): void;
 }
 
 export interface BreakerOptions {
-  /** How long a call may take. One that takes longer opens the breaker alone: its caller has waited enough for all. */
+  /** How long a call may take. A single call that takes longer opens the breaker, so that no other caller waits as long. */
   readonly timeoutMs: number;
-  /** So many other failures in a row open it. */
+  /** This many other consecutive failures open the breaker. */
   readonly failures: number;
-  /** How long it stays open until it is half open and probes, milliseconds. */
+  /** Milliseconds that the breaker stays open before it becomes half-open and probes. */
   readonly halfOpenMs: number;
-  /** One harmless call, bounded by itself. If it succeeds the breaker closes, else it opens again. */
+  /** A harmless call with its own timeout. If it succeeds, the breaker closes, otherwise it opens again. */
   readonly probe: () => Promise<unknown>;
-  /** Hears each change, in the moment of the change. */
+  /** Called synchronously with each change of state. */
   readonly onChange: (now: BreakerState, before: BreakerState) => void;
 }
 

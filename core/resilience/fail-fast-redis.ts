@@ -1,6 +1,6 @@
 /**
- * Redis for what can do without it (cache, limits): a client that answers in a moment or fails, reconnects for ever without a
- * word, and has a breaker around it that says once when Redis is away and once when it is back.
+ * Connects to Redis for features that can work without it (cache, limits). The client responds quickly or fails, and reconnects forever
+ * without logging. A circuit breaker around it logs once when Redis becomes unavailable and once when it is back.
  */
 import type { Redis, RedisOptions } from "ioredis";
 import type { Logger } from "moleculer";
@@ -15,7 +15,7 @@ export const failFastOptions = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
-  // The breaker gives up earlier, and knows when this process itself stood still; this one, which does not, frees the rest.
+  // The breaker times out earlier, and allows for pauses of this process. This timeout does not; it only frees what remains of a command.
   commandTimeout: 1500,
   connectTimeout: 2000,
   disconnectTimeout: 500,
@@ -24,18 +24,20 @@ export const failFastOptions = {
 
 const timeoutMs = 250;
 const failures = 3;
-const breakerOpen = gauge("parley_breaker_open", "Whether the circuit breaker around Redis is not closed, by what Redis is used for", [
-  "breaker",
-]);
+const breakerOpen = gauge(
+  "parley_breaker_open",
+  "1 if the circuit breaker around Redis is open or half-open, otherwise 0; by what Redis is used for",
+  ["breaker"],
+);
 
 export interface RedisBreakerOptions {
   readonly client: Redis;
-  /** As the log names what Redis is used for: "cache". */
+  /** The use of Redis, for the log: "cache". */
   readonly use: string;
-  /** What happens meanwhile, for the log: "reading the store". */
+  /** What replaces Redis meanwhile, for the log: "reading the store". */
   readonly fallback: string;
   readonly log: Logger;
-  /** Called when calls go through again, before the first one does. */
+  /** Called when calls are possible again, before the first one. */
   readonly onReconnected?: () => void;
 }
 
@@ -45,7 +47,7 @@ export function redisBreaker({ client, use, fallback, log, onReconnected }: Redi
     try {
       await client.ping();
     } catch (error) {
-      // A peer that froze or was cut off says nothing on this connection any more: make a new one.
+      // If Redis froze or the network was cut, this connection may never respond again: open a new one.
       if (client.status === "ready") client.disconnect(true);
       throw error;
     }
@@ -70,7 +72,7 @@ export function redisHealth(client: Redis, breaker: Breaker): Health {
   return { ok: false, detail: `Redis is away: connection ${client.status}, circuit breaker ${breaker.state()}` };
 }
 
-/** Ends the connection after what is under way, or at once when Redis doesn't answer. */
+/** Closes the connection after the commands in progress, or at once if Redis doesn't respond. */
 export async function closeRedis(client: Redis): Promise<void> {
   await client.quit().catch(() => client.disconnect());
 }

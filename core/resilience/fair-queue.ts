@@ -1,16 +1,16 @@
 /**
- * Taking turns for something scarce: memory, or the thread that serves everybody. Whoever has the least under way is served first, then
- * who asked first: one who asks for much waits for themselves. One begins in each turn of the event loop, so that whatever else is due
- * comes between. Too many are sent away.
+ * Queues tasks that need a scarce resource, such as memory or the main thread. The key with the fewest running tasks goes first, then the
+ * oldest task, so a heavy user delays only themselves. At most one task starts per turn of the event loop, so that other work runs in
+ * between. Tasks beyond the limit are refused.
  */
 import { Unavailable } from "../errors.ts";
 import { resource } from "../metrics/resources.ts";
 
 export interface FairQueue {
   /**
-   * Does the work when there is a place, and keeps it until the work is done.
-   * @param key  for whom it is
-   * @throws Unavailable  too many wait already, or it waited too long
+   * Runs the work once a slot is free, and holds the slot until the work is done.
+   * @param key  the user or other party that the work is for
+   * @throws Unavailable  too many tasks are waiting, or this one waited too long
    */
   readonly run: <T>(key: string, work: () => Promise<T>) => Promise<T>;
 }
@@ -28,7 +28,7 @@ export interface FairQueueOptions {
   readonly concurrency: number;
   /** Tasks that may wait. */
   readonly maxQueued: number;
-  /** How long a task may wait, at most as long as its caller does. */
+  /** How long a task may wait. Its caller gives up after this time. */
   readonly maxWaitMs: number;
 }
 
@@ -56,7 +56,7 @@ export function fairQueue({ name, concurrency, maxQueued, maxWaitMs }: FairQueue
     next.start(isLate);
   }
 
-  /** The first in the queue of those with the least under way: mostly the very first. */
+  /** The oldest task of the key with the fewest running tasks; usually the first in the queue. */
   function nextIndex(): number {
     let index = 0;
     let least = Infinity;
@@ -72,7 +72,7 @@ export function fairQueue({ name, concurrency, maxQueued, maxWaitMs }: FairQueue
     throw new Unavailable();
   }
 
-  /** @throws Unavailable  it waited too long */
+  /** @throws Unavailable  the task waited too long */
   async function waitForSlot(key: string): Promise<void> {
     const isLate = await new Promise<boolean>((start) => {
       queue.push({ key, deadline: performance.now() + maxWaitMs, start });

@@ -1,13 +1,13 @@
-/** Giving up on what does not come, by one who may have stood still, alone or with the whole machine. */
+/** Timeouts that ignore time during which this process was paused, alone or with the whole machine. */
 
-/** A longer pause is made of such ones. */
+/** A longer timeout consists of several timers of at most this length. */
 const maxPauseMs = 100;
 
 /**
- * Calls back when something has not come in time. Time in which this process stood still does not count: a pause counts as what it was
- * meant to be, so whoever stood still as well has its time to answer. And timers run before what waits at the sockets is read; so at the
- * end that is read first.
- * @returns call it when it came
+ * Calls back after a timeout, unless it is cancelled. A timer that fires late counts only with its intended length, so a peer that was
+ * paused together with this process still gets its full time. Node runs timers before it reads sockets, so the last timer waits until
+ * data that has already arrived is read.
+ * @returns cancels the timeout
  */
 export function startTimeout(timeoutMs: number, onTimeout: () => void): () => void {
   const pauses = Math.max(4, Math.ceil(timeoutMs / maxPauseMs));
@@ -26,7 +26,10 @@ export function startTimeout(timeoutMs: number, onTimeout: () => void): () => vo
   };
 }
 
-/** Waits for an answer, so long. @throws Error  what `error` makes, when it has not come */
+/**
+ * Waits for a promise.
+ * @throws Error  created by `error`, if the promise is still pending after the timeout
+ */
 export async function withTimeout<T>(answer: Promise<T>, timeoutMs: number, error: () => Error): Promise<T> {
   const { promise: timedOut, reject } = Promise.withResolvers<never>();
   const cancelTimeout = startTimeout(timeoutMs, () => reject(error()));

@@ -1,6 +1,6 @@
-/** Addresses as they are counted: one subscriber is one key. */
+/** Maps addresses to the keys under which limits count them, one key per subscriber. */
 
-/** What limits count an address under: IPv6 by its /64, which one subscriber has whole. */
+/** The key of an address. IPv6 addresses are counted by their /64, because a subscriber usually has a whole one. */
 export function addressKey(address: string): string {
   if (!address.includes(":")) return address;
   const [head = "", tail] = address.split("::");

@@ -1,36 +1,36 @@
-/** What the security log tells of: each event with its fields, and how often it may be told. The table in docs/observability.md is made from it. */
+/** Declares the events of the security log, with their fields and line limits. The table in docs/security.md is generated from it. */
 
 interface SecurityEvent<F extends Readonly<Record<string, string>>> {
-  /** The line's text, the same each time. */
+  /** The constant text of the log line. */
   readonly message: string;
-  /** When it is told. */
+  /** When the event is logged. */
   readonly means: string;
-  /** Its fields besides `userId`, `address` and `device`, with what they hold. */
+  /** The fields besides `userId`, `address` and `device`, with their meanings. */
   readonly fields: F;
-  /** Lines a minute on one node: for one person or address, and for all. */
+  /** Maximum lines per minute on a node: per user or address, and in total. */
   readonly lineLimits: { readonly perKey: number; readonly total: number };
 }
 
-/** Costs whoever causes it an account or a password. */
+/** Events that require an account or a password. */
 const actionLines = { perKey: 30, total: 1000 } as const;
-/** Costs nothing: whoever wants to can cause thousands a second. */
+/** Events that require nothing: a client can cause thousands per second. */
 const refusalLines = { perKey: 10, total: 100 } as const;
 
 const event = <const F extends Readonly<Record<string, string>>>(spec: SecurityEvent<F>): SecurityEvent<F> => spec;
 
 export const securityEvents = {
-  signed_up: event({ message: "Signed up", means: "an account was made, and its first session", fields: {}, lineLimits: actionLines }),
-  logged_in: event({ message: "Logged in", means: "a session began with a password", fields: {}, lineLimits: actionLines }),
+  signed_up: event({ message: "Signed up", means: "an account and its first session were created", fields: {}, lineLimits: actionLines }),
+  logged_in: event({ message: "Logged in", means: "a user logged in with a password", fields: {}, lineLimits: actionLines }),
   log_in_failed: event({
     message: "Log-in failed",
     means: "a log-in was refused with 401",
     fields: {
       reason: "`wrong_password` or `unknown_account`",
-      account: "of an unknown account: a keyed hash of the address of mail, the same for the same address",
+      account: "for an unknown account: a keyed hash of the e-mail address, the same for the same address",
     },
     lineLimits: refusalLines,
   }),
-  password_changed: event({ message: "Password changed", means: "a person changed their password", fields: {}, lineLimits: actionLines }),
+  password_changed: event({ message: "Password changed", means: "a user changed their password", fields: {}, lineLimits: actionLines }),
   password_change_failed: event({
     message: "Password change failed",
     means: "the old password was wrong",
@@ -39,8 +39,8 @@ export const securityEvents = {
   }),
   sessions_revoked: event({
     message: "Sessions revoked",
-    means: "sessions ended before their time; their tokens are refused from now on",
-    fields: { reason: "`loggedOut` or `passwordChanged`", sessions: "how many" },
+    means: "sessions were ended early; their tokens are refused from now on",
+    fields: { reason: "`loggedOut` or `passwordChanged`", sessions: "their number" },
     lineLimits: actionLines,
   }),
   access_denied: event({
@@ -52,18 +52,18 @@ export const securityEvents = {
   limit_reached: event({
     message: "Limit reached",
     means: "a request, socket event or connection was refused with 429",
-    fields: { request: "the route or event", limit: "its name" },
+    fields: { request: "the route or event", limit: "the limit's name" },
     lineLimits: refusalLines,
   }),
   admin_action: event({
     message: "Admin action",
-    means: "an operator listed dead letters, or handed them out again",
+    means: "an operator listed or replayed dead letters",
     fields: {
       action: "the action's name",
-      group: "of the dead letters",
-      eventId: "if only this one was replayed",
-      letters: "how many were listed or replayed",
-      caller: "the node it was called from; a REPL is one",
+      group: "the dead letters' consumer group",
+      eventId: "the event, if only one was replayed",
+      letters: "how many dead letters were listed or replayed",
+      caller: "the calling node; a REPL is a node",
     },
     lineLimits: actionLines,
   }),

@@ -1,6 +1,6 @@
 /**
- * How many lines an event may have: so many a minute for one person or address, and so many for all. Whoever causes it thousands of times a
- * second must not fill the disk; what is left out is counted, by whom it was caused.
+ * Limits how many lines an event writes per minute, per key (a user or address) and in total, so that a client that causes it thousands of
+ * times per second can't fill the disk. Omitted lines are counted per key.
  */
 export interface LineLimits {
   readonly perKey: number;
@@ -9,11 +9,11 @@ export interface LineLimits {
 
 export interface LeftOut {
   readonly count: number;
-  /** Who caused most of it, at most five. */
+  /** The keys with the most omitted lines, at most five. */
   readonly most: readonly { readonly key: string; readonly count: number }[];
 }
 
-/** Keys that are counted apart; the others together. */
+/** Keys with a count of their own. Further keys are limited and counted only in total. */
 const keysKept = 1000;
 const reportedKeys = 5;
 
@@ -27,7 +27,7 @@ export class LineBudget {
     this.budget = budget;
   }
 
-  /** Counts one. @returns whether it may have a line */
+  /** Counts one occurrence. @returns whether to write a line for it */
   consume(key: string): boolean {
     const own = this.byKey.get(key) ?? { lines: 0, leftOut: 0 };
     if (this.byKey.size < keysKept) this.byKey.set(key, own);
@@ -41,7 +41,7 @@ export class LineBudget {
     return true;
   }
 
-  /** Begins anew. @returns what was left out since the last time; undefined when nothing was */
+  /** Resets the counts. @returns the lines omitted since the last reset; undefined if there were none */
   renew(): LeftOut | undefined {
     const { leftOut } = this;
     const sorted = [...this.byKey].filter(([, own]) => own.leftOut > 0).sort(([, a], [, b]) => b.leftOut - a.leftOut);

@@ -1,4 +1,4 @@
-/** The security log: who did what, from where. Lines of the node's log with the field `security`, whatever `LOG_LEVEL` says. */
+/** Writes the security log: the lines of the node's log that have the field `security`. They are written at any `LOG_LEVEL`. */
 import { createHmac } from "node:crypto";
 import type { Logger, ServiceBroker } from "moleculer";
 import { addressKey } from "./address-key.ts";
@@ -10,12 +10,12 @@ import { LineBudget } from "./line-budget.ts";
 
 export interface SecurityActor {
   readonly userId?: string | undefined;
-  /** Undefined when no client caused it: an operator in the REPL. */
+  /** Undefined if no client caused the event, such as for an operator in the REPL. */
   readonly client?: ClientInfo | undefined;
 }
 
 export interface SecurityLog {
-  /** Tells of an event, or counts it when there were too many of late. */
+  /** Logs an event, or only counts it if its line limits are reached. */
   record<E extends SecurityEventName>(
     event: E,
     actor: SecurityActor,
@@ -23,11 +23,11 @@ export interface SecurityLog {
   ): void;
 }
 
-const events = counter("parley_security_events_total", "Events of the security log, those left out of it among them", ["event"]);
+const events = counter("parley_security_events_total", "Events of the security log, including those omitted by its line limits", ["event"]);
 const leftOutEveryMs = 60_000;
 const logs = new WeakMap<ServiceBroker, SecurityLog>();
 
-/** This node's. */
+/** The security log of this broker's node. */
 export function securityLog(broker: ServiceBroker): SecurityLog {
   const known = logs.get(broker);
   if (known !== undefined) return known;
@@ -54,7 +54,7 @@ export function securityLog(broker: ServiceBroker): SecurityLog {
   return made;
 }
 
-/** In place of an address of mail that has no account: tells attempts on one from attempts on many, and nobody can read it. */
+/** Stands for an e-mail address without an account: it tells attempts on one address from attempts on many, without revealing it. */
 export const accountHashOf = (emailId: string, secret: string): string =>
   createHmac("sha256", secret).update("security log\0").update(emailId).digest("hex").slice(0, 16);
 
@@ -63,5 +63,5 @@ function logLeftOut(log: Logger, event: SecurityEventName, budget: LineBudget): 
   if (leftOut !== undefined) log.info({ security: event, leftOut: leftOut.count, most: leftOut.most }, "More of these were left out");
 }
 
-/** JSON escapes what could end a line; this also takes away what a terminal would obey or show elsewhere. */
+/** Replaces characters that control a terminal or reorder its text. JSON already escapes line ends. */
 const printable = (text: string): string => text.replaceAll(/[\p{C}\u2028\u2029]/gu, "?");

@@ -8,7 +8,7 @@ function table(): string {
     const described = Object.entries(fields).map(([field, holds]) => `\`${field}\`: ${holds}`);
     return [`\`${name}\``, means, described.join("; "), `${lineLimits.perKey}, ${lineLimits.total}`];
   });
-  return markdownTable(["`security`", "when", "besides `userId`, `address`, `device`", "lines a minute: of one, of all"], rows);
+  return markdownTable(["`security`", "when", "fields besides `userId`, `address`, `device`", "lines per minute: per key, total"], rows);
 }
 
 export const securityTable: GeneratedTable = { page: "docs/security.md", name: "security-events", script: "docs:security", make: table };

@@ -1,6 +1,6 @@
 /**
- * Sends finished spans to the collector, as Zipkin's JSON (version 2). It replaces the queue of Moleculer's exporter, which has no bound,
- * holds whole calls with their parameters, and waits for a silent collector for ever.
+ * Sends finished spans to the trace collector as Zipkin's JSON (version 2). It replaces the queue of Moleculer's exporter, which is
+ * unbounded, keeps whole calls with their params, and waits forever for a collector that does not respond.
  */
 import { TracerExporters, type Logger, type Span, type Tracer } from "moleculer";
 import { codeOf } from "../../errors.ts";
@@ -8,16 +8,18 @@ import { counter } from "../../metrics/declare.ts";
 import { traceIdOf } from "../../request-context.ts";
 import { operatorLoggerName } from "../../node/logger.ts";
 
-const spans = counter("parley_trace_spans_total", "Spans of traces, by what became of them", ["outcome"]);
+const spans = counter("parley_trace_spans_total", "Spans of traces: sent, or dropped because the collector did not accept them in time", [
+  "outcome",
+]);
 
-/** Spans that wait to be sent, about 0.5 kB each. More are dropped, and counted. */
+/** Maximum number of spans that wait to be sent, about 0.5 kB each. More are dropped and counted. */
 const maxWaiting = 5000;
 const spansPerRequest = 500;
 const sendEveryMs = 1000;
 const sendTimeoutMs = 5000;
-/** At the end the last spans are sent, but a collector that hangs delays no stop for longer. */
+/** On stop the last spans are sent, but a collector that hangs delays the stop no longer than this. */
 const finalSendTimeoutMs = 1000;
-/** A collector that stays away is told of once in this time. */
+/** Minimum time between two warnings about the collector. */
 const logEveryMs = 60_000;
 
 interface TraceCollector {
@@ -27,12 +29,12 @@ interface TraceCollector {
 
 export interface SpanCounts {
   readonly sent: number;
-  /** The collector did not take them in time, or too many waited. */
+  /** The collector did not accept them in time, or too many were waiting. */
   readonly dropped: number;
   readonly waiting: number;
 }
 
-/** @param tracingUrl  the collector's address; `/api/v2/spans` is added where it isn't there. May hold a user and a password. */
+/** @param tracingUrl  the collector's URL, which may contain a user and a password; `/api/v2/spans` is appended if missing */
 export function traceCollectorOf(tracingUrl: string): TraceCollector {
   const url = new URL(tracingUrl);
   const { username, password } = url;
@@ -70,8 +72,8 @@ export class SpanExporter extends TracerExporters.Zipkin {
     this.timer = setInterval(() => this.flush(), sendEveryMs).unref();
   }
 
-  /** Sends what waits, and gives up on it after a second. */
-  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- Moleculer waits for it; its types lack that
+  /** Sends the waiting spans, for at most a second. */
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- Moleculer awaits the promise; its types lack that
   override async stop(): Promise<void> {
     clearInterval(this.timer);
     setTimeout(() => this.ending.abort(new Error("this node stops")), finalSendTimeoutMs).unref();
@@ -81,7 +83,7 @@ export class SpanExporter extends TracerExporters.Zipkin {
 
   override spanFinished(span: Span): void {
     if (this.waiting.length >= maxWaiting) this.counts.dropped++;
-    // Made at once: a span that waits would keep its call in memory.
+    // Convert it now: a waiting span would keep its call in memory.
     else this.waiting.push(this.makePayload(span));
   }
 
@@ -93,7 +95,7 @@ export class SpanExporter extends TracerExporters.Zipkin {
     return { ...this.counts, waiting: this.waiting.length };
   }
 
-  /** What leaves of a span: names, times and codes. Never what a call was given or answered, nor an error's text. */
+  /** The exported part of a span: names, times and codes. It never contains params, results or an error's text. */
   override makePayload({ name, type, id, traceID, parentID, startTime, duration, service, tags, error }: Span): Record<string, unknown> {
     const failure = error === null ? {} : { error: codeOf(error) ?? (error instanceof Error ? error.name : "error") };
     return {
@@ -121,7 +123,7 @@ export class SpanExporter extends TracerExporters.Zipkin {
 
   private logOutcome(refusal: string | undefined): void {
     if (refusal === undefined) {
-      if (this.isCollectorDown) this.log?.info("The tracing collector takes spans again");
+      if (this.isCollectorDown) this.log?.info("The tracing collector accepts spans again");
       this.isCollectorDown = false;
       return;
     }
@@ -129,11 +131,11 @@ export class SpanExporter extends TracerExporters.Zipkin {
     if (performance.now() - this.loggedAt < logEveryMs) return;
     this.loggedAt = performance.now();
     const { host } = new URL(this.collector.url);
-    this.log?.warn(`The tracing collector ${host} does not take spans (${refusal}); ${this.counts.dropped} dropped so far`);
+    this.log?.warn(`The tracing collector ${host} does not accept spans (${refusal}); ${this.counts.dropped} dropped so far`);
   }
 }
 
-/** @returns why they were not taken */
+/** @returns why the collector did not accept them, or undefined */
 async function send({ url, headers }: TraceCollector, spans: readonly object[], ending: AbortSignal): Promise<string | undefined> {
   try {
     const answer = await fetch(url, {
@@ -152,6 +154,6 @@ async function send({ url, headers }: TraceCollector, spans: readonly object[], 
   }
 }
 
-/** 16 hex digits, the first of a UUID's. */
+/** The first 16 hex digits of a UUID. */
 const spanId = (uuid: string): string => uuid.replaceAll("-", "").slice(0, 16);
 const microseconds = (ms: number): number => Math.round(ms * 1000);

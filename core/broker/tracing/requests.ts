@@ -1,6 +1,6 @@
 /**
- * Where requests begin, and how calls carry them on. Each request has an id, which travels with its calls to other nodes; some are traced
- * (`TRACING_SAMPLE`), and then each step is a span. What is not traced makes no span anywhere.
+ * Starts requests and continues them in calls. Each request has an id, which its calls pass on to other nodes. Some requests are traced
+ * (`TRACING_SAMPLE`): each of their steps is a span. Other requests create no spans on any node.
  */
 import type { Context, Middleware, ServiceBroker, Span } from "moleculer";
 import { newId } from "../../ids.ts";
@@ -9,15 +9,15 @@ import { currentRequest, inRequest, traceIdOf } from "../../request-context.ts";
 
 interface RequestStart {
   readonly requestId: string;
-  /** What is done: `GET /chat/messages/:chatId`, `socket sendMessage`. Without anything that tells people apart. */
+  /** The kind of request: `GET /chat/messages/:chatId`, `socket sendMessage`. It contains nothing that identifies a user. */
   readonly name: string;
-  /** The service that does it. */
+  /** The service that handles it. */
   readonly service: string;
 }
 
 /**
- * Works on a request that comes from outside, and decides whether it is traced.
- * @param work  is given the request's span when it is traced
+ * Runs a request from outside, and decides whether to trace it.
+ * @param work  receives the request's span if it is traced
  */
 export function beginRequest<R>(broker: ServiceBroker, begin: RequestStart, work: (span?: Span) => Promise<R>): Promise<R> {
   const { requestId, name, service } = begin;
@@ -28,8 +28,8 @@ export function beginRequest<R>(broker: ServiceBroker, begin: RequestStart, work
 }
 
 /**
- * Works on a durable event as a step of the request that announced it; its id is known here already.
- * @param service  that follows the event
+ * Handles a durable event as a step of the request that announced it. Call it within that request's context (`inOrigin`).
+ * @param service  the service that follows the event
  */
 export function resumeRequest<R>(
   broker: ServiceBroker,
@@ -44,7 +44,7 @@ export function resumeRequest<R>(
   return inSpan(broker, span, work);
 }
 
-/** The outermost middleware of actions: their lines and calls carry the request of whoever called. */
+/** The outermost middleware of actions: gives their log lines and calls the caller's request. */
 export function requests(): Middleware {
   let broker: ServiceBroker;
   return {
@@ -64,7 +64,7 @@ export function requests(): Middleware {
 
 function traced(broker: ServiceBroker, { id, requestID, parentID }: Context, name: string, run: () => Promise<unknown>): Promise<unknown> {
   const requestId = requestID ?? newId();
-  // Others trace it, and this node says which lines are the trace's.
+  // This node exports no spans, but its log lines carry the trace id that other nodes use.
   if (!broker.tracer.isEnabled()) return inRequest({ requestId, traceId: traceIdOf(requestId) }, run);
   const service = { name: name.split(".")[0]! };
   const begin = { id, type: "action", traceID: requestId, parentID, service, sampled: true };

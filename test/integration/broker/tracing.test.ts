@@ -59,7 +59,7 @@ test("while the collector is away requests are answered, and the log says it onc
   const told = () =>
     log()
       .split("\n")
-      .filter((line) => line.includes("does not take spans"));
+      .filter((line) => line.includes("does not accept spans"));
   await eventually("it is told", () => told().length === 1);
   for (let i = 0; i < 20; i++) expect((await requestJson(url, "GET", "/auth/me")).status).toBe(401);
   await server!.stop();
