@@ -95,13 +95,13 @@ export default tseslint.config(
         {
           patterns: [
             {
-              regex: String.raw`^(?:\.\./)+services/\w+/(?:contract|documents)\.ts$`,
+              regex: String.raw`^(?:\.\./)+services/\w+/documents\.ts$`,
               allowTypeImports: true,
               message: "client imports types only",
             },
             {
-              regex: String.raw`^(?!\.{1,2}/|socket\.io-client$)|^(?:\.\./)+(?:core|mixins|test|scripts|bench)/|^(?:\.\./)+services/(?!\w+/(?:contract|documents)\.ts$)`,
-              message: "client imports socket.io-client, its own files, and types of contracts",
+              regex: String.raw`^(?!\.{1,2}/|socket\.io-client$)|^(?:\.\./)+(?:core|mixins|test|scripts|bench)/|^(?:\.\./)+services/(?!\w+/documents\.ts$)`,
+              message: "client imports socket.io-client, its own files, and types of the services' documents.ts",
             },
           ],
         },

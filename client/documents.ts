@@ -1,7 +1,7 @@
 /** Re-exports the types of the server's documents. Only types: no server code is loaded. */
-import type { OwnAccount } from "../services/auth/contract.ts";
+import type { OwnAccount } from "../services/auth/documents.ts";
 
-export type { OwnAccount } from "../services/auth/contract.ts";
+export type { OwnAccount } from "../services/auth/documents.ts";
 export type {
   Chat,
   MemberView,
@@ -16,8 +16,8 @@ export type {
   SyncAnswer,
   SystemNote,
 } from "../services/chat/documents.ts";
-export type { Profile, ProfileSummary } from "../services/profile/contract.ts";
-export type { ContactRequest, ListedRequest, PersonSince } from "../services/request/contract.ts";
+export type { Profile, ProfileSummary } from "../services/profile/documents.ts";
+export type { ContactRequest, ListedRequest, PersonSince } from "../services/request/documents.ts";
 
 /** The fields of the user's account that the client keeps. */
 export type Me = Pick<OwnAccount, "_id" | "emailId">;

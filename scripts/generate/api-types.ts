@@ -108,7 +108,7 @@ const isOwn = (type: ts.Type, { declarations = [] }: ts.Symbol): boolean => {
 function described(symbol: ts.Symbol, checker: ts.TypeChecker): JsonSchema {
   // A docstring at the start of a file describes the file, not its first declaration.
   const declaration = symbol.declarations?.[0];
-  if (declaration?.getFullStart() === 0 && ts.getJSDocCommentsAndTags(declaration).length === 1) return {};
+  if (declaration?.getFullStart() === 0 && ts.getLeadingCommentRanges(declaration.getFullText(), 0)?.length === 1) return {};
   const text = ts.displayPartsToString(symbol.getDocumentationComment(checker)).replaceAll("\n", " ");
   return text === "" ? {} : { description: text };
 }

@@ -3,6 +3,9 @@ import { contract, events, returns } from "../../core/contract/contract.ts";
 import { channel } from "../../core/feed/feed.ts";
 import { emailAddress, id, visibleName } from "../../core/contract/rules.ts";
 import { atMost72Bytes } from "./password-rule.ts";
+import type { OwnAccount } from "./documents.ts";
+
+export * from "./documents.ts";
 
 const name = { ...visibleName, min: 2, max: 60 } as const;
 /** At least 8 characters with a lower and an upper case letter, a digit and a symbol; at most 72 bytes. */
@@ -24,18 +27,6 @@ export interface Account {
   readonly lastName: string;
   /** Epoch milliseconds. */
   readonly createdAt: number;
-}
-
-/** One's own account as it leaves the server. */
-export interface OwnAccount {
-  readonly _id: string;
-  readonly emailId: string;
-  readonly firstName: string;
-  readonly lastName: string;
-  readonly emailVerified: boolean;
-  readonly hasPassword: boolean;
-  /** ISO-8601. */
-  readonly createdAt: string;
 }
 
 /** A fresh session. `token` is the access JWT; `expiresAt` epoch milliseconds. */

@@ -1,12 +1,27 @@
 /** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `chat/documents.ts`. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
+import { channel, type Channel } from "../../core/feed/feed.ts";
 import { id, pageLimit, visibleName } from "../../core/contract/rules.ts";
 import { emoji, messageText } from "./rules.ts";
 import { admittedFile, fileIdsParams, type FileUser, type StoredFile } from "../media/contract.ts";
 import { relationStates } from "../request/contract.ts";
-import type { Batch, Chat, ChatHead, MemberView, Membership, Message, SyncPosition, SharedChat, SyncAnswer } from "./documents.ts";
+import type {
+  Batch,
+  Chat,
+  ChatHead,
+  ChatNote,
+  MemberView,
+  Membership,
+  Message,
+  SyncPosition,
+  SharedChat,
+  SyncAnswer,
+} from "./documents.ts";
 
 export * from "./documents.ts";
+
+/** The feed channel on which a chat's `ChatNote`s go. */
+export const chatChannel = (chatId: string): Channel<ChatNote> => channel(`chat:${chatId}`);
 
 /** What came of one message of a `send`. `stored` is false when this clientId had been stored before. */
 export type SendResult =

@@ -1,7 +1,4 @@
 /** The documents of chat as they leave the server: messages, chats, and what goes over the feed. Times are ISO-8601. */
-import { channel, type Channel } from "../../core/feed/feed.ts";
-
-export type Role = "member" | "admin";
 
 /** A message as clients see it. `n` never changes; `seq` is the chat's change number at the message's last change. */
 export interface Message {
@@ -54,6 +51,8 @@ export interface SystemNote {
   readonly userIds: readonly string[];
   readonly name?: string;
 }
+
+export type Role = "member" | "admin";
 
 export interface MemberView {
   readonly userId: string;
@@ -177,6 +176,3 @@ export interface ChatHead {
 export const maxShownMembers = 50;
 /** Up to this many members a chat's receipts are kept and told. */
 export const maxMembersForReceipts = 20;
-
-/** The feed channel on which a chat's `ChatNote`s go. */
-export const chatChannel = (chatId: string): Channel<ChatNote> => channel(`chat:${chatId}`);

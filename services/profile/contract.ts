@@ -2,28 +2,11 @@
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { id, visibleName } from "../../core/contract/rules.ts";
 import { admittedFile, fileIdsParams, type FileUser } from "../media/contract.ts";
+import type { Profile, ProfileSummary } from "./documents.ts";
+
+export * from "./documents.ts";
 
 const name = { ...visibleName, max: 60, optional: true } as const;
-
-/** What anyone signed in may see of a person. */
-export interface ProfileSummary {
-  readonly userId: string;
-  readonly firstName: string;
-  readonly lastName: string;
-  /** URL of a picture 512 pixels square, with `?thumb=1` 96; or null. */
-  readonly profilePic: string | null;
-}
-
-/** A whole profile, for its owner and their contacts. Times are ISO-8601. */
-export interface Profile extends ProfileSummary {
-  readonly _id: string;
-  readonly about: string | null;
-  readonly gender: string | null;
-  readonly age: number | null;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly __v: 0;
-}
 
 export type Source = "cache" | "database";
 

@@ -1,11 +1,10 @@
 /** What request offers: contact requests, and how two people stand to each other. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { emailAddress, id, pageLimit } from "../../core/contract/rules.ts";
-import type { ProfileSummary, Source } from "../profile/contract.ts";
+import type { Source } from "../profile/contract.ts";
+import type { ContactRequest, ListedRequest, PersonSince, RelationState } from "./documents.ts";
 
-/** One state a pair of people, in either direction. */
-export const relationStates = ["none", "pending", "accepted", "rejected", "cancelled", "ended", "blocked"] as const;
-export type RelationState = (typeof relationStates)[number];
+export * from "./documents.ts";
 
 /** How two people stand to each other; `rev` grows with every change. A pair that never met is `none` at rev 0. */
 export interface Relation {
@@ -13,29 +12,6 @@ export interface Relation {
   readonly pair: string;
   readonly state: RelationState;
   readonly rev: number;
-}
-
-/** An invite as it leaves the server. Times are ISO-8601. */
-export interface ContactRequest {
-  readonly _id: string;
-  readonly fromUserId: string;
-  readonly toUserId: string;
-  readonly status: RelationState;
-  readonly message: string;
-  /** Kept for old clients; nothing sets them. */
-  readonly inviteSent: false;
-  readonly emailSent: false;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly __v: 0;
-}
-/** An invite in a list, with the other person's summary. */
-export interface ListedRequest extends ContactRequest {
-  readonly user: ProfileSummary | null;
-}
-/** A contact, or someone blocked, and since when (ISO-8601). */
-export interface PersonSince extends ProfileSummary {
-  readonly since: string;
 }
 
 const status = { type: "string", enum: ["pending", "accepted", "rejected"], optional: true } as const;
