@@ -102,8 +102,8 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
         try {
           if (prepareRequest(this.context, request, response)) await this.route(request, response);
         } catch (error) {
-          const who = { userId: request.userId, client: clientOf(this.context, request) };
-          logRefusal(this.context, who, routeName(request), error);
+          const actor = { userId: request.userId, client: clientOf(this.context, request) };
+          logRefusal(this.context, actor, routeName(request), error);
           answerError(this.logger, request, response, error);
         }
         if (span !== undefined) tagSpan(span, request, response);

@@ -34,8 +34,8 @@ const schemaByRuleType: SchemaByRuleType = {
 
 export function ruleSchema(rule: Rule): JsonSchema {
   const schema = (schemaByRuleType[rule.type] as (rule: Rule) => JsonSchema)(rule);
-  const whole = { ...schema, ...defined({ default: rule.default, description: rule.description ?? schema["description"] }) };
-  return rule.nullable === true ? orNull(whole) : whole;
+  const described = { ...schema, ...defined({ default: rule.default, description: rule.description ?? schema["description"] }) };
+  return rule.nullable === true ? orNull(described) : described;
 }
 
 /** Refuses unknown keys, as the gateway does. */

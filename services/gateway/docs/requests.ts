@@ -23,23 +23,23 @@ export const takesBody = ({ method }: RouteRow): boolean => method !== "GET" && 
 export function operationInput(row: RouteRow): OperationInput {
   const all: readonly [string, Rule][] = Object.entries(publicRules(row));
   const isInPath = ([name]: readonly [string, Rule]) => row.path.split("/").includes(`:${name}`);
-  const others = all.filter((param) => !isInPath(param));
+  const otherParams = all.filter((param) => !isInPath(param));
   const parameters = [
     ...all.filter(isInPath).map(([name, rule]) => parameter("path", name, rule)),
-    ...(takesBody(row) ? [] : others.map(([name, rule]) => parameter("query", name, rule))),
+    ...(takesBody(row) ? [] : otherParams.map(([name, rule]) => parameter("query", name, rule))),
   ];
   return {
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(takesBody(row) && others.length > 0 ? { requestBody: bodyOf(row, Object.fromEntries(others)) } : {}),
+    ...(takesBody(row) && otherParams.length > 0 ? { requestBody: bodyOf(row, Object.fromEntries(otherParams)) } : {}),
   };
 }
 
-function parameter(place: Parameter["in"], name: string, rule: Rule): Parameter {
+function parameter(location: Parameter["in"], name: string, rule: Rule): Parameter {
   const { description, ...schema } = ruleSchema(rule);
   return {
     name,
-    in: place,
-    required: place === "path" || !mayBeLeftOut(rule),
+    in: location,
+    required: location === "path" || !mayBeLeftOut(rule),
     ...(typeof description === "string" ? { description } : {}),
     schema,
   };
@@ -61,11 +61,11 @@ function uploadBody(upload: Upload, rules: Rules): JsonSchema {
   const [field, ...otherNames] = fields;
   const { [dataUri ?? ""]: rule, ...texts } = rules;
   const form = objectSchema(texts);
-  const called = otherNames.map((name) => `\`${name}\``).join(" or ");
+  const alternatives = otherNames.map((name) => `\`${name}\``).join(" or ");
   const file = {
     type: "string",
     contentMediaType: "application/octet-stream",
-    description: `The file, at most ${megabytesText(maxBytes)}.${called === "" ? "" : ` The field may also be named ${called}.`}`,
+    description: `The file, at most ${megabytesText(maxBytes)}.${alternatives === "" ? "" : ` The field may also be named ${alternatives}.`}`,
   };
   const required = [...((form["required"] as string[] | undefined) ?? []), ...(isRequired === true ? [field] : [])];
   return {
@@ -78,17 +78,17 @@ function uploadBody(upload: Upload, rules: Rules): JsonSchema {
           ...(required.length === 0 ? {} : { required }),
         },
       },
-      ...(isRequired === true ? {} : { "application/json": { schema: inJson(objectSchema(texts), dataUri, rule, maxBytes) } }),
+      ...(isRequired === true ? {} : { "application/json": { schema: jsonWithDataUri(objectSchema(texts), dataUri, rule, maxBytes) } }),
     },
   };
 }
 
-function inJson(schema: JsonSchema, dataUri: string | undefined, rule: Rule | undefined, maxBytes: number): JsonSchema {
+function jsonWithDataUri(schema: JsonSchema, dataUri: string | undefined, rule: Rule | undefined, maxBytes: number): JsonSchema {
   if (dataUri === undefined || rule === undefined) return schema;
-  const { description, ...otherwise } = ruleSchema(rule);
+  const { description, ...textSchema } = ruleSchema(rule);
   const property = {
     description: `The file as a data URI, at most ${megabytesText(maxBytes)} of it${typeof description === "string" ? `; ${description}` : ""}`,
-    anyOf: [{ type: "string", pattern: "^data:" }, otherwise],
+    anyOf: [{ type: "string", pattern: "^data:" }, textSchema],
   };
   return { ...schema, properties: { ...(schema["properties"] as object), [dataUri]: property } };
 }

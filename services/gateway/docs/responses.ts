@@ -112,9 +112,9 @@ function failures(row: RouteRow): OpenApiResponses {
   return Object.fromEntries(
     errorCodes.flatMap((code) => {
       const reasons = [...thrown.map((errors) => errors?.[code]), general[code] === true ? generalErrorTexts[code] : undefined];
-      const known = new Set(reasons.filter((reason) => reason !== undefined));
-      const isNone = known.size === 0 || (general[code] !== true && row.errors?.includes(code) === false);
-      return isNone ? [] : [[statusOf[code], errorResponse(code, [...known].join(" "))]];
+      const distinctReasons = new Set(reasons.filter((reason) => reason !== undefined));
+      const cannotHappen = distinctReasons.size === 0 || (general[code] !== true && row.errors?.includes(code) === false);
+      return cannotHappen ? [] : [[statusOf[code], errorResponse(code, [...distinctReasons].join(" "))]];
     }),
   );
 }

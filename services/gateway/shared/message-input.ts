@@ -19,6 +19,6 @@ export const messageToSend = (input: MessageInput) => ({ ...input, clientId: inp
 export function requireStored(sent: SendResult | undefined): Extract<SendResult, { ok: true }> {
   if (sent?.ok === true) return sent;
   const { code = "UNAVAILABLE", message = "Not stored, try again", retryAfterMs } = sent?.error ?? {};
-  const known = Object.hasOwn(statusOf, code) ? (code as DomainErrorCode) : "INTERNAL";
-  throw new DomainError(known, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+  const publicCode = Object.hasOwn(statusOf, code) ? (code as DomainErrorCode) : "INTERNAL";
+  throw new DomainError(publicCode, message, retryAfterMs === undefined ? {} : { retryAfterMs });
 }

@@ -7,7 +7,7 @@ export const schemaId = (name: string): string => `schema-${name}`;
 
 export const parameterList = (parameters: readonly Parameter[]): Html => html`
   <dl class="fields">
-    ${parameters.map(({ name, in: place, required, description, schema }) => field(name, { ...schema, description }, required, place))}
+    ${parameters.map(({ name, in: location, required, description, schema }) => field(name, { ...schema, description }, required, location))}
   </dl>
 `;
 
@@ -28,12 +28,12 @@ function fieldsOf(schema: JsonSchema): Html {
   return html`<dl class="fields">${properties.map(([name, property]) => field(name, property, required.has(name)))}</dl>`;
 }
 
-function field(name: string, schema: JsonSchema, isRequired: boolean, place?: string): Html {
+function field(name: string, schema: JsonSchema, isRequired: boolean, location?: string): Html {
   const { description } = schema;
   return html`
     <div>
       <dt>
-        <code>${name}</code> ${typeOf(schema)} ${place === undefined ? undefined : html`<span class="mark">${place}</span>`}
+        <code>${name}</code> ${typeOf(schema)} ${location === undefined ? undefined : html`<span class="mark">${location}</span>`}
         ${isRequired ? undefined : html`<span class="mark">optional</span>`}
       </dt>
       <dd>${typeof description === "string" ? prose(description) : undefined} ${bounds(schema)} ${nestedFields(schema)}</dd>
@@ -64,7 +64,7 @@ function typeText(schema: JsonSchema): Html {
   if (value !== undefined) return literal(value);
   if (isSchema(items)) return html`list of ${typeText(items)}`;
   if (isSchema(additionalProperties)) return html`map of ${typeText(additionalProperties)}`;
-  if (Array.isArray(type)) return joined((type as string[]).map((one) => typeText({ ...schema, type: one })));
+  if (Array.isArray(type)) return joined((type as string[]).map((each) => typeText({ ...schema, type: each })));
   if (schema["format"] === "date-time" && type === "string") return html`time`;
   if (schema["contentMediaType"] !== undefined) return html`bytes`;
   return html`${typeNames[type as string] ?? "anything"}`;
@@ -87,17 +87,17 @@ const joined = (parts: readonly Html[]): Html => html`${parts.map((part, i) => (
 function bounds(schema: JsonSchema): Html | undefined {
   const { minLength, maxLength, minimum, maximum, minItems, maxItems, pattern, default: fallback } = schema;
   // The description of a rule explains its pattern.
-  const isSaid = schema["description"] !== undefined;
+  const hasDescription = schema["description"] !== undefined;
   const parts = [
     range(minLength, maxLength, "characters"),
     range(minimum, maximum, ""),
     range(minItems, maxItems, "items"),
-    typeof pattern === "string" && !isSaid ? html`pattern <code>${pattern}</code>` : undefined,
+    typeof pattern === "string" && !hasDescription ? html`pattern <code>${pattern}</code>` : undefined,
     fallback === undefined ? undefined : html`default ${literal(fallback)}`,
   ].filter((part) => part !== undefined);
   return parts.length === 0
     ? undefined
-    : html`<span class="bounds">${isSaid ? " · " : undefined}${parts.map((part, i) => (i === 0 ? part : html`, ${part}`))}</span>`;
+    : html`<span class="bounds">${hasDescription ? " · " : undefined}${parts.map((part, i) => (i === 0 ? part : html`, ${part}`))}</span>`;
 }
 
 function range(min: unknown, max: unknown, unit: string): Html | undefined {

@@ -43,7 +43,7 @@ export function renderPage(http: OpenApi, socket: AsyncApi, version: string): st
             </nav>
             <main id="top">
               ${overview}
-              <p id="nothing" hidden>No entries match your search.</p>
+              <p id="no-results" hidden>No entries match your search.</p>
               ${sections.map(sectionView)}
             </main>
           </div>

@@ -1,15 +1,15 @@
 /* global document, location, window */
 /** Opens the entry that the URL's fragment names, and filters entries by the search words. */
 const search = document.getElementById("search");
-const nothing = document.getElementById("nothing");
+const noResults = document.getElementById("no-results");
 const overview = document.querySelector(".overview");
-const parts = [...document.querySelectorAll(".part")].map((part) => ({
-  part,
-  contents: document.querySelector(`nav [data-of="${part.id}"]`),
-  entries: [...part.querySelectorAll(".entry")].map((entry) => ({
+const sections = [...document.querySelectorAll(".part")].map((section) => ({
+  section,
+  contents: document.querySelector(`nav [data-of="${section.id}"]`),
+  entries: [...section.querySelectorAll(".entry")].map((entry) => ({
     entry,
-    line: document.querySelector(`nav a[href="#${entry.id}"]`).parentElement,
-    words: entry.dataset.words,
+    link: document.querySelector(`nav a[href="#${entry.id}"]`).parentElement,
+    text: entry.dataset.words,
   })),
 }));
 
@@ -21,22 +21,22 @@ function openNamed() {
 }
 
 function filter() {
-  const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   let found = 0;
-  for (const { part, contents, entries } of parts) {
-    let inPart = 0;
-    for (const { entry, line, words } of entries) {
-      const isHidden = !wanted.every((word) => words.includes(word));
+  for (const { section, contents, entries } of sections) {
+    let inSection = 0;
+    for (const { entry, link, text } of entries) {
+      const isHidden = !words.every((word) => text.includes(word));
       entry.hidden = isHidden;
-      line.hidden = isHidden;
-      if (!isHidden) inPart++;
+      link.hidden = isHidden;
+      if (!isHidden) inSection++;
     }
-    part.hidden = inPart === 0;
-    contents.hidden = inPart === 0;
-    found += inPart;
+    section.hidden = inSection === 0;
+    contents.hidden = inSection === 0;
+    found += inSection;
   }
-  overview.hidden = wanted.length > 0;
-  nothing.hidden = found > 0;
+  overview.hidden = words.length > 0;
+  noResults.hidden = found > 0;
 }
 
 search.hidden = false;
