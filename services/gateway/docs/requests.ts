@@ -87,7 +87,7 @@ function jsonWithDataUri(schema: JsonSchema, dataUri: string | undefined, rule: 
   if (dataUri === undefined || rule === undefined) return schema;
   const { description, ...textSchema } = ruleSchema(rule);
   const property = {
-    description: `The file as a data URI, at most ${megabytesText(maxBytes)} of it${typeof description === "string" ? `; ${description}` : ""}`,
+    description: `The file, at most ${megabytesText(maxBytes)}, as a data URI${typeof description === "string" ? `; ${description}` : ""}`,
     anyOf: [{ type: "string", pattern: "^data:" }, textSchema],
   };
   return { ...schema, properties: { ...(schema["properties"] as object), [dataUri]: property } };
