@@ -39,7 +39,7 @@ export const relay: Mixin<RelayedService> = {
     // Replaced on the object itself, because the service's repositories already hold it.
     db.commit = async (operations) => {
       const committed = await commit(operations);
-      if (hasAnnouncement(operations)) started.wake();
+      if (hasAnnouncement(operations)) started.notify();
       return committed;
     };
     this.relay = started;

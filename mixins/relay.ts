@@ -52,39 +52,39 @@ export interface RelayContext {
 
 export interface Relay {
   /** Call it when there is something to publish. */
-  readonly wake: () => void;
+  readonly notify: () => void;
   /** Stops, and waits for publishes in progress. */
   readonly stop: () => Promise<void>;
 }
 
 export function startRelay({ service, db, queue, clock, log }: RelayContext): Relay {
   let running: Promise<void> | undefined;
-  let isWoken = false;
+  let isRequested = false;
   let isStopped = false;
   const timer = setInterval(() => {
-    wake();
+    notify();
     void measure();
   }, pollMs);
-  wake();
+  notify();
   void measure();
 
-  function wake(): void {
-    isWoken = !isStopped;
+  function notify(): void {
+    isRequested = !isStopped;
     running ??= outsideRequests(run).finally(() => {
       running = undefined;
-      if (isWoken) wake();
+      if (isRequested) notify();
     });
   }
 
   async function run(): Promise<void> {
     try {
-      while (isWoken) {
-        isWoken = false;
-        if (await relayBatch()) isWoken = !isStopped;
+      while (isRequested) {
+        isRequested = false;
+        if (await relayBatch()) isRequested = !isStopped;
       }
     } catch (error) {
-      isWoken = false; // The timer starts it again.
-      log.warn(`the outbox waits: ${(error as Error).message}`);
+      isRequested = false; // The timer starts it again.
+      log.warn(`The outbox can't be relayed, trying again: ${(error as Error).message}`);
     }
   }
 
@@ -148,10 +148,10 @@ export function startRelay({ service, db, queue, clock, log }: RelayContext): Re
   }
 
   return {
-    wake,
+    notify,
     async stop() {
       isStopped = true;
-      isWoken = false;
+      isRequested = false;
       clearInterval(timer);
       await running;
     },

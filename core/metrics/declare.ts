@@ -160,7 +160,7 @@ export function countedHistogram<const L extends string>(
         type: "histogram",
         get: () => Promise.resolve({ ...metric, values: [...collector()].flatMap(valuesOf) }),
       };
-      // eslint-disable-next-line no-restricted-syntax -- to print a metric, prom-client needs only these members; its types want its classes
+      // eslint-disable-next-line no-restricted-syntax -- prom-client prints with these members only; its types want its classes
       registryOf(broker).registerMetric(metric as unknown as Histogram);
     },
   };
