@@ -1,8 +1,8 @@
 /** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `chat/documents.ts`. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { channel, type Channel } from "../../core/feed/feed.ts";
-import { id, pageLimit, visibleName } from "../../core/contract/rules.ts";
-import { emoji, messageText } from "./rules.ts";
+import { id, pageLimit } from "../../core/contract/rules.ts";
+import { emoji, groupName, isoTime, messageText, outgoingMessage } from "./rules.ts";
 import { admittedFile, fileIdsParams, type FileUser, type StoredFile } from "../media/contract.ts";
 import { relationStates } from "../request/contract.ts";
 import type {
@@ -28,23 +28,7 @@ export type SendResult =
   | { readonly ok: true; readonly message: Message; readonly stored: boolean }
   | { readonly ok: false; readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs?: number } };
 
-const outgoingMessage = {
-  type: "object",
-  props: {
-    text: messageText,
-    clientId: { type: "string", min: 1, max: 64, description: "One's own name for the message: sent again under it, it is stored once" },
-    replyTo: { ...id, optional: true },
-  },
-} as const;
-
 const cursorDescription = "Where the last page ended, as its `Link` says";
-const groupName = { ...visibleName, min: 1, max: 100 } as const;
-const isoTime = {
-  type: "string",
-  pattern: /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/,
-  max: 40,
-  messages: { stringPattern: "must be a time as ISO-8601 writes it, with its zone" },
-} as const;
 /** Changes of one chat go to one node, and are repeated safely: a second run finds the first one's work. */
 const chatChangePolicy = { timeoutMs: 10_000, retries: 1 } as const;
 /** Acts on a group are not repeated by themselves: a second run could undo what someone else did after the first. */

@@ -1,4 +1,5 @@
-/** Validation rules for what a message and a reaction contain. */
+/** Validation rules that several of chat's actions share. */
+import { id, visibleName } from "../../core/contract/rules.ts";
 
 /** 1-10,000 characters, stored as sent, not only white space. */
 export const messageText = {
@@ -15,4 +16,21 @@ export const emoji = {
   max: 64,
   pattern: /^\p{RGI_Emoji}$/v,
   messages: { stringPattern: "must be one emoji" },
+} as const;
+
+export const outgoingMessage = {
+  type: "object",
+  props: {
+    text: messageText,
+    clientId: { type: "string", min: 1, max: 64, description: "One's own name for the message: sent again under it, it is stored once" },
+    replyTo: { ...id, optional: true },
+  },
+} as const;
+
+export const groupName = { ...visibleName, min: 1, max: 100 } as const;
+export const isoTime = {
+  type: "string",
+  pattern: /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/,
+  max: 40,
+  messages: { stringPattern: "must be a time as ISO-8601 writes it, with its zone" },
 } as const;

@@ -1,14 +1,11 @@
 /** Files that messages and groups' pictures refer to: which chat each is in, and who may see it. */
-import { codeOf, Conflict, Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
+import { Conflict, Invalid } from "../../../core/errors.ts";
 import { insert, remove, type Complete, type Operation } from "../../../core/store/store.ts";
 import { announce } from "../../../mixins/outbox.ts";
-import type { AdmittedFile, Purpose, StoredFile } from "../../media/contract.ts";
+import type { AdmittedFile, Purpose } from "../../media/contract.ts";
 import { files, type AttachedFile } from "../store/collections.ts";
 import { chatEvents } from "../contract.ts";
 import type { ChangeBatch } from "../timeline/batch.ts";
-import { authorizeManage, authorizePost, isActive, notAMember, isVisible } from "../policy.ts";
-import { refreshDirectChatRelation } from "../membership/contact-relations.ts";
-import type { CallContext } from "../context.ts";
 
 /** What is kept of an admitted file. */
 export const attachedFile = ({ fileId, name, mimeType, size, width, height, hasThumb }: AdmittedFile): Complete<AttachedFile> => ({
@@ -45,38 +42,4 @@ export function claimFile(
   if (snapshot.files.has(fileId) || claimedFileIds.has(fileId)) throw new Conflict("The file is in use already");
   if (expiresAt < now) throw new Conflict("The file was kept too long, send it again");
   claimedFileIds.add(fileId);
-}
-
-/** @throws Forbidden, NotFound  the caller may not post in the chat, or manage it, now */
-export async function authorizeAction(context: CallContext, chatId: string, action: "post" | "manage"): Promise<void> {
-  const { repository, config, userId } = context;
-  const check = async () => {
-    const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
-    if (chat === undefined) throw new Forbidden(notAMember);
-    if (action === "post") authorizePost(config.CONTACTS, chat, member);
-    else authorizeManage(chat, member);
-  };
-  try {
-    await check();
-  } catch (error) {
-    // Nobody is refused for want of a contact that chat has not heard of yet.
-    if (action !== "post" || codeOf(error) !== "FORBIDDEN" || !(await refreshDirectChatRelation(context, chatId))) throw error;
-    await check();
-  }
-}
-
-/** @throws NotFound  no such file, or not one's to see: the two can't be told apart from outside */
-export async function visibleFile({ repository, userId }: CallContext, fileId: string): Promise<StoredFile> {
-  const file = await repository.file(fileId);
-  if (file === undefined || !(await maySee(file))) throw new NotFound("There is no such file");
-  const { name, mimeType, size, hasThumb } = file;
-  return { fileId, name, mimeType, size, hasThumb };
-
-  async function maySee({ chatId, messageId }: { readonly chatId: string; readonly messageId: string | null }): Promise<boolean> {
-    const member = await repository.member(chatId, userId);
-    if (!isActive(member)) return false;
-    if (messageId === null) return true;
-    const message = await repository.message(messageId);
-    return message !== undefined && isVisible(member, message);
-  }
 }

@@ -1,5 +1,5 @@
 /** Making chats: rows in one commit that rests on how the people stand. */
-import { Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
+import { Forbidden, Invalid } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { pairKey } from "../../request/contract.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
@@ -11,12 +11,8 @@ import { mayChat } from "../policy.ts";
 import { relationsOf } from "./contact-relations.ts";
 import { headSnapshot } from "../timeline/snapshot.ts";
 import type { CallContext } from "../context.ts";
-
-/** A chat just made, with its first members. */
-export interface CreatedChat {
-  readonly chat: ChatRow;
-  readonly people: readonly MemberRow[];
-}
+import { refuseUnknown } from "./people.ts";
+import type { CreatedChat } from "../reads/views.ts";
 
 /** People whom a system message names. */
 const maxListedInSystemMessage = 50;
@@ -53,17 +49,6 @@ function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: Reado
 }
 
 const memberInserts = (rows: readonly MemberRow[]): Operation[] => rows.map((row) => insert(members, { ...row, changedAt: storeTime }));
-
-/** Asked only with `CONTACTS=open`, where no relation vouches for them. */
-export async function everyoneExists({ config, requiredSummaries }: CallContext, userIds: readonly string[]): Promise<boolean> {
-  if (config.CONTACTS === "required") return true;
-  const known = new Set((await requiredSummaries(userIds)).map(({ userId }) => userId));
-  return userIds.every((userId) => known.has(userId));
-}
-
-async function refuseUnknown(context: CallContext, userIds: readonly string[]): Promise<void> {
-  if (!(await everyoneExists(context, userIds))) throw new NotFound("No such user");
-}
 
 /**
  * The chat of two people; a unique key makes it one, whatever races.

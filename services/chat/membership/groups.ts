@@ -6,7 +6,7 @@ import type { AdmittedFile } from "../../media/contract.ts";
 import { claimFile, releaseFile, referenceFile } from "../files/references.ts";
 import { relations, type ChatRow, type MemberRow } from "../store/collections.ts";
 import type { Chat, SharedChat } from "../contract.ts";
-import { everyoneExists } from "./create.ts";
+import { displayName, everyoneExists } from "./people.ts";
 import type { ChangeBatch } from "../timeline/batch.ts";
 import { authorizeGroup, authorizeManage, isActive, mayChat } from "../policy.ts";
 import { presentShared } from "../present.ts";
@@ -190,9 +190,3 @@ function notifyUser({ feed }: CallContext, userId: string, note: UserNote): void
 }
 const notifyRemoved = (context: CallContext, chatId: string, userId: string, leftSeq: number): void =>
   notifyUser(context, userId, { event: "chatRemoved", data: { chatId }, left: { chatId, leftSeq } });
-
-/** For the sentence that old clients show; who can't be named now is someone. */
-async function displayName({ requiredSummaries }: CallContext, userId: string): Promise<string> {
-  const [person] = await requiredSummaries([userId]).catch(() => []);
-  return person === undefined ? "someone" : `${person.firstName} ${person.lastName}`.trim();
-}

@@ -4,9 +4,8 @@ import type { Infer } from "../../../core/contract/schema.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { update } from "../../../core/store/store.ts";
 import { members } from "../store/collections.ts";
-import { chat as actions, chatChannel, type Chat } from "../contract.ts";
+import { chat as actions, type Chat } from "../contract.ts";
 import { userChannel } from "../../user-notes.ts";
-import { authorizeAction } from "../files/references.ts";
 import { isActive, notAMember } from "../policy.ts";
 import { viewOf } from "../reads/views.ts";
 import type { CallContext } from "../context.ts";
@@ -42,10 +41,4 @@ function muteTime(mutedUntil: string | null | undefined, now: number): number | 
   if (Number.isNaN(time) || day.getUTCDate() !== Number(mutedUntil.slice(8, 10)))
     throw new Invalid("There is no such time", [{ field: "mutedUntil", message: "must be a time that exists" }]);
   return time > now ? time : null;
-}
-
-/** @throws Forbidden  the caller may not post in this chat */
-export async function publishTyping(context: CallContext, chatId: string, isTyping: boolean): Promise<void> {
-  await authorizeAction(context, chatId, "post");
-  context.feed.publish(chatChannel(chatId), { kind: "typing", userId: context.userId, isTyping });
 }

@@ -1,22 +1,13 @@
 /** Changes of a message after it was sent: another text, or nothing but its place. */
-import { Conflict, NotFound } from "../../../core/errors.ts";
+import { Conflict } from "../../../core/errors.ts";
 import { remove } from "../../../core/store/store.ts";
 import { releaseFile } from "../files/references.ts";
-import { reactions, type MemberRow, type MessageRow } from "../store/collections.ts";
+import { reactions } from "../store/collections.ts";
 import type { Message } from "../contract.ts";
-import type { ChangeBatch } from "../timeline/batch.ts";
-import { authorizeDelete, authorizeEdit, authorizePost, isActive, isVisible, type ContactPolicy } from "../policy.ts";
+import { authorizeDelete, authorizeEdit, authorizePost, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
-import type { Change } from "../timeline/timeline.ts";
-
-/** @throws NotFound  no such message, or not one's to see: the two can't be told apart from outside */
-export function visibleMessage(batch: ChangeBatch, userId: string, messageId: string): { member: MemberRow; message: MessageRow } {
-  const member = batch.member(userId);
-  const message = batch.message(messageId);
-  if (message === undefined || !isActive(member) || !isVisible(member, message)) throw noSuchMessage();
-  return { member, message };
-}
-export const noSuchMessage = (): NotFound => new NotFound("There is no such message");
+import type { Change } from "../timeline/change.ts";
+import { visibleMessage } from "./visible-message.ts";
 
 /** The same text again changes nothing. */
 export const editChange = (contacts: ContactPolicy, userId: string, messageId: string, text: string): Change<Message> => ({

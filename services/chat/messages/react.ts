@@ -4,28 +4,18 @@
  */
 import type { Clock } from "../../../core/clock.ts";
 import { Conflict, Forbidden, Unavailable } from "../../../core/errors.ts";
-import { newId } from "../../../core/ids.ts";
-import { insert, remove, type Operation } from "../../../core/store/store.ts";
-import { reactions, type MessageRow, type ReactionRow } from "../store/collections.ts";
-import type { Message, Reactions } from "../contract.ts";
+import type { MessageRow } from "../store/collections.ts";
+import type { Message } from "../contract.ts";
 import type { ChangeBatch } from "../timeline/batch.ts";
-import { visibleMessage } from "./edit.ts";
+import { visibleMessage } from "./visible-message.ts";
 import { authorizePost, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
-import { reactionKey, maxListedReactors, type ChatSnapshot } from "../timeline/snapshot.ts";
-import { expiry, type Change } from "../timeline/timeline.ts";
+import { expiry, type Change } from "../timeline/change.ts";
 import type { Timelines } from "../timeline/registry.ts";
+import { ReactionSummary, type ReactionChange } from "./reaction-summary.ts";
 
-/** One person's reaction, put on a message or taken back. */
-interface ReactionChange {
-  readonly userId: string;
-  readonly emoji: string;
-  readonly on: boolean;
-}
 type ReactionOutcome = { readonly refusal: unknown } | undefined;
 
-/** Kinds that one message may have. */
-const maxKinds = 20;
 const batchIntervalMs = 500;
 /** Acts that may wait for one message, and that one change takes. */
 const maxQueuedReactions = 2000;
@@ -130,64 +120,3 @@ function authorizeReaction(batch: ChangeBatch, contacts: ContactPolicy, userId: 
 
 const messageAfter = (batch: ChangeBatch, row: MessageRow, { writes, reactions }: ReactionSummary): Message =>
   writes.length === 0 ? presentMessage(row, batch.snapshot.readers) : batch.changeMessage(row, { reactions });
-
-/** A message's reactions while acts are carried out on them. */
-class ReactionSummary {
-  readonly writes: Operation[] = [];
-  reactions: Reactions;
-  private readonly messageId: string;
-  private readonly ownKeys: Set<string>;
-  private readonly firstRows: Map<string, readonly Pick<ReactionRow, "userId">[]>;
-
-  constructor(messageId: string, current: Reactions, snapshot: ChatSnapshot) {
-    this.messageId = messageId;
-    this.reactions = current;
-    this.ownKeys = new Set(snapshot.reactions.filter((row) => row.messageId === messageId).map(ownKey));
-    this.firstRows = new Map(snapshot.firstReactions);
-  }
-
-  /** @throws Conflict  the message has as many kinds as it may have */
-  apply(change: ReactionChange): void {
-    if (this.ownKeys.has(ownKey(change)) === change.on) return;
-    if (change.on) this.add(change);
-    else this.remove(change);
-  }
-
-  private add(change: ReactionChange): void {
-    const { userId, emoji } = change;
-    const kind = Object.hasOwn(this.reactions, emoji) ? this.reactions[emoji]! : undefined;
-    if (kind === undefined && Object.keys(this.reactions).length >= maxKinds) {
-      throw new Conflict(`A message has at most ${maxKinds} kinds of reactions`);
-    }
-    const { messageId } = this;
-    const row: ReactionRow = { _id: newId(), messageId, userId, emoji };
-    this.writes.push(insert(reactions, row));
-    this.ownKeys.add(ownKey(change));
-    const first = this.firstRowsOf(emoji);
-    const count = kind?.count ?? 0;
-    // Where the list is not whole, the newest is not among the first.
-    this.setKind(emoji, count + 1, count === first.length ? [...first, row] : first);
-  }
-
-  private remove(change: ReactionChange): void {
-    const { userId, emoji } = change;
-    this.writes.push(remove(reactions, { messageId: this.messageId, userId, emoji }));
-    this.ownKeys.delete(ownKey(change));
-    const first = this.firstRowsOf(emoji).filter((row) => row.userId !== userId);
-    this.setKind(emoji, (this.reactions[emoji]?.count ?? 1) - 1, first);
-  }
-
-  private firstRowsOf(emoji: string) {
-    return this.firstRows.get(reactionKey(this.messageId, emoji)) ?? [];
-  }
-
-  private setKind(emoji: string, count: number, first: readonly Pick<ReactionRow, "userId">[]): void {
-    this.firstRows.set(reactionKey(this.messageId, emoji), first);
-    const kind = { count, userIds: first.slice(0, maxListedReactors).map(({ userId }) => userId) };
-    // A kind stays where it is: their order is that of their first reaction.
-    const kinds = Object.entries({ ...this.reactions, [emoji]: kind });
-    this.reactions = Object.fromEntries(kinds.filter(([, { count }]) => count > 0));
-  }
-}
-
-const ownKey = ({ userId, emoji }: Pick<ReactionChange, "userId" | "emoji">): string => reactionKey(userId, emoji);

@@ -11,7 +11,7 @@ import type { ChangeBatch } from "../timeline/batch.ts";
 import { authorizePost, isVisible, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
 import { refreshDirectChatRelation } from "../membership/contact-relations.ts";
-import { expiry, type Change } from "../timeline/timeline.ts";
+import { expiry, type Change } from "../timeline/change.ts";
 import type { CallContext } from "../context.ts";
 
 export type OutgoingMessage = Infer<typeof chat.send.params>["messages"][number];

@@ -4,14 +4,14 @@
  */
 import type { ChatRepository } from "../store/repository.ts";
 import type { ChatRow, MemberRow, MessageRow } from "../store/collections.ts";
-import { maxMembersForReceipts, type Batch, type Message, type SyncPosition, type Receipt, type SyncAnswer } from "../contract.ts";
+import { maxMembersForReceipts, type Message, type SyncPosition, type Receipt, type SyncAnswer } from "../contract.ts";
 import { isVoid, isVisible } from "../policy.ts";
-import { presentMembership, presentMessage, presentOwn, presentReceipt, presentShared } from "../present.ts";
+import { presentMembership, presentMessage, presentOwn, presentReceipt } from "../present.ts";
 import { viewsOf } from "./views.ts";
 import type { CallContext } from "../context.ts";
 
 /** Changes of one chat an answer has at most. */
-const maxChangesPerChat = 200;
+export const maxChangesPerChat = 200;
 /** What an answer holds: a slow line must bring it before its client gives up waiting. A chat of its last may go beyond. */
 const answerLimit = { changes: 1000, characters: 500_000 };
 /** What a message takes besides its text, each person named in it, and each shown of a chat. */
@@ -146,40 +146,4 @@ async function receiptsOf(repository: ChatRepository, chats: readonly ChatRow[])
   const receipts: Record<string, Receipt[]> = {};
   for (const row of (await Promise.all(rows)).flat()) (receipts[row.chatId] ??= []).push(presentReceipt(row));
   return receipts;
-}
-
-/**
- * A chat's changes after a `seq`, for a gateway that missed some: at most 200, and the head they lead to.
- * @returns undefined  no such chat
- */
-export async function changesSince(
-  repository: ChatRepository,
-  chatId: string,
-  since: number,
-): Promise<(Batch & { more: boolean }) | undefined> {
-  const before = await repository.chat(chatId);
-  // Not only up to that head: a message changed meanwhile moves beyond it, and would be missing among those that the head counts.
-  const rows = await repository.changes(chatId, since, undefined, maxChangesPerChat);
-  const chat = await repository.chat(chatId);
-  if (before === undefined || chat === undefined) return undefined;
-  const last = rows.at(-1)?.seq ?? 0;
-  const more = rows.length === maxChangesPerChat && last < chat.seq;
-  const seq = more ? last : Math.max(before.seq, last);
-  const isShared = chat.sharedSeq > since && chat.sharedSeq <= seq;
-  const [people, memberRows] = await Promise.all([
-    repository.firstMembers(chatId),
-    // Beyond this page too: who was removed and came back above it was away on it, and their row shows the return only.
-    chat.sharedSeq > since ? repository.membersChanged(chatId, since) : [],
-  ]);
-  return {
-    chatId,
-    prevSeq: since,
-    seq,
-    n: Math.max(before.n, ...rows.map(({ n }) => n)),
-    memberCount: chat.memberCount,
-    changes: rows.map((row) => presentMessage(row, people)),
-    memberChanges: memberRows.map(presentMembership),
-    ...(isShared ? { chat: presentShared(chat, people) } : {}),
-    more,
-  };
 }

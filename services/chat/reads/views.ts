@@ -1,7 +1,6 @@
 /** Chats as their readers see them: the rows, and around them names, members and unread counts, fetched for many at once. */
 import type { ChatRow, MemberRow } from "../store/collections.ts";
 import { maxShownMembers, type Chat } from "../contract.ts";
-import type { CreatedChat } from "../membership/create.ts";
 import { presentChat } from "../present.ts";
 import type { CallContext } from "../context.ts";
 
@@ -58,4 +57,10 @@ async function presentWithTitles({ summaries, clock }: CallContext, viewRows: re
     const title = chat.name ?? names.get(otherOf(rows) ?? "") ?? (known === undefined ? "Someone" : "Deleted user");
     return presentChat(chat, shown, { reader, unread, title, now: clock.now() });
   });
+}
+/** A chat just made, with its first members. */
+
+export interface CreatedChat {
+  readonly chat: ChatRow;
+  readonly people: readonly MemberRow[];
 }

@@ -1,5 +1,6 @@
 /** The timelines of the chats this node handles. Idle ones are kept for their state, the least recently used are let go. */
-import { Timeline, type Change, type TimelineContext } from "./timeline.ts";
+import type { Change } from "./change.ts";
+import { Timeline, type TimelineContext } from "./timeline.ts";
 
 /** Chats whose state stays in memory. */
 const maxTimelines = 5000;

@@ -4,6 +4,7 @@
  */
 import type { ChatRepository } from "../store/repository.ts";
 import type { ChatRow, ChatFileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "../store/collections.ts";
+import { readFirstReactions } from "../store/first-reactions.ts";
 
 /** Rows that a change's decision rests on. */
 export interface SnapshotReads {
@@ -32,11 +33,6 @@ export interface ChatSnapshot {
   /** Who may have read the messages that are changed. */
   readonly readers: readonly MemberRow[];
 }
-
-export const reactionKey = (messageId: string, emoji: string): string => `${messageId} ${emoji}`;
-
-/** Reactions of a kind that a message names. */
-export const maxListedReactors = 50;
 
 const emptySnapshot: Omit<ChatSnapshot, "chat" | "people"> = {
   messages: new Map(),
@@ -100,13 +96,3 @@ export async function readSnapshot(
 const distinctIds = (reads: readonly SnapshotReads[], of: (read: SnapshotReads) => readonly string[] | undefined): string[] => [
   ...new Set(reads.flatMap((read) => of(read) ?? [])),
 ];
-
-/** As many as are named, and one for each that may be taken back. */
-async function readFirstReactions(repository: ChatRepository, keys: readonly Pick<ReactionRow, "messageId" | "emoji">[]) {
-  const kinds = new Map(keys.map(({ messageId, emoji }) => [reactionKey(messageId, emoji), { messageId, emoji }]));
-  const limit = maxListedReactors + keys.length;
-  const rows = await Promise.all(
-    [...kinds].map(async ([key, { messageId, emoji }]) => [key, await repository.reactionsOf(messageId, emoji, limit)] as const),
-  );
-  return new Map(rows);
-}

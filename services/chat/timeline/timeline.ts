@@ -5,7 +5,7 @@
  */
 import type { Logger } from "moleculer";
 import type { Clock } from "../../../core/clock.ts";
-import { codeOf, Conflict, DomainError, Forbidden, Unavailable } from "../../../core/errors.ts";
+import { codeOf, DomainError, Forbidden, Unavailable } from "../../../core/errors.ts";
 import type { Feed } from "../../../core/feed/feed.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
 import { histogram } from "../../../core/metrics/declare.ts";
@@ -18,25 +18,8 @@ import { chatChannel, type ChatNote } from "../contract.ts";
 import { ChangeBatch } from "./batch.ts";
 import { notAMember, isVisible } from "../policy.ts";
 import { presentShared } from "../present.ts";
-import { headSnapshot, readSnapshot, type SnapshotReads } from "./snapshot.ts";
-
-/** One change, as data and a decision. */
-export interface Change<R> {
-  /** The rows that the decision rests on. */
-  readonly reads: SnapshotReads;
-  /** About how many bytes it writes. */
-  readonly estimatedBytes: number;
-  /** Decides on this head and writes to the draft. A refusal is thrown, before anything is written. */
-  readonly apply: (draft: ChangeBatch) => R;
-  /** A send's key: a repeat is answered with the first one's message. */
-  readonly idempotencyKey?: IdempotencyKey<R>;
-}
-export interface IdempotencyKey<R> {
-  readonly senderId: string;
-  readonly clientId: string;
-  readonly bodyHash: string;
-  readonly repeatResult: (row: MessageRow, readers: readonly MemberRow[]) => R;
-}
+import { headSnapshot, readSnapshot } from "./snapshot.ts";
+import { expiry, resultOfRepeat, type Change } from "./change.ts";
 
 export interface TimelineContext {
   readonly db: Database;
@@ -54,8 +37,6 @@ const maxBatch = { changes: 500, bytes: 512 * 1024 };
 const batchChanges = histogram("parley_chat_batch_changes", "Changes of one chat that were judged and committed together", {
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
 });
-/** How long a change is tried, from its call on: a little less than its caller waits. */
-const changeTimeoutMs = 9000;
 /** After a failure whose outcome is not known, the head is announced as soon as it can be read. */
 const headPublishDelayMs = 1000;
 
@@ -315,12 +296,3 @@ export class Timeline {
     for (const entry of await this.answerRepeats(refused, isVisibleToSender)) entry.reject(refusals.get(entry));
   }
 }
-
-/** @throws Conflict  the same clientId with another body */
-function resultOfRepeat<R>(key: IdempotencyKey<R>, row: MessageRow, readers: readonly MemberRow[]): R {
-  if (row.bodyHash !== key.bodyHash) throw new Conflict("This clientId was used for another message");
-  return key.repeatResult(row, readers);
-}
-
-/** When changes of a call that begins now expire. */
-export const expiry = (clock: Clock): number => clock.now() + changeTimeoutMs;

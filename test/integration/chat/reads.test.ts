@@ -4,7 +4,7 @@ import { newId } from "../../../core/ids.ts";
 import { insert, update, type Database } from "../../../core/store/store.ts";
 import { chatRepository, type ChatRepository } from "../../../services/chat/store/repository.ts";
 import { chats, members, messages, type ChatRow } from "../../../services/chat/store/collections.ts";
-import { changesSince } from "../../../services/chat/reads/sync.ts";
+import { changesSince } from "../../../services/chat/reads/repair.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
 import { mongo, sqlite, type StoreAdapter, type TestStore } from "../../support/store/stores.ts";
 

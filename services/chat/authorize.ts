@@ -1,0 +1,23 @@
+/** Checks whether the caller may post in a chat or manage it. */
+import { Forbidden, codeOf } from "../../core/errors.ts";
+import type { CallContext } from "./context.ts";
+import { refreshDirectChatRelation } from "./membership/contact-relations.ts";
+import { notAMember, authorizePost, authorizeManage } from "./policy.ts";
+
+/** @throws Forbidden, NotFound  the caller may not post in the chat, or manage it, now */
+export async function authorizeAction(context: CallContext, chatId: string, action: "post" | "manage"): Promise<void> {
+  const { repository, config, userId } = context;
+  const check = async () => {
+    const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+    if (chat === undefined) throw new Forbidden(notAMember);
+    if (action === "post") authorizePost(config.CONTACTS, chat, member);
+    else authorizeManage(chat, member);
+  };
+  try {
+    await check();
+  } catch (error) {
+    // Nobody is refused for want of a contact that chat has not heard of yet.
+    if (action !== "post" || codeOf(error) !== "FORBIDDEN" || !(await refreshDirectChatRelation(context, chatId))) throw error;
+    await check();
+  }
+}

@@ -1,0 +1,21 @@
+/** Finds files that the caller may see. */
+import { NotFound } from "../../../core/errors.ts";
+import type { StoredFile } from "../../media/contract.ts";
+import type { CallContext } from "../context.ts";
+import { isActive, isVisible } from "../policy.ts";
+
+/** @throws NotFound  no such file, or not one's to see: the two can't be told apart from outside */
+export async function visibleFile({ repository, userId }: CallContext, fileId: string): Promise<StoredFile> {
+  const file = await repository.file(fileId);
+  if (file === undefined || !(await maySee(file))) throw new NotFound("There is no such file");
+  const { name, mimeType, size, hasThumb } = file;
+  return { fileId, name, mimeType, size, hasThumb };
+
+  async function maySee({ chatId, messageId }: { readonly chatId: string; readonly messageId: string | null }): Promise<boolean> {
+    const member = await repository.member(chatId, userId);
+    if (!isActive(member)) return false;
+    if (messageId === null) return true;
+    const message = await repository.message(messageId);
+    return message !== undefined && isVisible(member, message);
+  }
+}
