@@ -92,7 +92,7 @@ const rowsReaders: Readonly<Record<BenchMode, RowsReader>> = {
         await repository.firstMembers(chatId);
         await repository.messagesBefore(chatId, 0, n / 2, pageSize);
       }),
-      "a sync of 50 changes": await readFromSqlite(filled, reader.id, (work) => sync(work, since(long))),
+      "a sync of 50 changes": await readFromSqlite(filled, reader.id, (context) => sync(context, since(long))),
     };
   },
   async mesh(filled, long) {

@@ -6,13 +6,14 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import mongoose from "mongoose";
+import type { CallContext } from "../../core/contract/call.ts";
 import { indexRangeOf } from "../../core/store/query-checks.ts";
 import { countQuery, pageQuery, type SqlQuery } from "../../core/store/sqlite/pages.ts";
 import { tableOf } from "../../core/store/sqlite/tables.ts";
 import type { Database, Doc } from "../../core/store/store.ts";
 import { openChatTimelines, callContextFor } from "../../test/support/systems/chat-timelines.ts";
 import type { TestStore } from "../../test/support/store/stores.ts";
-import type { CallContext } from "../../services/chat/context.ts";
+import type { ChatContext } from "../../services/chat/context.ts";
 import { openChats } from "../seed/chats.ts";
 import type { Filled } from "../seed/filled.ts";
 
@@ -27,7 +28,7 @@ export interface RowsRead {
 export async function readFromSqlite(
   { openStore, place }: Filled<unknown>,
   userId: string,
-  act: (work: CallContext) => Promise<unknown>,
+  act: (context: CallContext<ChatContext>) => Promise<unknown>,
 ): Promise<RowsRead> {
   const store = await openStore();
   const connection = new DatabaseSync(join(place[1], "parley.db"), { readOnly: true });

@@ -1,11 +1,12 @@
 /** Checks whether the caller may post in a chat or manage it. */
+import type { CallContext } from "../../core/contract/call.ts";
 import { Forbidden, codeOf } from "../../core/errors.ts";
-import type { CallContext } from "./context.ts";
+import type { ChatContext } from "./context.ts";
 import { refreshDirectChatRelation } from "./membership/contact-relations.ts";
 import { notAMember, authorizePost, authorizeManage } from "./policy.ts";
 
 /** @throws Forbidden, NotFound  the caller may not post in the chat, or manage it, now */
-export async function authorizeAction(context: CallContext, chatId: string, action: "post" | "manage"): Promise<void> {
+export async function authorizeAction(context: CallContext<ChatContext>, chatId: string, action: "post" | "manage"): Promise<void> {
   const { repository, config, userId } = context;
   const check = async () => {
     const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);

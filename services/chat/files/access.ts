@@ -1,11 +1,12 @@
 /** Finds files that the caller may see. */
+import type { CallContext } from "../../../core/contract/call.ts";
 import { NotFound } from "../../../core/errors.ts";
 import type { StoredFile } from "../../media/contract.ts";
-import type { CallContext } from "../context.ts";
+import type { ChatContext } from "../context.ts";
 import { isActive, isVisible } from "../policy.ts";
 
 /** @throws NotFound  no such file, or not one's to see: the two can't be told apart from outside */
-export async function visibleFile({ repository, userId }: CallContext, fileId: string): Promise<StoredFile> {
+export async function visibleFile({ repository, userId }: CallContext<ChatContext>, fileId: string): Promise<StoredFile> {
   const file = await repository.file(fileId);
   if (file === undefined || !(await maySee(file))) throw new NotFound("There is no such file");
   const { name, mimeType, size, hasThumb } = file;

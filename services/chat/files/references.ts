@@ -33,10 +33,9 @@ export const releaseFile = (fileId: string): Operation[] => [
  * @throws Invalid  taken in for something else; Conflict  in use already, or too old
  */
 export function claimFile(
-  { snapshot, claimedFileIds }: ChangeBatch,
+  { snapshot, claimedFileIds, now }: ChangeBatch,
   { fileId, purpose, expiresAt }: AdmittedFile,
   expectedPurpose: Purpose,
-  now: number,
 ): void {
   if (purpose !== expectedPurpose) throw new Invalid("The file was sent for something else");
   if (snapshot.files.has(fileId) || claimedFileIds.has(fileId)) throw new Conflict("The file is in use already");

@@ -1,18 +1,20 @@
 /** Making chats: rows in one commit that rests on how the people stand. */
+import type { CallContext } from "../../../core/contract/call.ts";
 import { Forbidden, Invalid } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { pairKey } from "../../request/contract.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { insert, storeTime, type Operation } from "../../../core/store/store.ts";
 import { chats, members, type ChatRow, type MemberRow } from "../store/collections.ts";
-import type { Role } from "../contract.ts";
+import type { Chat, Role } from "../contract.ts";
 import { ChangeBatch } from "../timeline/batch.ts";
 import { mayChat } from "../policy.ts";
 import { relationsOf } from "./contact-relations.ts";
 import { headSnapshot } from "../timeline/snapshot.ts";
-import type { CallContext } from "../context.ts";
+import type { ChatContext } from "../context.ts";
 import { refuseUnknown } from "./people.ts";
-import type { CreatedChat } from "../reads/views.ts";
+import { firstViews, ownView, type CreatedChat } from "../reads/views.ts";
+import { userChannel } from "../../user-notes.ts";
 
 /** People whom a system message names. */
 const maxListedInSystemMessage = 50;
@@ -51,29 +53,40 @@ function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: Reado
 const memberInserts = (rows: readonly MemberRow[]): Operation[] => rows.map((row) => insert(members, { ...row, changedAt: storeTime }));
 
 /**
- * The chat of two people; a unique key makes it one, whatever races.
- * @throws Invalid    with oneself
+ * Finds or creates the chat of two people. A unique key makes sure that there is only one.
+ * @throws Invalid    the caller names themselves
  * @throws Forbidden  the two may not chat
  */
-export async function createDirect(context: CallContext, receiverId: string): Promise<{ chat: ChatRow; made?: CreatedChat }> {
+export async function createDirect(context: CallContext<ChatContext>, receiverId: string): Promise<{ chat: Chat; created: boolean }> {
+  const { chat, created } = await findOrCreateDirect(context, receiverId);
+  if (created !== undefined) return { chat: await notifyMembers(context, created), created: true };
+  // The node that created the chat may have died before it notified the members.
+  if (chat.n === 0) await notifyMembers(context, { chat, people: await context.repository.firstMembers(chat._id) });
+  return { chat: (await ownView(context, chat._id)).chat, created: false };
+}
+
+async function findOrCreateDirect(
+  context: CallContext<ChatContext>,
+  receiverId: string,
+): Promise<{ chat: ChatRow; created?: CreatedChat }> {
   const { db, repository, userId, config, clock } = context;
   if (receiverId === userId) throw new Invalid("A chat needs someone else", [{ field: "receiverId", message: "must not be yourself" }]);
   const pair = pairKey(userId, receiverId);
   const existing = await repository.directChat(pair);
   if (existing !== undefined) return { chat: existing };
 
-  const { outcome } = await commitWithRetry<{ chat: ChatRow; made?: CreatedChat }>(db, async () => {
+  const { outcome } = await commitWithRetry<{ chat: ChatRow; created?: CreatedChat }>(db, async () => {
     const concurrentChat = await repository.directChat(pair);
     if (concurrentChat !== undefined) return { operations: [], outcome: { chat: concurrentChat } };
 
-    const { relation, rest } = (await relationsOf(context, userId, [receiverId]))[0]!;
+    const { relation, operation } = (await relationsOf(context, userId, [receiverId]))[0]!;
     if (!mayChat(config.CONTACTS, relation.state)) throw new Forbidden("You are not in contact with this person");
     await refuseUnknown(context, [receiverId]);
     const people = new Map<string, Role>([userId, receiverId].map((id) => [id, "member"]));
     const { state, rev } = relation;
     const { chat, rows } = newChat({ kind: "direct", pair, relation: { state, rev } }, people, clock.now());
-    const operations = [rest, insert(chats, { ...chat, changedAt: storeTime }), ...memberInserts(rows)];
-    return { operations, outcome: { chat, made: { chat, people: rows } } };
+    const operations = [operation, insert(chats, { ...chat, changedAt: storeTime }), ...memberInserts(rows)];
+    return { operations, outcome: { chat, created: { chat, people: rows } } };
   });
   return outcome;
 }
@@ -83,7 +96,7 @@ export async function createDirect(context: CallContext, receiverId: string): Pr
  * @throws Invalid    fewer than two others, or more than the limit
  * @throws Forbidden  one of them is not a contact
  */
-export async function createGroup(context: CallContext, name: string, participants: readonly string[]): Promise<CreatedChat> {
+export async function createGroup(context: CallContext<ChatContext>, name: string, participants: readonly string[]): Promise<Chat> {
   const { db, userId, config, clock } = context;
   const others = [...new Set(participants)].filter((other) => other !== userId);
   if (others.length < 2) throw participantsError("must name at least two other people");
@@ -102,11 +115,21 @@ export async function createGroup(context: CallContext, name: string, participan
     batch.addSystemMessage(userId, `created the group "${name}"`, { event: "created", userIds, name });
     const head = insert(chats, { ...batch.chat, changedAt: storeTime });
     return {
-      operations: [...checked.map(({ rest }) => rest), head, ...memberInserts(rows), ...batch.writes],
+      operations: [...checked.map(({ operation }) => operation), head, ...memberInserts(rows), ...batch.writes],
       outcome: { chat: batch.chat, people: rows },
     };
   });
-  return outcome;
+  return notifyMembers(context, outcome);
 }
 
 const participantsError = (message: string): Invalid => new Invalid("Not enough or too many people", [{ field: "participants", message }]);
+
+/** Sends each member of a new chat their view of it, so that their sockets receive it from its first change. @returns the caller's view */
+async function notifyMembers(context: CallContext<ChatContext>, { chat, people }: CreatedChat): Promise<Chat> {
+  const views = await firstViews(context, { chat, people });
+  people.forEach(({ userId, joinedN, joinedSeq }, index) => {
+    const joined = { chatId: chat._id, joinedN, joinedSeq };
+    context.feed.publish(userChannel(userId), { event: "chatChanged", data: views[index]!, joined });
+  });
+  return views[people.findIndex(({ userId }) => userId === context.userId)]!;
+}

@@ -1,4 +1,5 @@
 /** Acts on a group: each is judged, numbered and told in the group's own sequence, with a message that says who did what. */
+import type { CallContext } from "../../../core/contract/call.ts";
 import { Conflict, Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
 import { pairKey } from "../../request/contract.ts";
 import { expect, type Operation } from "../../../core/store/store.ts";
@@ -12,7 +13,7 @@ import { authorizeGroup, authorizeManage, isActive, mayChat } from "../policy.ts
 import { presentShared } from "../present.ts";
 import { refreshRelation } from "./contact-relations.ts";
 import { viewOf } from "../reads/views.ts";
-import type { CallContext } from "../context.ts";
+import type { ChatContext } from "../context.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
 
 /** About what such a change writes. */
@@ -28,7 +29,7 @@ interface GroupChangeResult {
  * Adds a contact of the admin who asks.
  * @throws Forbidden  not an admin, or not in contact; Invalid  a member already; Conflict  the group is full
  */
-export async function addToGroup(context: CallContext, chatId: string, newcomerId: string): Promise<Chat> {
+export async function addToGroup(context: CallContext<ChatContext>, chatId: string, newcomerId: string): Promise<Chat> {
   const { userId, config, timelines } = context;
   const pair = pairKey(userId, newcomerId);
   if (newcomerId !== userId) await refreshRelation(context, userId, newcomerId);
@@ -58,7 +59,7 @@ export async function addToGroup(context: CallContext, chatId: string, newcomerI
 }
 
 /** @throws Forbidden  not an admin; Invalid  oneself. Someone who is no member is none afterwards either. */
-export async function removeFromGroup(context: CallContext, chatId: string, memberId: string): Promise<Chat> {
+export async function removeFromGroup(context: CallContext<ChatContext>, chatId: string, memberId: string): Promise<Chat> {
   const { userId, timelines } = context;
   const name = await displayName(context, memberId);
   const result = await timelines.append(chatId, {
@@ -84,7 +85,7 @@ export async function removeFromGroup(context: CallContext, chatId: string, memb
  * Leaves; a group is never without an admin, and ends with its last member.
  * @returns the group without the caller, null when it has ended
  */
-export async function leaveGroup(context: CallContext, chatId: string): Promise<SharedChat | null> {
+export async function leaveGroup(context: CallContext<ChatContext>, chatId: string): Promise<SharedChat | null> {
   const { userId, timelines, repository } = context;
   const { chat, leftSeq } = await timelines.append(chatId, {
     reads: { people: [userId], seniors: true },
@@ -111,7 +112,7 @@ function appointSuccessor(batch: ChangeBatch, exceptUserId: string): void {
 }
 
 /** @throws Forbidden  not an admin; NotFound  no member; Conflict  the last admin can't become a plain member */
-export async function setAdmin(context: CallContext, chatId: string, memberId: string, isAdmin: boolean): Promise<Chat> {
+export async function setAdmin(context: CallContext<ChatContext>, chatId: string, memberId: string, isAdmin: boolean): Promise<Chat> {
   const { userId, timelines } = context;
   const name = await displayName(context, memberId);
   return viewOfActor(
@@ -141,12 +142,12 @@ export async function setAdmin(context: CallContext, chatId: string, memberId: s
  * @param picture  null takes it away
  */
 export async function changeGroup(
-  context: CallContext,
+  context: CallContext<ChatContext>,
   chatId: string,
   { name, picture }: { readonly name?: string | undefined; readonly picture?: AdmittedFile | null | undefined },
 ): Promise<Chat> {
   if (name === undefined && picture === undefined) throw new Invalid("Name a field to change");
-  const { userId, timelines, clock } = context;
+  const { userId, timelines } = context;
   return viewOfActor(
     context,
     await timelines.append(chatId, {
@@ -156,7 +157,7 @@ export async function changeGroup(
         const actor = batch.member(userId);
         authorizeManage(batch.chat, actor);
         const isNewPicture = picture !== undefined && (picture?.fileId ?? null) !== (batch.chat.picture ?? null);
-        if (isNewPicture && picture !== null) claimFile(batch, picture, "group", clock.now());
+        if (isNewPicture && picture !== null) claimFile(batch, picture, "group");
         if (name !== undefined && name !== batch.chat.name) {
           batch.setSharedFields({ name });
           batch.addSystemMessage(userId, `renamed the group to "${name}"`, { event: "renamed", userIds: [], name });
@@ -181,12 +182,12 @@ function changePicture(batch: ChangeBatch, userId: string, picture: AdmittedFile
 }
 
 /** The actor's own marks and settings are written beside the sequence, so what it knows of them may be old. */
-async function viewOfActor(context: CallContext, { chat, actor }: GroupChangeResult): Promise<Chat> {
+async function viewOfActor(context: CallContext<ChatContext>, { chat, actor }: GroupChangeResult): Promise<Chat> {
   return viewOf(context, chat, (await context.repository.member(chat._id, actor.userId)) ?? actor);
 }
 
-function notifyUser({ feed }: CallContext, userId: string, note: UserNote): void {
+function notifyUser({ feed }: CallContext<ChatContext>, userId: string, note: UserNote): void {
   feed.publish(userChannel(userId), note);
 }
-const notifyRemoved = (context: CallContext, chatId: string, userId: string, leftSeq: number): void =>
+const notifyRemoved = (context: CallContext<ChatContext>, chatId: string, userId: string, leftSeq: number): void =>
   notifyUser(context, userId, { event: "chatRemoved", data: { chatId }, left: { chatId, leftSeq } });

@@ -1,4 +1,5 @@
 /** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
+import type { CallContext } from "../../../core/contract/call.ts";
 import { Forbidden, Invalid } from "../../../core/errors.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
@@ -8,7 +9,7 @@ import { chat as actions, type Chat } from "../contract.ts";
 import { userChannel } from "../../user-notes.ts";
 import { isActive, notAMember } from "../policy.ts";
 import { viewOf } from "../reads/views.ts";
-import type { CallContext } from "../context.ts";
+import type { ChatContext } from "../context.ts";
 
 export type MemberSettings = Omit<Infer<typeof actions.changeSettings.params>, "chatId">;
 
@@ -17,7 +18,11 @@ export type MemberSettings = Omit<Infer<typeof actions.changeSettings.params>, "
  * @param mutedUntil  ISO-8601; null, and a time that is past, unmute
  * @throws Forbidden  not a member; Invalid  nothing to change, or no time
  */
-export async function changeSettings(context: CallContext, chatId: string, { mutedUntil, ...others }: MemberSettings): Promise<Chat> {
+export async function changeSettings(
+  context: CallContext<ChatContext>,
+  chatId: string,
+  { mutedUntil, ...others }: MemberSettings,
+): Promise<Chat> {
   const { db, repository, feed, userId, clock } = context;
   const settings = { ...others, mutedUntil: muteTime(mutedUntil, clock.now()) };
   if (Object.values(settings).every((value) => value === undefined)) throw new Invalid("Name a setting to change");

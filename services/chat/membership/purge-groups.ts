@@ -28,7 +28,7 @@ export function startGroupPurge({ db, repository, clock, log }: PurgeContext): (
 
   async function purgeAll(): Promise<void> {
     for (;;) {
-      const ended = await repository.ended(clock.now() - retentionMs, pageSize);
+      const ended = await repository.endedGroups(clock.now() - retentionMs, pageSize);
       if (ended.length === 0) return;
       for (const { _id } of ended) if (!(await purge(_id))) return;
     }
@@ -36,11 +36,11 @@ export function startGroupPurge({ db, repository, clock, log }: PurgeContext): (
 
   /** @returns false  stopped on the way */
   async function purge(chatId: string): Promise<boolean> {
-    const filesOf = () => repository.filesOf(chatId, pageSize);
-    const messagesOf = () => repository.messagesAfter(chatId, 0, pageSize);
+    const nextFiles = () => repository.filesOfChat(chatId, pageSize);
+    const nextMessages = () => repository.messagesAfter(chatId, 0, pageSize);
     const isComplete =
-      (await eachPage(filesOf, ({ _id }) => releaseFile(_id))) &&
-      (await eachPage(messagesOf, ({ _id }) => [remove(reactions, { messageId: _id }), remove(messages, { _id })]));
+      (await eachPage(nextFiles, ({ _id }) => releaseFile(_id))) &&
+      (await eachPage(nextMessages, ({ _id }) => [remove(reactions, { messageId: _id }), remove(messages, { _id })]));
     if (isComplete) await db.commit([remove(members, { chatId }), remove(chats, { _id: chatId })]);
     return isComplete;
   }

@@ -1,4 +1,5 @@
 /** A send as a change of the chat's timeline. */
+import type { CallContext } from "../../../core/contract/call.ts";
 import { createHash } from "node:crypto";
 import { codeOf, NotFound, type DomainError } from "../../../core/errors.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
@@ -12,10 +13,15 @@ import { authorizePost, isVisible, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
 import { refreshDirectChatRelation } from "../membership/contact-relations.ts";
 import { expiry, type Change } from "../timeline/change.ts";
-import type { CallContext } from "../context.ts";
+import type { ChatContext } from "../context.ts";
 
 export type OutgoingMessage = Infer<typeof chat.send.params>["messages"][number];
-export type OutgoingFile = Omit<Infer<typeof chat.sendFile.params>, "chatId">;
+type OutgoingFile = Omit<Infer<typeof chat.sendFile.params>, "chatId">;
+interface StoredMessage {
+  readonly message: Message;
+  /** False for a repeat of a message stored before. */
+  readonly stored: boolean;
+}
 
 /** Of what was sent first: a repeat under the same clientId must have the same. */
 const bodyHashOf = (body: readonly (string | null)[]): string => createHash("sha256").update(JSON.stringify(body)).digest("base64url");
@@ -36,7 +42,7 @@ export function sendChange(
   senderId: string,
   message: OutgoingMessage,
   repliedTo: MessageRow | undefined,
-): Change<{ message: Message; stored: boolean }> {
+): Change<StoredMessage> {
   const hash = bodyHashOf([message.text, message.replyTo ?? null]);
   return {
     reads: { people: [senderId] },
@@ -55,12 +61,12 @@ export function sendChange(
 }
 
 /** The change that stores one message with a file. */
-export function fileChange(
+function fileChange(
   contacts: ContactPolicy,
   senderId: string,
   { file, sha256, ...sent }: OutgoingFile,
   repliedTo: MessageRow | undefined,
-): Change<{ message: Message; stored: boolean }> {
+): Change<StoredMessage> {
   const { text = "", clientId, replyTo } = sent;
   const hash = bodyHashOf([text, replyTo ?? null, sha256]);
   return {
@@ -74,7 +80,7 @@ export function fileChange(
     },
     apply(batch) {
       authorizeSend(contacts, batch, senderId, replyTo, repliedTo);
-      claimFile(batch, file, "message", batch.now);
+      claimFile(batch, file, "message");
       const body = { ...sent, text, replyTo: replyTo ?? null, file: attachedFile(file) };
       const message = batch.addMessage({ ...body, kind: "file", senderId, bodyHash: hash });
       batch.addWrites(referenceFile(batch.chat._id, message._id, file));
@@ -99,7 +105,7 @@ function authorizeSend(
 }
 
 /** What came of one message: its own refusal is an answer, anything else fails the call. */
-async function sendResultOf(stored: Promise<{ message: Message; stored: boolean }>): Promise<SendResult> {
+async function sendResultOf(stored: Promise<StoredMessage>): Promise<SendResult> {
   try {
     return { ok: true, ...(await stored) };
   } catch (error) {
@@ -111,7 +117,7 @@ async function sendResultOf(stored: Promise<{ message: Message; stored: boolean 
 }
 
 /** The messages that these reply to, by id. */
-export async function messagesRepliedTo(
+async function messagesRepliedTo(
   repository: ChatRepository,
   outgoing: readonly { readonly replyTo?: string | undefined }[],
 ): Promise<ReadonlyMap<string, MessageRow>> {
@@ -120,7 +126,7 @@ export async function messagesRepliedTo(
 }
 
 /** Stores messages in the order given; each has its own outcome. */
-export async function send(context: CallContext, chatId: string, outgoing: readonly OutgoingMessage[]): Promise<SendResult[]> {
+export async function send(context: CallContext<ChatContext>, chatId: string, outgoing: readonly OutgoingMessage[]): Promise<SendResult[]> {
   const { config, timelines, clock, repository, userId } = context;
   const expiresAt = expiry(clock);
   const replies = await messagesRepliedTo(repository, outgoing);
@@ -135,4 +141,13 @@ export async function send(context: CallContext, chatId: string, outgoing: reado
   const isRefused = results.some((result) => !result.ok && result.error.code === "FORBIDDEN");
   // Nobody is refused for want of a contact that chat has not heard of yet. Those stored are found again by their clientId.
   return isRefused && (await refreshDirectChatRelation(context, chatId)) ? storeAll() : results;
+}
+
+/** Stores a message with a file. */
+export async function sendFile(
+  { config, timelines, repository, userId }: CallContext<ChatContext>,
+  { chatId, ...outgoing }: Infer<typeof chat.sendFile.params>,
+): Promise<StoredMessage> {
+  const replies = await messagesRepliedTo(repository, [outgoing]);
+  return timelines.append(chatId, fileChange(config.CONTACTS, userId, outgoing, replies.get(outgoing.replyTo ?? "")));
 }

@@ -1,10 +1,13 @@
 /** One's chats by last activity, a chat's members by seniority: a page at a time; a cursor is the last one's own place in that order. */
 import { Invalid } from "../../../core/errors.ts";
 import { isId } from "../../../core/ids.ts";
-import type { ChatRepository } from "../store/repository.ts";
-import type { ChatRow, MemberRow } from "../store/collections.ts";
-import type { MemberView } from "../contract.ts";
+import type { CallContext } from "../../../core/contract/call.ts";
+import type { ChatContext } from "../context.ts";
+import type { ChatRow } from "../store/collections.ts";
+import type { Chat, MemberView } from "../contract.ts";
 import { presentMember } from "../present.ts";
+import { activeMember } from "./member.ts";
+import { viewsOf, type ChatAndReader } from "./views.ts";
 
 type ListPosition = readonly [number, id: string];
 
@@ -22,24 +25,26 @@ function parseCursor(field: string, cursor: string): ListPosition {
 const cursorOf = ([time, id]: ListPosition): string => `${time}-${id}`;
 
 export async function pageOfChats(
-  repository: ChatRepository,
-  userId: string,
+  context: CallContext<ChatContext>,
   { limit, before }: { limit: number; before?: string | undefined },
-) {
+): Promise<{ chats: Chat[]; next?: string }> {
+  const { repository, userId } = context;
   const from = before === undefined ? undefined : parseCursor("before", before);
   const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
   const rows = (await repository.chats([...memberships.keys()]))
     .filter((chat) => from === undefined || compare(positionOf(chat), from) > 0)
     .sort((a, b) => compare(positionOf(a), positionOf(b)));
-  const page = rows.slice(0, limit).map((chat): readonly [ChatRow, MemberRow] => [chat, memberships.get(chat._id)!]);
+  const page = rows.slice(0, limit).map((chat): ChatAndReader => [chat, memberships.get(chat._id)!]);
   const last = rows.length > limit ? page.at(-1)![0] : undefined;
-  return { page, ...(last === undefined ? {} : { next: cursorOf(positionOf(last)) }) };
+  return { chats: await viewsOf(context, page), ...(last === undefined ? {} : { next: cursorOf(positionOf(last)) }) };
 }
 
 export async function pageOfMembers(
-  repository: ChatRepository,
+  context: CallContext<ChatContext>,
   { chatId, after, limit }: { chatId: string; after?: string | undefined; limit: number },
 ): Promise<{ members: MemberView[]; count: number; next?: string }> {
+  const { repository } = context;
+  await activeMember(context, chatId);
   const from = after === undefined ? [] : parseCursor("after", after);
   const [chat, rows] = await Promise.all([repository.chat(chatId), repository.membersAfter(chatId, from, limit + 1)]);
   const page = rows.slice(0, limit);

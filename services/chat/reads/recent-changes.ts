@@ -16,8 +16,8 @@ const lowestId = "";
 export async function recentChanges(repository: ChatRepository, since: number, cursor: string | undefined, now: number) {
   const [chatsAfter, membersAfter] = cursor === undefined ? [cursorAt(since, lowestId), cursorAt(since, lowestId)] : parseCursors(cursor);
   const [chatRows, memberRows] = await Promise.all([
-    repository.chatsMoved(chatsAfter, pageSize),
-    repository.membersMoved(membersAfter, pageSize),
+    repository.chatsChangedAfter(chatsAfter, pageSize),
+    repository.membershipsChangedAfter(membersAfter, pageSize),
   ]);
   const isComplete = chatRows.length < pageSize && memberRows.length < pageSize;
   const cursorAfter = <R extends { changedAt: number; _id: string }>(rows: readonly R[], start: ChangeCursor): ChangeCursor => {

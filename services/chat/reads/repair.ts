@@ -1,23 +1,21 @@
 /** Reads the changes that a gateway missed. */
+import { Forbidden } from "../../../core/errors.ts";
 import type { Batch } from "../documents.ts";
+import { notAMember } from "../policy.ts";
 import { presentMessage, presentMembership, presentShared } from "../present.ts";
 import type { ChatRepository } from "../store/repository.ts";
 import { maxChangesPerChat } from "./sync.ts";
 
 /**
  * A chat's changes after a `seq`, for a gateway that missed some: at most 200, and the head they lead to.
- * @returns undefined  no such chat
+ * @throws Forbidden  no such chat
  */
-export async function changesSince(
-  repository: ChatRepository,
-  chatId: string,
-  since: number,
-): Promise<(Batch & { more: boolean }) | undefined> {
+export async function changesSince(repository: ChatRepository, chatId: string, since: number): Promise<Batch & { more: boolean }> {
   const before = await repository.chat(chatId);
   // Not only up to that head: a message changed meanwhile moves beyond it, and would be missing among those that the head counts.
   const rows = await repository.changes(chatId, since, undefined, maxChangesPerChat);
   const chat = await repository.chat(chatId);
-  if (before === undefined || chat === undefined) return undefined;
+  if (before === undefined || chat === undefined) throw new Forbidden(notAMember);
   const last = rows.at(-1)?.seq ?? 0;
   const more = rows.length === maxChangesPerChat && last < chat.seq;
   const seq = more ? last : Math.max(before.seq, last);
@@ -25,7 +23,7 @@ export async function changesSince(
   const [people, memberRows] = await Promise.all([
     repository.firstMembers(chatId),
     // Beyond this page too: who was removed and came back above it was away on it, and their row shows the return only.
-    chat.sharedSeq > since ? repository.membersChanged(chatId, since) : [],
+    chat.sharedSeq > since ? repository.membersChangedAfterSeq(chatId, since) : [],
   ]);
   return {
     chatId,

@@ -2,13 +2,14 @@
  * What changed while a client was away: per chat one indexed query by `seq`, with the head read before it as the answer's end.
  * A hole in the numbers is legal; whoever asks again from the answer's `seq` misses nothing.
  */
+import type { CallContext } from "../../../core/contract/call.ts";
 import type { ChatRepository } from "../store/repository.ts";
 import type { ChatRow, MemberRow, MessageRow } from "../store/collections.ts";
 import { maxMembersForReceipts, type Message, type SyncPosition, type Receipt, type SyncAnswer } from "../contract.ts";
 import { isVoid, isVisible } from "../policy.ts";
 import { presentMembership, presentMessage, presentOwn, presentReceipt } from "../present.ts";
 import { viewsOf } from "./views.ts";
-import type { CallContext } from "../context.ts";
+import type { ChatContext } from "../context.ts";
 
 /** Changes of one chat an answer has at most. */
 export const maxChangesPerChat = 200;
@@ -35,7 +36,7 @@ interface SyncedChat {
 
 /** Answers `since`, the client's last `seq` per chat, for all chats this person is in. */
 export async function sync(
-  context: CallContext,
+  context: CallContext<ChatContext>,
   since: Readonly<Record<string, number>>,
 ): Promise<{ answer: SyncAnswer; positions: SyncPosition[] }> {
   const { userId, clock } = context;

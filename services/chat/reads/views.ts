@@ -1,14 +1,17 @@
 /** Chats as their readers see them: the rows, and around them names, members and unread counts, fetched for many at once. */
+import type { CallContext } from "../../../core/contract/call.ts";
 import type { ChatRow, MemberRow } from "../store/collections.ts";
-import { maxShownMembers, type Chat } from "../contract.ts";
-import { presentChat } from "../present.ts";
-import type { CallContext } from "../context.ts";
+import { maxShownMembers, type Chat, type Membership } from "../contract.ts";
+import { fetchSummaries } from "../peers.ts";
+import { presentChat, presentMembership } from "../present.ts";
+import { activeMember } from "./member.ts";
+import type { ChatContext } from "../context.ts";
 
 /** A chat and the member row of who reads it. */
 export type ChatAndReader = readonly [ChatRow, MemberRow];
 
 /** Presents each chat to its reader. */
-export async function viewsOf(context: CallContext, chatsAndReaders: readonly ChatAndReader[]): Promise<Chat[]> {
+export async function viewsOf(context: CallContext<ChatContext>, chatsAndReaders: readonly ChatAndReader[]): Promise<Chat[]> {
   const { repository } = context;
   const viewRows = await Promise.all(
     chatsAndReaders.map(async ([chat, reader]) => ({
@@ -22,13 +25,21 @@ export async function viewsOf(context: CallContext, chatsAndReaders: readonly Ch
 }
 
 /** Presents one chat to one reader. */
-export async function viewOf(context: CallContext, chat: ChatRow, reader: MemberRow): Promise<Chat> {
+export async function viewOf(context: CallContext<ChatContext>, chat: ChatRow, reader: MemberRow): Promise<Chat> {
   const [view] = await viewsOf(context, [[chat, reader]]);
   return view!;
 }
 
+/** Presents one chat to the caller. @throws Forbidden  the caller is not a member */
+export async function ownView(context: CallContext<ChatContext>, chatId: string): Promise<{ chat: Chat; membership: Membership }> {
+  // Read the chat first: a removal in between then has a higher seq, and the caller's socket receives it after this answer.
+  const chat = await context.repository.chat(chatId);
+  const member = await activeMember(context, chatId);
+  return { chat: await viewOf(context, chat!, member), membership: presentMembership(member) };
+}
+
 /** Presents a chat just made to its members; nothing in it is unread. A new group looks the same to all of them. */
-export async function firstViews(context: CallContext, { chat, people }: CreatedChat): Promise<Chat[]> {
+export async function firstViews(context: CallContext<ChatContext>, { chat, people }: CreatedChat): Promise<Chat[]> {
   const readers = chat.kind === "group" ? people.slice(0, 1) : people;
   const shown = people.slice(0, maxShownMembers);
   const views = await presentWithTitles(
@@ -46,16 +57,16 @@ interface ChatViewRows {
 }
 
 /** A chat must be seen also while profile is away: then the other of a direct chat has no name for a while. */
-async function presentWithTitles({ summaries, clock }: CallContext, viewRows: readonly ChatViewRows[]): Promise<Chat[]> {
+async function presentWithTitles(context: CallContext<ChatContext>, viewRows: readonly ChatViewRows[]): Promise<Chat[]> {
   const otherOf = ({ chat, reader, shown }: ChatViewRows) =>
     chat.kind === "direct" ? shown.find(({ userId }) => userId !== reader.userId)?.userId : undefined;
   const otherIds = [...new Set(viewRows.map(otherOf).filter((userId) => userId !== undefined))];
-  const known = otherIds.length === 0 ? [] : await summaries(otherIds).catch(() => undefined);
+  const known = otherIds.length === 0 ? [] : await fetchSummaries(context, otherIds).catch(() => undefined);
   const names = new Map(known?.map(({ userId, firstName, lastName }) => [userId, `${firstName} ${lastName}`]));
   return viewRows.map((rows) => {
     const { chat, reader, shown, unread } = rows;
     const title = chat.name ?? names.get(otherOf(rows) ?? "") ?? (known === undefined ? "Someone" : "Deleted user");
-    return presentChat(chat, shown, { reader, unread, title, now: clock.now() });
+    return presentChat(chat, shown, { reader, unread, title, now: context.clock.now() });
   });
 }
 /** A chat just made, with its first members. */

@@ -1,4 +1,5 @@
 /** Marks of how far members are: kept on their rows beside the chat's sequence, and told in small chats. */
+import type { CallContext } from "../../../core/contract/call.ts";
 import { Forbidden, Invalid } from "../../../core/errors.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { update } from "../../../core/store/store.ts";
@@ -7,7 +8,7 @@ import { members, type MemberRow } from "../store/collections.ts";
 import { maxMembersForReceipts } from "../contract.ts";
 import { isActive, notAMember } from "../policy.ts";
 import { presentReceipt } from "../present.ts";
-import type { ChatContext, CallContext } from "../context.ts";
+import type { ChatContext } from "../context.ts";
 
 /**
  * Raises the caller's read mark; it never goes back.
@@ -15,7 +16,7 @@ import type { ChatContext, CallContext } from "../context.ts";
  * @throws Forbidden  not a member; Invalid  there is no such message yet
  */
 export async function markRead(
-  context: CallContext,
+  context: CallContext<ChatContext>,
   chatId: string,
   n: number,
 ): Promise<{ chatId: string; readN: number; unread: number }> {
@@ -38,7 +39,7 @@ export async function markRead(
 }
 
 /** In a large chat one's other devices alone learn of it. */
-function notifyOwnDevices({ feed, userId }: CallContext, chatId: string, member: MemberRow): void {
+function notifyOwnDevices({ feed, userId }: CallContext<ChatContext>, chatId: string, member: MemberRow): void {
   feed.publish(userChannel(userId), { event: "receipt", data: { chatId, ...presentReceipt(member) } });
 }
 

@@ -55,7 +55,7 @@ export function chatRepository(db: Database) {
     membersAfter: (chatId: string, after: readonly (string | number)[], limit: number): Promise<MemberRow[]> =>
       db.page(members, { index: "bySeniority", where: { chatId, leftSeq: null }, after, limit }),
     /** All members whose membership or role last changed after this. */
-    membersChanged: (chatId: string, after: number): Promise<MemberRow[]> =>
+    membersChangedAfterSeq: (chatId: string, after: number): Promise<MemberRow[]> =>
       readAllPages((last) =>
         db.page(members, {
           index: "byChangedSeq",
@@ -127,12 +127,13 @@ export function chatRepository(db: Database) {
       ),
 
     /** Groups whose last member left before this store time. */
-    ended: (before: number, limit: number): Promise<ChatRow[]> => db.page(chats, { index: "byEnd", after: [0], before: [before], limit }),
-    filesOf: (chatId: string, limit: number): Promise<ChatFileRow[]> => db.page(files, { index: "byChat", where: { chatId }, limit }),
+    endedGroups: (before: number, limit: number): Promise<ChatRow[]> =>
+      db.page(chats, { index: "byEnd", after: [0], before: [before], limit }),
+    filesOfChat: (chatId: string, limit: number): Promise<ChatFileRow[]> => db.page(files, { index: "byChat", where: { chatId }, limit }),
 
-    chatsMoved: (after: readonly (string | number)[], limit: number): Promise<ChatRow[]> =>
+    chatsChangedAfter: (after: readonly (string | number)[], limit: number): Promise<ChatRow[]> =>
       db.page(chats, { index: "byChange", after, limit }),
-    membersMoved: (after: readonly (string | number)[], limit: number): Promise<MemberRow[]> =>
+    membershipsChangedAfter: (after: readonly (string | number)[], limit: number): Promise<MemberRow[]> =>
       db.page(members, { index: "byChange", after, limit }),
   };
 }

@@ -12,7 +12,7 @@ export interface Change<R> {
   /** About how many bytes it writes. */
   readonly estimatedBytes: number;
   /** Decides on this head and writes to the draft. A refusal is thrown, before anything is written. */
-  readonly apply: (draft: ChangeBatch) => R;
+  readonly apply: (batch: ChangeBatch) => R;
   /** A send's key: a repeat is answered with the first one's message. */
   readonly idempotencyKey?: IdempotencyKey<R>;
 }

@@ -5,7 +5,8 @@ import { newId } from "../../../core/ids.ts";
 import type { Database } from "../../../core/store/store.ts";
 import { members } from "../../../services/chat/store/collections.ts";
 import { changeSettings, type MemberSettings } from "../../../services/chat/membership/member-settings.ts";
-import type { CallContext } from "../../../services/chat/context.ts";
+import type { CallContext } from "../../../core/contract/call.ts";
+import type { ChatContext } from "../../../services/chat/context.ts";
 import { openChatTimelines, callContextFor } from "../../support/systems/chat-timelines.ts";
 import { describeStores } from "../../support/systems/describe-with.ts";
 import type { TestStore } from "../../support/store/stores.ts";
@@ -15,27 +16,27 @@ const [ada, ben] = [newId(), newId()];
 describeStores("A member's settings", (open) => {
   let opened: TestStore;
   let db: Database;
-  let work: CallContext;
+  let context: CallContext<ChatContext>;
   beforeAll(async () => {
     opened = await open();
     db = await openChats(opened.store);
-    work = callContextFor(await openChatTimelines(opened.store, db), ada);
+    context = callContextFor(await openChatTimelines(opened.store, db), ada);
   });
   afterAll(() => opened.remove());
 
   test("are stored, each that is named and no other", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const stored = async () => (await db.find(members, [{ chatId, userId: ada }]))[0];
-    await changeSettings(work, chatId, { mutedUntil: "2999-01-01T00:00:00Z", archived: true, pinned: undefined });
+    await changeSettings(context, chatId, { mutedUntil: "2999-01-01T00:00:00Z", archived: true, pinned: undefined });
     expect(await stored()).toMatchObject({ mutedUntil: Date.UTC(2999, 0), archived: true, pinned: false });
     // `label` stands for a setting that a later release adds.
     const later: MemberSettings = { pinned: true, ...{ label: "work" } };
-    await changeSettings(work, chatId, later);
+    await changeSettings(context, chatId, later);
     expect(await stored()).toMatchObject({ mutedUntil: Date.UTC(2999, 0), archived: true, pinned: true, label: "work" });
   });
 
   test("can't be changed by a change that names none", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    await expect(changeSettings(work, chatId, { archived: undefined })).rejects.toMatchObject({ type: "VALIDATION" });
+    await expect(changeSettings(context, chatId, { archived: undefined })).rejects.toMatchObject({ type: "VALIDATION" });
   });
 });

@@ -47,7 +47,7 @@ function describeOn(adapter: StoreAdapter): void {
       const chatId = await chatOf(3);
       const found = await changesSince(changing(chatId, 2, 4), chatId, 0);
       expect(found).toMatchObject({ seq: 4, n: 3, more: false });
-      expect(found?.changes.map(({ n, seq }) => [n, seq])).toEqual([
+      expect(found.changes.map(({ n, seq }) => [n, seq])).toEqual([
         [1, 1],
         [3, 3],
         [2, 4],

@@ -28,44 +28,44 @@ describeStores("A chat's timeline", (open) => {
   afterAll(() => opened.remove());
 
   /** Makes a change that ends with this row. @returns the row as the change left it, and as it is stored */
-  async function outcome<R extends Doc>(from: Collection<R>, chatId: string, needs: SnapshotReads, apply: (draft: ChangeBatch) => R) {
-    const shown = await node.timelines.append(chatId, { reads: needs, estimatedBytes: 100, apply });
+  async function outcome<R extends Doc>(from: Collection<R>, chatId: string, reads: SnapshotReads, apply: (batch: ChangeBatch) => R) {
+    const shown = await node.timelines.append(chatId, { reads, estimatedBytes: 100, apply });
     return { shown: untimed(shown), stored: untimed((await db.get(from, shown._id))!) };
   }
   /** The store fills in `changedAt`. */
   const untimed = <R extends Doc>(row: R): R => ({ ...row, changedAt: undefined });
   const memberOf = async (chatId: string, userId: string): Promise<MemberRow> => (await db.find(members, [{ chatId, userId }]))[0]!;
-  const changeMember = (at: ChatContext, chatId: string, userId: string, change: (draft: ChangeBatch) => void) =>
+  const changeMember = (at: ChatContext, chatId: string, userId: string, change: (batch: ChangeBatch) => void) =>
     at.timelines.append(chatId, {
       reads: { people: [userId] },
       estimatedBytes: 100,
-      apply(draft) {
-        change(draft);
-        draft.addMessage(hello(ada));
-        return draft.member(userId)!;
+      apply(batch) {
+        change(batch);
+        batch.addMessage(hello(ada));
+        return batch.member(userId)!;
       },
     });
-  const join = (at: ChatContext, chatId: string, userId: string) => changeMember(at, chatId, userId, (draft) => draft.addMember(userId));
+  const join = (at: ChatContext, chatId: string, userId: string) => changeMember(at, chatId, userId, (batch) => batch.addMember(userId));
   const leave = (at: ChatContext, chatId: string, userId: string) =>
-    changeMember(at, chatId, userId, (draft) => draft.removeMember(draft.member(userId)!));
+    changeMember(at, chatId, userId, (batch) => batch.removeMember(batch.member(userId)!));
 
   // `label` stands for a field that a later release adds: only the change that sets it knows it.
 
   test("stores every field that a send or a change of a message sets", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    const sent = await outcome(messages, chatId, {}, (draft) => {
-      const { _id } = draft.addMessage({ ...hello(ada), ...{ label: "sent" } });
-      return draft.message(_id)!;
+    const sent = await outcome(messages, chatId, {}, (batch) => {
+      const { _id } = batch.addMessage({ ...hello(ada), ...{ label: "sent" } });
+      return batch.message(_id)!;
     });
     expect(sent.stored).toEqual(sent.shown);
     expect(sent.stored).toMatchObject({ text: "Hello", n: 2, label: "sent" });
 
     const messageId = sent.shown._id;
-    const changed = await outcome(messages, chatId, { messages: [messageId] }, (draft) => {
-      draft.changeMessage(draft.message(messageId)!, { text: "Hello again", ...{ label: "changed" } });
+    const changed = await outcome(messages, chatId, { messages: [messageId] }, (batch) => {
+      batch.changeMessage(batch.message(messageId)!, { text: "Hello again", ...{ label: "changed" } });
       // Another change in the same batch adds to the first.
-      draft.changeMessage(draft.message(messageId)!, { editedAt: 1, reactions: { "👍": { count: 1, userIds: [ben] } } });
-      return draft.message(messageId)!;
+      batch.changeMessage(batch.message(messageId)!, { editedAt: 1, reactions: { "👍": { count: 1, userIds: [ben] } } });
+      return batch.message(messageId)!;
     });
     expect(changed.stored).toEqual(changed.shown);
     expect(changed.stored).toMatchObject({ text: "Hello again", editedAt: 1, reactions: { "👍": { count: 1 } }, label: "changed" });
@@ -73,21 +73,21 @@ describeStores("A chat's timeline", (open) => {
 
   test("stores every field that a change of a member sets", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    const apply = async (userId: string, change: (draft: ChangeBatch) => void) => {
+    const apply = async (userId: string, change: (batch: ChangeBatch) => void) => {
       const shown = await changeMember(node, chatId, userId, change);
       return { shown: untimed(shown), stored: untimed(await memberOf(chatId, userId)) };
     };
-    const promoted = await apply(ben, (draft) => {
-      draft.setRole(draft.member(ben)!, "admin");
+    const promoted = await apply(ben, (batch) => {
+      batch.setRole(batch.member(ben)!, "admin");
       // What a method for the new field would do.
-      draft["setMember"](draft.member(ben)!, { role: "admin", ...{ label: "promoted" } });
+      batch["setMember"](batch.member(ben)!, { role: "admin", ...{ label: "promoted" } });
     });
     expect(promoted.stored).toEqual(promoted.shown);
     expect(promoted.stored).toMatchObject({ role: "admin", changedSeq: promoted.shown.changedSeq, label: "promoted" });
 
-    const joined = await apply(cleo, (draft) => {
-      draft.addMember(cleo);
-      draft["setMember"](draft.member(cleo)!, { role: "member", ...{ label: "joined" } });
+    const joined = await apply(cleo, (batch) => {
+      batch.addMember(cleo);
+      batch["setMember"](batch.member(cleo)!, { role: "member", ...{ label: "joined" } });
     });
     expect(joined.stored).toEqual(joined.shown);
     expect(joined.stored).toMatchObject({ role: "member", leftSeq: null, label: "joined" });
@@ -95,11 +95,11 @@ describeStores("A chat's timeline", (open) => {
 
   test("stores every field that a change of the chat sets", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    const renamed = await outcome(chats, chatId, {}, (draft) => {
-      draft.setSharedFields({ name: "Renamed", ...{ label: "renamed" } });
-      draft.addMessage(hello(ada));
-      draft.setRelation({ state: "accepted", rev: 7 });
-      return draft.chat;
+    const renamed = await outcome(chats, chatId, {}, (batch) => {
+      batch.setSharedFields({ name: "Renamed", ...{ label: "renamed" } });
+      batch.addMessage(hello(ada));
+      batch.setRelation({ state: "accepted", rev: 7 });
+      return batch.chat;
     });
     expect(renamed.stored).toEqual(renamed.shown);
     expect(renamed.stored).toMatchObject({ name: "Renamed", preview: { text: "Hello" }, relation: { rev: 7 }, label: "renamed" });
@@ -108,17 +108,17 @@ describeStores("A chat's timeline", (open) => {
   test("removes the fields that a change takes away", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const file = { fileId: newId(), name: "a.txt", mimeType: "text/plain", size: 1, hasThumb: false };
-    const sent = await outcome(messages, chatId, {}, (draft) => {
-      draft.setSharedFields({ picture: newId() });
-      const { _id } = draft.addMessage({ ...hello(ada), file, ...{ label: "sent" } });
-      return draft.message(_id)!;
+    const sent = await outcome(messages, chatId, {}, (batch) => {
+      batch.setSharedFields({ picture: newId() });
+      const { _id } = batch.addMessage({ ...hello(ada), file, ...{ label: "sent" } });
+      return batch.message(_id)!;
     });
     expect(sent.stored).toMatchObject({ file, label: "sent" });
     const messageId = sent.shown._id;
-    const { stored } = await outcome(messages, chatId, { messages: [messageId] }, (draft) => {
-      draft.setSharedFields({ picture: null });
-      draft.changeMessage(draft.message(messageId)!, { file: null, ...{ label: undefined } });
-      return draft.message(messageId)!;
+    const { stored } = await outcome(messages, chatId, { messages: [messageId] }, (batch) => {
+      batch.setSharedFields({ picture: null });
+      batch.changeMessage(batch.message(messageId)!, { file: null, ...{ label: undefined } });
+      return batch.message(messageId)!;
     });
     expect(stored).toMatchObject({ text: "Hello", file: null, label: null });
     expect(await db.get(chats, chatId)).toMatchObject({ picture: null });
@@ -126,7 +126,7 @@ describeStores("A chat's timeline", (open) => {
 
   test("keeps the marks and settings that were written outside the sequence, and resets settings when someone joins again", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
-    const setRole = (role: MemberRow["role"]) => changeMember(node, chatId, ben, (draft) => draft.setRole(draft.member(ben)!, role));
+    const setRole = (role: MemberRow["role"]) => changeMember(node, chatId, ben, (batch) => batch.setRole(batch.member(ben)!, role));
     await setRole("admin");
     const outside = { readN: 2, deliveredN: 2, mutedUntil: 9e12, archived: true, pinned: true };
     await db.commit([update(members, { _id: (await memberOf(chatId, ben))._id }, outside)]);
@@ -156,10 +156,10 @@ describeStores("A chat's timeline", (open) => {
       at.timelines.append(chatId, {
         reads: {},
         estimatedBytes: 100,
-        apply(draft) {
-          if (draft.chat.name === name) return;
-          draft.setSharedFields({ name });
-          draft.addMessage(hello(ada));
+        apply(batch) {
+          if (batch.chat.name === name) return;
+          batch.setSharedFields({ name });
+          batch.addMessage(hello(ada));
         },
       });
     for (const [at, name] of [

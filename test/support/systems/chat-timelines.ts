@@ -1,9 +1,11 @@
 /** Chat as a node runs it, on a store of the tests' own: each node keeps its own state of a chat in memory. */
 import { followClock } from "../../../core/clock.ts";
 import { readConfig } from "../../../core/config/config.ts";
+import { inCall, type CallContext, type Ctx } from "../../../core/contract/call.ts";
+import { newId } from "../../../core/ids.ts";
 import { openLocalFeed } from "../../../core/feed/local.ts";
 import type { Database, Store } from "../../../core/store/store.ts";
-import { openChatContext, type ChatContext, type CallContext } from "../../../services/chat/context.ts";
+import { openChatContext, type ChatContext } from "../../../services/chat/context.ts";
 import { silentLogger } from "../store/stores.ts";
 
 export async function openChatTimelines(store: Store, db: Database): Promise<ChatContext> {
@@ -12,8 +14,11 @@ export async function openChatTimelines(store: Store, db: Database): Promise<Cha
   return openChatContext({ db, log: silentLogger, config: readConfig({}), feed: openLocalFeed(), clock });
 }
 
-/** The node's tools in a call of this person, with no other service to ask. */
-export function callContextFor(node: ChatContext, userId: string): CallContext {
-  const nobody = () => Promise.resolve([]);
-  return { ...node, userId, summaries: nobody, requiredSummaries: nobody, fetchRelations: nobody };
+/** The node's context in a call by this user. No other service answers it. */
+export function callContextFor(node: ChatContext, userId: string): CallContext<ChatContext> {
+  const ctx: Partial<Ctx<unknown>> = {
+    meta: { user: { id: userId, sessionId: newId() } },
+    call: () => Promise.reject(new Error("no other service runs")),
+  };
+  return inCall(node, ctx as Ctx<unknown>);
 }

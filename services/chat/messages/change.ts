@@ -1,0 +1,30 @@
+/** Changes a message that an action names: finds its chat, then edits, deletes or reacts on that chat's node. */
+import { call, type CallContext } from "../../../core/contract/call.ts";
+import type { Infer } from "../../../core/contract/schema.ts";
+import type { ChatContext } from "../context.ts";
+import { chat as actions, type Message } from "../contract.ts";
+import { deleteChange, editChange } from "./edit.ts";
+import { noSuchMessage } from "./visible-message.ts";
+
+/** What an action does to a message. */
+type MessageAction = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
+
+/**
+ * Changes a message on the node of its chat.
+ * @throws NotFound  no such message; and what the action throws
+ */
+export async function routeToChat(context: CallContext<ChatContext>, messageId: string, action: MessageAction): Promise<Message> {
+  const message = await context.repository.message(messageId);
+  if (message === undefined) throw noSuchMessage();
+  return call(context.ctx, actions.changeMessage, { chatId: message.chatId, messageId, ...action });
+}
+
+/** Applies an action on this node, which handles the message's chat. */
+export function applyAction(
+  { config, reactionBatcher, timelines, userId }: CallContext<ChatContext>,
+  { chatId, messageId, act, text = "", emoji = "", on = true }: Infer<typeof actions.changeMessage.params>,
+): Promise<Message> {
+  if (act === "react") return reactionBatcher.react(chatId, messageId, { userId, emoji, on });
+  const change = act === "edit" ? editChange(config.CONTACTS, userId, messageId, text) : deleteChange(userId, messageId);
+  return timelines.append(chatId, change);
+}

@@ -1,0 +1,27 @@
+/** Asks other services about people: their names, and how they stand to each other. */
+import { call, type CallContext } from "../../core/contract/call.ts";
+import { profile, type ProfileSummary } from "../profile/contract.ts";
+import { request, type Relation } from "../request/contract.ts";
+import type { ChatContext } from "./context.ts";
+
+type Caller = Pick<CallContext<ChatContext>, "ctx">;
+
+/** Short: a missing name must not delay the chat that it belongs to. */
+const optionalSummariesTimeoutMs = 1500;
+/** Leaves the call time to use the answer. */
+const requiredSummariesTimeoutMs = 4000;
+
+/** Fetches names to show. Unknown people are left out. */
+export const fetchSummaries = (caller: Caller, userIds: readonly string[]): Promise<readonly ProfileSummary[]> =>
+  summariesWithin(caller, userIds, optionalSummariesTimeoutMs);
+
+/** Fetches summaries that a decision or a stored text needs, so it waits longer. Unknown people are left out. */
+export const fetchRequiredSummaries = (caller: Caller, userIds: readonly string[]): Promise<readonly ProfileSummary[]> =>
+  summariesWithin(caller, userIds, requiredSummariesTimeoutMs);
+
+const summariesWithin = ({ ctx }: Caller, userIds: readonly string[], timeout: number): Promise<readonly ProfileSummary[]> =>
+  call(ctx, profile.summaries, { userIds: [...userIds] }, { timeout, retries: 0 });
+
+/** Fetches a user's relations to others from `request`. */
+export const fetchRelations = ({ ctx }: Caller, userId: string, otherIds: readonly string[]): Promise<readonly Relation[]> =>
+  call(ctx, request.relations, { userId, otherIds: [...otherIds] });

@@ -1,0 +1,28 @@
+/** Reads a page of a chat's messages, by ordinal. */
+import type { CallContext } from "../../../core/contract/call.ts";
+import type { Infer } from "../../../core/contract/schema.ts";
+import type { ChatContext } from "../context.ts";
+import type { chat as actions, Message } from "../contract.ts";
+import { isVisible } from "../policy.ts";
+import { presentMessage } from "../present.ts";
+import { activeMember } from "./member.ts";
+
+/**
+ * @returns messages in ascending order; `more` when the page is full
+ * @throws Forbidden  the caller is not a member
+ */
+export async function history(
+  context: CallContext<ChatContext>,
+  { chatId, before, after, limit }: Infer<typeof actions.history.params>,
+): Promise<{ messages: Message[]; more: boolean }> {
+  const { repository } = context;
+  const member = await activeMember(context, chatId);
+  const [readers, rows] = await Promise.all([
+    repository.firstMembers(chatId),
+    after === undefined
+      ? repository.messagesBefore(chatId, member.joinedN, before, limit)
+      : repository.messagesAfter(chatId, Math.max(after, member.joinedN), limit),
+  ]);
+  const shown = rows.filter((row) => isVisible(member, row));
+  return { messages: shown.map((row) => presentMessage(row, readers)), more: rows.length === limit };
+}

@@ -1,0 +1,13 @@
+/** Reads the caller's membership in a chat. */
+import type { CallContext } from "../../../core/contract/call.ts";
+import { Forbidden } from "../../../core/errors.ts";
+import type { ChatContext } from "../context.ts";
+import { isActive, notAMember } from "../policy.ts";
+import type { MemberRow } from "../store/collections.ts";
+
+/** @throws Forbidden  the caller is not a member, or there is no such chat */
+export async function activeMember({ repository, userId }: CallContext<ChatContext>, chatId: string): Promise<MemberRow> {
+  const member = await repository.member(chatId, userId);
+  if (!isActive(member)) throw new Forbidden(notAMember);
+  return member;
+}
