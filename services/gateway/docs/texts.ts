@@ -1,11 +1,14 @@
 /** Holds the texts that /docs, /openapi.json and /asyncapi.json share. Backticks mark code. */
 import type { DomainErrorCode } from "../../../core/errors.ts";
+import { requestsPerCaller, socketLimits } from "../shared/limits.ts";
 
 export const title = "Parley";
 export const tagline = "A self-hosted messaging server with accounts, contacts and chats. Messages are not lost, duplicated or reordered.";
 
 export const credentials =
   "The credential is an access token (JWT), returned by sign-up and log-in. Browsers keep it in the cookie `token`; other clients send `Authorization: Bearer <token>`. A token is valid for 24 hours, or until its session is revoked.";
+
+const { messages, others } = socketLimits;
 
 /** Rules that apply to all routes. */
 export const generalRules: readonly { readonly name: string; readonly text: string }[] = [
@@ -21,7 +24,7 @@ export const generalRules: readonly { readonly name: string; readonly text: stri
   },
   {
     name: "Limits",
-    text: "10 requests per second with a burst of 20 more, per user, or per address without a session. Socket events have the same kind of limit, and messages count apart from other events. `Retry-After` says how many seconds to wait.",
+    text: `${requestsPerCaller.points} requests per second with a burst of ${requestsPerCaller.burst} more, per user, or per address without a session; \`Retry-After\` says how many seconds to wait. Over sockets, ${messages.perSecond} messages per second with bursts of up to ${messages.burst}, and ${others.perSecond} other events with bursts of up to ${others.burst}, per user; \`retryAfterMs\` says how long to wait.`,
   },
   {
     name: "Paging",

@@ -6,7 +6,7 @@ import type { RateLimit, Limits } from "../../../core/limits/limits.ts";
 const quarterHourMs = 15 * 60 * 1000;
 
 /** All requests: per user with a session, else per address. */
-export const requestsPerCaller: RateLimit = { name: "http", points: 10, windowMs: 1000, burst: 20 };
+export const requestsPerCaller = { name: "http", points: 10, windowMs: 1000, burst: 20 } as const satisfies RateLimit;
 
 /** Slows down guessing one account's password from one address. */
 export const logIns: RateLimit = { name: "login", points: 15, windowMs: quarterHourMs };
