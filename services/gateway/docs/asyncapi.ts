@@ -69,7 +69,7 @@ const acknowledgement = (ok: boolean, key: string, schema: JsonSchema): JsonSche
 
 const refused: AsyncApiMessage = {
   name: "refused",
-  summary: "The event was refused and changed nothing",
+  summary: "The event failed. It changed nothing, but after `UNAVAILABLE` or `INTERNAL` it may have been carried out",
   payload: acknowledgement(false, "error", { $ref: "#/components/schemas/SocketError" }),
 };
 

@@ -61,7 +61,7 @@ export const generalErrorTexts: Readonly<Record<DomainErrorCode, string>> = {
 };
 
 export const socketTexts = [
-  "Connect Socket.IO at the path `/chat/socket.io/` (or `/socket.io/`), default namespace, with the cookie `token` or `auth: {token}`. A refused handshake is a `connect_error` whose `data` is `{code, message}`.",
-  "Each event takes one object and an acknowledgement callback, which receives `{ok: true, data}` or `{ok: false, error: {message, code, retryAfterMs?}}`. Without a callback, you receive a failure as the event `error`. A frame over 1 MB disconnects the socket; no other invalid input does.",
+  "Connect Socket.IO at the path `/chat/socket.io/` (or `/socket.io/`), default namespace, with the cookie `token` or `auth: {token}`. A refused handshake is a `connect_error` whose `data` is `{message, code, retryAfterMs?, requestId}`.",
+  "Each event takes one object and an acknowledgement callback, which receives `{ok: true, data}` or `{ok: false, error: {message, code, retryAfterMs?, requestId}}`. Without a callback, you receive a failure as the event `error`. A frame over 1 MB disconnects the socket; no other invalid input does.",
   "The server stores a socket's messages to a chat in the order sent, and every client receives `receiveMessage` in `seq` order. Clients that may fall back to HTTP polling need a load balancer with sticky sessions.",
 ] as const;
