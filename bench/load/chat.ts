@@ -14,7 +14,7 @@ export interface LoadClient {
 }
 export interface ChatConnectParams {
   readonly url: string;
-  readonly seats: readonly LoadClient[];
+  readonly loadClients: readonly LoadClient[];
   /** `subscribe`: to all of the user's chats at once. `join`: each chat by name with `joinChat`. */
   readonly enter: "subscribe" | "join";
 }
@@ -44,16 +44,18 @@ const atOnce = 50;
 const text = "A sentence of the length that people write to each other when they have something to say.";
 /** The sockets of each chat, which send in rotation. */
 const chats = new Map<string, Socket[]>();
-const underWay = new Map<string, InFlightMessage>();
+const inFlight = new Map<string, InFlightMessage>();
 let ackMs: number[] = [];
 let lastMs: number[] = [];
 let deliveries = 0;
 let made = 0;
 
-async function connect({ url, seats, enter }: ChatConnectParams): Promise<void> {
-  for (let i = 0; i < seats.length; i += atOnce) {
+async function connect({ url, loadClients, enter }: ChatConnectParams): Promise<void> {
+  for (let i = 0; i < loadClients.length; i += atOnce) {
     await Promise.all(
-      seats.slice(i, i + atOnce).map((seat) => within(20_000, "a client is in its chats", connectClient(url, seat, enter))),
+      loadClients
+        .slice(i, i + atOnce)
+        .map((loadClient) => within(20_000, "a client is in its chats", connectClient(url, loadClient, enter))),
     );
   }
 }
@@ -79,7 +81,7 @@ function expectOk(answer: unknown): void {
 }
 
 function receive({ clientId }: { clientId: string }): void {
-  const sent = underWay.get(clientId);
+  const sent = inFlight.get(clientId);
   if (sent === undefined) return;
   deliveries++;
   if (arrive(clientId, sent)) lastMs.push(performance.now() - sent.dueAt);
@@ -87,7 +89,7 @@ function receive({ clientId }: { clientId: string }): void {
 
 function arrive(clientId: string, sent: InFlightMessage): boolean {
   if (--sent.missing > 0) return false;
-  underWay.delete(clientId);
+  inFlight.delete(clientId);
   sent.done();
   return true;
 }
@@ -98,7 +100,7 @@ function send(chatId: string, dueAt: number): Promise<void> {
   const clientId = `${process.pid}-${++made}`;
   return new Promise((done, reject) => {
     const sent = { dueAt, missing: here.length + 1, done };
-    underWay.set(clientId, sent);
+    inFlight.set(clientId, sent);
     here[made % here.length]!.emit("sendMessage", { chatId, text, clientId }, (answer: { ok: boolean }) => {
       if (!answer.ok) reject(new Error(`refused: ${JSON.stringify(answer)}`));
       const took = performance.now() - dueAt;

@@ -1,7 +1,7 @@
 /** Paces load: as fast as the server answers, or at a fixed rate. */
 
 /** A fixed rate per second, or as fast as this many concurrent actions allow. */
-export type Pace = { readonly perSecond: number } | { readonly underWay: number };
+export type Pace = { readonly perSecond: number } | { readonly concurrency: number };
 
 /**
  * Repeats an action for `forMs` milliseconds and waits for the last one to finish.
@@ -11,7 +11,7 @@ export type Pace = { readonly perSecond: number } | { readonly underWay: number 
  */
 export async function paced(pace: Pace, forMs: number, act: (turn: number, dueAt: number) => Promise<void>): Promise<number> {
   const from = performance.now();
-  if ("underWay" in pace) await saturate(pace.underWay, from + forMs, act);
+  if ("concurrency" in pace) await saturate(pace.concurrency, from + forMs, act);
   else await keepPace(pace.perSecond, from, forMs, act);
   return performance.now() - from;
 }
@@ -41,4 +41,4 @@ function keepPace(perSecond: number, from: number, forMs: number, act: PacedActi
 
 /** Returns the share of a pace for one of several load processes. */
 export const shareOf = (pace: Pace, share: number): Pace =>
-  "underWay" in pace ? { underWay: Math.max(1, Math.round(pace.underWay * share)) } : { perSecond: pace.perSecond * share };
+  "concurrency" in pace ? { concurrency: Math.max(1, Math.round(pace.concurrency * share)) } : { perSecond: pace.perSecond * share };

@@ -10,7 +10,7 @@ import { serveCommands } from "./remote.ts";
 
 export interface Arriving {
   readonly url: string;
-  readonly seats: readonly LoadClient[];
+  readonly loadClients: readonly LoadClient[];
 }
 export interface Returned {
   /** Time from the common start until each client had caught up, ascending. */
@@ -28,7 +28,7 @@ interface ChatPosition {
 }
 interface ReturningClient {
   readonly socket: Socket;
-  readonly held: Map<string, ChatPosition>;
+  readonly positions: Map<string, ChatPosition>;
   isCaughtUp: boolean;
 }
 interface Incoming {
@@ -54,13 +54,14 @@ let caughtUpMs: number[] = [];
 let from = 0;
 
 /** Connects all clients, a few at a time. */
-async function arrive({ url, seats }: Arriving): Promise<void> {
-  for (let i = 0; i < seats.length; i += atOnce) await Promise.all(seats.slice(i, i + atOnce).map(({ token }) => open(url, token)));
+async function arrive({ url, loadClients }: Arriving): Promise<void> {
+  for (let i = 0; i < loadClients.length; i += atOnce)
+    await Promise.all(loadClients.slice(i, i + atOnce).map(({ token }) => open(url, token)));
 }
 
 async function open(url: string, token: string): Promise<void> {
   const socket = io(url, { path: "/chat/socket.io/", auth: { token }, transports: ["websocket"], forceNew: true });
-  const client: ReturningClient = { socket, held: new Map(), isCaughtUp: false };
+  const client: ReturningClient = { socket, positions: new Map(), isCaughtUp: false };
   clients.push(client);
   socket.on("receiveMessage", (message: Incoming) => receive(client, message));
   socket.on("connect", () => void catchUp(client));
@@ -68,37 +69,37 @@ async function open(url: string, token: string): Promise<void> {
 }
 
 /** A chat that is new to a client starts at the first message received. */
-function receive({ held }: ReturningClient, { chatId, n, seq }: Incoming): void {
-  const place = held.get(chatId);
-  if (place === undefined) {
-    held.set(chatId, { n, seq });
+function receive({ positions }: ReturningClient, { chatId, n, seq }: Incoming): void {
+  const position = positions.get(chatId);
+  if (position === undefined) {
+    positions.set(chatId, { n, seq });
     return;
   }
-  if (n <= place.n) doubled++;
-  else missing += n - place.n - 1;
-  place.n = Math.max(place.n, n);
-  place.seq = Math.max(place.seq, seq);
+  if (n <= position.n) doubled++;
+  else missing += n - position.n - 1;
+  position.n = Math.max(position.n, n);
+  position.seq = Math.max(position.seq, seq);
 }
 
 function applySync(client: ReturningClient, { messages, seq: upTo }: SyncReply): void {
-  const { held } = client;
-  for (const message of Object.values(messages).flat()) if (message.n > (held.get(message.chatId)?.n ?? 0)) receive(client, message);
+  const { positions } = client;
+  for (const message of Object.values(messages).flat()) if (message.n > (positions.get(message.chatId)?.n ?? 0)) receive(client, message);
   for (const [chatId, seq] of Object.entries(upTo)) {
-    const place = held.get(chatId);
-    if (place !== undefined) place.seq = Math.max(place.seq, seq);
+    const position = positions.get(chatId);
+    if (position !== undefined) position.seq = Math.max(position.seq, seq);
   }
 }
 
 async function catchUp(client: ReturningClient): Promise<void> {
-  const { socket, held } = client;
+  const { socket, positions } = client;
   let event = "subscribe";
   for (let more = true; more;) {
-    const since = Object.fromEntries([...held].map(([chatId, { seq }]) => [chatId, seq]));
+    const since = Object.fromEntries([...positions].map(([chatId, { seq }]) => [chatId, seq]));
     const answer = await new Promise<SocketReply>((resolve, reject) => {
       // Apply the reply in the callback rather than after the promise: events of the same packet would otherwise be handled before it.
-      socket.timeout(giveUpMs).emit(event, { since }, (error: Error | null, told: SocketReply) => {
-        if (error === null && told.ok) applySync(client, told.data);
-        if (error === null) resolve(told);
+      socket.timeout(giveUpMs).emit(event, { since }, (error: Error | null, reply: SocketReply) => {
+        if (error === null && reply.ok) applySync(client, reply.data);
+        if (error === null) resolve(reply);
         else reject(error);
       });
     });
@@ -133,7 +134,7 @@ async function comeBack({ lastN }: { lastN: Readonly<Record<string, number>> }):
     client.socket.connect();
   }
   await eventually("everybody has caught up", () => clients.every(({ isCaughtUp }) => isCaughtUp), giveUpMs);
-  const behind = clients.flatMap(({ held }) => [...held]).filter(([chatId, { n }]) => n < lastN[chatId]!).length;
+  const behind = clients.flatMap(({ positions }) => [...positions]).filter(([chatId, { n }]) => n < lastN[chatId]!).length;
   return { caughtUpMs: Float64Array.from(caughtUpMs).sort(), missing, doubled, behind };
 }
 

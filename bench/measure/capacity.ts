@@ -14,7 +14,7 @@ export interface Capacity {
   readonly perSecond: number;
   readonly limit: string;
   /** Number of concurrent actions that reached it. */
-  readonly underWay: number;
+  readonly concurrency: number;
 }
 
 /** Steps of concurrent actions, from few to more than any server needs to be saturated. */
@@ -23,10 +23,10 @@ const stepMs = 1500;
 
 /** Finds the maximum rate over all steps. Also warms up both ends. */
 export async function capacityOf(drive: Drive<Throughput>): Promise<Capacity> {
-  let best: Capacity = { perSecond: 0, limit: "", underWay: ramp[0] };
-  for (const underWay of ramp) {
-    const { perSecond, server, clients } = await drive({ underWay }, stepMs);
-    if (perSecond > best.perSecond) best = { perSecond, limit: limitOf(server, clients), underWay };
+  let best: Capacity = { perSecond: 0, limit: "", concurrency: ramp[0] };
+  for (const concurrency of ramp) {
+    const { perSecond, server, clients } = await drive({ concurrency }, stepMs);
+    if (perSecond > best.perSecond) best = { perSecond, limit: limitOf(server, clients), concurrency };
   }
   return best;
 }

@@ -37,9 +37,9 @@ export async function during<T>(pids: readonly number[], act: () => Promise<T>):
   const from = performance.now();
   const outcome = await act();
   const wallMs = performance.now() - from;
-  const used = pids.map((pid, place) => {
+  const used = pids.map((pid, index) => {
     const { allMs, mainMs } = cpuOf(pid);
-    return { allMs: allMs - before[place]!.allMs, mainMs: mainMs - before[place]!.mainMs, wallMs };
+    return { allMs: allMs - before[index]!.allMs, mainMs: mainMs - before[index]!.mainMs, wallMs };
   });
   return { outcome, used };
 }

@@ -53,8 +53,8 @@ export function tableOf(rows: readonly ResultRow[]): string {
     targetText(row),
     row.limit ?? "",
   ]);
-  const widths = columns.map((name, place) => Math.max(name.length, ...cells.map((line) => line[place]!.length)));
-  const lineOf = (line: readonly string[]) => `| ${line.map((cell, place) => cell.padEnd(widths[place]!)).join(" | ")} |`;
+  const widths = columns.map((name, index) => Math.max(name.length, ...cells.map((line) => line[index]!.length)));
+  const lineOf = (line: readonly string[]) => `| ${line.map((cell, index) => cell.padEnd(widths[index]!)).join(" | ")} |`;
   return [lineOf(columns), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...cells.map(lineOf)].join("\n");
 }
 

@@ -29,8 +29,8 @@ const baselines = [
 ] as const;
 
 async function run(options: BenchOptions): Promise<ResultRow[]> {
-  const place = await seedFolder(peopleCount);
-  const tokens = place.people.map(({ token }) => token);
+  const seeded = await seedFolder(peopleCount);
+  const tokens = seeded.people.map(({ token }) => token);
   const stops: (() => Promise<unknown>)[] = [];
   const clientsOf = async (start: Promise<Served>) => {
     const served = await start;
@@ -40,14 +40,14 @@ async function run(options: BenchOptions): Promise<ResultRow[]> {
     return clients;
   };
   try {
-    const ours = await clientsOf(startOurs(place));
+    const ours = await clientsOf(startOurs(seeded));
     const rows: ResultRow[] = [];
     for (const { how, said } of baselines)
       rows.push(...(await compare(ours, await clientsOf(startBaseline("profile", how)), said, options)));
     return rows;
   } finally {
     for (const stop of stops) await stop();
-    await rm(place.dataDir, { recursive: true, force: true });
+    await rm(seeded.dataDir, { recursive: true, force: true });
   }
 }
 

@@ -30,13 +30,13 @@ async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promi
   try {
     const [one, ...others] = circles;
     const [busy, many] = [drive(one!.chatIds), drive(chatsOf(others))];
-    const underWay = { busy: (await capacityOf(busy)).underWay, many: (await capacityOf(many)).underWay };
-    const inMany = () => many({ underWay: underWay.many }, windowMs);
-    const inOne = () => busy({ underWay: underWay.busy }, windowMs);
+    const concurrency = { busy: (await capacityOf(busy)).concurrency, many: (await capacityOf(many)).concurrency };
+    const inMany = () => many({ concurrency: concurrency.many }, windowMs);
+    const inOne = () => busy({ concurrency: concurrency.busy }, windowMs);
     const pairs = await pairsOf(count, inMany, inOne);
     const last = pairs.at(-1)!;
-    note(`100 chats: ${underWay.many} concurrent messages; the limit was ${last.ours.limit}.`);
-    note(`One chat: ${underWay.busy} concurrent; the limit was ${last.baseline.limit}.`);
+    note(`100 chats: ${concurrency.many} concurrent messages; the limit was ${last.ours.limit}.`);
+    note(`One chat: ${concurrency.busy} concurrent; the limit was ${last.baseline.limit}.`);
     const row = (question: string, unit: string, of: (window: Saturated) => number) =>
       rowOf({ question: `100 chats of 10, against one: ${question}`, unit, of }, pairs);
     return [

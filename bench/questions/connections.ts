@@ -22,13 +22,13 @@ const strides = [1, 3, 7, 9, 11] as const;
 const quiet = 0.002;
 
 async function run({ pairs: count, note }: BenchOptions): Promise<ResultRow[]> {
-  const place = await seedFolder(many);
+  const seeded = await seedFolder(many);
   try {
-    const seats = await makeGroups(place);
+    const loadClients = await makeGroups(seeded);
     const pairs = await pairsOf(
       count,
-      () => slope(startOurs(place), seats, "subscribe"),
-      () => slope(startBaseline("chat"), seats, "join"),
+      () => slope(startOurs(seeded), loadClients, "subscribe"),
+      () => slope(startBaseline("chat"), loadClients, "join"),
     );
     const { ours, baseline } = pairs[0]!;
     const megabytes = ({ atFew, atMany }: Slope) => `${mega(atFew.rssBytes)} MB with ${few}, ${mega(atMany.rssBytes)} MB with ${many}`;
@@ -43,24 +43,24 @@ async function run({ pairs: count, note }: BenchOptions): Promise<ResultRow[]> {
       row("memory per connection, held by JavaScript", ({ heldBytes }) => heldBytes),
     ];
   } finally {
-    await rm(place.dataDir, { recursive: true, force: true });
+    await rm(seeded.dataDir, { recursive: true, force: true });
   }
 }
 
 const mega = (bytes: number): number => Math.round(bytes / 1024 / 1024);
 
 /** Creates each user's five groups in Parley, once for all measurements. */
-async function makeGroups(place: SeededFolder): Promise<LoadClient[]> {
-  const ours = await startOurs(place);
+async function makeGroups(seeded: SeededFolder): Promise<LoadClient[]> {
+  const ours = await startOurs(seeded);
   try {
-    const chatIds = place.people.map((): string[] => []);
+    const chatIds = seeded.people.map((): string[] => []);
     for (let first = 0; first < many; first += blockSize) {
       for (const group of strides.flatMap((stride) => groupsOf(first, stride))) {
-        const chatId = await makeGroup(group.map((member) => place.people[member]!));
+        const chatId = await makeGroup(group.map((member) => seeded.people[member]!));
         for (const member of group) chatIds[member]!.push(chatId);
       }
     }
-    return place.people.map(({ token }, i) => ({ token, chatIds: chatIds[i]! }));
+    return seeded.people.map(({ token }, i) => ({ token, chatIds: chatIds[i]! }));
   } finally {
     await ours.stop();
   }
@@ -77,13 +77,13 @@ interface Slope {
   readonly atMany: Memory;
 }
 
-async function slope(start: Promise<Served>, seats: readonly LoadClient[], enter: "subscribe" | "join"): Promise<Slope> {
+async function slope(start: Promise<Served>, loadClients: readonly LoadClient[], enter: "subscribe" | "join"): Promise<Slope> {
   const served = await start;
   const crowds = [];
   try {
-    crowds.push(await connectCrowd(served, sharesOf([seats.slice(0, few)]), enter));
+    crowds.push(await connectCrowd(served, sharesOf([loadClients.slice(0, few)]), enter));
     const atFew = await settledMemory(served);
-    crowds.push(await connectCrowd(served, sharesOf([seats.slice(few)]), enter));
+    crowds.push(await connectCrowd(served, sharesOf([loadClients.slice(few)]), enter));
     return { atFew, atMany: await settledMemory(served) };
   } finally {
     for (const crowd of crowds) await crowd.leave();

@@ -13,7 +13,7 @@ const name = "bare Socket.IO that stores";
 function run(options: BenchOptions): Promise<ResultRow[]> {
   return withSides({ size: 10, groups: 20, isBareStoring: true }, async (sides) => {
     const { capacity, pairs } = await atCommonPace(sides, name, options);
-    const most = (side: "ours" | "bare") => () => sides[side].drive({ underWay: capacity[side].underWay }, options.windowMs / 2);
+    const most = (side: "ours" | "bare") => () => sides[side].drive({ concurrency: capacity[side].concurrency }, options.windowMs / 2);
     const saturated = await pairsOf(options.pairs, most("ours"), most("bare"));
     const limits = (["ours", "baseline"] as const).map((side) => {
       const { server, clients } = saturated[0]![side];

@@ -42,8 +42,8 @@ async function run({ world, pairs: count, windowMs, note }: BenchOptions): Promi
   const [bystanding, ...circles] = setup.circles as [Circle, ...Circle[]];
   const loads = Array.from({ length: loadProcesses }, () => startLoad<Returning>("returning"));
   try {
-    const shares = loads.map((_, share) => circles.filter((_circle, place) => place % loads.length === share).flatMap(loadClientsOf));
-    await Promise.all(loads.map((load, place) => load.ask("arrive", { url: setup.url, seats: shares[place]! })));
+    const shares = loads.map((_, share) => circles.filter((_circle, index) => index % loads.length === share).flatMap(loadClientsOf));
+    await Promise.all(loads.map((load, index) => load.ask("arrive", { url: setup.url, loadClients: shares[index]! })));
     /** @param renew  runs while all clients are away */
     const round = async (renew: () => Promise<unknown>): Promise<ReconnectRound> => {
       await Promise.all(loads.map((load) => load.ask("leave", undefined)));

@@ -25,7 +25,7 @@ const heldMs = 2000;
 /** Additional chat nodes. */
 const moreNodes = ["chatB", "chatC"] as const;
 const chatNodes = 1 + moreNodes.length;
-const warmUp = { underWay: 64, forMs: 10_000 };
+const warmUp = { concurrency: 64, forMs: 10_000 };
 
 /** CPU of each role in milliseconds per second. */
 type RoleLoad = Readonly<Record<MeshRole, number>>;
@@ -45,7 +45,7 @@ async function run({ pairs: count, windowMs, note }: BenchOptions): Promise<Resu
     for (const more of [moreNodes, []]) sides.push(await startSide(more));
     const [three, one] = sides as [MeshSide, MeshSide];
     // Warm up until every node has compiled its hot code; with three nodes each has a third of the chats.
-    for (const { drive } of [three, one, three]) await drive({ underWay: warmUp.underWay }, warmUp.forMs);
+    for (const { drive } of [three, one, three]) await drive({ concurrency: warmUp.concurrency }, warmUp.forMs);
     const pace = commonPace(await capacityOf(three.drive), await capacityOf(one.drive));
     const idle = { ours: await idleOf(three, windowMs), baseline: await idleOf(one, windowMs) };
     const beyondIdleOf = async (onePace: typeof pace) => {
@@ -130,12 +130,12 @@ function rowsOf(pairs: readonly MeasuredPair<RoleWindow>[]): ResultRow[] {
 
 /** Locks one chat's row with a separate transaction, and sends in that chat and in all others. */
 async function besideHeld({ filled, crowd }: MeshSide, count: number, pace: { readonly perSecond: number }): Promise<ResultRow[]> {
-  const { place, content, urls } = filled;
+  const { location, content, urls } = filled;
   const [chatId, ...others] = chatsOf(content) as [string, ...string[]];
   const line = await content[0]!.people[0]!.at(urls[0]).connectAndSubscribe();
-  const client = new mongoose.mongo.MongoClient(place[1]);
+  const client = new mongoose.mongo.MongoClient(location[1]);
   try {
-    const rows = client.db(`${place[2]}_chat`).collection<StoredRow>("chats");
+    const rows = client.db(`${location[2]}_chat`).collection<StoredRow>("chats");
     const drive = () => crowd.drive({ chatIds: others, pace, forMs: heldMs });
     const rounds: { readonly felt: MeasuredPair<ChatWindow>; readonly inHeldMs: number }[] = [];
     for (let i = 0; i < count; i++) {

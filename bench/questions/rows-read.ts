@@ -26,12 +26,12 @@ export interface RowsRead {
 
 /** Runs chat's code for a user's request on a store whose server has stopped. */
 export async function readFromSqlite(
-  { openStore, place }: Filled<unknown>,
+  { openStore, location }: Filled<unknown>,
   userId: string,
   act: (context: CallContext<ChatContext>) => Promise<unknown>,
 ): Promise<RowsRead> {
   const store = await openStore();
-  const connection = new DatabaseSync(join(place[1], "parley.db"), { readOnly: true });
+  const connection = new DatabaseSync(join(location[1], "parley.db"), { readOnly: true });
   try {
     const queries: SqlQuery[] = [];
     await act(callContextFor(await openChatTimelines(store, recorded(await openChats(store), queries)), userId));
@@ -83,10 +83,13 @@ interface Profiled extends Doc {
 }
 
 /** Profiles the mesh's queries of chat's messages during `act`. */
-export async function readFromMongo({ place }: { readonly place: TestStore["location"] }, act: () => Promise<unknown>): Promise<RowsRead> {
-  const client = new mongoose.mongo.MongoClient(place[1]);
+export async function readFromMongo(
+  { location }: { readonly location: TestStore["location"] },
+  act: () => Promise<unknown>,
+): Promise<RowsRead> {
+  const client = new mongoose.mongo.MongoClient(location[1]);
   try {
-    const db = client.db(`${place[2]}_chat`);
+    const db = client.db(`${location[2]}_chat`);
     await db.command({ profile: 2 });
     await act();
     await db.command({ profile: 0 });

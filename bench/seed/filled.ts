@@ -19,7 +19,7 @@ export interface Filled<T> {
   readonly content: T;
   /** Opens the store again. An embedded store only after `stopServer`, since one process locks it. */
   readonly openStore: () => Promise<Store>;
-  readonly place: StoreLocation;
+  readonly location: StoreLocation;
   readonly stopServer: () => Promise<unknown>;
   /** Stops the processes and removes the data. */
   readonly remove: () => Promise<unknown>;
@@ -43,7 +43,7 @@ export interface FilledServer<T> extends Filled<T> {
 
 export async function filledServer<T>(fill: Fill<T>): Promise<FilledServer<T>> {
   const { dataDir, port, content } = await filledFolder(fill);
-  const place = ["sqlite", dataDir, ""] as const;
+  const location = ["sqlite", dataDir, ""] as const;
   let server = await startOurs({ dataDir, port });
   let isRunning = true;
   const stopServer = async () => {
@@ -53,8 +53,8 @@ export async function filledServer<T>(fill: Fill<T>): Promise<FilledServer<T>> {
   return {
     urls: [server.url],
     content,
-    place,
-    openStore: () => openStoreAt(place),
+    location,
+    openStore: () => openStoreAt(location),
     get server() {
       return server;
     },
@@ -86,13 +86,13 @@ export async function filledMesh<T>(fill: Fill<T>, without: readonly MeshNodeNam
   if (whyNot !== undefined) throw new Error(whyNot);
   const mesh = await startMesh({ env: { JWT_SECRET: secret, CONTACTS: "open" }, without });
   meshes++;
-  const place = ["mongo", mesh.env["MONGO_URI"]!, mesh.env["MESH"]!] as const;
+  const location = ["mongo", mesh.env["MONGO_URI"]!, mesh.env["MESH"]!] as const;
   const stopServer = () => Promise.all([...mesh.nodes.values()].map((node) => node.stop()));
   return {
     urls: mesh.gateways,
-    content: await filled(place, fill, mesh.gateways),
-    place,
-    openStore: () => openStoreAt(place),
+    content: await filled(location, fill, mesh.gateways),
+    location,
+    openStore: () => openStoreAt(location),
     mesh,
     stopServer,
     async remove() {
@@ -102,8 +102,8 @@ export async function filledMesh<T>(fill: Fill<T>, without: readonly MeshNodeNam
   };
 }
 
-async function filled<T>(place: StoreLocation, fill: Fill<T>, urls: readonly string[]): Promise<T> {
-  const store = await openStoreAt(place);
+async function filled<T>(location: StoreLocation, fill: Fill<T>, urls: readonly string[]): Promise<T> {
+  const store = await openStoreAt(location);
   try {
     return await fill(store, urls);
   } finally {

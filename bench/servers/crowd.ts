@@ -58,12 +58,12 @@ export async function connectCrowd(
   enter: ChatConnectParams["enter"],
 ): Promise<Crowd> {
   const loads = shares.map(() => startLoad<ChatLoad>("chat"));
-  await Promise.all(loads.map((load, place) => load.ask("connect", { url: served.url, seats: shares[place]!, enter })));
-  const chatsOf = shares.map((seats) => new Set(seats.flatMap(({ chatIds }) => chatIds)));
+  await Promise.all(loads.map((load, index) => load.ask("connect", { url: served.url, loadClients: shares[index]!, enter })));
+  const chatsOf = shares.map((loadClients) => new Set(loadClients.flatMap(({ chatIds }) => chatIds)));
   return {
     async drive({ chatIds, forMs, pace }) {
       const parts = chatsOf.map((own) => chatIds.filter((chatId) => own.has(chatId)));
-      const act = () => Promise.all(loads.map((load, place) => driveShare(load, parts[place]!, chatIds.length, { forMs, pace })));
+      const act = () => Promise.all(loads.map((load, index) => driveShare(load, parts[index]!, chatIds.length, { forMs, pace })));
       const { outcome, used } = await during([served.pid, ...loads.map(({ pid }) => pid)], act);
       const [server, ...clients] = used;
       return windowOf(outcome, server!, clients);
@@ -104,7 +104,7 @@ function windowOf(driven: readonly ChatDriveResult[], server: Used, clients: rea
 /** Distributes groups of users over the load processes. */
 export function sharesOf(groups: readonly (readonly LoadClient[])[]): LoadClient[][] {
   const count = Math.min(loadCount, groups.length);
-  return Array.from({ length: count }, (_, share) => groups.filter((_group, place) => place % count === share).flat());
+  return Array.from({ length: count }, (_, share) => groups.filter((_group, index) => index % count === share).flat());
 }
 
 /** Returns a function that computes a percentile of a window. */

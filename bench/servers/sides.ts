@@ -27,7 +27,7 @@ interface CrowdSetting {
 
 /** Starts both, connects all users, and stops everything when `act` is done. */
 export async function withSides<T>({ size, groups, isBareStoring }: CrowdSetting, act: (sides: ComparedServers) => Promise<T>): Promise<T> {
-  const place = await seedFolder(size * groups);
+  const seeded = await seedFolder(size * groups);
   const bareFolder = await temporaryFolder();
   const stops: (() => Promise<unknown>)[] = [];
   const started = <S extends Served | Crowd>(one: S, stop: () => Promise<unknown>): S => {
@@ -36,20 +36,20 @@ export async function withSides<T>({ size, groups, isBareStoring }: CrowdSetting
   };
   const serve = async (start: Promise<Served>) => start.then((served) => started(served, served.stop));
   try {
-    const ours = await serve(startOurs(place));
+    const ours = await serve(startOurs(seeded));
     const bare = await serve(startBaseline("chat", ...(isBareStoring ? [join(bareFolder, "messages.db")] : [])));
-    const members = Array.from({ length: groups }, (_, group) => place.people.slice(group * size, (group + 1) * size));
+    const members = Array.from({ length: groups }, (_, group) => seeded.people.slice(group * size, (group + 1) * size));
     const chatIds = await Promise.all(members.map(makeGroup));
-    const seats = members.map((group, i) => group.map(({ token }) => ({ token, chatIds: [chatIds[i]!] })));
+    const loadClients = members.map((group, i) => group.map(({ token }) => ({ token, chatIds: [chatIds[i]!] })));
     const side = async (served: Served, enter: "subscribe" | "join"): Promise<ComparedServer> => {
-      const crowd = await connectCrowd(served, sharesOf(seats), enter);
+      const crowd = await connectCrowd(served, sharesOf(loadClients), enter);
       started(crowd, crowd.leave);
       return { served, drive: (pace, forMs) => crowd.drive({ chatIds, pace, forMs }) };
     };
     return await act({ ours: await side(ours, "subscribe"), bare: await side(bare, "join") });
   } finally {
     for (const stop of stops) await stop();
-    await Promise.all([place.dataDir, bareFolder].map((folder) => rm(folder, { recursive: true, force: true })));
+    await Promise.all([seeded.dataDir, bareFolder].map((folder) => rm(folder, { recursive: true, force: true })));
   }
 }
 

@@ -51,8 +51,8 @@ export const contract = (to: number, oldest: number, description: string, page: 
 
 /** @throws Error  versions have a gap, or `oldest` is above `to` */
 export function checkMigrations(migrations: readonly Migration[]): void {
-  for (const [place, { to, oldest = 1 }] of migrations.entries()) {
-    const follows = place === 0 ? to >= 2 : to === migrations[place - 1]!.to + 1;
+  for (const [index, { to, oldest = 1 }] of migrations.entries()) {
+    const follows = index === 0 ? to >= 2 : to === migrations[index - 1]!.to + 1;
     if (!follows || oldest > to) throw new Error(`migrations must lead from one version to the next; the one to ${to} does not`);
   }
 }

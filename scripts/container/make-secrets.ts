@@ -24,9 +24,9 @@ function write(file: string, text: string, mode: number): void {
 function kept(folder: string, name: string): string {
   const file = join(folder, name);
   try {
-    const held = readFileSync(file, "utf8").trim();
-    if (held === "") throw new Error(`${file} is empty: remove it to have a new one made`);
-    return held;
+    const existing = readFileSync(file, "utf8").trim();
+    if (existing === "") throw new Error(`${file} is empty: remove it to have a new one made`);
+    return existing;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }

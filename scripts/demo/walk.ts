@@ -66,9 +66,9 @@ async function talk(ada: Parley, ben: Parley, steps: Steps): Promise<string | un
 
 async function gather(ada: Parley, ben: Parley, cleo: Parley, steps: Steps): Promise<string | undefined> {
   const group = await steps.run("Ada creates a group with both", async () => {
-    const told = [ben, cleo].map((person) => expectEvent(person, "chat", ({ name }) => name === "The three"));
+    const notified = [ben, cleo].map((person) => expectEvent(person, "chat", ({ name }) => name === "The three"));
     const made = await retryTransient(() => ada.groups.create("The three", [ben.me._id, cleo.me._id]));
-    await Promise.all(told.map((one) => one()));
+    await Promise.all(notified.map((one) => one()));
     return made;
   });
   await steps.run("Cleo, who does not know Ben, writes to both", () => say(cleo, ben, group!._id, "Nice to meet you"));

@@ -132,11 +132,11 @@ const cloudinary: DoctorCheck<Configured> = {
   name: "Cloudinary",
   async run({ config: { CLOUDINARY_URL, MESH } }) {
     if (CLOUDINARY_URL === undefined) return fine("not used");
-    const told: string[] = [];
-    const log = { warn: (line: string) => void told.push(line) };
+    const warnings: string[] = [];
+    const log = { warn: (line: string) => void warnings.push(line) };
     const blobs = await openCloudinaryBlobs(CLOUDINARY_URL, `parley/${MESH}`, { log });
     await blobs.close();
-    return told[0] === undefined ? fine(`accepts the key of ${CLOUDINARY_URL.cloud}`) : todo(told[0]);
+    return warnings[0] === undefined ? fine(`accepts the key of ${CLOUDINARY_URL.cloud}`) : todo(warnings[0]);
   },
 };
 
