@@ -11,7 +11,9 @@ import { auth } from "./contract.ts";
 import { changePassword, logIn, signUp } from "./credentials.ts";
 import * as present from "./present.ts";
 import { restoring } from "./restoring.ts";
-import { endSession, revocationsAfter, startExpirySweep } from "./sessions/sessions.ts";
+import { endSession } from "./sessions/sessions.ts";
+import { startExpirySweep } from "./sessions/expired-sessions.ts";
+import { revocationsAfter } from "./sessions/revocations.ts";
 import { sessions } from "./sessions/sessions.repository.ts";
 
 export default service(auth, {

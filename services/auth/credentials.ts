@@ -10,7 +10,8 @@ import { accountByEmail, accounts, type AccountRow } from "./accounts.repository
 import { authEvents, type LogIn } from "./contract.ts";
 import { hashPassword, isPassword } from "./passwords.ts";
 import * as present from "./present.ts";
-import { publishRevocationsAt, logInResult, newSession } from "./sessions/sessions.ts";
+import { logInResult, newSession } from "./sessions/sessions.ts";
+import { publishRevocationsAt } from "./sessions/revocations.ts";
 import type { AuthContext } from "./context.ts";
 import { sessions } from "./sessions/sessions.repository.ts";
 

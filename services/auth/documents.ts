@@ -1,6 +1,6 @@
-/** Defines auth's documents as they leave the server. */
+/** Types of the documents that auth returns. Clients see them, so they import nothing of the server. */
 
-/** One's own account as it leaves the server. */
+/** The user's own account as the API returns it. */
 export interface OwnAccount {
   readonly _id: string;
   readonly emailId: string;

@@ -1,11 +1,11 @@
-/** Defines profile's documents as they leave the server. */
+/** Types of the documents that profile returns. Clients see them, so they import nothing of the server. */
 
-/** What anyone signed in may see of a person. */
+/** The part of a profile that every signed-in user may see. */
 export interface ProfileSummary {
   readonly userId: string;
   readonly firstName: string;
   readonly lastName: string;
-  /** URL of a picture 512 pixels square, with `?thumb=1` 96; or null. */
+  /** URL of a picture of 512 × 512 pixels, or 96 × 96 with `?thumb=1`; null when there is no picture. */
   readonly profilePic: string | null;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Taking files in and letting them go. Where a process dies in between: before the row says `ready` nobody can refer to the file,
- * and the sweeper removes row and bytes; after it, the sweeper asks whether anyone does. A repeat of any step finds what the first
- * run did, and of two at once the one whose commit came first is what both answer.
+ * Takes in files: reserves a row, then inspects the bytes and makes the row `ready`. If the process dies before `ready`, nothing can
+ * refer to the file, and the sweeper removes row and bytes. If it dies later, the sweeper asks whether the file is in use. Each step can
+ * be repeated: a repeat finds the first run's result, and two concurrent runs both return the result that was committed first.
  */
 import type { MediaContext } from "../context.ts";
 import { Readable } from "node:stream";
@@ -10,7 +10,7 @@ import type { Blobs } from "../../../core/blobs/blobs.ts";
 import { codeOf, DomainError, NotFound } from "../../../core/errors.ts";
 import { faultPoint } from "../fault-points.ts";
 import { newId } from "../../../core/ids.ts";
-import { imageKey, rawKey, thumbKey, type AdmittedFile, type Purpose, type StoredFile } from "../contract.ts";
+import { imageKey, rawKey, thumbKey, type AdmittedFile, type Purpose } from "../contract.ts";
 import {
   insertFile,
   files,
@@ -23,8 +23,8 @@ import {
 import type { RenderedImage } from "../images/render.ts";
 import { withExtension, safeName } from "./file-names.ts";
 import { headBytes, isImage, isPicture, detectType, textOrBinaryType } from "../file-types.ts";
+import { removeBytes } from "./removal.ts";
 
-/** What files are kept with. */
 const noSuchUpload = (): NotFound => new NotFound("There is no such upload");
 
 /** A place for one file. It expires well before the sweeper looks at it, so that nothing refers to what is being removed. */
@@ -65,45 +65,6 @@ export async function admit(
     if (now === undefined || now.state === "dropped") await removeBytes(context.blobs, fileId);
     throw codeOf(error) === "CONFLICT" ? noSuchUpload() : error;
   }
-}
-
-/** Removes a file that the owner knows nothing refers to. One that is in use all the same stays, and an unknown one is fine. */
-export async function giveUp(context: MediaContext, ownerId: string, fileId: string): Promise<void> {
-  const row = await context.db.get(files, fileId);
-  // Forgotten: a writer that slept for so long may have written since.
-  if (row === undefined) await removeBytes(context.blobs, fileId);
-  if (row?.ownerId !== ownerId || (row.state !== "reserved" && row.state !== "ready")) return;
-  const used = await context.filesInUse(row.purpose, [fileId]);
-  if (used.length === 0) await dropFile(context, row);
-}
-
-/**
- * Lets a file go for good. A repeat removes its bytes once more. Throws `Conflict` when the row changed since it was read. While a
- * backup runs the bytes are left to the sweeper.
- */
-export async function dropFile({ db, blobs, areBlobsHeld }: MediaContext, row: MediaFileRow): Promise<void> {
-  if (row.state !== "dropped") await changeFileState(db, row, "dropped");
-  faultPoint("media.dropped");
-  // Asked after the row is dropped: a backup that began before that holds them, and for one that begins after it the file is gone.
-  if (!(await areBlobsHeld())) await removeBytes(blobs, row._id);
-}
-
-/** Lets a file go that its last user dropped. Throws `Conflict` when the row changed meanwhile; then it can be tried again. */
-export async function dropReleasedFile(context: MediaContext, fileId: string): Promise<void> {
-  const row = await context.db.get(files, fileId);
-  if (row === undefined) await removeBytes(context.blobs, fileId);
-  else await dropFile(context, row);
-}
-
-export const removeBytes = (blobs: Blobs, fileId: string): Promise<void> =>
-  blobs.remove([rawKey(fileId), imageKey(fileId), thumbKey(fileId)]);
-
-/** @throws NotFound  no such picture, or not of a person */
-export async function profilePicture({ db }: MediaContext, fileId: string): Promise<StoredFile> {
-  const row = await db.get(files, fileId);
-  if (!isAdmitted(row) || row.purpose !== "profile") throw new NotFound("There is no such picture");
-  const { name, mimeType, size, hasThumb } = row;
-  return { fileId, name, mimeType, size, hasThumb };
 }
 
 async function ownFile({ db }: MediaContext, ownerId: string, fileId: string): Promise<MediaFileRow> {

@@ -4,7 +4,7 @@
  * A process may also die between dropping a row and removing its bytes, or write to it late: so dropped rows are gone over once more.
  */
 import { codeOf } from "../../../core/errors.ts";
-import { dropFile, removeBytes } from "./admission.ts";
+import { dropFile, removeBytes } from "./removal.ts";
 import type { MediaContext } from "../context.ts";
 import { rawKey, type Purpose } from "../contract.ts";
 import { filesInStateSince, deleteFileRow, changeFileState, type MediaFileRow, type FileState } from "../files.repository.ts";

@@ -8,7 +8,7 @@ import { verifyToken } from "../../../core/security/access-tokens.ts";
 import { accounts } from "../../../services/auth/accounts.repository.ts";
 import authService from "../../../services/auth/auth.service.ts";
 import { auth, revocationsChannel, type Revocation } from "../../../services/auth/contract.ts";
-import { deleteExpiredSessions } from "../../../services/auth/sessions/sessions.ts";
+import { deleteExpiredSessions } from "../../../services/auth/sessions/expired-sessions.ts";
 import type { AuthContext } from "../../../services/auth/context.ts";
 import { sessions } from "../../../services/auth/sessions/sessions.repository.ts";
 import {
