@@ -1,25 +1,34 @@
-/** What operators do by hand: look at dead letters, and hand them out again. The security log has each of it. */
-import { portsOf } from "../../core/node/ports.ts";
-import { securityLog } from "../../core/security/log.ts";
+/** Lets operators list and replay dead letters by hand. The security log records each action. */
+import type { Ctx } from "../../core/contract/call.ts";
 import { service } from "../../core/contract/service.ts";
+import { context } from "../../mixins/context.ts";
+import { openAdminContext, type AdminContext } from "./context.ts";
 import { admin } from "./contract.ts";
-import { exposeInstallationMetrics } from "./metrics.ts";
+
+interface AdminAction {
+  readonly action: string;
+  readonly group: string;
+  readonly eventId: string | undefined;
+  readonly letters: number;
+}
+
+function recordAction({ security }: AdminContext, { meta, nodeID }: Ctx<unknown>, action: AdminAction): void {
+  security.record("admin_action", { userId: meta.user?.id, client: meta.client }, { ...action, caller: nodeID ?? undefined });
+}
 
 export default service(admin, {
-  started() {
-    exposeInstallationMetrics(this.broker);
-  },
+  mixins: [context(openAdminContext)],
   actions: {
-    async deadLetters({ params: { group, limit }, meta, nodeID: caller }) {
-      const letters = await portsOf(this.broker).queue.deadLetters(group, limit);
-      const details = { action: admin.deadLetters.name, group, eventId: undefined, letters: letters.length, caller: caller ?? undefined };
-      securityLog(this.broker).record("admin_action", { userId: meta.user?.id, client: meta.client }, details);
+    async deadLetters(ctx) {
+      const { group, limit } = ctx.params;
+      const letters = await this.context.queue.deadLetters(group, limit);
+      recordAction(this.context, ctx, { action: admin.deadLetters.name, group, eventId: undefined, letters: letters.length });
       return letters;
     },
-    async replay({ params: { group, eventId }, meta, nodeID: caller }) {
-      const letters = await portsOf(this.broker).queue.replay(group, eventId);
-      const details = { action: admin.replay.name, group, eventId, letters, caller: caller ?? undefined };
-      securityLog(this.broker).record("admin_action", { userId: meta.user?.id, client: meta.client }, details);
+    async replay(ctx) {
+      const { group, eventId } = ctx.params;
+      const letters = await this.context.queue.replay(group, eventId);
+      recordAction(this.context, ctx, { action: admin.replay.name, group, eventId, letters });
       return letters;
     },
   },

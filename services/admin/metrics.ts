@@ -1,25 +1,23 @@
-/** What the operator's service says of the whole installation at each scrape: durable queues, dead letters, the last backup. */
-import type { ServiceBroker } from "moleculer";
+/** Exposes metrics of the whole installation: durable queues, dead letters and the last backup. */
 import { Unavailable } from "../../core/errors.ts";
 import { withTimeout } from "../../core/resilience/timeout.ts";
 import { gauge } from "../../core/metrics/declare.ts";
-import { portsOf } from "../../core/node/ports.ts";
+import type { AdminContext } from "./context.ts";
 
 const waiting = gauge(
   "parley_queue_waiting_events",
-  "Durable events that wait for a group that follows them; on a mesh without those that wait for their next attempt",
+  "Durable events waiting for a consumer group; on a mesh, without those waiting for a retry",
   ["group"],
 );
-const dead = gauge("parley_dead_letters", "Durable events that a group's handler failed at too often", ["group"]);
-const lastBackup = gauge("parley_backup_last_success_timestamp_seconds", "When the last backup was whole; 0 if there was none");
+const dead = gauge("parley_dead_letters", "Durable events that a consumer group gave up on after repeated failures", ["group"]);
+const lastBackup = gauge("parley_backup_last_success_timestamp_seconds", "When the last backup completed; 0 if there was none");
 
-/** A scrape waits no longer for a store or broker that is away. */
+/** Maximum time that a scrape waits for a store or broker that is down. */
 const scrapeTimeoutMs = 2000;
 
-export function exposeInstallationMetrics(broker: ServiceBroker): void {
-  const { queue, installation } = portsOf(broker);
+export function exposeInstallationMetrics({ broker, queue, installation }: Omit<AdminContext, "security">): void {
   const inScrapeTime = <T>(answer: Promise<T>) => withTimeout(answer, scrapeTimeoutMs, () => new Unavailable());
-  /** One question for both metrics of a scrape. */
+  // Both metrics of a scrape share one read.
   let pendingDepths: Promise<Awaited<ReturnType<typeof queue.depths>>> | undefined;
   const depths = () => (pendingDepths ??= inScrapeTime(queue.depths()).finally(() => (pendingDepths = undefined)));
 
