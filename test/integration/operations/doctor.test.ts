@@ -123,7 +123,7 @@ test("addresses that don't fit each other, switches for tests, and a collector t
   ]);
   expectToDo(plain, "PUBLIC_URL http://chat.example.org is not https");
   expectToDo(all, "TRUST_PROXY trusts every address");
-  expectToDo(none, 'TRUST_PROXY: "10.0.0.300" is no address');
+  expectToDo(none, 'TRUST_PROXY: "10.0.0.300" is not an address');
 });
 
 test("a data folder that is none, or that others can write, is told", async () => {

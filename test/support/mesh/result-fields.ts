@@ -44,20 +44,31 @@ export function resultFields(): string[] {
     return `{ ${[...fields.sort(), ...(values === undefined ? [] : [`*: ${textOf(values)}`])].join(", ")} }`;
   }
 
+  /** Whether it is made by `contract(...)` or `events(...)`: other exports only refer to these. */
+  const isDeclaration = ({ valueDeclaration: declared }: ts.Symbol): boolean =>
+    declared !== undefined &&
+    ts.isVariableDeclaration(declared) &&
+    declared.initializer !== undefined &&
+    ts.isCallExpression(declared.initializer) &&
+    ["contract", "events"].includes(declared.initializer.expression.getText());
+
   const lines = contracts.flatMap((path) => {
     const module = checker.getSymbolAtLocation(program.getSourceFile(join(root, path))!)!;
-    return checker.getExportsOfModule(module).flatMap((exported) =>
-      checker
-        .getTypeOfSymbol(exported)
-        .getProperties()
-        .flatMap((member) => {
-          const ref = checker.getTypeOfSymbol(member);
-          const returned = ref.getProperty("result") ?? ref.getProperty("payload");
-          const shape = returned && checker.getTypeOfSymbol(returned).getProperties()[0];
-          if (shape?.name.startsWith("__@shape") !== true) return [];
-          return [`${basename(dirname(path))}.${member.name}: ${textOf(checker.getTypeOfSymbol(shape))}`];
-        }),
-    );
+    return checker
+      .getExportsOfModule(module)
+      .filter(isDeclaration)
+      .flatMap((exported) =>
+        checker
+          .getTypeOfSymbol(exported)
+          .getProperties()
+          .flatMap((member) => {
+            const ref = checker.getTypeOfSymbol(member);
+            const returned = ref.getProperty("result") ?? ref.getProperty("payload");
+            const shape = returned && checker.getTypeOfSymbol(returned).getProperties()[0];
+            if (shape?.name.startsWith("__@shape") !== true) return [];
+            return [`${basename(dirname(path))}.${member.name}: ${textOf(checker.getTypeOfSymbol(shape))}`];
+          }),
+      );
   });
   return [...lines, ...[...named].map(([name, fields]) => `${name} ${fields}`)];
 }

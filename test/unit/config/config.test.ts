@@ -204,7 +204,7 @@ describe("the README's table", () => {
     expect(text).not.toContain("stale");
     expect(await withTable(configTable, text)).toBe(text);
   });
-  test("without a place for it the script says so", async () => {
-    await expect(withTable(configTable, "# Parley")).rejects.toThrow("README.md has no place for the table");
+  test("without markers for it the script says so", async () => {
+    await expect(withTable(configTable, "# Parley")).rejects.toThrow("README.md has no markers for the table");
   });
 });
