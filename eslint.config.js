@@ -33,7 +33,7 @@ const disabling = {
 };
 
 export default tseslint.config(
-  { ignores: ["node_modules/", "data/", "coverage/"] },
+  { ignores: ["node_modules/", "data/", "coverage/", "client/dist/"] },
   eslint.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "@jest/globals";
 
-const parts = ["package.json", "package-lock.json", "CHANGELOG.md", "k8s/components/image/kustomization.yaml", "scripts/release"];
+const parts = ["package.json", "package-lock.json", "CHANGELOG.md", "client/package.json", "k8s/components/image/kustomization.yaml", "scripts/release"];
 const identity = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@example.org", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@example.org" };
 const env = { ...process.env, ...identity, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}` };
 const version = "47.11.0";
@@ -43,9 +43,10 @@ test("The number, the changelog and the image's tag are one commit with a tag", 
 
   expect(git("tag", "--points-at", "HEAD").trim()).toBe(`v${version}`);
   expect(git("show", "--name-only", "--format=", "HEAD").trim().split("\n").sort()).toEqual(
-    ["CHANGELOG.md", "k8s/components/image/kustomization.yaml", "package-lock.json", "package.json"].sort(),
+    ["CHANGELOG.md", "client/package.json", "k8s/components/image/kustomization.yaml", "package-lock.json", "package.json"].sort(),
   );
   expect(read("k8s/components/image/kustomization.yaml")).toContain(`newTag: ${version}\n`);
+  expect(read("client/package.json")).toContain(`"version": "${version}"`);
   expect(read("CHANGELOG.md")).toMatch(new RegExp(`## \\[Unreleased\\]\\n\\n## \\[${version}\\] - \\d{4}-\\d\\d-\\d\\d\\n\\n- It sings`));
   expect(notes(`v${version}`)).toMatchObject({ status: 0, stdout: expect.stringContaining("- It sings.") });
 });

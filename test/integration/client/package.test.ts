@@ -1,0 +1,83 @@
+/** Builds the client library's package and uses it in a project of its own, with TypeScript and Node. */
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { freshEmail } from "../../support/people/factory.ts";
+import { startEmbedded, temporaryFolder } from "../../support/servers/server.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const run = promisify(execFile);
+
+const program = `
+import { MemoryStorage, Parley, ParleyError, type Chat, type Heard, type MessageView, type Place, type Storage } from "parley-client";
+
+const storage: Storage = new MemoryStorage();
+const place: Place = { url: process.argv[2], storage };
+const account = { emailId: process.argv[3]!, password: "Correct-Horse-7", firstName: "Ada", lastName: "Example" };
+const parley = await Parley.signUp({ ...place, ...account });
+await parley.online();
+const chats: readonly Chat[] = parley.chats();
+parley.on("message", (message: MessageView) => message satisfies Heard["receiveMessage"]);
+const refusal: unknown = await parley.contacts.userIdOf("nobody@example.org").catch((error: unknown) => error);
+console.log(parley.state, chats.length, refusal instanceof ParleyError && refusal.code);
+await parley.close();
+`;
+const globals = "declare const process: { readonly argv: readonly string[] };\n";
+
+let project: string;
+let installed: string;
+/** Runs a command. @throws Error  with what it printed */
+const command = (cwd: string, file: string, ...options: readonly string[]) =>
+  run(file, options, { cwd }).catch((error: unknown) => {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${stdout}\n${stderr}`, { cause: error });
+  });
+
+beforeAll(async () => {
+  project = await temporaryFolder();
+  installed = `${project}/node_modules/parley-client`;
+  await command(`${root}client`, "npm", "pack", "--pack-destination", project);
+  const { version } = await packageOf("client/");
+  await mkdir(installed, { recursive: true });
+  await command(project, "tar", "-xzf", `parley-client-${version}.tgz`, "-C", installed, "--strip-components=1");
+  await mkdir(`${installed}/node_modules`);
+  await symlink(`${root}node_modules/socket.io-client`, `${installed}/node_modules/socket.io-client`);
+  await writeFile(`${project}/package.json`, JSON.stringify({ type: "module" }));
+  await writeFile(`${project}/program.ts`, program);
+  await writeFile(`${project}/globals.d.ts`, globals);
+});
+afterAll(() => rm(project, { recursive: true }));
+
+const packageOf = async (folder: "" | "client/") =>
+  JSON.parse(await readFile(`${root}${folder}package.json`, "utf8")) as { version: string; dependencies: Record<string, string> };
+
+test("it has the server's version, and the server's version of socket.io-client", async () => {
+  const [server, client] = await Promise.all([packageOf(""), packageOf("client/")]);
+  expect(client.version).toBe(server.version);
+  expect(client.dependencies).toEqual({ "socket.io-client": server.dependencies["socket.io-client"] });
+});
+
+test("of the server it has the types of documents, and no code", async () => {
+  const files = await readdir(`${installed}/dist`, { recursive: true });
+  const server = files.filter((file) => /\.[jt]s$/.test(file) && !file.startsWith("client/"));
+  expect(server.sort()).toEqual(["auth", "chat", "profile", "request"].map((service) => `services/${service}/documents.d.ts`));
+});
+
+test.each([
+  ["nodenext", "nodenext"],
+  ["bundler", "esnext"],
+])("a program compiles against it with the module resolution %s", async (resolution, module) => {
+  const options = ["--strict", "--skipLibCheck", "false", "--target", "es2024", "--lib", "es2024,dom"];
+  const files = ["program.ts", "globals.d.ts"];
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  await command(project, process.execPath, tsc, ...files, ...options, "--module", module, "--moduleResolution", resolution);
+});
+
+test("a program runs with it in Node", async () => {
+  const server = await startEmbedded();
+  const { stdout } = await command(project, process.execPath, "program.js", server.url, freshEmail());
+  expect(stdout.trim()).toBe("online 0 NOT_FOUND");
+  await server.stop();
+});
