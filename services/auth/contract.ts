@@ -1,4 +1,4 @@
-/** What auth offers: accounts, passwords, sessions, and who may still use a token. */
+/** Declares auth's actions and events: accounts, passwords, sessions, and their revocation. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { channel } from "../../core/feed/feed.ts";
 import { emailAddress, id, visibleName } from "../../core/contract/rules.ts";
@@ -19,7 +19,7 @@ const newPassword = {
 } as const;
 const presentedPassword = { type: "string", min: 1, max: 72, custom: atMost72Bytes } as const;
 
-/** A person as auth knows them, between services. */
+/** An account as auth shares it with other services. */
 export interface Account {
   readonly userId: string;
   readonly emailId: string;
@@ -29,7 +29,7 @@ export interface Account {
   readonly createdAt: number;
 }
 
-/** A fresh session. `token` is the access JWT; `expiresAt` epoch milliseconds. */
+/** A new session. `token` is the access JWT; `expiresAt` is in epoch milliseconds. */
 export interface LogIn {
   readonly account: Account;
   readonly sessionId: string;
@@ -54,7 +54,7 @@ export const auth = contract("auth", {
   signUp: {
     summary: "Create an account and a session",
     access: "public",
-    errors: { CONFLICT: "There is an account with this address." },
+    errors: { CONFLICT: "An account with this address exists." },
     params: { firstName: name, lastName: name, emailId: emailAddress, password: newPassword },
     result: returns<LogIn>(),
     policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
@@ -68,7 +68,7 @@ export const auth = contract("auth", {
     policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
   },
   logOut: {
-    summary: "End the session and cut its sockets on every gateway",
+    summary: "End the session and disconnect its sockets on every gateway",
     access: "user",
     params: {},
     result: returns<null>(),
@@ -82,15 +82,15 @@ export const auth = contract("auth", {
     policy: { timeoutMs: 10_000, bulkhead: { concurrency: 4, maxQueueSize: 100 } },
   },
   userByEmail: {
-    summary: "The id of the person with this address",
+    summary: "The id of the user with this address",
     access: "user",
-    errors: { NOT_FOUND: "Nobody has this address." },
+    errors: { NOT_FOUND: "No user has this address." },
     params: { emailId: emailAddress },
     result: returns<{ userId: string }>(),
     policy: { retries: 2 },
   },
   me: {
-    summary: "One's own account",
+    summary: "Your own account",
     access: "user",
     params: {},
     result: returns<OwnAccount>(),
@@ -111,7 +111,7 @@ export const auth = contract("auth", {
     policy: { retries: 2 },
   },
   revocations: {
-    summary: "Sessions revoked after a moment whose tokens have not expired, oldest first, with the store time to ask from next",
+    summary: "Sessions revoked after a store time whose tokens have not expired, oldest first, with the store time for the next call",
     access: "service",
     params: {
       since: { type: "number" },
@@ -123,7 +123,7 @@ export const auth = contract("auth", {
   },
 });
 
-/** The account's state after a change; `rev` counts its changes. */
+/** The account after a change; `rev` counts its changes. */
 export const authEvents = events("auth", {
   "user.created": returns<Account>(),
   "user.changed": returns<Account>(),

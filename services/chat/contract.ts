@@ -1,4 +1,4 @@
-/** What chat offers: chats, their members, and the one sequence of changes each chat has. Its documents are in `chat/documents.ts`. */
+/** Declares chat's actions and events: chats, their members, and each chat's sequence of changes. `documents.ts` has the documents. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { channel, type Channel } from "../../core/feed/feed.ts";
 import { id, pageLimit } from "../../core/contract/rules.ts";
@@ -20,54 +20,54 @@ import type {
 
 export * from "./documents.ts";
 
-/** The feed channel on which a chat's `ChatNote`s go. */
+/** The feed channel that carries a chat's `ChatNote`s. */
 export const chatChannel = (chatId: string): Channel<ChatNote> => channel(`chat:${chatId}`);
 
-/** What came of one message of a `send`. `stored` is false when this clientId had been stored before. */
+/** The result for one message of a `send`. `stored` is false when a message with this clientId was already stored. */
 export type SendResult =
   | { readonly ok: true; readonly message: Message; readonly stored: boolean }
   | { readonly ok: false; readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs?: number } };
 
 const cursorDescription = "Where the last page ended, as its `Link` says";
-/** Changes of one chat go to one node, and are repeated safely: a second run finds the first one's work. */
+/** Changes of one chat go to one node. A retry is safe: a second run finds what the first one stored. */
 const chatChangePolicy = { timeoutMs: 10_000, retries: 1 } as const;
-/** Acts on a group are not repeated by themselves: a second run could undo what someone else did after the first. */
+/** Group changes are not retried: a second run could undo what another member did after the first. */
 const groupChangePolicy = { timeoutMs: 10_000 } as const;
 
-const notAMember = "There is no such chat, or one is not a member of it.";
-const mayNotPost = "There is no such chat, one is not a member of it, or not in contact with the other any more.";
-const notAnAdmin = "There is no such chat, or one is not an admin of it.";
+const notAMember = "The chat does not exist, or you are not a member of it.";
+const mayNotPost = "The chat does not exist, you are not a member of it, or the other member is no longer a contact.";
+const notAnAdmin = "The chat does not exist, or you are not an admin of it.";
 const notAGroup = "It is not a group.";
-const noSuchMessage = "There is no such message, or one may not see it.";
-const noSuchPerson = "There is no such person; told where anyone may be written to, else such a one is no contact either.";
+const noSuchMessage = "The message does not exist, or you may not see it.";
+const noSuchPerson = "The user does not exist. Only with CONTACTS=open; otherwise 403.";
 const takenClientId = "This clientId was used for another message.";
 
 export const chat = contract("chat", {
   createDirect: {
-    summary: "The chat of two contacts; there is one, whoever asks first",
+    summary: "Create or find the direct chat with a contact; two users share one",
     access: "user",
-    errors: { FORBIDDEN: "This person is not a contact.", NOT_FOUND: noSuchPerson },
+    errors: { FORBIDDEN: "The user is not a contact.", NOT_FOUND: noSuchPerson },
     params: { receiverId: id },
     result: returns<{ chat: Chat; created: boolean }>(),
     policy: { timeoutMs: 10_000 },
   },
   createGroup: {
-    summary: "A group of contacts, its creator the admin",
+    summary: "Create a group of contacts; its creator is the admin",
     access: "user",
-    errors: { FORBIDDEN: "One of them is not a contact.", NOT_FOUND: noSuchPerson },
+    errors: { FORBIDDEN: "One of the participants is not a contact.", NOT_FOUND: noSuchPerson },
     params: { name: groupName, participants: { type: "array", items: id, min: 2, max: 2000 } },
     result: returns<Chat>(),
     policy: { timeoutMs: 10_000 },
   },
   myChats: {
-    summary: "One's chats, last activity first",
+    summary: "Your chats, most recently active first",
     access: "user",
     params: { limit: pageLimit, before: { type: "string", max: 64, optional: true, description: cursorDescription } },
     result: returns<{ chats: Chat[]; next?: string }>(),
     policy: { retries: 2 },
   },
   view: {
-    summary: "One chat as one sees it, and one's membership",
+    summary: "One chat as the caller sees it, with the caller's membership",
     access: "user",
     errors: { FORBIDDEN: notAMember },
     params: { chatId: id },
@@ -75,7 +75,7 @@ export const chat = contract("chat", {
     policy: { retries: 2 },
   },
   history: {
-    summary: "A page of messages by ordinal, ascending; without a cursor the newest",
+    summary: "A page of messages in ascending order; the newest page without a cursor",
     access: "user",
     errors: { FORBIDDEN: notAMember },
     params: {
@@ -88,17 +88,17 @@ export const chat = contract("chat", {
     policy: { retries: 2 },
   },
   send: {
-    summary: "Store messages in the order given and deliver them; answers each, in the same order",
+    summary: "Store messages in the given order and deliver them; one result per message, in the same order",
     access: "user",
-    errors: { FORBIDDEN: mayNotPost, NOT_FOUND: "There is no such message to reply to.", CONFLICT: takenClientId },
+    errors: { FORBIDDEN: mayNotPost, NOT_FOUND: "The message to reply to does not exist.", CONFLICT: takenClientId },
     params: { chatId: id, messages: { type: "array", items: outgoingMessage, min: 1, max: 200 } },
     result: returns<SendResult[]>(),
     routeBy: "chatId",
-    // A lost answer is repeated safely: the clientId makes a second run find the first one's messages.
+    // A retry after a lost answer is safe: by clientId, a second run finds the messages that the first one stored.
     policy: { timeoutMs: 10_000, retries: 1, bulkhead: { concurrency: 2000, maxQueueSize: 20_000 } },
   },
   sync: {
-    summary: "What changed after the given seq in all own chats",
+    summary: "Changes after the given seq in each of your chats",
     access: "user",
     params: {
       since: {
@@ -106,17 +106,17 @@ export const chat = contract("chat", {
         key: id,
         value: { type: "number", integer: true, min: 0 },
         default: {},
-        description: "By chat, the `seq` up to which one has everything",
+        description: "By chat, the `seq` up to which you have every change",
       },
     },
     result: returns<{ answer: SyncAnswer; positions: SyncPosition[] }>(),
     policy: { retries: 2 },
   },
   addToGroup: {
-    summary: "Add one of one's contacts to a group; admins only",
+    summary: "Add one of your contacts to a group; admins only",
     access: "user",
     errors: {
-      FORBIDDEN: `${notAnAdmin} Or the person is not a contact.`,
+      FORBIDDEN: `${notAnAdmin} Or the user is not a contact.`,
       NOT_FOUND: `${notAGroup} ${noSuchPerson}`,
       CONFLICT: "The group is full.",
     },
@@ -126,7 +126,7 @@ export const chat = contract("chat", {
     policy: groupChangePolicy,
   },
   removeFromGroup: {
-    summary: "Remove someone from a group; admins only",
+    summary: "Remove a member from a group; admins only",
     access: "user",
     errors: { FORBIDDEN: notAnAdmin, NOT_FOUND: notAGroup },
     params: { chatId: id, userIdToRemove: id },
@@ -135,7 +135,8 @@ export const chat = contract("chat", {
     policy: groupChangePolicy,
   },
   leaveGroup: {
-    summary: "Leave a group; the last admin's heir is the longest-standing member, the last member's leaving ends the group",
+    summary:
+      "Leave a group. When the last admin leaves, the longest-standing member becomes admin; when the last member leaves, the group ends",
     access: "user",
     errors: { FORBIDDEN: notAMember, NOT_FOUND: notAGroup },
     params: { chatId: id },
@@ -153,12 +154,12 @@ export const chat = contract("chat", {
     policy: groupChangePolicy,
   },
   setAdmin: {
-    summary: "Make a member of a group an admin, or an admin a member; admins only",
+    summary: "Make a group member an admin, or an admin a member; admins only",
     access: "user",
     errors: {
       FORBIDDEN: notAnAdmin,
-      NOT_FOUND: `${notAGroup} Or the person is not a member.`,
-      CONFLICT: "A group keeps at least one admin.",
+      NOT_FOUND: `${notAGroup} Or the user is not a member.`,
+      CONFLICT: "A group must keep at least one admin.",
     },
     params: { chatId: id, userId: id, isAdmin: { type: "boolean" } },
     result: returns<Chat>(),
@@ -166,7 +167,7 @@ export const chat = contract("chat", {
     policy: groupChangePolicy,
   },
   members: {
-    summary: "A chat's members, longest there first",
+    summary: "A chat's members, longest-standing first",
     access: "user",
     errors: { FORBIDDEN: notAMember },
     params: { chatId: id, after: { type: "string", max: 64, optional: true, description: cursorDescription }, limit: pageLimit },
@@ -174,20 +175,20 @@ export const chat = contract("chat", {
     policy: { retries: 2 },
   },
   authorize: {
-    summary: "Whether one may post in a chat, or manage it, now; asked before a file is taken in",
+    summary: "Check whether the caller may post in a chat or manage it now; called before an upload is accepted",
     access: "user",
     params: { chatId: id, act: { type: "string", enum: ["post", "manage"] } },
     result: returns<null>(),
     policy: { retries: 2 },
   },
   sendFile: {
-    summary: "Store a message with a file that media admitted, and deliver it",
+    summary: "Store and deliver a message with a file that media has accepted",
     access: "user",
-    errors: { FORBIDDEN: mayNotPost, NOT_FOUND: "There is no such message to reply to.", CONFLICT: takenClientId },
+    errors: { FORBIDDEN: mayNotPost, NOT_FOUND: "The message to reply to does not exist.", CONFLICT: takenClientId },
     params: {
       chatId: id,
       file: admittedFile,
-      /** Of the bytes as sent, hex: tells a repeat from another file under the same clientId. */
+      /** SHA-256 of the uploaded bytes, in hex. Distinguishes a retry from another file under the same clientId. */
       sha256: { type: "string", pattern: /^[0-9a-f]{64}$/ },
       text: { type: "string", max: 10_000, trim: true, optional: true },
       clientId: outgoingMessage.props.clientId,
@@ -198,25 +199,25 @@ export const chat = contract("chat", {
     policy: chatChangePolicy,
   },
   file: {
-    summary: "A file that one may see: of a message, or a group's picture",
+    summary: "A file that the caller may see: a message's file or a group's picture",
     access: "user",
-    errors: { NOT_FOUND: "There is no such file, or one may not see it." },
+    errors: { NOT_FOUND: "The file does not exist, or you may not see it." },
     params: { fileId: id },
     result: returns<StoredFile>(),
     policy: { retries: 2 },
   },
   filesInUse: {
-    summary: "Which of these files a message or a group's picture refers to",
+    summary: "Those of the files that a message or a group refers to",
     access: "service",
     params: fileIdsParams,
     result: returns<string[]>(),
     policy: { retries: 2 },
   },
   edit: {
-    summary: "Change the text of one's own message",
+    summary: "Change the text of your own message",
     access: "user",
     errors: {
-      FORBIDDEN: "It is someone else's or a system message, or one may not post any more.",
+      FORBIDDEN: "The message is another user's or a system message, or you may no longer post.",
       NOT_FOUND: noSuchMessage,
       CONFLICT: "The message was deleted.",
     },
@@ -225,27 +226,28 @@ export const chat = contract("chat", {
     policy: chatChangePolicy,
   },
   remove: {
-    summary: "Delete a message: its text, file and reactions go, its place stays. One's own, or any in a group one is an admin of",
+    summary:
+      "Delete a message: its text, file and reactions are removed, its position stays. Group admins may delete any message, others only their own",
     access: "user",
-    errors: { FORBIDDEN: "It is someone else's or a system message.", NOT_FOUND: noSuchMessage },
+    errors: { FORBIDDEN: "The message is another user's or a system message.", NOT_FOUND: noSuchMessage },
     params: { messageId: id },
     result: returns<Message>(),
     policy: chatChangePolicy,
   },
   react: {
-    summary: "Put a reaction on a message, or take it back",
+    summary: "Add a reaction to a message, or remove it",
     access: "user",
     errors: {
-      FORBIDDEN: "It is a system message, or one may not post any more.",
+      FORBIDDEN: "It is a system message, or you may no longer post.",
       NOT_FOUND: noSuchMessage,
-      CONFLICT: "The message was deleted, or has 20 kinds of reactions.",
+      CONFLICT: "The message was deleted, or already has 20 kinds of reactions.",
     },
     params: { messageId: id, emoji, on: { type: "boolean" } },
     result: returns<Message>(),
     policy: chatChangePolicy,
   },
   changeMessage: {
-    summary: "What edit, remove and react become once the message's chat is known: on the node of that chat",
+    summary: "Carry out edit, remove or react on the node that handles the message's chat",
     access: "service",
     params: {
       chatId: id,
@@ -260,7 +262,7 @@ export const chat = contract("chat", {
     policy: chatChangePolicy,
   },
   changeSettings: {
-    summary: "One's own view of a chat: muted until, archived, pinned",
+    summary: "Change your own settings of a chat: muted until, archived, pinned",
     access: "user",
     errors: { FORBIDDEN: notAMember },
     params: {
@@ -273,7 +275,7 @@ export const chat = contract("chat", {
     policy: chatChangePolicy,
   },
   markRead: {
-    summary: "Raise one's read mark; it never goes back",
+    summary: "Raise your read mark; it never goes back",
     access: "user",
     errors: { FORBIDDEN: notAMember },
     params: {
@@ -285,7 +287,7 @@ export const chat = contract("chat", {
     policy: chatChangePolicy,
   },
   markDelivered: {
-    summary: "Raise members' delivered marks: what a gateway handed to their devices",
+    summary: "Raise members' delivered marks to what a gateway has delivered to their devices",
     access: "service",
     params: { chatId: id, marks: { type: "record", key: id, value: { type: "number", integer: true, min: 0 } } },
     result: returns<null>(),
@@ -293,14 +295,14 @@ export const chat = contract("chat", {
     policy: chatChangePolicy,
   },
   typing: {
-    summary: "Tell the others in a chat that one types, or has stopped",
+    summary: "Tell the other members that you are typing, or have stopped",
     access: "user",
     errors: { FORBIDDEN: mayNotPost },
     params: { chatId: id, isTyping: { type: "boolean" } },
     result: returns<null>(),
   },
   applyRelation: {
-    summary: "Take over how two people stand, at once; a repeat, and an older state than is known, change nothing",
+    summary: "Apply the relation of two users to their direct chat; a repeat or an older state changes nothing",
     access: "service",
     params: {
       pair: { type: "string", max: 64 },
@@ -311,28 +313,28 @@ export const chat = contract("chat", {
     policy: { retries: 1 },
   },
   memberships: {
-    summary: "The chats a person is in now",
+    summary: "A user's current memberships",
     access: "service",
     params: { userId: id },
     result: returns<Membership[]>(),
     policy: { retries: 2 },
   },
   changes: {
-    summary: "A chat's changes after a seq, at most 200, and the head they lead to; repairs a gateway's gap",
+    summary: "A chat's changes after a seq, at most 200, with the head after them; gateways fetch missed changes with it",
     access: "service",
     params: { chatId: id, since: { type: "number", integer: true, min: 0 } },
     result: returns<Batch & { more: boolean }>(),
     policy: { retries: 2 },
   },
   moved: {
-    summary: "Heads and memberships changed since a store time; what a gateway compares with what it heard",
+    summary: "Heads and memberships changed since a store time; gateways poll it for what the feed missed",
     access: "service",
     params: { since: { type: "number" }, cursor: { type: "string", max: 128, optional: true } },
     result: returns<{ heads: ChatHead[]; memberships: Membership[]; at: number; next?: string }>(),
     policy: { retries: 1 },
   },
   heads: {
-    summary: "The heads of these chats",
+    summary: "The heads of the given chats",
     access: "service",
     params: { chatIds: { type: "array", items: id, max: 1000 } },
     result: returns<ChatHead[]>(),
@@ -340,9 +342,9 @@ export const chat = contract("chat", {
   },
 });
 
-/** What chat announces. */
+/** Durable events that chat publishes. */
 export const chatEvents = events("chat", {
-  /** A file or picture that nothing refers to any more. */
+  /** Nothing refers to this file or picture any more. */
   "file.dropped": returns<{ fileId: string }>(),
 });
 export const chatFiles = { inUse: chat.filesInUse, released: chatEvents["file.dropped"] } as const satisfies FileUser;

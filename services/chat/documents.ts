@@ -1,4 +1,4 @@
-/** The documents of chat as they leave the server: messages, chats, and what goes over the feed. Times are ISO-8601. */
+/** Types of the documents that chat returns and publishes: messages, chats, and what goes over the feed. Times are ISO-8601. */
 
 /** A message as clients see it. `n` never changes; `seq` is the chat's change number at the message's last change. */
 export interface Message {
@@ -8,7 +8,7 @@ export interface Message {
   readonly n: number;
   readonly seq: number;
   readonly kind: "text" | "file" | "system";
-  /** Empty when the message was deleted, and of a file sent without one. */
+  /** Empty if the message was deleted, or is a file without a text. */
   readonly text: string;
   readonly file?: MessageFile;
   readonly clientId: string;
@@ -16,8 +16,8 @@ export interface Message {
   readonly reactions: Reactions;
   readonly system?: SystemNote;
   /**
-   * The sender, then who has read it, longest in the chat first; at most 50 ids. `readCount` is the whole number. In a chat of more
-   * than 50 members both know of the 50 longest-standing ones.
+   * Ids of the sender and then of the readers, longest-standing member first; at most 50. `readCount` is their total number. In chats
+   * of more than 50 members both consider only the 50 longest-standing ones.
    */
   readonly readBy: readonly string[];
   readonly readCount: number;
@@ -25,24 +25,24 @@ export interface Message {
   readonly updatedAt: string;
   readonly editedAt: string | null;
   readonly deletedAt: string | null;
-  /** Part of the documents that PingTalk's clients know. */
+  /** Always 0. Clients written for PingTalk expect it. */
   readonly __v: 0;
 }
-/** A message's file; its bytes are at `url`, for those who may see the message. */
+/** A message's file. Users who may see the message get its bytes from `url`. */
 export interface MessageFile {
   readonly _id: string;
   readonly url: string;
   readonly thumbUrl?: string;
   readonly name: string;
-  /** As the bytes say, whatever the sender called it. */
+  /** Detected from the bytes, not from the name or type that the sender gave. */
   readonly mimeType: string;
   /** Bytes. */
   readonly size: number;
-  /** Pixels, of images. */
+  /** In pixels; images only. */
   readonly width?: number;
   readonly height?: number;
 }
-/** By emoji: how many, and the first 50 of them. */
+/** By emoji: how many users reacted, and the ids of the first 50. */
 export interface Reactions {
   readonly [emoji: string]: { readonly count: number; readonly userIds: readonly string[] };
 }
@@ -57,9 +57,9 @@ export type Role = "member" | "admin";
 export interface MemberView {
   readonly userId: string;
   readonly role: Role;
-  /** The messages there were before this member: they see those with a greater `n`. */
+  /** The chat's last `n` when the member joined. They see messages with a greater `n`. */
   readonly joinedN: number;
-  /** Up to which message a device of theirs has caught up; kept in chats of up to 20 members. */
+  /** The last message that reached one of the member's devices. Only tracked in chats of up to 20 members. */
   readonly deliveredN: number;
   readonly readN: number;
 }
@@ -70,14 +70,14 @@ export interface Preview {
   readonly kind: Message["kind"];
   readonly at: string;
 }
-/** What every member sees of a chat alike. */
+/** The part of a chat that is the same for all members. */
 export interface SharedChat {
   readonly _id: string;
   readonly chatType: "direct" | "group";
   readonly name?: string;
-  /** URL of a group's picture, 512 pixels square; with `?thumb=1` 96. */
+  /** URL of a group's picture of 512 × 512 pixels, or 96 × 96 with `?thumb=1`. */
   readonly picture: string | null;
-  /** At most 50 members here, in `participants` and in `admins`, longest there first; `memberCount` is the whole number. */
+  /** At most 50 members, longest-standing first, as in `participants` and `admins`. `memberCount` is the total. */
   readonly participants: readonly string[];
   readonly admins: readonly string[];
   readonly members: readonly MemberView[];
@@ -92,11 +92,11 @@ export interface SharedChat {
 }
 /** A chat as one member sees it. */
 export interface Chat extends SharedChat {
-  /** The other's name, or the group's. */
+  /** The other user's name, or the group's. */
   readonly title: string;
-  /** Messages not read yet, at most 100. */
+  /** Number of unread messages, at most 100. */
   readonly unread: number;
-  /** One's own marks, also where `members` is too short to hold them. */
+  /** The member's own marks, even if `members` leaves them out. */
   readonly readN: number;
   readonly joinedN: number;
   readonly muted: boolean;
@@ -105,7 +105,7 @@ export interface Chat extends SharedChat {
   readonly pinned: boolean;
 }
 
-/** How far a member is: everything up to `deliveredN` is on a device of theirs, up to `readN` they have read. */
+/** A member's progress: messages up to `deliveredN` reached one of their devices, messages up to `readN` are read. */
 export interface Receipt {
   readonly userId: string;
   readonly deliveredN: number;
@@ -115,19 +115,19 @@ export interface Receipt {
 export interface SyncAnswer {
   readonly chats: readonly Chat[];
   readonly messages: { readonly [chatId: string]: readonly Message[] };
-  /** Where the answer ends in each chat; a chat in `more` that was not reached has none. */
+  /** The position after this answer, by chat. A chat in `more` without an entry was not reached. */
   readonly seq: { readonly [chatId: string]: number };
   readonly more: readonly string[];
   readonly removed: readonly string[];
   readonly reset: readonly string[];
-  /** Of the chats that were named, where they have at most 20 members. */
+  /** Receipts of the requested chats that have at most 20 members. */
   readonly receipts: { readonly [chatId: string]: readonly Receipt[] };
-  /** One's own part of the chats that were named and are not in `chats`: it changes beside their `seq`. */
+  /** The member's own settings and marks of requested chats that are not in `chats`. They change without a new `seq`. */
   readonly own: { readonly [chatId: string]: OwnPart };
 }
 export type OwnPart = Pick<Chat, "readN" | "muted" | "mutedUntil" | "archived" | "pinned">;
 
-/** From when to when a person is in a chat: messages with `n > joinedN`, changes with `seq` below `leftSeq`. */
+/** The range of a chat that a member sees: messages with `n > joinedN`, changes with `seq < leftSeq`. */
 export interface Membership {
   readonly chatId: string;
   readonly userId: string;
@@ -136,35 +136,35 @@ export interface Membership {
   readonly leftSeq: number | null;
 }
 
-/** Where an answer leaves a client in a chat that it has whole: what comes after is live. */
+/** A client's position in a chat after an answer that completes it. Later changes arrive as live events. */
 export interface SyncPosition {
   readonly membership: Membership;
   readonly seq: number;
   readonly n: number;
 }
 
-/** A run of changes of one chat, as it goes over the feed and as it is fetched to repair a gap. */
+/** A range of changes of one chat, as published on the feed and as fetched to fill a gap. */
 export interface Batch {
   readonly chatId: string;
-  /** The head's `seq` before and after; what lies between is in `changes`, by `seq`, but for legal holes. */
+  /** The head's `seq` before and after. `changes` has everything between them, ordered by `seq`, which may have holes. */
   readonly prevSeq: number;
   readonly seq: number;
   readonly n: number;
   readonly memberCount: number;
   readonly changes: readonly Message[];
-  /** Memberships that began, ended or changed role. */
+  /** Memberships that began, ended or changed their role. */
   readonly memberChanges: readonly Membership[];
-  /** When the chat's name, picture, members or roles changed: how all see it now. */
+  /** The chat for all members, if its name, picture, members or roles changed. */
   readonly chat?: SharedChat;
 }
 
-/** What goes over a chat's channel. Only batches have a place in its sequence; the rest is forgotten when nobody hears it. */
+/** A message on a chat's feed channel. Only batches belong to the chat's sequence; the others may be lost. */
 export type ChatNote =
   | ({ readonly kind: "batch" } & Batch)
   | { readonly kind: "receipts"; readonly receipts: readonly Receipt[] }
   | { readonly kind: "typing"; readonly userId: string; readonly isTyping: boolean };
 
-/** A chat's head, as far as a gateway needs it to see whether it missed something. */
+/** The part of a chat's head from which a gateway sees whether it missed changes. */
 export interface ChatHead {
   readonly chatId: string;
   readonly seq: number;
@@ -172,7 +172,7 @@ export interface ChatHead {
   readonly memberCount: number;
 }
 
-/** Members that a chat's view shows. */
+/** Maximum number of members in a chat's view. */
 export const maxShownMembers = 50;
-/** Up to this many members a chat's receipts are kept and told. */
+/** Chats with more members than this have no receipts. */
 export const maxMembersForReceipts = 20;

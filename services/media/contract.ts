@@ -1,4 +1,4 @@
-/** What media offers: files taken in, judged by their bytes, and given out. The bytes themselves go between the gateway and the blob store. */
+/** Declares the actions of media, which accepts uploads, checks their bytes and serves them. Bytes go straight between gateway and blob store. */
 import { contract, returns, type ActionRef, type EventRef } from "../../core/contract/contract.ts";
 import type { Infer } from "../../core/contract/schema.ts";
 import { id } from "../../core/contract/rules.ts";
@@ -16,51 +16,51 @@ export interface FileUser {
   readonly released: EventRef<{ fileId: string }>;
 }
 
-/** A file that was taken in and judged; whoever refers to it must do so before it expires. */
+/** An accepted file. A service that refers to it must commit the reference before the file expires. */
 export const admittedFile = {
   type: "object",
   props: {
     fileId: id,
     purpose: { type: "string", enum: purposes },
-    /** Safe to show and to save under: no path, no control characters, 1-200 characters. */
+    /** Safe to show and to save under: 1-200 characters, without a path or control characters. */
     name: { type: "string", min: 1, max: 200 },
     mimeType: { type: "string", max: 100 },
-    /** Bytes as kept. */
+    /** Stored bytes. */
     size: { type: "number", integer: true, min: 1 },
-    /** Pixels, of images. */
+    /** In pixels; images only. */
     width: { type: "number", integer: true, min: 1, optional: true },
     height: { type: "number", integer: true, min: 1, optional: true },
     hasThumb: { type: "boolean" },
-    /** Epoch milliseconds by the store's clock. */
+    /** Store time, epoch milliseconds. */
     expiresAt: { type: "number" },
   },
 } as const;
 export type AdmittedFile = Infer<typeof admittedFile.props>;
 
-/** What a gateway needs to give a file out. */
+/** What a gateway needs to serve a file. */
 export interface StoredFile {
   readonly fileId: string;
   readonly name: string;
   readonly mimeType: string;
   readonly size: number;
-  /** It is an image: a copy without metadata, which has a thumbnail. */
+  /** Whether the file is an image: a copy without metadata, with a thumbnail. */
   readonly hasThumb: boolean;
 }
 
-/** Where the bytes are in the blob store: as they were sent, and what was made of an image. No key is written to with other bytes later. */
+/** Keys of a file in the blob store: the uploaded bytes, and the copies made of an image. A key never gets other bytes later. */
 export const rawKey = (fileId: string): string => fileId;
 export const imageKey = (fileId: string): string => `${fileId}.image`;
 export const thumbKey = (fileId: string): string => `${fileId}.thumb`;
-/** The bytes to give out: of an image the copy. */
+/** The key of the bytes to serve: for an image, its copy. */
 export const contentKey = ({ fileId, hasThumb }: Pick<StoredFile, "fileId" | "hasThumb">): string =>
   hasThumb ? imageKey(fileId) : rawKey(fileId);
 
-/** The largest file that is taken in. */
+/** The largest accepted file, in bytes. */
 export const maxFileBytes = 5 * 1024 * 1024;
 
 export const media = contract("media", {
   reserve: {
-    summary: "A place in the blob store for one file of one's own, for a short while",
+    summary: "Reserve a key in the blob store for one upload of the caller, for a limited time",
     access: "user",
     params: { purpose: { type: "string", enum: purposes } },
     result: returns<{ fileId: string; expiresAt: number }>(),
@@ -70,29 +70,29 @@ export const media = contract("media", {
       "Judge a file by the bytes that were written to its place: its type, and of an image its size, thumbnail and a copy without metadata",
     access: "user",
     errors: {
-      NOT_FOUND: "There is no such upload.",
-      UNSUPPORTED_TYPE: "A picture that is no JPEG, PNG, GIF or WebP.",
+      NOT_FOUND: "The upload does not exist.",
+      UNSUPPORTED_TYPE: "The picture is not a JPEG, PNG, GIF or WebP image.",
     },
     params: {
       fileId: id,
       name: { type: "string", max: 2000 },
-      /** Bytes, as they were written. */
+      /** Bytes written. */
       size: { type: "number", integer: true, min: 1 },
     },
     result: returns<AdmittedFile>(),
-    // Images wait for their turn. Not repeated: that would double the work where it is too much already.
+    // Images wait in a queue. Not retried: a retry would double the work when there is already too much.
     policy: { timeoutMs: 30_000 },
   },
   giveUp: {
-    summary: "Remove a file of one's own that nothing came to refer to",
+    summary: "Remove an upload of the caller that nothing refers to",
     access: "user",
     params: { fileId: id },
     result: returns<null>(),
   },
   picture: {
-    summary: "Someone's profile picture",
+    summary: "A user's profile picture",
     access: "user",
-    errors: { NOT_FOUND: "There is no such picture." },
+    errors: { NOT_FOUND: "The picture does not exist." },
     params: { fileId: id },
     result: returns<StoredFile>(),
     policy: { retries: 2 },

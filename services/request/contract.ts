@@ -1,4 +1,4 @@
-/** What request offers: contact requests, and how two people stand to each other. */
+/** Declares request's actions and events: contact requests, contacts and blocks. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
 import { emailAddress, id, pageLimit } from "../../core/contract/rules.ts";
 import type { Source } from "../profile/contract.ts";
@@ -6,9 +6,9 @@ import type { ContactRequest, ListedRequest, PersonSince, RelationState } from "
 
 export * from "./documents.ts";
 
-/** How two people stand to each other; `rev` grows with every change. A pair that never met is `none` at rev 0. */
+/** The relation of two users. `rev` grows with each change. Users without any history are `none` at rev 0. */
 export interface Relation {
-  /** The two ids, sorted, joined by a colon. */
+  /** The two user ids, sorted and joined by a colon. */
   readonly pair: string;
   readonly state: RelationState;
   readonly rev: number;
@@ -26,18 +26,18 @@ const page = {
   },
 } as const;
 const notInForce = "It is noted, but not in force in chats yet: the same request again puts it in force.";
-/** The change itself, and chat told of it, twice where need be. */
+/** Covers the change itself and the call that applies it in chat, with one retry. */
 const change = { timeoutMs: 10_000 } as const;
 
 export const request = contract("request", {
   invite: {
-    summary: "Ask someone for contact; accepts theirs when it is pending",
+    summary: "Send a contact request; accepts the other user's pending request if there is one",
     access: "user",
     params: { toEmail: emailAddress, message: { type: "string", trim: true, min: 1, max: 200, optional: true } },
     result: returns<ContactRequest>(),
     errors: {
-      NOT_FOUND: "Nobody has this address, or who has it can't be asked.",
-      CONFLICT: "Asked already, contacts already, blocked by oneself, or declined less than a day ago.",
+      NOT_FOUND: "No user has this address, or the user can't be invited.",
+      CONFLICT: "Already invited, already a contact, blocked by you, or rejected less than a day ago.",
     },
   },
   respond: {
@@ -45,72 +45,73 @@ export const request = contract("request", {
     access: "user",
     params: { requestId: id, status: { type: "string", enum: ["accepted", "rejected"] } },
     result: returns<ContactRequest>(),
-    errors: { NOT_FOUND: "There is no such invite, it is not one's to answer, or it was answered." },
+    errors: { NOT_FOUND: "The invite does not exist, was not sent to you, or was already answered." },
   },
   cancel: {
-    summary: "Take back an invite that is still pending",
+    summary: "Withdraw a pending invite",
     access: "user",
     params: { requestId: id },
     result: returns<null>(),
     errors: {
-      NOT_FOUND: "There is no such invite.",
-      FORBIDDEN: "Only who sent it may take it back.",
-      CONFLICT: "It was answered already.",
+      NOT_FOUND: "The invite does not exist.",
+      FORBIDDEN: "Only its sender may withdraw an invite.",
+      CONFLICT: "The invite was already answered.",
     },
   },
   sent: {
-    summary: "Invites one sent, newest first; at most 1000 of each status",
+    summary: "Invites that you sent, newest first; at most 1000 of each status",
     access: "user",
     params: { status },
     result: returns<{ requests: ListedRequest[]; source: Source }>(),
     policy: { retries: 2 },
   },
   received: {
-    summary: "Invites one received, newest first; at most 1000 of each status",
+    summary: "Invites that you received, newest first; at most 1000 of each status",
     access: "user",
     params: { status },
     result: returns<{ requests: ListedRequest[]; source: Source }>(),
     policy: { retries: 2 },
   },
   connections: {
-    summary: "One's contacts, the newest first",
+    summary: "Your contacts, newest first",
     access: "user",
     params: page,
     result: returns<{ people: PersonSince[]; next?: string }>(),
     policy: { retries: 2 },
   },
   end: {
-    summary: "End a contact: the direct chat stays readable, and nothing can be sent in it. The other is not told; a repeat is harmless",
+    summary:
+      "End a contact: the direct chat stays readable, but no one can send in it. The other user is not notified; a repeat changes nothing",
     access: "user",
     params: { userId: id },
     result: returns<null>(),
-    errors: { NOT_FOUND: "The two never were contacts.", UNAVAILABLE: notInForce },
+    errors: { NOT_FOUND: "The user was never a contact.", UNAVAILABLE: notInForce },
     policy: change,
   },
   blocks: {
-    summary: "Whom one has blocked, the newest first",
+    summary: "Users that you blocked, newest first",
     access: "user",
     params: page,
     result: returns<{ people: PersonSince[]; next?: string }>(),
     policy: { retries: 2 },
   },
   block: {
-    summary: "Block someone, contact or not: no invites, no messages, either way. They are not told; a repeat is harmless",
+    summary: "Block a user: no invites and no messages in either direction. The user is not notified; a repeat changes nothing",
     access: "user",
     params: { userId: id },
     result: returns<null>(),
-    errors: { NOT_FOUND: "There is no such person.", UNAVAILABLE: notInForce },
+    errors: { NOT_FOUND: "The user does not exist.", UNAVAILABLE: notInForce },
     policy: change,
   },
   unblock: {
-    summary: "Lift one's block; contact must be asked for again",
+    summary: "Unblock a user; to be contacts again takes a new invite",
     access: "user",
     params: { userId: id },
     result: returns<null>(),
-    errors: { NOT_FOUND: "One has not blocked this person." },
+    errors: { NOT_FOUND: "You have not blocked this user." },
   },
   relations: {
-    summary: "How a person stands to each of the others, in the order asked",
+    summary: "The relation of a user to each of the others, in the given order",
     access: "service",
     params: { userId: id, otherIds: { type: "array", items: id, max: 1000 } },
     result: returns<Relation[]>(),
@@ -118,7 +119,7 @@ export const request = contract("request", {
   },
 });
 
-/** The pair's state after a change. */
+/** The relation after a change. */
 export interface RelationEvent extends Relation {
   readonly requestId: string;
   readonly fromUserId: string;
