@@ -10,7 +10,7 @@ export const requestRows = [
     path: "/request/invite/send",
     action: request.invite,
     status: 201,
-    present: (invite) => ({ message: invite.status === "accepted" ? "You are now connected" : "Invite sent", data: invite }),
+    present: (invite) => ({ message: invite.status === "accepted" ? "You are connected now" : "Invite sent", data: invite }),
   }),
   row({
     method: "PATCH",
@@ -54,8 +54,8 @@ export const requestRows = [
     path: "/request/blocks",
     action: request.blocks,
     nextPage: pageAfter,
-    present: ({ people }) => ({ message: "Blocked users", data: people, count: people.length }),
+    present: ({ people }) => ({ message: "People blocked", data: people, count: people.length }),
   }),
-  row({ method: "PUT", path: "/request/blocks/:userId", action: request.block, present: () => ({ message: "User blocked" }) }),
-  row({ method: "DELETE", path: "/request/blocks/:userId", action: request.unblock, present: () => ({ message: "User unblocked" }) }),
+  row({ method: "PUT", path: "/request/blocks/:userId", action: request.block, present: () => ({ message: "Person blocked" }) }),
+  row({ method: "DELETE", path: "/request/blocks/:userId", action: request.unblock, present: () => ({ message: "Person unblocked" }) }),
 ];
