@@ -2,6 +2,9 @@
  * Collects the names that nodes of two releases share during a rolling upgrade: what the contracts and tables declare, and what a running
  * mesh writes to RabbitMQ, Redis and MongoDB. Ids, addresses and the mesh's name become placeholders.
  */
+import { once } from "node:events";
+import { connect as connectTcp } from "node:net";
+import { createInterface } from "node:readline";
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import mongoose from "mongoose";
@@ -90,6 +93,7 @@ export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
       .replace(/\p{Extended_Pictographic}/gu, "<emoji>")
       .replace(/[\w.+-]+@[\w.-]+/g, "<email>")
       .replace(/(?:\d+\.){3}\d+/g, "<address>");
+  const keyIn = new RegExp(`"(${name}[^"]*)"`, "g");
   const seen = {
     keys: new Set<string>(),
     channels: new Set<string>(),
@@ -98,12 +102,11 @@ export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
     fields: new Set<string>(),
   };
 
-  const redis = new Redis(mesh.env["REDIS_URL"]!);
-  const monitor = await redis.monitor();
-  monitor.on("monitor", (_time: string, [command = "", ...args]: string[]) => {
-    if (!/publish|subscribe/i.test(command)) for (const arg of args) if (arg.startsWith(name)) seen.keys.add(plain(arg));
+  const redisUrl = mesh.env["REDIS_URL"]!;
+  const stopMonitor = await monitorRedis(redisUrl, (line) => {
+    if (!/ "(?:publish|p?(?:un)?subscribe)" /i.test(line)) for (const [, key = ""] of line.matchAll(keyIn)) seen.keys.add(plain(key));
   });
-  const subscriber = redis.duplicate();
+  const subscriber = new Redis(redisUrl);
   await subscriber.psubscribe(`${name}*`);
   subscriber.on("pmessage", (_pattern: string, feedChannel: string, json: string) => {
     seen.channels.add(plain(feedChannel));
@@ -160,13 +163,26 @@ export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
     },
     async stop() {
       await changes.close();
-      monitor.disconnect();
+      stopMonitor();
       subscriber.disconnect();
-      redis.disconnect();
       await amqp.close();
       await mongo.close();
     },
   };
+}
+
+/**
+ * Calls back with each command that Redis executes. ioredis fails here if the first lines arrive together with the OK.
+ * @returns ends it
+ */
+async function monitorRedis(url: string, onLine: (line: string) => void): Promise<() => void> {
+  const { hostname, port } = new URL(url);
+  const socket = connectTcp(Number(port || 6379), hostname);
+  const lines = createInterface(socket);
+  socket.write("MONITOR\r\n");
+  await once(lines, "line");
+  lines.on("line", onLine);
+  return () => socket.destroy();
 }
 
 /** The paths of a value's fields: `a.b`, with `[]` for the elements of lists. */
