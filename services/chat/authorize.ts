@@ -5,7 +5,7 @@ import type { ChatContext } from "./context.ts";
 import { refreshDirectChatRelation } from "./membership/contact-relations.ts";
 import { notAMember, authorizePost, authorizeManage } from "./policy.ts";
 
-/** @throws Forbidden, NotFound  the caller may not post in the chat, or manage it, now */
+/** @throws Forbidden, NotFound  the caller may not do this in the chat now */
 export async function authorizeAction(context: CallContext<ChatContext>, chatId: string, action: "post" | "manage"): Promise<void> {
   const { repository, config, userId } = context;
   const check = async () => {
@@ -17,7 +17,7 @@ export async function authorizeAction(context: CallContext<ChatContext>, chatId:
   try {
     await check();
   } catch (error) {
-    // Nobody is refused for want of a contact that chat has not heard of yet.
+    // The copy of the relation may be old. Ask request before refusing.
     if (action !== "post" || codeOf(error) !== "FORBIDDEN" || !(await refreshDirectChatRelation(context, chatId))) throw error;
     await check();
   }

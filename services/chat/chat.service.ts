@@ -1,4 +1,4 @@
-/** Chats, members and messages. */
+/** Wires chat: chats, members, messages and receipts. Each action is one call of a function in the folders beside it. */
 import { inCall } from "../../core/contract/call.ts";
 import { service } from "../../core/contract/service.ts";
 import { background } from "../../mixins/background.ts";

@@ -1,9 +1,9 @@
-/** Asks other services about people: their names, and how they stand to each other. */
+/** Fetches users' names from profile and their relations from request. */
 import { call, type Caller } from "../../core/contract/call.ts";
 import { profile, type ProfileSummary } from "../profile/contract.ts";
 import { request, type Relation } from "../request/contract.ts";
 
-/** The part of a call's context that these need. */
+/** The part of a call's context that these functions need. */
 interface InCall {
   readonly ctx: Caller;
 }

@@ -1,14 +1,14 @@
-/** What leaves the server of a chat: ISO-8601 times, computed fields, nothing internal. */
+/** Makes documents from rows: ISO-8601 times, computed fields, nothing internal. */
 import type { AttachedFile, ChatRow, MemberRow, MessageRow, PreviewRow } from "./store/collections.ts";
 import type { Chat, ChatHead, Membership, MemberView, Message, MessageFile, OwnPart, Preview, Receipt, SharedChat } from "./contract.ts";
 
 const iso = (time: number): string => new Date(time).toISOString();
 const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
 
-/** People whom a message names as its readers. */
+/** Maximum number of readers that a message lists. */
 export const maxListedReaders = 50;
 
-/** @param readers  the chat's members, longest there first; none know a message that is new */
+/** @param readers  the chat's members, longest-standing first; empty for a new message, which no one has read */
 export function presentMessage(row: MessageRow, readers: readonly MemberRow[] = []): Message {
   const createdAt = iso(row.createdAt);
   const editedAt = isoOrNull(row.editedAt);
@@ -40,7 +40,7 @@ export function presentMessage(row: MessageRow, readers: readonly MemberRow[] = 
 const hasRead = ({ userId, joinedN, readN }: MemberRow, { senderId, n }: MessageRow): boolean =>
   userId !== senderId && joinedN < n && n <= readN;
 
-/** Where the bytes of a file of a chat are. */
+/** URLs of a file and its thumbnail. */
 export const fileUrl = (fileId: string): string => `/chat/files/${fileId}`;
 
 function presentFile({ fileId, name, mimeType, size, width, height, hasThumb }: AttachedFile): MessageFile {
@@ -78,7 +78,7 @@ export const presentReceipt = ({ userId, deliveredN, readN }: MemberRow): Receip
 
 const presentPreview = ({ n, senderId, text, kind, at }: PreviewRow): Preview => ({ n, senderId, text, kind, at: iso(at) });
 
-/** @param people  the chat's first members, the reader of a direct chat and the other among them */
+/** @param people  the chat's first members; in a direct chat, both */
 export function presentShared(chat: ChatRow, people: readonly MemberRow[]): SharedChat {
   const participants = people.map(({ userId }) => userId);
   return {
@@ -86,7 +86,7 @@ export function presentShared(chat: ChatRow, people: readonly MemberRow[]): Shar
     chatType: chat.kind,
     ...(chat.name === undefined ? {} : { name: chat.name }),
     picture: chat.picture == null ? null : fileUrl(chat.picture),
-    // PingTalk's clients know a direct chat's participants sorted and without admins.
+    // Clients written for PingTalk expect a direct chat to have sorted participants and no admins.
     participants: chat.kind === "direct" ? participants.toSorted() : participants,
     admins: chat.kind === "direct" ? [] : people.filter(({ role }) => role === "admin").map(({ userId }) => userId),
     members: people.map(presentMember),
@@ -101,17 +101,17 @@ export function presentShared(chat: ChatRow, people: readonly MemberRow[]): Shar
   };
 }
 
-/** What the reader alone sees beside the shared fields. */
+/** Fields that only the reader sees, beside the shared ones. */
 export interface ReaderView {
   readonly reader: MemberRow;
   readonly unread: number;
-  /** The other's name, or the group's. */
+  /** The other user's name, or the group's. */
   readonly title: string;
   /** Epoch milliseconds. */
   readonly now: number;
 }
 
-/** What of a chat is the reader's alone and moves beside its sequence. @param now  epoch milliseconds */
+/** Presents the reader's settings and marks, which change outside the chat's sequence. @param now  epoch milliseconds */
 export function presentOwn({ readN, mutedUntil = null, archived = false, pinned = false }: MemberRow, now: number): OwnPart {
   const muted = mutedUntil !== null && mutedUntil > now;
   return { readN, muted, mutedUntil: muted ? iso(mutedUntil) : null, archived, pinned };

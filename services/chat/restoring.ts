@@ -1,4 +1,4 @@
-/** Chat's part in a restore: heads and messages must fit together, and positions of before are told from those that come. */
+/** Checks and adapts chat's rows during a restore: heads must match messages, and old positions must be recognizable. */
 import type { RestoreHooks, RowVerifier } from "../../core/store/contents.ts";
 import { codeOf } from "../../core/errors.ts";
 import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
@@ -7,7 +7,7 @@ import { chats, messages, type ChatRow, type MessageRow } from "./store/collecti
 
 const pageSize = 200;
 
-/** What the messages of a chat come to. */
+/** Totals over a chat's messages. */
 interface MessageTotals {
   count: number;
   n: number;
@@ -15,8 +15,8 @@ interface MessageTotals {
 }
 
 /**
- * A head that lies below its messages would refuse every further one, for its place is taken; one above them leaves holes for ever.
- * Takes memory for each chat, about 200 bytes.
+ * Checks that each head matches its messages. With a head below them, every new message would fail on a number that is taken; a head
+ * above them would leave permanent holes. Needs about 200 bytes of memory per chat.
  */
 function verify(): RowVerifier {
   const heads = new Map<string, { readonly n: number; readonly seq: number; readonly hasEnded: boolean }>();
@@ -37,7 +37,7 @@ function verify(): RowVerifier {
         if (!heads.has(chatId)) return `there are messages of chat ${chatId}, and no such chat (${sum.count})`;
       for (const [chatId, { n, seq, hasEnded }] of heads) {
         const sum = sums.get(chatId) ?? { count: 0, n: 0, seq: 0 };
-        // What is stored of an ended group is being removed, from its beginning on.
+        // An ended group is being removed from its first message on.
         if (hasEnded) continue;
         if (sum.n !== n || sum.count !== n || sum.seq > seq)
           return `chat ${chatId} is at message ${n} (seq ${seq}), and its ${sum.count} messages end at ${sum.n} (seq ${sum.seq})`;
@@ -47,11 +47,11 @@ function verify(): RowVerifier {
   };
 }
 
-/** Beyond all that was ever given, for a chat has fewer than a thousand changes a millisecond. */
+/** Above every `seq` that was ever assigned: a chat has fewer than a thousand changes per millisecond. */
 export const seqOfNewEra = ({ seq }: Pick<ChatRow, "seq">, now: number): number => Math.max(seq + 1, now * 1000);
 
 async function beginEra(db: Database, now: number): Promise<void> {
-  // The index by which they are read does not change with them. One that is changed meanwhile comes again, and has jumped.
+  // The updates do not change the index that orders the pages. A chat that changes meanwhile is read again, with its new seq.
   const isDue = ({ resetSeq = 0 }: ChatRow) => resetSeq < now * 1000;
   for (let after: readonly (string | number)[] = []; ;) {
     const page = await db.page(chats, { index: "byChange", ...(after.length > 0 ? { after } : {}), limit: pageSize });
@@ -81,7 +81,7 @@ function jumpToNewEra(row: ChatRow, now: number): Operation {
   return update(chats, { _id: row._id, seq: row.seq }, { seq, resetSeq: seq });
 }
 
-/** @returns false  someone else changed one of the rows */
+/** @returns false  another writer changed one of the rows */
 async function commitUnlessConflict(db: Database, operations: readonly Operation[]): Promise<boolean> {
   try {
     await db.commit(operations);

@@ -1,7 +1,7 @@
-/** Validation rules that several of chat's actions share. */
+/** Declares validation rules that several of chat's actions share. */
 import { id, visibleName } from "../../core/contract/rules.ts";
 
-/** 1-10,000 characters, stored as sent, not only white space. */
+/** 1-10,000 characters, not only white space. Stored as sent. */
 export const messageText = {
   type: "string",
   min: 1,

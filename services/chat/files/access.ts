@@ -5,7 +5,7 @@ import type { StoredFile } from "../../media/contract.ts";
 import type { ChatContext } from "../context.ts";
 import { isActive, isVisible } from "../policy.ts";
 
-/** @throws NotFound  no such file, or not one's to see: the two can't be told apart from outside */
+/** @throws NotFound  no such file, or the caller may not see it: callers can't tell the two apart */
 export async function visibleFile({ repository, userId }: CallContext<ChatContext>, fileId: string): Promise<StoredFile> {
   const file = await repository.file(fileId);
   if (file === undefined || !(await maySee(file))) throw new NotFound("There is no such file");

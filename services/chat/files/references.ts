@@ -1,4 +1,4 @@
-/** Files that messages and groups' pictures refer to: which chat each is in, and who may see it. */
+/** Maintains which chat refers to which file, for messages and for groups' pictures. */
 import { Conflict, Invalid } from "../../../core/errors.ts";
 import { insert, remove, type Complete, type Operation } from "../../../core/store/store.ts";
 import { announce } from "../../../mixins/outbox.ts";
@@ -7,7 +7,7 @@ import { files, type AttachedFile } from "../store/collections.ts";
 import { chatEvents } from "../contract.ts";
 import type { ChangeBatch } from "../timeline/batch.ts";
 
-/** What is kept of an admitted file. */
+/** The fields of an accepted file that chat stores. */
 export const attachedFile = ({ fileId, name, mimeType, size, width, height, hasThumb }: AdmittedFile): Complete<AttachedFile> => ({
   fileId,
   name,
@@ -18,19 +18,19 @@ export const attachedFile = ({ fileId, name, mimeType, size, width, height, hasT
   hasThumb,
 });
 
-/** Part of the commit that refers to a file. @param messageId  null of a group's picture */
+/** The operations of a commit that adds a reference to a file. @param messageId  null for a group's picture */
 export const referenceFile = (chatId: string, messageId: string | null, file: AdmittedFile): Operation =>
   insert(files, { _id: file.fileId, chatId, messageId, ...attachedFile(file) });
 
-/** Part of the commit after which nothing refers to the file; media hears of it and removes the bytes. */
+/** The operations of a commit that removes the last reference to a file. media receives the event and removes the bytes. */
 export const releaseFile = (fileId: string): Operation[] => [
   remove(files, { _id: fileId }),
   announce(chatEvents["file.dropped"], { key: fileId, rev: 1, payload: { fileId } }),
 ];
 
 /**
- * Takes a file for this batch: it is referred to once, for what it was taken in for, and while media still keeps it for that.
- * @throws Invalid  taken in for something else; Conflict  in use already, or too old
+ * Claims a file for this batch. A file can be claimed once, for the purpose of its upload, and before it expires.
+ * @throws Invalid  uploaded for another purpose; Conflict  already in use, or expired
  */
 export function claimFile(
   { snapshot, claimedFileIds, now }: ChangeBatch,

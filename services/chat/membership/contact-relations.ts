@@ -1,6 +1,6 @@
 /**
- * How two people stand, as chat knows it: its own copy, kept current by durable events and asked of `request` before a chat is
- * refused. The copy is what chat's commits can expect, so that a block and a chat that race come out in one order.
+ * Keeps chat's copy of users' relations. Durable events update it, and chat asks `request` before it refuses. Commits can expect the
+ * copy, so a block and a new chat that race have one order.
  */
 import type { CallContext } from "../../../core/contract/call.ts";
 import { newId } from "../../../core/ids.ts";
@@ -12,10 +12,10 @@ import { isActive, mayChat } from "../policy.ts";
 import type { ChatContext } from "../context.ts";
 import { fetchRelations } from "../peers.ts";
 
-/** The fields that chat stores of a relation; an event carries more. */
+/** The fields of a relation that chat stores. An event has more. */
 const copied = ({ pair, state, rev }: Relation): Complete<Omit<RelationRow, "_id">> => ({ pair, state, rev });
 
-/** What a commit says of a relation that it rests on: it still is as judged, or becomes it now. */
+/** The operation with which a commit expects the relation that it was decided on, or stores it. */
 export function relationOperation(known: RelationRow | undefined, relation: Relation): Operation {
   const { pair, ...standing } = copied(relation);
   if (known === undefined) return insert(relations, { _id: newId(), pair, ...standing });
@@ -23,17 +23,17 @@ export function relationOperation(known: RelationRow | undefined, relation: Rela
   return known.rev >= standing.rev ? expect(relations, asKnown) : update(relations, asKnown, standing);
 }
 
-/** The newer of what is known and what was asked. */
+/** The newer one of the stored and the fetched relation. */
 const newerRelation = (known: RelationRow | undefined, fetched: Relation): Relation =>
   known !== undefined && known.rev >= fetched.rev ? known : fetched;
 
-/** How someone stands to another, and what a commit that rests on it says of it. */
+/** A relation, and the operation for a commit that depends on it. */
 export interface CheckedRelation {
   readonly relation: Relation;
   readonly operation: Operation;
 }
 
-/** How someone stands to others, newest known first; what the copy lacks or would refuse is asked of `request`. */
+/** A user's relations to others. Fetches from `request` what the copy lacks or would refuse. */
 export async function relationsOf(
   context: CallContext<ChatContext>,
   userId: string,
@@ -57,8 +57,8 @@ export async function relationsOf(
 }
 
 /**
- * Brings the copy up to date where it would refuse and should not, so that a change that rests on it is judged on what is so now. What
- * is refused all the same is not stored: anyone may ask about any pair.
+ * Updates the copy if it would refuse and `request` does not, so that the change is decided on the current relation. A relation that
+ * still refuses is not stored, because any user can ask about any pair.
  */
 export async function refreshRelation(context: CallContext<ChatContext>, userId: string, otherId: string): Promise<void> {
   await commitWithRetry(context.db, async () => {
@@ -71,8 +71,8 @@ export async function refreshRelation(context: CallContext<ChatContext>, userId:
 }
 
 /**
- * Takes over a relation's new state: the copy first, so that no chat is made on the old one any more, then the pair's chat in its
- * own sequence. Repeats change nothing; a late comer finds the newer state, and is through when that is in force.
+ * Applies a new relation: first to the copy, so that no chat is created on the old one, then to the pair's chat in its own sequence.
+ * A repeat changes nothing. A call with an older state returns once the newer one is applied.
  */
 export async function applyRelation({ db, repository, timelines }: ChatContext, relation: Relation): Promise<void> {
   const { outcome } = await commitWithRetry(db, async () => {
@@ -92,7 +92,7 @@ export async function applyRelation({ db, repository, timelines }: ChatContext, 
   });
 }
 
-/** Asks how the two of a direct chat stand, when what chat knows would refuse them. @returns whether it was out of date */
+/** Fetches the relation of a direct chat's users if the stored one would refuse. @returns whether the stored one was out of date */
 export async function refreshDirectChatRelation(context: CallContext<ChatContext>, chatId: string): Promise<boolean> {
   const { repository, config, userId } = context;
   const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);

@@ -1,4 +1,4 @@
-/** Making chats: rows in one commit that rests on how the people stand. */
+/** Creates chats in one commit that expects the relations of the users. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import { Forbidden, Invalid } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
@@ -16,10 +16,10 @@ import { refuseUnknown } from "./people.ts";
 import { firstViews, ownView, type CreatedChat } from "../reads/views.ts";
 import { userChannel } from "../../user-notes.ts";
 
-/** People whom a system message names. */
+/** Maximum number of users that a system message lists. */
 const maxListedInSystemMessage = 50;
 
-/** What is the same for every new chat: the head at its first change, its people as members from there. */
+/** The rows of a new chat: the head at its first change, and the users as members from there. */
 function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: ReadonlyMap<string, Role>, now: number) {
   const chat: ChatRow = {
     _id: newId(),
@@ -53,9 +53,9 @@ function newChat(fields: Pick<ChatRow, "kind"> & Partial<ChatRow>, people: Reado
 const memberInserts = (rows: readonly MemberRow[]): Operation[] => rows.map((row) => insert(members, { ...row, changedAt: storeTime }));
 
 /**
- * Finds or creates the chat of two people. A unique key makes sure that there is only one.
+ * Finds or creates the direct chat of two users. A unique key ensures that there is only one.
  * @throws Invalid    the caller names themselves
- * @throws Forbidden  the two may not chat
+ * @throws Forbidden  the users may not chat
  */
 export async function createDirect(context: CallContext<ChatContext>, receiverId: string): Promise<{ chat: Chat; created: boolean }> {
   const { chat, created } = await findOrCreateDirect(context, receiverId);
@@ -92,9 +92,9 @@ async function findOrCreateDirect(
 }
 
 /**
- * A group, its creator the admin, with its `created` message.
- * @throws Invalid    fewer than two others, or more than the limit
- * @throws Forbidden  one of them is not a contact
+ * Creates a group with its `created` message. Its creator is the admin.
+ * @throws Invalid    fewer than two other members, or more than the limit
+ * @throws Forbidden  one of the participants is not a contact
  */
 export async function createGroup(context: CallContext<ChatContext>, name: string, participants: readonly string[]): Promise<Chat> {
   const { db, userId, config, clock } = context;

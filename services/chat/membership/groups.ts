@@ -1,4 +1,4 @@
-/** Acts on a group: each is judged, numbered and told in the group's own sequence, with a message that says who did what. */
+/** Changes groups. Each change is decided and numbered in the group's own sequence, with a system message that says who did what. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import { Conflict, Forbidden, Invalid, NotFound } from "../../../core/errors.ts";
 import { pairKey } from "../../request/contract.ts";
@@ -16,18 +16,18 @@ import { viewOf } from "../reads/views.ts";
 import type { ChatContext } from "../context.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
 
-/** About what such a change writes. */
+/** Estimate of the bytes that a group change writes. */
 const size = 1000;
 
-/** What an act left: the chat, and who acted, as of that change. */
+/** The chat and the caller's member row after a change. */
 interface GroupChangeResult {
   readonly chat: ChatRow;
   readonly actor: MemberRow;
 }
 
 /**
- * Adds a contact of the admin who asks.
- * @throws Forbidden  not an admin, or not in contact; Invalid  a member already; Conflict  the group is full
+ * Adds one of the admin's contacts.
+ * @throws Forbidden  not an admin, or not a contact; Invalid  already a member; Conflict  the group is full
  */
 export async function addToGroup(context: CallContext<ChatContext>, chatId: string, newcomerId: string): Promise<Chat> {
   const { userId, config, timelines } = context;
@@ -58,12 +58,12 @@ export async function addToGroup(context: CallContext<ChatContext>, chatId: stri
   return viewOfActor(context, result);
 }
 
-/** @throws Forbidden  not an admin; Invalid  oneself. Someone who is no member is none afterwards either. */
+/** Removes a member; does nothing if the user is not a member. @throws Forbidden  not an admin; Invalid  the caller themselves */
 export async function removeFromGroup(context: CallContext<ChatContext>, chatId: string, memberId: string): Promise<Chat> {
   const { userId, timelines } = context;
   const name = await displayName(context, memberId);
   const result = await timelines.append(chatId, {
-    // Whoever leaves right after must find an heir beyond those removed before.
+    // Changes later in this batch may need a successor who is not among the removed members.
     reads: { people: [userId, memberId], seniors: true },
     estimatedBytes: size,
     apply(batch) {
@@ -82,8 +82,8 @@ export async function removeFromGroup(context: CallContext<ChatContext>, chatId:
 }
 
 /**
- * Leaves; a group is never without an admin, and ends with its last member.
- * @returns the group without the caller, null when it has ended
+ * Removes the caller. A group always has an admin, and ends when its last member leaves.
+ * @returns the group without the caller; null if it has ended
  */
 export async function leaveGroup(context: CallContext<ChatContext>, chatId: string): Promise<SharedChat | null> {
   const { userId, timelines, repository } = context;
@@ -111,7 +111,7 @@ function appointSuccessor(batch: ChangeBatch, exceptUserId: string): void {
   batch.addSystemMessage(successor.userId, "became an admin", { event: "adminAdded", userIds: [successor.userId] });
 }
 
-/** @throws Forbidden  not an admin; NotFound  no member; Conflict  the last admin can't become a plain member */
+/** @throws Forbidden  not an admin; NotFound  not a member; Conflict  the last admin must stay an admin */
 export async function setAdmin(context: CallContext<ChatContext>, chatId: string, memberId: string, isAdmin: boolean): Promise<Chat> {
   const { userId, timelines } = context;
   const name = await displayName(context, memberId);
@@ -138,8 +138,8 @@ export async function setAdmin(context: CallContext<ChatContext>, chatId: string
 }
 
 /**
- * Renames the group, changes its picture, or both; what is so already changes nothing.
- * @param picture  null takes it away
+ * Renames the group, changes its picture, or both. Values that are already set change nothing.
+ * @param picture  null removes it
  */
 export async function changeGroup(
   context: CallContext<ChatContext>,
@@ -181,7 +181,7 @@ function changePicture(batch: ChangeBatch, userId: string, picture: AdmittedFile
   });
 }
 
-/** The actor's own marks and settings are written beside the sequence, so what it knows of them may be old. */
+/** Reads the caller's row again: marks and settings are written outside the sequence, so the batch's values may be old. */
 async function viewOfActor(context: CallContext<ChatContext>, { chat, actor }: GroupChangeResult): Promise<Chat> {
   return viewOf(context, chat, (await context.repository.member(chat._id, actor.userId)) ?? actor);
 }

@@ -1,4 +1,4 @@
-/** One's own view of a chat, and that one types: what is nobody's business in the chat's sequence. */
+/** Changes a member's own settings of a chat, which are not part of the chat's sequence. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import { Forbidden, Invalid } from "../../../core/errors.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
@@ -14,9 +14,9 @@ import type { ChatContext } from "../context.ts";
 export type MemberSettings = Omit<Infer<typeof actions.changeSettings.params>, "chatId">;
 
 /**
- * Stores each of the settings under its own name.
- * @param mutedUntil  ISO-8601; null, and a time that is past, unmute
- * @throws Forbidden  not a member; Invalid  nothing to change, or no time
+ * Stores each setting under its own name.
+ * @param mutedUntil  ISO-8601; null or a past time unmutes
+ * @throws Forbidden  not a member; Invalid  nothing to change, or not a time
  */
 export async function changeSettings(
   context: CallContext<ChatContext>,
@@ -31,7 +31,7 @@ export async function changeSettings(
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
     return { operations: [update(members, { _id: member._id, leftSeq: null }, settings)], outcome: { chat, member } };
   });
-  // As the store has it now: another setting may have been changed beside this one.
+  // Read again: another setting may have changed at the same time.
   const member = (await repository.member(chatId, userId)) ?? outcome.member;
   const view = await viewOf(context, outcome.chat, member);
   feed.publish(userChannel(userId), { event: "chatChanged", data: view });
@@ -41,7 +41,7 @@ export async function changeSettings(
 function muteTime(mutedUntil: string | null | undefined, now: number): number | null | undefined {
   if (mutedUntil == null) return mutedUntil;
   const time = Date.parse(mutedUntil);
-  // JavaScript takes the 31st of February for the 3rd of March.
+  // JavaScript reads February 31 as March 3.
   const day = new Date(`${mutedUntil.slice(0, 10)}T00:00Z`);
   if (Number.isNaN(time) || day.getUTCDate() !== Number(mutedUntil.slice(8, 10)))
     throw new Invalid("There is no such time", [{ field: "mutedUntil", message: "must be a time that exists" }]);

@@ -4,7 +4,7 @@ import { NotFound } from "../../../core/errors.ts";
 import type { ChatContext } from "../context.ts";
 import { fetchRequiredSummaries } from "../peers.ts";
 
-/** Asked only with `CONTACTS=open`, where no relation vouches for them. */
+/** Only needed with `CONTACTS=open`. Otherwise a relation proves that the users exist. */
 export async function everyoneExists(context: CallContext<ChatContext>, userIds: readonly string[]): Promise<boolean> {
   if (context.config.CONTACTS === "required") return true;
   const known = new Set((await fetchRequiredSummaries(context, userIds)).map(({ userId }) => userId));
@@ -15,7 +15,7 @@ export async function refuseUnknown(context: CallContext<ChatContext>, userIds: 
   if (!(await everyoneExists(context, userIds))) throw new NotFound("No such user");
 }
 
-/** For the sentence that old clients show; who can't be named now is someone. */
+/** A name for the sentence that old clients show, or "someone" if profile is unavailable. */
 export async function displayName(context: CallContext<ChatContext>, userId: string): Promise<string> {
   const [person] = await fetchRequiredSummaries(context, [userId]).catch(() => []);
   return person === undefined ? "someone" : `${person.firstName} ${person.lastName}`.trim();

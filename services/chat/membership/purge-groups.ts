@@ -1,6 +1,6 @@
 /**
- * Removes what is stored of groups whose last member has left: a page at a time, so that a long history holds nothing up. The
- * chat's row goes last, so whoever dies on the way is followed up, by any node.
+ * Purges groups whose last member has left, page by page, so that a long history delays nothing. The chat's row is removed last, so any
+ * node can continue after a crash.
  */
 import type { Logger } from "moleculer";
 import type { Clock } from "../../../core/clock.ts";
@@ -10,7 +10,7 @@ import type { ChatRepository } from "../store/repository.ts";
 import { chats, members, messages, reactions } from "../store/collections.ts";
 
 const purgeIntervalMs = 60_000;
-/** A group that has just ended stays until every gateway has looked and put its last member out, one that was cut off too. */
+/** Keeps ended groups until every gateway has polled and removed the last member, even a gateway that was disconnected. */
 const retentionMs = 10 * 60_000;
 const pageSize = 200;
 
@@ -34,7 +34,7 @@ export function startGroupPurge({ db, repository, clock, log }: PurgeContext): (
     }
   }
 
-  /** @returns false  stopped on the way */
+  /** @returns false  the purge was stopped before the end */
   async function purge(chatId: string): Promise<boolean> {
     const nextFiles = () => repository.filesOfChat(chatId, pageSize);
     const nextMessages = () => repository.messagesAfter(chatId, 0, pageSize);

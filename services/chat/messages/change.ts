@@ -1,4 +1,4 @@
-/** Changes a message that an action names: finds its chat, then edits, deletes or reacts on that chat's node. */
+/** Routes a change of a message to the node that handles its chat, and applies it there. */
 import { call, type CallContext } from "../../../core/contract/call.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
 import type { ChatContext } from "../context.ts";
@@ -11,7 +11,7 @@ type MessageAction = { act: "edit"; text: string } | { act: "remove" } | { act: 
 
 /**
  * Changes a message on the node of its chat.
- * @throws NotFound  no such message; and what the action throws
+ * @throws NotFound  no such message; also the errors of the action
  */
 export async function routeToChat(context: CallContext<ChatContext>, messageId: string, action: MessageAction): Promise<Message> {
   const message = await context.repository.message(messageId);

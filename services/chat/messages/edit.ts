@@ -1,4 +1,4 @@
-/** Changes of a message after it was sent: another text, or nothing but its place. */
+/** Edits and deletes messages. A deleted message keeps its position. */
 import { Conflict } from "../../../core/errors.ts";
 import { remove } from "../../../core/store/store.ts";
 import { releaseFile } from "../files/references.ts";

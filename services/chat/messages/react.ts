@@ -1,6 +1,6 @@
 /**
- * Reactions are rows, so that none is lost; a message carries what of them is shown. Those that come close together for one message
- * are one change of it: a message that a thousand people react to at once changes twice a second, not a thousand times.
+ * Stores reactions. Each is a row, so none is lost, and the message has a summary. Reactions that arrive close together are one change
+ * of their message: if a thousand users react at once, it changes twice per second, not a thousand times.
  */
 import type { Clock } from "../../../core/clock.ts";
 import { Conflict, Forbidden, Unavailable } from "../../../core/errors.ts";
@@ -17,18 +17,18 @@ import { ReactionSummary, type ReactionChange } from "./reaction-summary.ts";
 type ReactionOutcome = { readonly refusal: unknown } | undefined;
 
 const batchIntervalMs = 500;
-/** Acts that may wait for one message, and that one change takes. */
+/** Maximum number of reactions that wait for one message, and that one change stores. */
 const maxQueuedReactions = 2000;
 const maxBatchedReactions = 500;
 
 interface QueuedReaction extends ReactionChange {
-  /** When its caller has given up, epoch milliseconds. */
+  /** When the caller gives up, epoch milliseconds. */
   readonly expiresAt: number;
   readonly resolve: (message: Message) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** Gathers what comes for one message while its last change is less than half a second old. */
+/** Collects reactions to a message while its last change is less than half a second old. */
 export class ReactionBatcher {
   private readonly timelines: Timelines;
   private readonly contacts: ContactPolicy;
@@ -65,7 +65,7 @@ export class ReactionBatcher {
 
   private async storeReactions(chatId: string, messageId: string, queued: readonly QueuedReaction[]): Promise<void> {
     const now = this.clock.now();
-    // This node stood still: who gave up may have reacted otherwise since, at another.
+    // This process was paused. A caller that gave up may have sent another reaction to another node since.
     const [expired, due] = [queued.filter(({ expiresAt }) => expiresAt < now), queued.filter(({ expiresAt }) => expiresAt >= now)];
     for (const { reject } of expired) reject(new Unavailable());
     if (due.length === 0) return;
@@ -83,7 +83,7 @@ export class ReactionBatcher {
   }
 }
 
-/** All these acts as one change of the message; each is refused alone. */
+/** Makes one change of several reactions to a message. Each one is refused individually. */
 function reactChange(
   contacts: ContactPolicy,
   messageId: string,

@@ -7,17 +7,17 @@ import { type ReactionRow, reactions } from "../store/collections.ts";
 import { reactionKey, maxListedReactors } from "../store/first-reactions.ts";
 import type { ChatSnapshot } from "../timeline/snapshot.ts";
 
-/** One person's reaction, put on a message or taken back. */
+/** One user's reaction, added to a message or removed. */
 export interface ReactionChange {
   readonly userId: string;
   readonly emoji: string;
   readonly on: boolean;
 }
 
-/** Kinds that one message may have. */
+/** Maximum number of kinds of reactions per message. */
 const maxKinds = 20;
 
-/** A message's reactions while acts are carried out on them. */
+/** A message's reactions while changes are applied. */
 export class ReactionSummary {
   readonly writes: Operation[] = [];
   reactions: Reactions;
@@ -32,7 +32,7 @@ export class ReactionSummary {
     this.firstRows = new Map(snapshot.firstReactions);
   }
 
-  /** @throws Conflict  the message has as many kinds as it may have */
+  /** @throws Conflict  the message has the maximum number of kinds */
   apply(change: ReactionChange): void {
     if (this.ownKeys.has(ownKey(change)) === change.on) return;
     if (change.on) this.add(change);
@@ -51,7 +51,7 @@ export class ReactionSummary {
     this.ownKeys.add(ownKey(change));
     const first = this.firstRowsOf(emoji);
     const count = kind?.count ?? 0;
-    // Where the list is not whole, the newest is not among the first.
+    // If the list is incomplete, the newest reaction is not among the first ones.
     this.setKind(emoji, count + 1, count === first.length ? [...first, row] : first);
   }
 
@@ -70,7 +70,7 @@ export class ReactionSummary {
   private setKind(emoji: string, count: number, first: readonly Pick<ReactionRow, "userId">[]): void {
     this.firstRows.set(reactionKey(this.messageId, emoji), first);
     const kind = { count, userIds: first.slice(0, maxListedReactors).map(({ userId }) => userId) };
-    // A kind stays where it is: their order is that of their first reaction.
+    // A kind keeps its position: kinds are ordered by their first reaction.
     const kinds = Object.entries({ ...this.reactions, [emoji]: kind });
     this.reactions = Object.fromEntries(kinds.filter(([, { count }]) => count > 0));
   }

@@ -1,4 +1,4 @@
-/** A send as a change of the chat's timeline. */
+/** Sends messages: makes changes of them, which the chat's timeline stores. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import { createHash } from "node:crypto";
 import { codeOf, NotFound, type DomainError } from "../../../core/errors.ts";
@@ -19,14 +19,14 @@ export type OutgoingMessage = Infer<typeof chat.send.params>["messages"][number]
 type OutgoingFile = Omit<Infer<typeof chat.sendFile.params>, "chatId">;
 interface StoredMessage {
   readonly message: Message;
-  /** False for a repeat of a message stored before. */
+  /** False if the message was already stored. */
   readonly stored: boolean;
 }
 
-/** Of what was sent first: a repeat under the same clientId must have the same. */
+/** Hash of the content. A repeat with the same clientId must have the same. */
 const bodyHashOf = (body: readonly (string | null)[]): string => createHash("sha256").update(JSON.stringify(body)).digest("base64url");
 
-/** The fields of a send that the message's row takes over. */
+/** The fields of a send that the message's row stores. */
 const contentFields = ({ text, clientId, replyTo }: OutgoingMessage): Complete<Pick<MessageRow, keyof OutgoingMessage>> => ({
   text,
   clientId,
@@ -34,8 +34,8 @@ const contentFields = ({ text, clientId, replyTo }: OutgoingMessage): Complete<P
 });
 
 /**
- * The change that stores one message.
- * @param repliedTo  the message `replyTo` names, where there is one
+ * Makes the change that stores one message.
+ * @param repliedTo  the message with the id `replyTo`, if any
  */
 export function sendChange(
   contacts: ContactPolicy,
@@ -60,7 +60,7 @@ export function sendChange(
   };
 }
 
-/** The change that stores one message with a file. */
+/** Makes the change that stores one message with a file. */
 function fileChange(
   contacts: ContactPolicy,
   senderId: string,
@@ -89,7 +89,7 @@ function fileChange(
   };
 }
 
-/** @throws Forbidden  the sender may not post; NotFound  a reply to nothing that they can see */
+/** @throws Forbidden  the sender may not post; NotFound  the message to reply to does not exist for them */
 function authorizeSend(
   contacts: ContactPolicy,
   batch: ChangeBatch,
@@ -104,7 +104,7 @@ function authorizeSend(
   }
 }
 
-/** What came of one message: its own refusal is an answer, anything else fails the call. */
+/** The result for one message. Its own refusal is a result; any other error fails the call. */
 async function sendResultOf(stored: Promise<StoredMessage>): Promise<SendResult> {
   try {
     return { ok: true, ...(await stored) };
@@ -116,7 +116,7 @@ async function sendResultOf(stored: Promise<StoredMessage>): Promise<SendResult>
   }
 }
 
-/** The messages that these reply to, by id. */
+/** Reads the messages that these reply to, by id. */
 async function messagesRepliedTo(
   repository: ChatRepository,
   outgoing: readonly { readonly replyTo?: string | undefined }[],
@@ -125,7 +125,7 @@ async function messagesRepliedTo(
   return new Map((ids.length === 0 ? [] : await repository.messages(ids)).map((row) => [row._id, row]));
 }
 
-/** Stores messages in the order given; each has its own outcome. */
+/** Stores messages in the given order. Each has its own result. */
 export async function send(context: CallContext<ChatContext>, chatId: string, outgoing: readonly OutgoingMessage[]): Promise<SendResult[]> {
   const { config, timelines, clock, repository, userId } = context;
   const expiresAt = expiry(clock);
@@ -139,7 +139,7 @@ export async function send(context: CallContext<ChatContext>, chatId: string, ou
     );
   const results = await storeAll();
   const isRefused = results.some((result) => !result.ok && result.error.code === "FORBIDDEN");
-  // Nobody is refused for want of a contact that chat has not heard of yet. Those stored are found again by their clientId.
+  // The stored relation may be old: refresh it and send again. Messages that are already stored are found by their clientId.
   return isRefused && (await refreshDirectChatRelation(context, chatId)) ? storeAll() : results;
 }
 

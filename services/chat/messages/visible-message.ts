@@ -4,7 +4,7 @@ import { isActive, isVisible } from "../policy.ts";
 import type { MemberRow, MessageRow } from "../store/collections.ts";
 import type { ChangeBatch } from "../timeline/batch.ts";
 
-/** @throws NotFound  no such message, or not one's to see: the two can't be told apart from outside */
+/** @throws NotFound  no such message, or the user may not see it: callers can't tell the two apart */
 export function visibleMessage(batch: ChangeBatch, userId: string, messageId: string): { member: MemberRow; message: MessageRow } {
   const member = batch.member(userId);
   const message = batch.message(messageId);

@@ -1,4 +1,4 @@
-/** Reads a page of a chat's messages, by ordinal. */
+/** Reads a page of a chat's messages, ordered by `n`. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
 import type { ChatContext } from "../context.ts";
@@ -8,7 +8,7 @@ import { presentMessage } from "../present.ts";
 import { activeMember } from "./member.ts";
 
 /**
- * @returns messages in ascending order; `more` when the page is full
+ * @returns messages in ascending order; `more` is true when the page is full
  * @throws Forbidden  the caller is not a member
  */
 export async function history(

@@ -5,7 +5,7 @@ import type { ChatContext } from "../context.ts";
 import { isActive, notAMember } from "../policy.ts";
 import type { MemberRow } from "../store/collections.ts";
 
-/** @throws Forbidden  the caller is not a member, or there is no such chat */
+/** @throws Forbidden  the caller is not a member, or the chat does not exist */
 export async function activeMember({ repository, userId }: CallContext<ChatContext>, chatId: string): Promise<MemberRow> {
   const member = await repository.member(chatId, userId);
   if (!isActive(member)) throw new Forbidden(notAMember);

@@ -1,4 +1,4 @@
-/** One's chats by last activity, a chat's members by seniority: a page at a time; a cursor is the last one's own place in that order. */
+/** Pages through a user's chats by last activity and a chat's members by seniority. A cursor is the position of the last entry. */
 import { Invalid } from "../../../core/errors.ts";
 import { isId } from "../../../core/ids.ts";
 import type { CallContext } from "../../../core/contract/call.ts";
@@ -14,7 +14,7 @@ type ListPosition = readonly [number, id: string];
 const compare = (a: ListPosition, b: ListPosition): number => b[0] - a[0] || (a[1] < b[1] ? 1 : a[1] > b[1] ? -1 : 0);
 const positionOf = ({ lastActivityAt, _id }: ChatRow): ListPosition => [lastActivityAt, _id];
 
-/** @throws Invalid  a cursor that no answer gave */
+/** @throws Invalid  not a cursor from an earlier answer */
 function parseCursor(field: string, cursor: string): ListPosition {
   const [time = "", id] = cursor.split("-");
   if (!/^\d{1,15}$/.test(time) || !isId(id)) {

@@ -1,18 +1,18 @@
 /**
- * What moved lately, for gateways that compare it with what they heard: the feed may lose messages, this look does not. Two lists,
- * chats and memberships, are paged side by side by the store time of their last change.
+ * Lists chats and memberships that changed recently, for gateways that poll for what the feed lost. The two lists are paged side by
+ * side, by the store time of the last change.
  */
 import type { ChatRepository } from "../store/repository.ts";
 import type { ChatHead, Membership } from "../contract.ts";
 import { presentHead, presentMembership } from "../present.ts";
 
-/** Rows of each kind in an answer. */
+/** Maximum number of rows of each kind in an answer. */
 const pageSize = 500;
 
 type ChangeCursor = readonly [changedAt: number, id: string];
 const lowestId = "";
 
-/** @param cursor  an earlier answer's `next` */
+/** @param cursor  `next` of the previous answer */
 export async function recentChanges(repository: ChatRepository, since: number, cursor: string | undefined, now: number) {
   const [chatsAfter, membersAfter] = cursor === undefined ? [cursorAt(since, lowestId), cursorAt(since, lowestId)] : parseCursors(cursor);
   const [chatRows, memberRows] = await Promise.all([

@@ -7,12 +7,12 @@ import type { ChatRepository } from "../store/repository.ts";
 import { maxChangesPerChat } from "./sync.ts";
 
 /**
- * A chat's changes after a `seq`, for a gateway that missed some: at most 200, and the head they lead to.
+ * Reads a chat's changes after a `seq`, at most 200, with the head after them.
  * @throws Forbidden  no such chat
  */
 export async function changesSince(repository: ChatRepository, chatId: string, since: number): Promise<Batch & { more: boolean }> {
   const before = await repository.chat(chatId);
-  // Not only up to that head: a message changed meanwhile moves beyond it, and would be missing among those that the head counts.
+  // Read beyond that head too: a message that changes meanwhile gets a higher seq, and would be missing although the head counts it.
   const rows = await repository.changes(chatId, since, undefined, maxChangesPerChat);
   const chat = await repository.chat(chatId);
   if (before === undefined || chat === undefined) throw new Forbidden(notAMember);
@@ -22,7 +22,7 @@ export async function changesSince(repository: ChatRepository, chatId: string, s
   const isShared = chat.sharedSeq > since && chat.sharedSeq <= seq;
   const [people, memberRows] = await Promise.all([
     repository.firstMembers(chatId),
-    // Beyond this page too: who was removed and came back above it was away on it, and their row shows the return only.
+    // Beyond this page too: the row of a member who was removed and added again only shows the return.
     chat.sharedSeq > since ? repository.membersChangedAfterSeq(chatId, since) : [],
   ]);
   return {

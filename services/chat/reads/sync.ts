@@ -1,6 +1,6 @@
 /**
- * What changed while a client was away: per chat one indexed query by `seq`, with the head read before it as the answer's end.
- * A hole in the numbers is legal; whoever asks again from the answer's `seq` misses nothing.
+ * Answers what changed while a client was offline: one indexed query by `seq` per chat, up to a head that was read before. Numbers may
+ * have holes. A client that continues from the answer's `seq` misses nothing.
  */
 import type { CallContext } from "../../../core/contract/call.ts";
 import type { ChatRepository } from "../store/repository.ts";
@@ -11,16 +11,16 @@ import { presentMembership, presentMessage, presentOwn, presentReceipt } from ".
 import { viewsOf } from "./views.ts";
 import type { ChatContext } from "../context.ts";
 
-/** Changes of one chat an answer has at most. */
+/** Maximum number of changes per chat in an answer. */
 export const maxChangesPerChat = 200;
-/** What an answer holds: a slow line must bring it before its client gives up waiting. A chat of its last may go beyond. */
+/** Limits of an answer: it must arrive over a slow connection before the client times out. The last chat may exceed them. */
 const answerLimit = { changes: 1000, characters: 500_000 };
-/** What a message takes besides its text, each person named in it, and each shown of a chat. */
+/** Estimated characters of a message besides its text, of each name in it, and of each listed member of a chat. */
 const characterCosts = { envelope: 450, name: 30, member: 150 };
-/** Messages shown of a chat that the client did not name. */
+/** Number of messages for a chat that the client does not have yet. */
 const newestMessages = 50;
 
-/** What is left of an answer. */
+/** Remaining capacity of an answer. */
 interface AnswerBudget {
   readonly changes: number;
   readonly characters: number;
@@ -30,11 +30,11 @@ interface SyncedChat {
   readonly messages: readonly Message[];
   readonly seq: number;
   readonly more: boolean;
-  /** Of the messages and the chat's view, about. */
+  /** Estimate for the messages and the chat's view. */
   readonly characters: number;
 }
 
-/** Answers `since`, the client's last `seq` per chat, for all chats this person is in. */
+/** Answers for all of the caller's chats. @param since  the client's last `seq` per chat */
 export async function sync(
   context: CallContext<ChatContext>,
   since: Readonly<Record<string, number>>,
@@ -43,7 +43,7 @@ export async function sync(
   const repository = cachingFirstMembers(context.repository);
   const before = await repository.memberships(userId);
   const chats = await repository.chats(before.map(({ chatId }) => chatId));
-  // Read again: a removal after this lies above the head just read, and a socket seated there hears of it.
+  // Read again: a removal after this has a seq above the head just read, and the socket receives it live.
   const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
   const heads = chats.filter(({ _id }) => memberships.has(_id));
   const removed = Object.keys(since).filter((chatId) => !memberships.has(chatId));
@@ -91,7 +91,7 @@ export async function sync(
   return { answer, positions };
 }
 
-/** Who is shown of a chat, and whose marks count, is read once for an answer. */
+/** Reads the first members of each chat only once per answer. */
 function cachingFirstMembers(repository: ChatRepository): ChatRepository {
   const read = new Map<string, Promise<MemberRow[]>>();
   const firstMembers = (chatId: string): Promise<MemberRow[]> => {
@@ -120,7 +120,7 @@ async function changesOf(
   const rows = await repository.changes(chat._id, since, chat.seq, Math.min(maxChangesPerChat, budget.changes));
   const whole = present(rows);
   const messages = whole.slice(0, Math.max(1, countWithin(whole, budget.characters)));
-  // Those that are not shown go with what is shown before them.
+  // Invisible messages count with the visible message before them.
   const next = whole[messages.length]?.seq ?? Infinity;
   const last = rows.findLast(({ seq }) => seq < next)?.seq ?? chat.seq;
   const more = last < chat.seq && (messages.length < whole.length || rows.length === Math.min(maxChangesPerChat, budget.changes));
@@ -132,14 +132,14 @@ function charactersOf({ text, readBy, reactions }: Message): number {
   return text.length + characterCosts.envelope + named * characterCosts.name;
 }
 
-/** How many of these, from the first, have so many characters together. */
+/** The number of leading messages that fit into so many characters. */
 function countWithin(messages: readonly Message[], most: number): number {
   let sum = 0;
   const beyond = messages.findIndex((message) => (sum += charactersOf(message)) > most);
   return beyond < 0 ? messages.length : beyond;
 }
 
-/** The marks of all members of small chats: they move beside the sequence. Direct chats, which most are, are one query. */
+/** Marks of all members of small chats: they change outside the sequence. All direct chats take a single query. */
 async function receiptsOf(repository: ChatRepository, chats: readonly ChatRow[]): Promise<SyncAnswer["receipts"]> {
   const direct = chats.flatMap(({ _id: chatId, pair = "" }) => (pair === "" ? [] : pair.split(":").map((userId) => ({ chatId, userId }))));
   const groups = chats.filter(({ pair, memberCount }) => pair === undefined && memberCount <= maxMembersForReceipts);

@@ -1,4 +1,4 @@
-/** Chats as their readers see them: the rows, and around them names, members and unread counts, fetched for many at once. */
+/** Builds chats as their readers see them: with names, members and unread counts, fetched for many chats at once. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import type { ChatRow, MemberRow } from "../store/collections.ts";
 import { maxShownMembers, type Chat, type Membership } from "../contract.ts";
@@ -7,7 +7,7 @@ import { presentChat, presentMembership } from "../present.ts";
 import { activeMember } from "./member.ts";
 import type { ChatContext } from "../context.ts";
 
-/** A chat and the member row of who reads it. */
+/** A chat with its reader's member row. */
 export type ChatAndReader = readonly [ChatRow, MemberRow];
 
 /** Presents each chat to its reader. */
@@ -38,7 +38,7 @@ export async function ownView(context: CallContext<ChatContext>, chatId: string)
   return { chat: await viewOf(context, chat!, member), membership: presentMembership(member) };
 }
 
-/** Presents a chat just made to its members; nothing in it is unread. A new group looks the same to all of them. */
+/** Presents a new chat to its members. Nothing in it is unread, and a new group looks the same to all members. */
 export async function firstViews(context: CallContext<ChatContext>, { chat, people }: CreatedChat): Promise<Chat[]> {
   const readers = chat.kind === "group" ? people.slice(0, 1) : people;
   const shown = people.slice(0, maxShownMembers);
@@ -56,7 +56,7 @@ interface ChatViewRows {
   readonly unread: number;
 }
 
-/** A chat must be seen also while profile is away: then the other of a direct chat has no name for a while. */
+/** Chats must be readable while profile is unavailable. The other user of a direct chat then has no name. */
 async function presentWithTitles(context: CallContext<ChatContext>, viewRows: readonly ChatViewRows[]): Promise<Chat[]> {
   const otherOf = ({ chat, reader, shown }: ChatViewRows) =>
     chat.kind === "direct" ? shown.find(({ userId }) => userId !== reader.userId)?.userId : undefined;
@@ -69,7 +69,7 @@ async function presentWithTitles(context: CallContext<ChatContext>, viewRows: re
     return presentChat(chat, shown, { reader, unread, title, now: context.clock.now() });
   });
 }
-/** A chat just made, with its first members. */
+/** A new chat with its first members. */
 
 export interface CreatedChat {
   readonly chat: ChatRow;

@@ -1,4 +1,4 @@
-/** Tells small chats how far their members are, twice a second at most. */
+/** Publishes receipts in small chats, at most twice per second. */
 import type { Feed } from "../../../core/feed/feed.ts";
 import type { MemberRow } from "../store/collections.ts";
 import { chatChannel, type ChatNote, type Receipt } from "../contract.ts";
@@ -6,7 +6,7 @@ import { presentReceipt } from "../present.ts";
 
 const publishIntervalMs = 500;
 
-/** Tells a chat's receipts: the first at once, those that follow gathered, a person's last one only. */
+/** Publishes a chat's receipts: the first at once, later ones collected, with only the last one of each member. */
 export class ReceiptPublisher {
   private readonly feed: Feed;
   private readonly pendingByChat = new Map<string, Map<string, Receipt>>();
@@ -34,7 +34,7 @@ export class ReceiptPublisher {
   }
 }
 
-/** Two writers of one row may tell in another order than they wrote. */
+/** Keeps the highest marks: two writers of one row may publish in another order than they wrote. */
 const furthest = (one: Receipt, other: Receipt = one): Receipt => ({
   userId: one.userId,
   deliveredN: Math.max(one.deliveredN, other.deliveredN),

@@ -1,4 +1,4 @@
-/** Marks of how far members are: kept on their rows beside the chat's sequence, and told in small chats. */
+/** Raises members' read and delivered marks, which are stored outside the chat's sequence and published in small chats. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import { Forbidden, Invalid } from "../../../core/errors.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
@@ -12,8 +12,8 @@ import type { ChatContext } from "../context.ts";
 
 /**
  * Raises the caller's read mark; it never goes back.
- * @param n  ordinal of the last message read
- * @throws Forbidden  not a member; Invalid  there is no such message yet
+ * @param n  `n` of the last message read
+ * @throws Forbidden  not a member; Invalid  no such message yet
  */
 export async function markRead(
   context: CallContext<ChatContext>,
@@ -38,12 +38,12 @@ export async function markRead(
   return { chatId, readN: member.readN, unread: await repository.unread(member, chat.n) };
 }
 
-/** In a large chat one's other devices alone learn of it. */
+/** In a large chat, notify only the reader's own devices. */
 function notifyOwnDevices({ feed, userId }: CallContext<ChatContext>, chatId: string, member: MemberRow): void {
   feed.publish(userChannel(userId), { event: "receipt", data: { chatId, ...presentReceipt(member) } });
 }
 
-/** Raises what gateways handed to members' devices; in large chats nothing is kept, for it would be as many marks as messages. */
+/** Raises delivered marks. Large chats have none: they would cost as many writes as messages. */
 export async function markDelivered(
   { db, repository, receiptPublisher }: ChatContext,
   chatId: string,

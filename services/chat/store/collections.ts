@@ -1,4 +1,4 @@
-/** What chat stores. Times are epoch milliseconds; ids 24 hex digits. */
+/** Declares the collections of chat. Times are epoch milliseconds; ids are 24 hex digits. */
 import type { RelationState } from "../../request/contract.ts";
 import { collection } from "../../../core/store/store.ts";
 import type { Message, Reactions, Role, SystemNote } from "../contract.ts";
@@ -12,31 +12,31 @@ export interface PreviewRow {
   readonly at: number;
 }
 
-/** A chat with its head: `n` messages so far, `seq` changes so far. Every change expects the `seq` it was numbered from. */
+/** A chat with its head: `n` messages and `seq` changes so far. Every change expects the `seq` that it was numbered from. */
 export interface ChatRow {
   readonly _id: string;
   readonly kind: "direct" | "group";
-  /** A direct chat's two people: unique, so that two people have one chat whatever races. */
+  /** Key of a direct chat's two users. Unique, so that two users never get two chats. */
   readonly pair?: string;
   readonly name?: string;
-  /** A group's picture, a file of media. */
+  /** File id of a group's picture. */
   readonly picture?: string | null;
   readonly n: number;
   readonly seq: number;
-  /** The head's `seq` when the chat came into a new era, by a restore: lower positions are of another time. */
+  /** The head's `seq` at the last restore. Clients must discard lower positions. */
   readonly resetSeq?: number;
-  /** The head's `seq` when what all members see of the chat last changed: its name, picture, members or roles. */
+  /** The head's `seq` when the name, picture, members or roles last changed. */
   readonly sharedSeq: number;
-  /** Store time of the last change; gateways ask by it what they may have missed. */
+  /** Store time of the last change. Gateways poll by it for what they missed. */
   readonly changedAt: number;
-  /** How a direct chat's two people stand; a newer `rev` is applied in the chat's own sequence. */
+  /** Relation of a direct chat's users. A newer `rev` is applied in the chat's own sequence. */
   readonly relation?: { readonly state: RelationState; readonly rev: number };
   readonly memberCount: number;
   readonly adminCount: number;
   readonly preview: PreviewRow | null;
   readonly lastActivityAt: number;
   readonly createdAt: number;
-  /** Store time at which the last member left; what is stored of the chat is removed from then on. */
+  /** Store time at which the last member left. The chat is purged afterwards. */
   readonly endedAt?: number;
 }
 export const chats = collection<ChatRow>()("chats", {
@@ -45,7 +45,7 @@ export const chats = collection<ChatRow>()("chats", {
   byEnd: { fields: ["endedAt", "_id"] },
 });
 
-/** A person's time in a chat, kept when they leave. */
+/** A user's membership in a chat. Kept after the user leaves. */
 export interface MemberRow {
   readonly _id: string;
   readonly chatId: string;
@@ -54,12 +54,12 @@ export interface MemberRow {
   readonly joinedN: number;
   readonly joinedSeq: number;
   readonly leftSeq: number | null;
-  /** The `seq` at which this row last changed membership or role. */
+  /** The `seq` at which the membership or the role last changed. */
   readonly changedSeq: number;
   readonly changedAt: number;
   readonly deliveredN: number;
   readonly readN: number;
-  /** One's own view of the chat; `mutedUntil` in epoch milliseconds. */
+  /** The member's own settings; `mutedUntil` in epoch milliseconds. */
   readonly mutedUntil?: number | null;
   readonly archived?: boolean;
   readonly pinned?: boolean;
@@ -72,7 +72,7 @@ export const members = collection<MemberRow>()("members", {
   byChange: { fields: ["changedAt", "_id"] },
 });
 
-/** A message's file, as media admitted it. */
+/** A message's file, as media accepted it. */
 export interface AttachedFile {
   readonly fileId: string;
   readonly name: string;
@@ -85,16 +85,16 @@ export interface AttachedFile {
 export interface MessageRow {
   readonly _id: string;
   readonly chatId: string;
-  /** 1, 2, 3, ...; never changes. */
+  /** 1, 2, 3, ... Never changes. */
   readonly n: number;
   /** The chat's change number at this message's last change. */
   readonly seq: number;
   readonly kind: Message["kind"];
   readonly senderId: string;
-  /** The sender, or "system": what one's own unread count leaves out. */
+  /** The sender, or "system". Unread counts leave out both the reader's own messages and the system's. */
   readonly authorId: string;
   readonly clientId: string;
-  /** Of what was sent first: tells a repeat from another message under the same `clientId`. */
+  /** Hash of what was sent first. Distinguishes a repeat from another message with the same `clientId`. */
   readonly bodyHash: string;
   readonly text: string;
   readonly file?: AttachedFile | null;
@@ -112,19 +112,19 @@ export const messages = collection<MessageRow>()("messages", {
   byAuthor: { fields: ["chatId", "authorId", "n"] },
 });
 
-/** Which chat a file is in, as long as a message or the group's picture refers to it. */
+/** Maps a file to its chat, while a message or the group's picture refers to it. */
 export interface ChatFileRow extends AttachedFile {
   /** The file's id. */
   readonly _id: string;
   readonly chatId: string;
-  /** Null of a group's picture. */
+  /** Null for a group's picture. */
   readonly messageId: string | null;
 }
 export const files = collection<ChatFileRow>()("files", { byChat: { fields: ["chatId"] } });
 
-/** One person's one reaction; the message's row carries what of them is shown. */
+/** One reaction of one user. The message's row has the summary that is shown. */
 export interface ReactionRow {
-  /** Made in the order of reacting. */
+  /** Ids ascend in the order of reacting. */
   readonly _id: string;
   readonly messageId: string;
   readonly userId: string;
@@ -135,7 +135,7 @@ export const reactions = collection<ReactionRow>()("reactions", {
   byEmoji: { fields: ["messageId", "emoji", "_id"] },
 });
 
-/** Chat's own copy of how two people stand, so that its commits can expect it. */
+/** Chat's copy of the relation of two users, so that its commits can expect it. */
 export interface RelationRow {
   readonly _id: string;
   readonly pair: string;

@@ -1,13 +1,13 @@
-/** Reads the first reactions of each kind, which a message lists. */
+/** Reads the first reactions of each kind, which the message lists. */
 import type { ReactionRow } from "./collections.ts";
 import type { ChatRepository } from "./repository.ts";
 
 export const reactionKey = (messageId: string, emoji: string): string => `${messageId} ${emoji}`;
 
-/** Reactions of a kind that a message names. */
+/** Maximum number of users that a message lists per kind of reaction. */
 export const maxListedReactors = 50;
 
-/** As many as are named, and one for each that may be taken back. */
+/** Reads as many as are listed, plus one for each reaction that the batch may remove. */
 export async function readFirstReactions(repository: ChatRepository, keys: readonly Pick<ReactionRow, "messageId" | "emoji">[]) {
   const kinds = new Map(keys.map(({ messageId, emoji }) => [reactionKey(messageId, emoji), { messageId, emoji }]));
   const limit = maxListedReactors + keys.length;

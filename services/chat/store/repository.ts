@@ -1,4 +1,4 @@
-/** What chat asks of its store. Every read follows an index and is bounded. */
+/** Reads chat's collections. Every read uses an index and is bounded. */
 import type { Database, Where } from "../../../core/store/store.ts";
 import {
   chats,
@@ -16,11 +16,11 @@ import {
 } from "./collections.ts";
 import { maxShownMembers } from "../contract.ts";
 
-/** Unread messages are counted up to this. */
+/** Unread messages are counted up to this number. */
 export const maxUnread = 100;
-/** One's own messages and the chat's, which are not counted, are skipped up to this; beyond it the others are counted by author. */
+/** Up to this many of the reader's own and system messages are read and skipped. Beyond it, the others are counted by author. */
 const maxExcluded = 1000;
-/** Rows fetched at a time where a list has to be whole. */
+/** Page size where all rows of a list are read. */
 const readPageSize = 1000;
 
 export type ChatRepository = ReturnType<typeof chatRepository>;
@@ -28,7 +28,7 @@ export type ChatRepository = ReturnType<typeof chatRepository>;
 export function chatRepository(db: Database) {
   const seniors = (chatId: string, limit: number): Promise<MemberRow[]> =>
     db.page(members, { index: "bySeniority", where: { chatId, leftSeq: null }, limit });
-  /** The first of those who wrote in a chat, in no order that means anything; or the first after another. */
+  /** The first author in a chat in index order, or the first after the given one. */
   const firstAuthor = async (chatId: string, after?: string): Promise<string | undefined> => {
     const beyond = after === undefined ? {} : { after: [after, Number.MAX_SAFE_INTEGER] };
     return (await db.page(messages, { index: "byAuthor", where: { chatId }, ...beyond, limit: 1 }))[0]?.authorId;
@@ -49,12 +49,12 @@ export function chatRepository(db: Database) {
       ),
     /** The longest-standing members. */
     seniors,
-    /** Those whom an answer shows, and whose marks say who has read its messages. */
+    /** The members that an answer lists, whose marks also determine the readers of its messages. */
     firstMembers: (chatId: string): Promise<MemberRow[]> => seniors(chatId, maxShownMembers),
-    /** Members by seniority, after one's place in it. */
+    /** Members by seniority, after the given position. */
     membersAfter: (chatId: string, after: readonly (string | number)[], limit: number): Promise<MemberRow[]> =>
       db.page(members, { index: "bySeniority", where: { chatId, leftSeq: null }, after, limit }),
-    /** All members whose membership or role last changed after this. */
+    /** All members whose membership or role last changed after this `seq`. */
     membersChangedAfterSeq: (chatId: string, after: number): Promise<MemberRow[]> =>
       readAllPages((last) =>
         db.page(members, {
@@ -65,7 +65,7 @@ export function chatRepository(db: Database) {
         }),
       ),
 
-    /** All memberships of a person that have not ended. */
+    /** All of a user's memberships that have not ended. */
     memberships: (userId: string): Promise<MemberRow[]> =>
       readAllPages((last) =>
         db.page(members, {
@@ -87,15 +87,16 @@ export function chatRepository(db: Database) {
     },
     messagesAfter: (chatId: string, after: number, limit: number): Promise<MessageRow[]> =>
       db.page(messages, { index: "byN", where: { chatId }, after: [after], limit }),
-    /** Messages by their last change: those in `(after, upTo]`, or all after. */
+    /** Messages ordered by their last change: those in `(after, upTo]`, or all later ones. */
     changes(chatId: string, after: number, upTo: number | undefined, limit: number): Promise<MessageRow[]> {
       const bounds = { after: [after], ...(upTo === undefined ? {} : { before: [upTo + 1] }) };
       return db.page(messages, { index: "bySeq", where: { chatId }, ...bounds, limit });
     },
 
     /**
-     * Messages after `readN` that are neither one's own nor the system's, at most 100; its cost does not grow with the history.
-     * @param n  how many messages the chat has: they are numbered without a hole, so that only those to leave out are counted
+     * Counts messages after `readN` that are neither the reader's own nor the system's, up to 100. The cost does not grow with the
+     * history.
+     * @param n  number of messages in the chat. Numbers have no holes, so only the messages to leave out must be counted
      */
     async unread({ chatId, userId, readN, joinedN }: MemberRow, n: number): Promise<number> {
       const seen = Math.max(readN, joinedN);
@@ -138,7 +139,7 @@ export function chatRepository(db: Database) {
   };
 }
 
-/** All rows of a list that has to be whole, a chunk at a time. */
+/** Reads all rows of a list, page by page. */
 async function readAllPages<R>(next: (last: R | undefined) => Promise<R[]>): Promise<R[]> {
   const found: R[] = [];
   for (;;) {

@@ -1,6 +1,6 @@
 /**
- * The working copy of a chat while a batch of changes is numbered: its head, its members and messages as they will be, what the
- * next commit will write, and what the feed will say of it. Pure: it reads nothing and writes nothing.
+ * Collects the changes of one commit: the chat's head, members and messages as they will be, the operations that store them, and the
+ * batch that the feed publishes. Pure: it neither reads nor writes.
  */
 import { newId } from "../../../core/ids.ts";
 import { storeTime, type Operation } from "../../../core/store/store.ts";
@@ -11,22 +11,22 @@ import { presentMembership, presentMessage } from "../present.ts";
 import type { ChatSnapshot } from "./snapshot.ts";
 import { TrackedRow } from "./tracked-row.ts";
 
-/** A new message's own fields: all but those that the draft fills in. */
+/** The fields of a new message that its sender's change sets. The batch fills in the others. */
 export type NewMessage = Omit<MessageRow, "_id" | "chatId" | "n" | "seq" | "authorId" | "createdAt" | "editedAt" | "deletedAt">;
-/** Fields that never change after the send, and `seq`, which the draft fills in. */
+/** Fields that never change after the send, and `seq`, which the batch fills in. */
 type ImmutableField =
   "_id" | "chatId" | "n" | "seq" | "kind" | "senderId" | "authorId" | "clientId" | "bodyHash" | "replyTo" | "system" | "createdAt";
-/** Fields that a change of a message may set. */
+/** Fields that a later change of a message may set. */
 export type MessageChange = Partial<Omit<MessageRow, ImmutableField>>;
 
-/** Characters of a message that a chat's preview shows. */
+/** Length of a chat's preview, in characters of the message. */
 export const maxPreviewCharacters = 100;
 
 export class ChangeBatch {
   readonly snapshot: ChatSnapshot;
-  /** Epoch milliseconds, for the times that people see. */
+  /** Epoch milliseconds. For times that users see. */
   readonly now: number;
-  /** Files that changes of this batch refer to. */
+  /** Files to which changes of this batch refer. */
   readonly claimedFileIds = new Set<string>();
   private readonly head: TrackedRow<ChatRow>;
   private readonly messages = new Map<string, TrackedRow<MessageRow>>();
@@ -44,11 +44,11 @@ export class ChangeBatch {
   get chat(): ChatRow {
     return this.head.row;
   }
-  /** Nothing to commit, so no commit validates what was decided. */
+  /** Whether there is nothing to commit. Then no commit validates what was decided. */
   get isEmpty(): boolean {
     return this.chat === this.snapshot.chat;
   }
-  /** The name, picture, members or roles are others than before. */
+  /** Whether the name, the picture, the members or their roles changed. */
   get isSharedViewChanged(): boolean {
     return this.chat.sharedSeq > this.snapshot.chat.sharedSeq;
   }
@@ -66,17 +66,17 @@ export class ChangeBatch {
   relation(pair: string): RelationRow | undefined {
     return this.snapshot.relations.get(pair);
   }
-  /** The message that this batch already holds under a sender's clientId. */
+  /** The message with this sender and clientId, if this batch already has it. */
   sentBefore(senderId: string, clientId: string): MessageRow | undefined {
     return this.sentByKey.get(sentKey(senderId, clientId));
   }
-  /** The longest-standing member but one; needs `seniors`. */
+  /** The longest-standing member except the given user. Needs the read `seniors`. */
   seniorExcept(exceptUserId: string): MemberRow | undefined {
     const candidates = [...this.snapshot.seniors.map((row) => this.member(row.userId) ?? row), ...this.changedMembers];
     return candidates.find((member) => isActive(member) && member.userId !== exceptUserId);
   }
 
-  /** Appends a message: the next `n`, the next `seq`. */
+  /** Appends a message with the next `n` and the next `seq`. */
   addMessage(message: NewMessage): Message {
     const n = this.chat.n + 1;
     const authorId = message.kind === "system" ? "system" : message.senderId;
@@ -87,12 +87,12 @@ export class ChangeBatch {
     this.head.set({ n, preview: previewOf(row), lastActivityAt: this.now });
     return this.recordChange(row);
   }
-  /** A message of the chat itself: who did what. */
+  /** Appends a system message, which says who did what. */
   addSystemMessage(senderId: string, text: string, system: SystemNote): Message {
     return this.addMessage({ kind: "system", senderId, clientId: newId(), bodyHash: "", text, replyTo: null, system });
   }
 
-  /** Changes a message: the next `seq`. */
+  /** Changes a message, which gets the next `seq`. */
   changeMessage(message: MessageRow, fields: MessageChange): Message {
     const tracked = this.messages.get(message._id) ?? new TrackedRow(messages, message);
     tracked.set({ ...fields, seq: this.nextSeq() });
@@ -101,7 +101,7 @@ export class ChangeBatch {
     return this.recordChange(tracked.row);
   }
 
-  /** Someone becomes a member, with the message that comes next: they see it, and nothing before it. */
+  /** Adds a member, from the next message on: they see it, and nothing before it. */
   addMember(userId: string, role: Role = "member"): void {
     const { _id: chatId, n, seq } = this.chat;
     // Settings of an earlier membership may have changed since they were read, so they are reset whatever the row says.
@@ -112,7 +112,7 @@ export class ChangeBatch {
     this.setMember(known ?? newRow, membership);
     this.adjustCounts(1, role === "admin" ? 1 : 0);
   }
-  /** A member is one no more, with the message that comes next. */
+  /** Ends a membership with the next message. */
   removeMember(member: MemberRow): void {
     this.setMember(member, { leftSeq: this.chat.seq + 1 });
     this.adjustCounts(-1, member.role === "admin" ? -1 : 0);
@@ -121,21 +121,21 @@ export class ChangeBatch {
     this.setMember(member, { role });
     this.adjustCounts(0, role === "admin" ? 1 : -1);
   }
-  /** Renames the chat or changes its picture, with the message that comes next. */
+  /** Renames the chat or changes its picture, with the next message. */
   setSharedFields(fields: Pick<ChatRow, "name"> | Pick<ChatRow, "picture">): void {
     this.head.set({ ...fields, sharedSeq: this.chat.seq + 1 });
   }
 
-  /** Takes over how a direct chat's two people stand; moves the head, so that a send judged before it meets a conflict. */
+  /** Stores the relation of a direct chat's users. Moves the head, so that a send decided on the old relation gets a conflict. */
   setRelation(relation: NonNullable<ChatRow["relation"]>): void {
     this.head.set({ seq: this.nextSeq(), relation });
   }
-  /** Something else that belongs into the commit. */
+  /** Adds other operations to the commit. */
   addWrites(...operations: readonly Operation[]): void {
     this.otherWrites.push(...operations);
   }
 
-  /** What is written beside the chat's row. */
+  /** All operations except the update of the chat's row. */
   get writes(): Operation[] {
     return [
       ...[...this.messages.values()].map((message) => message.write({ _id: message.row._id })),
@@ -143,14 +143,14 @@ export class ChangeBatch {
       ...this.otherWrites,
     ];
   }
-  /** The commit: it happens on the head it was numbered from, or not at all. */
+  /** The operations of the commit. It fails if the head is not the one that the batch was numbered from. */
   operations(): Operation[] {
     const { _id, seq } = this.snapshot.chat;
     const endedAt = this.chat.memberCount === 0 ? storeTime : undefined;
     return [this.head.write({ _id, seq }, { changedAt: storeTime, endedAt }), ...this.writes];
   }
 
-  /** The same for the feed. @param shared  how all see the chat now, when that changed */
+  /** The batch for the feed. @param shared  the chat as all members see it now, if that changed */
   publication(shared?: SharedChat): Batch {
     const { _id: chatId, seq, n, memberCount } = this.chat;
     const memberChanges = this.changedMembers.map(presentMembership);
@@ -168,7 +168,7 @@ export class ChangeBatch {
     this.changedMessages.push(presented);
     return presented;
   }
-  /** Marks and settings are also written outside the sequence, so the row's may be old: only `fields` are stored. */
+  /** Stores only `fields`: marks and settings are also written outside the sequence, so the row's values may be old. */
   private setMember(member: MemberRow, fields: Partial<MemberRow>): void {
     const changedSeq = this.chat.seq + 1;
     const tracked = this.members.get(member.userId) ?? new TrackedRow(members, member);

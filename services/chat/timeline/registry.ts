@@ -1,8 +1,8 @@
-/** The timelines of the chats this node handles. Idle ones are kept for their state, the least recently used are let go. */
+/** Keeps the timelines of the chats that this node handles. Idle ones keep their state until the least recently used are evicted. */
 import type { Change } from "./change.ts";
 import { Timeline, type TimelineContext } from "./timeline.ts";
 
-/** Chats whose state stays in memory. */
+/** Maximum number of chats with state in memory. */
 const maxTimelines = 5000;
 
 export interface Timelines {
@@ -22,7 +22,7 @@ export function openTimelines(context: TimelineContext): Timelines {
     append(chatId, change, expiresAt) {
       const timeline = timelines.get(chatId) ?? new Timeline(chatId, context);
       timelines.delete(chatId);
-      timelines.set(chatId, timeline); // last in the map's order: used most recently
+      timelines.set(chatId, timeline); // Moves it to the end of the map: most recently used.
       if (timelines.size > maxTimelines) evictIdle();
       return timeline.append(change, expiresAt);
     },

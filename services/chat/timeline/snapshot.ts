@@ -1,36 +1,36 @@
 /**
- * What the changes of one batch are judged on: the chat's head and the rows they ask for, read after it. Whatever changes these rows
- * moves the head, or is expected by the commit, so a commit that goes through was judged on what was there.
+ * Reads the state on which the changes of a batch are decided: the chat's head, and then the rows that they need. Every write to these
+ * rows moves the head or is expected by the commit, so a commit that succeeds was decided on the current state.
  */
 import type { ChatRepository } from "../store/repository.ts";
 import type { ChatRow, ChatFileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "../store/collections.ts";
 import { readFirstReactions } from "../store/first-reactions.ts";
 
-/** Rows that a change's decision rests on. */
+/** Rows that a change needs for its decision. */
 export interface SnapshotReads {
-  /** Whose member rows. */
+  /** Ids of users whose member rows are needed. */
   readonly people?: readonly string[];
   readonly messages?: readonly string[];
   readonly reactions?: readonly Pick<ReactionRow, "messageId" | "userId" | "emoji">[];
   readonly files?: readonly string[];
-  /** How pairs of people stand. */
+  /** Pairs of users whose relation is needed. */
   readonly pairs?: readonly string[];
-  /** The longest-standing members, one of whom may become an heir. */
+  /** The longest-standing members, from whom a new admin may be chosen. */
   readonly seniors?: true;
 }
 
 export interface ChatSnapshot {
   readonly chat: ChatRow;
-  /** `null` for someone who never was a member. */
+  /** `null` for a user who was never a member. */
   readonly people: Map<string, MemberRow | null>;
   readonly messages: ReadonlyMap<string, MessageRow>;
   readonly reactions: readonly ReactionRow[];
-  /** By emoji of a message (`emojiKey`), its first reactions in the order of reacting. */
+  /** First reactions in the order of reacting, by message and emoji (`reactionKey`). */
   readonly firstReactions: ReadonlyMap<string, readonly ReactionRow[]>;
   readonly files: ReadonlyMap<string, ChatFileRow>;
   readonly relations: ReadonlyMap<string, RelationRow>;
   readonly seniors: readonly MemberRow[];
-  /** Who may have read the messages that are changed. */
+  /** Members who may have read the changed messages. */
   readonly readers: readonly MemberRow[];
 }
 
@@ -44,12 +44,12 @@ const emptySnapshot: Omit<ChatSnapshot, "chat" | "people"> = {
   readers: [],
 };
 
-/** What is known of a chat that is being made, or of which the head alone matters. */
+/** A snapshot of the head only: for a new chat, or when no other row matters. */
 export const headSnapshot = (chat: ChatRow): ChatSnapshot => ({ chat, people: new Map(), ...emptySnapshot });
 
 /**
- * Completes what is known of the chat by what these changes ask for. Member rows stay known; the rest is read anew.
- * @param people  known member rows of this head; what was missing is added
+ * Reads the rows that these changes need. Member rows are reused; the others are read again.
+ * @param people  known member rows for this head; missing ones are added
  */
 export async function readSnapshot(
   repository: ChatRepository,
@@ -62,7 +62,7 @@ export async function readSnapshot(
     for (const userId of missing) people.set(userId, null);
     for (const row of await repository.members(chat._id, missing)) people.set(row.userId, row);
   }
-  // A batch of sends, which is what batches mostly are, asks for nothing else.
+  // Most batches consist of sends, which need nothing else.
   if (reads.every(({ messages, files, pairs, seniors }) => (messages ?? files ?? pairs ?? seniors) === undefined)) {
     return { chat, people, ...emptySnapshot };
   }

@@ -1,7 +1,7 @@
 /**
- * A chat's one sequence. Changes queue here on the node that handles them; while one commit is on its way the next gathers, and
- * each is judged on the very head its commit expects. So a change becomes visible in `seq` order or not at all, whoever else
- * writes; a stale writer meets `Conflict`, reads again and judges again.
+ * Orders the changes of one chat. Changes queue on the node that handles them. While one commit is running, the next batch collects.
+ * Each change is decided on exactly the head that its commit expects, so changes become visible in `seq` order or not at all, even if
+ * several nodes write. A writer with an old head gets a `Conflict`, reads again and decides again.
  */
 import type { Logger } from "moleculer";
 import type { Clock } from "../../../core/clock.ts";
@@ -29,28 +29,28 @@ export interface TimelineContext {
   readonly log: Logger;
 }
 
-/** Changes a chat's queue holds at most; beyond it senders are told to come back. */
+/** Maximum length of a chat's queue. Further changes are refused with a time to retry. */
 const maxQueued = 5000;
 const queueBound = refusalCounter("chat_queue");
-/** What one commit takes at most. */
+/** Limits of one commit. */
 const maxBatch = { changes: 500, bytes: 512 * 1024 };
 const batchChanges = histogram("parley_chat_batch_changes", "Changes of one chat that were judged and committed together", {
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
 });
-/** After a failure whose outcome is not known, the head is announced as soon as it can be read. */
+/** Delay before the head is published after a commit with an unknown outcome. */
 const headPublishDelayMs = 1000;
 
 interface QueuedChange {
   readonly change: Change<unknown>;
   readonly expiresAt: number;
   readonly request: RequestContext | undefined;
-  /** Typed by `append`: a change's own result. */
+  /** The change's own result, typed by `append`. */
   readonly resolve: (result: unknown) => void;
   readonly reject: (reason: unknown) => void;
 }
 type ChangeDecision = { readonly result: unknown } | { readonly refusal: unknown };
 
-/** What is known of the chat: right until a commit says otherwise. `null` for someone who never was a member. */
+/** Known state of the chat, assumed to be current until a commit fails. `null` for a user who was never a member. */
 interface TimelineState {
   chat: ChatRow;
   readonly people: Map<string, MemberRow | null>;
@@ -75,10 +75,10 @@ export class Timeline {
 
   /**
    * Queues a change.
-   * @param expiresAt  when its caller has given up, epoch milliseconds; one for all changes of a call, or their tail could be
-   *                   stored without their beginning
-   * @returns what `apply` returned, once it is stored
-   * @throws Unavailable  the queue is full, or the store did not answer: the change may be repeated
+   * @param expiresAt  when the caller gives up, epoch milliseconds. All changes of a call have the same, or the last ones could be
+   *                   stored without the first
+   * @returns the result of `apply`, once it is stored
+   * @throws Unavailable  the queue is full, or the store did not answer. The change may be retried
    */
   append<R>(change: Change<R>, expiresAt: number = expiry(this.context.clock)): Promise<R> {
     if (this.queue.length >= maxQueued) {
@@ -93,17 +93,17 @@ export class Timeline {
 
   private async run(): Promise<void> {
     this.isRunning = true;
-    // What arrives in the same turn of the event loop goes into the first commit too.
+    // Include the changes that arrive in the same turn of the event loop.
     await Promise.resolve();
     while (this.queue.length > 0) {
       const queued = this.dequeueBatch();
-      // A commit belongs to several requests; what is said of it, and follows from it, goes under the first one's id.
+      // A commit serves several requests. Its log lines and events carry the id of the first.
       await inRequest(queued[0]?.request, () => this.commitOrFail(queued));
     }
     this.isRunning = false;
   }
 
-  /** @returns false  the store did not answer, and all who waited were told */
+  /** @returns false  the store did not answer, and all queued changes failed */
   private async commitOrFail(queued: readonly QueuedChange[]): Promise<boolean> {
     try {
       await this.decideAndCommit(queued);
@@ -118,7 +118,7 @@ export class Timeline {
     }
   }
 
-  /** What no store should refuse is one entry's fault: it fails alone. */
+  /** Commits changes one by one after a refusal that one of them causes, so that only this one fails. */
   private async commitSingly(queued: readonly QueuedChange[]): Promise<boolean> {
     for (const [index, entry] of queued.entries()) {
       const hasStoreAnswered = await this.commitOrFail([entry]);
@@ -135,14 +135,14 @@ export class Timeline {
     return queued;
   }
 
-  /** What is queued behind a failure fails with it, or a sender's later message would overtake the earlier one. */
+  /** Fails all queued changes: otherwise a sender's later message could be stored before a failed earlier one. */
   private fail(queued: readonly QueuedChange[], error: unknown): false {
     for (const { reject } of [...queued, ...this.queue.splice(0)]) reject(error);
     this.scheduleHeadPublish();
     return false;
   }
 
-  /** The failed commit may have happened after all, and then nobody has heard of it: rooms below this head fetch it. */
+  /** The failed commit may have succeeded without being published. Rooms below the published head fetch it. */
   private scheduleHeadPublish(): void {
     if (this.isHeadPublishScheduled) return;
     this.isHeadPublishScheduled = true;
@@ -152,7 +152,7 @@ export class Timeline {
   private async publishHead(): Promise<void> {
     this.isHeadPublishScheduled = false;
     try {
-      // Expected, and not only read: a change that only the primary has so far, of a disk that stood still, is waited for.
+      // Expected in a commit, not only read: this waits for a change that only the primary has so far, for example after a stalled disk.
       const { outcome: chat } = await commitWithRetry(this.context.db, async () => {
         const head = await this.context.repository.chat(this.chatId);
         return { operations: head === undefined ? [] : [expect(chats, { _id: head._id, seq: head.seq })], outcome: head };
@@ -191,7 +191,7 @@ export class Timeline {
     }
   }
 
-  /** A draft on the head and all the rows that these changes ask for; undefined when there is no such chat. */
+  /** A batch on the head and the rows that these changes need; undefined if the chat does not exist. */
   private async batchFor(entries: readonly QueuedChange[]): Promise<ChangeBatch | undefined> {
     const { repository, clock } = this.context;
     if (this.state === undefined) {
@@ -211,7 +211,7 @@ export class Timeline {
       const { idempotencyKey } = change;
       const first = idempotencyKey === undefined ? undefined : batch.sentBefore(idempotencyKey.senderId, idempotencyKey.clientId);
       if (idempotencyKey !== undefined && first !== undefined) {
-        // Stored by a commit whose answer was lost, maybe, so that nobody has heard of it yet.
+        // A commit whose answer was lost may have stored it without publishing it.
         this.scheduleHeadPublish();
         return { result: resultOfRepeat(idempotencyKey, first, []) };
       }
@@ -244,15 +244,15 @@ export class Timeline {
       const note: ChatNote = { kind: "batch", ...batch.publication(shared) };
       feed.publish(chatChannel(this.chatId), note);
     } catch {
-      // Half of it would hide the other half: told of the head alone, rooms fetch all of it.
+      // Publish only the head, so that rooms fetch everything: half of the batch would hide the other half.
       this.scheduleHeadPublish();
     }
   }
 
   /**
-   * Answers those whose message is stored already.
-   * @param mayAnswer  whether this sender may see the message as it is now
-   * @returns the others
+   * Answers the changes whose message is already stored.
+   * @param mayAnswer  whether this sender may see the message in its current state
+   * @returns the other changes
    */
   private async answerRepeats(
     entries: readonly QueuedChange[],
@@ -287,7 +287,7 @@ export class Timeline {
       }
     });
     if (refused.length === 0) return;
-    // Stored before its sender lost the right: a repeat is still answered with the message, but not with what became of it since.
+    // Stored before the sender lost access: a repeat still gets the message, but not its later changes.
     const people = this.state?.people;
     const isVisibleToSender = (row: MessageRow) => {
       const sender = people?.get(row.senderId);

@@ -1,4 +1,4 @@
-/** Holds a row while a batch changes it, and knows which fields were set: the commit writes these, so every field that is set is stored. */
+/** Tracks which fields of a row a batch sets. The commit writes exactly these, so every field that is set is stored. */
 import { insert, update, type Collection, type Doc, type Fields, type Operation, type Where } from "../../../core/store/store.ts";
 
 export class TrackedRow<R extends Doc> {
@@ -7,14 +7,14 @@ export class TrackedRow<R extends Doc> {
   private current: R;
   private readonly changed = new Set<keyof R>();
 
-  /** @param row  as it was read, or as it is first inserted */
+  /** @param row  the row as read, or as first inserted */
   constructor(collection: Collection<R>, row: R, { isNew = false } = {}) {
     this.collection = collection;
     this.isNew = isNew;
     this.current = row;
   }
 
-  /** The row as it will be. */
+  /** The row after the commit. */
   get row(): R {
     return this.current;
   }
@@ -25,7 +25,7 @@ export class TrackedRow<R extends Doc> {
   }
 
   /**
-   * Inserts a new row whole, and updates an existing one by the fields that were set: the others may have changed since it was read.
+   * Inserts a whole new row, or updates only the set fields of an existing one: the others may have changed since it was read.
    * @param where  the row to update
    * @param timed  fields that the store fills in with its time
    */
