@@ -5,7 +5,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "@jest/globals";
 
-const parts = ["package.json", "package-lock.json", "CHANGELOG.md", "client/package.json", "k8s/components/image/kustomization.yaml", "scripts/release"];
+const parts = [
+  "package.json",
+  "package-lock.json",
+  "CHANGELOG.md",
+  "client/package.json",
+  "k8s/components/image/kustomization.yaml",
+  "scripts/release",
+];
 const identity = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@example.org", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@example.org" };
 const env = { ...process.env, ...identity, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}` };
 const version = "47.11.0";
