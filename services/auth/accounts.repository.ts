@@ -1,4 +1,4 @@
-/** Accounts as auth stores them. An address has one account by index, whatever races. */
+/** Stores accounts. A unique index allows one account per address. */
 import { collection, type Database } from "../../core/store/store.ts";
 
 export interface AccountRow {
@@ -8,9 +8,9 @@ export interface AccountRow {
   readonly firstName: string;
   readonly lastName: string;
   readonly passwordHash: string;
-  /** Counts password changes: a log-in expects the one it checked, so that none gets in with a password just replaced. */
+  /** Number of password changes. A log-in expects the one it checked, so that a replaced password can't start a session. */
   readonly passwordRev: number;
-  /** Counts changes that other services hear of. */
+  /** Number of changes that were published to other services. */
   readonly rev: number;
   readonly createdAt: number;
 }

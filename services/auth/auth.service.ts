@@ -1,4 +1,4 @@
-/** Accounts, passwords and sessions. */
+/** Wires auth: accounts, passwords and sessions. */
 import { NotFound, Unauthenticated } from "../../core/errors.ts";
 import { service } from "../../core/contract/service.ts";
 import { background } from "../../mixins/background.ts";

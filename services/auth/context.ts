@@ -1,4 +1,4 @@
-/** Opens what auth's functions work with. */
+/** Opens the context of auth's functions. */
 import type { Logger } from "moleculer";
 import type { Ports } from "../../core/node/ports.ts";
 import { securityLog, type SecurityLog } from "../../core/security/log.ts";

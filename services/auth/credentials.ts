@@ -1,4 +1,4 @@
-/** Who gets a session: by signing up, by password. And what a new password does to the sessions there are. */
+/** Starts sessions by sign-up and by password, and changes passwords. */
 import type { ClientInfo } from "../../core/contract/call.ts";
 import { Conflict, Invalid, Unauthenticated } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
@@ -16,8 +16,8 @@ import type { AuthContext } from "./context.ts";
 import { sessions } from "./sessions/sessions.repository.ts";
 
 /**
- * Account, session and event in one commit: a sign-up that was cut leaves nothing half.
- * @throws Conflict  the address has an account
+ * Stores account, session and event in one commit, so an interrupted sign-up leaves nothing behind.
+ * @throws Conflict  an account with this address exists
  */
 export async function signUp(
   context: AuthContext,
@@ -41,7 +41,7 @@ export async function signUp(
   return logInResult(context, account, session);
 }
 
-/** @throws Unauthenticated  unknown address or wrong password: alike, and in like time */
+/** @throws Unauthenticated  unknown address or wrong password; both take the same time and look the same */
 export async function logIn(
   context: AuthContext,
   { emailId, password }: { readonly emailId: string; readonly password: string },
@@ -56,7 +56,7 @@ export async function logIn(
     }
     const session = newSession(context, account, client);
     return {
-      // A password change meanwhile would have ended this session, had it been there already.
+      // A password change meanwhile must also end this new session.
       operations: [expect(accounts, { _id: account._id, passwordRev: account.passwordRev }), insert(sessions, session)],
       outcome: { account, session },
     };
@@ -104,7 +104,7 @@ export async function changePassword(
     return {
       operations: [
         update(accounts, { _id: account._id, passwordRev }, next),
-        // This session moves on to the new password; those left with the old one end. None that has ended is revived.
+        // This session continues with the new password. Sessions of the old password end, and no ended session is revived.
         update(sessions, { _id: session._id, revokedAt: null }, { passwordRev: next.passwordRev, lastUsedAt: storeTime }),
         updateAll(sessions, { userId: account._id, revokedAt: null, passwordRev }, { revokedAt: storeTime, reason: "passwordChanged" }),
       ],

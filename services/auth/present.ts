@@ -1,4 +1,4 @@
-/** What of an account leaves auth. Password hashes never do. */
+/** Maps account rows to what auth returns and publishes. Password hashes are never included. */
 import type { AccountRow } from "./accounts.repository.ts";
 import type { Account, OwnAccount } from "./contract.ts";
 
@@ -10,7 +10,7 @@ export const account = ({ _id, emailId, firstName, lastName, createdAt }: Accoun
   createdAt,
 });
 
-/** Every account has a password, and no address has been proven: there is only the password log-in. */
+/** Every account has a password and no address is verified, because passwords are the only way to log in. */
 export const ownAccount = ({ _id, emailId, firstName, lastName, createdAt }: AccountRow): OwnAccount => ({
   _id,
   emailId,

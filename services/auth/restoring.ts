@@ -1,4 +1,4 @@
-/** Auth's part in a restore: every account is announced anew. */
+/** Announces every account again after a restore. */
 import type { RestoreHooks } from "../../core/store/contents.ts";
 import { announceAll } from "../../mixins/announce-all.ts";
 import { announce } from "../../mixins/outbox.ts";

@@ -1,4 +1,4 @@
-/** Opens what media's functions work with. */
+/** Opens the context of media's functions. */
 import type { Logger } from "moleculer";
 import type { Blobs } from "../../core/blobs/blobs.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -14,11 +14,11 @@ export interface MediaContext {
   readonly imageWorkers: ImageWorkers;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How long nothing may refer to a file, milliseconds. */
+  /** How long a file may stay without a reference, in milliseconds. */
   readonly graceMs: number;
-  /** Whether a backup still needs the bytes of files that were let go; a row that was dropped before this is asked is in no backup to come. */
+  /** Whether a backup still needs the bytes of dropped files. Ask after dropping a row: later backups do not contain it. */
   readonly areBlobsHeld: () => Promise<boolean>;
-  /** Those of the files, all of one purpose, that something refers to. */
+  /** Returns those of the files, all of one purpose, that something refers to. */
   readonly filesInUse: (purpose: Purpose, fileIds: readonly string[]) => Promise<readonly string[]>;
 }
 

@@ -1,14 +1,13 @@
 /**
- * Files as media knows them, a row each. `reserved`: bytes may be arriving. `ready`: judged, and someone may refer to it until it
- * expires. `kept`: someone does. `dropped`: nobody will any more; the row stays for a while, so that what a late writer still
- * stores under its keys is found and removed too.
+ * Stores one row per file. `reserved`: bytes may be arriving. `ready`: inspected, and may be referred to until it expires. `kept`: in use.
+ * `dropped`: no longer usable; the row stays for a while, so that bytes which a late writer stores under its keys are removed too.
  */
 import { collection, insert, remove, storeTime, update, type Database, type Fields } from "../../core/store/store.ts";
 import { imageKey, rawKey, thumbKey, type Purpose } from "./contract.ts";
 
 export type FileState = "reserved" | "ready" | "kept" | "dropped";
 
-/** What the bytes turned out to be. */
+/** Properties detected from the bytes. */
 export interface FileProperties {
   readonly name: string;
   readonly mimeType: string;
@@ -23,14 +22,14 @@ export interface MediaFileRow extends Partial<FileProperties> {
   readonly ownerId: string;
   readonly purpose: Purpose;
   readonly state: FileState;
-  /** Store time at which it came to this state. */
+  /** Store time at which the file reached its state. */
   readonly since: number;
   readonly expiresAt: number;
 }
-/** A row that has been judged. */
+/** The row of an inspected file. */
 export type AdmittedFileRow = MediaFileRow & FileProperties;
 
-/** What is being sent or was let go has no bytes that anybody waits for. */
+/** Reserved and dropped files have no bytes that anything needs. */
 const blobs = (row: MediaFileRow): readonly string[] =>
   !isAdmitted(row) ? [] : row.hasThumb ? [imageKey(row._id), thumbKey(row._id)] : [rawKey(row._id)];
 
@@ -42,7 +41,7 @@ export async function insertFile(db: Database, row: Omit<MediaFileRow, "state" |
   await db.commit([insert(files, { ...row, state: "reserved", since: storeTime })]);
 }
 
-/** Brings a row from the state it was seen in to another. Throws `Conflict` when it is not in that state any more. */
+/** Moves a row from the state that was read to another. @throws Conflict  it is no longer in that state */
 export async function changeFileState(
   db: Database,
   { _id, state, since }: MediaFileRow,
@@ -52,7 +51,7 @@ export async function changeFileState(
   await db.commit([update(files, { _id, state, since }, { ...properties, state: to, since: storeTime })]);
 }
 
-/** Rows that have been in a state since before a time, oldest first, after the one given. */
+/** Rows that reached a state before the given time, oldest first, after the given row. */
 export const filesInStateSince = (db: Database, state: FileState, before: number, last?: MediaFileRow): Promise<MediaFileRow[]> =>
   db.page(files, {
     index: "byState",

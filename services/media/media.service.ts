@@ -1,4 +1,4 @@
-/** Files and pictures: what they are, who is asked whether they are in use, and when their bytes go. */
+/** Wires media: accepts uploads, serves pictures, and removes files that are no longer in use. */
 import { service } from "../../core/contract/service.ts";
 import { background } from "../../mixins/background.ts";
 import { context } from "../../mixins/context.ts";

@@ -1,4 +1,4 @@
-/** Media's part in a restore: whether a file is still in use is asked again, for the news that it was let go may not be in the backup. */
+/** Makes the sweeper check every file again after a restore: the backup may lack the event that released it. */
 import type { RestoreHooks } from "../../core/store/contents.ts";
 import { update, type Database } from "../../core/store/store.ts";
 import { files } from "./files.repository.ts";

@@ -1,4 +1,4 @@
-/** Opens what profile's functions work with. */
+/** Opens the context of profile's functions. */
 import type { Ports } from "../../core/node/ports.ts";
 import type { Database } from "../../core/store/store.ts";
 import type { ServiceResources } from "../../mixins/context.ts";

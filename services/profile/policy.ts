@@ -1,5 +1,5 @@
-/** Who may see how much of a profile. */
+/** Decides how much of a profile a user may see. */
 import type { Relation } from "../request/contract.ts";
 
-/** Contacts see it whole; strangers, also those of whom one blocked the other, see the summary. */
+/** Contacts see the whole profile. All others, and users who blocked each other, see the summary. */
 export const canSeeWholeProfile = ({ state }: Relation): boolean => state === "accepted";

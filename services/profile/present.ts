@@ -1,4 +1,4 @@
-/** What leaves the server of a profile. */
+/** Makes documents from profile rows. */
 import type { Profile, ProfileSummary } from "./contract.ts";
 import type { ProfileRow } from "./profiles.repository.ts";
 

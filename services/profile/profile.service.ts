@@ -1,4 +1,4 @@
-/** Who people say they are. */
+/** Wires profile: what users say about themselves. */
 import { call } from "../../core/contract/call.ts";
 import { service } from "../../core/contract/service.ts";
 import { context } from "../../mixins/context.ts";
@@ -15,7 +15,7 @@ import { canSeeWholeProfile } from "./policy.ts";
 import * as present from "./present.ts";
 import { addProfile, eraseProfile, initialProfile, picturesInUse, profiles } from "./profiles.repository.ts";
 
-/** After sign-up names are changed here and nowhere else, so an event only makes sure that there is a profile. */
+/** After sign-up, names change only in profile. So an event only makes sure that the profile exists. */
 async function addMissingProfile({ db }: ProfileContext, { payload }: ReceivedEvent<Account>): Promise<void> {
   await addProfile(db, initialProfile(payload));
 }

@@ -1,6 +1,6 @@
 /**
- * Profiles as they are stored, one row a person under the person's own id. A row comes from whichever is first, the event of the
- * sign-up or a look at an account that profile did not know yet; both only add it where it is missing, so neither undoes a change.
+ * Stores profiles, one row per user, under the user's id. Either the sign-up's event or the first change creates the row. Both only add
+ * a missing row, so neither undoes a change.
  */
 import { commitWithRetry } from "../../core/store/commit-with-retry.ts";
 import {
@@ -20,18 +20,18 @@ import type { Account } from "../auth/contract.ts";
 import { profileEvents } from "./contract.ts";
 
 export interface ProfileRow {
-  /** The person's id. */
+  /** The user's id. */
   readonly _id: string;
   readonly firstName: string;
   readonly lastName: string;
   readonly about: string | null;
   readonly gender: string | null;
   readonly age: number | null;
-  /** A file of media. */
+  /** File id of the picture. */
   readonly pictureId?: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** The account is gone; the row stays, so that a late repeat of the sign-up's event does not bring the profile back. */
+  /** Set when the account is deleted. The row stays, so that a late sign-up event can't restore the profile. */
   readonly deletedAt: number | null;
 }
 
@@ -39,7 +39,7 @@ export const profiles = collection<ProfileRow>()("profiles", { byPicture: { fiel
 
 const blank = { firstName: "", lastName: "", about: null, gender: null, age: null, pictureId: null } as const;
 
-/** The profile that a person has from sign-up on. */
+/** The profile that a user has from sign-up on. */
 export const initialProfile = ({ userId, firstName, lastName, createdAt }: Account): ProfileRow => ({
   _id: userId,
   ...blank,
@@ -50,7 +50,7 @@ export const initialProfile = ({ userId, firstName, lastName, createdAt }: Accou
   deletedAt: null,
 });
 
-/** Adds the row unless there is one, live or deleted. */
+/** Adds the row if there is none, live or deleted. */
 export async function addProfile(db: Database, row: ProfileRow): Promise<void> {
   try {
     await db.commit([insert(profiles, row)]);
@@ -59,7 +59,7 @@ export async function addProfile(db: Database, row: ProfileRow): Promise<void> {
   }
 }
 
-/** Changes a live profile; a picture that it had before goes in the same commit. @returns whether there is such a profile */
+/** Changes a live profile, and releases its previous picture in the same commit. @returns whether the profile exists */
 export async function changeProfile(db: Database, userId: string, changes: Fields<ProfileRow>): Promise<boolean> {
   const { outcome } = await commitWithRetry(db, async () => {
     const row = await db.get(profiles, userId);
@@ -71,8 +71,8 @@ export async function changeProfile(db: Database, userId: string, changes: Field
 }
 
 /**
- * Erases a profile, known or not, and leaves its tombstone. The row is replaced, not updated, so that it keeps only what is written
- * here: fields that were added later are erased too, even those that only another release knows.
+ * Erases a profile and leaves a tombstone, even if there was no row. The row is replaced and not updated, so that only the fields written
+ * here remain: fields added later are erased too, even fields that only another release knows.
  */
 export async function eraseProfile(db: Database, userId: string): Promise<void> {
   await commitWithRetry(db, async () => {
@@ -84,7 +84,7 @@ export async function eraseProfile(db: Database, userId: string): Promise<void> 
   });
 }
 
-/** Those of the files that are someone's picture. */
+/** Returns those of the files that are a user's picture. */
 export async function picturesInUse(db: Database, fileIds: readonly string[]): Promise<string[]> {
   const rows = await db.find(
     profiles,
@@ -93,10 +93,10 @@ export async function picturesInUse(db: Database, fileIds: readonly string[]): P
   return rows.map(({ pictureId }) => pictureId!);
 }
 
-/** The picture must still be the one that was seen, or one would be lost unannounced. */
+/** Expects the picture that was read. Otherwise a picture could be replaced without being released. */
 const expectedRow = ({ _id, deletedAt, pictureId }: ProfileRow) => ({ _id, deletedAt, pictureId: pictureId ?? null });
 
-/** @param next  undefined leaves the picture as it is */
+/** @param next  undefined keeps the current picture */
 function announceReplacedPicture(row: ProfileRow | undefined, next: ProfileRow["pictureId"] | symbol): Operation[] {
   const before = row?.pictureId ?? null;
   if (before === null || next === undefined || next === before) return [];

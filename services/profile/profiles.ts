@@ -1,4 +1,4 @@
-/** Profiles for those who ask: from the cache, the store, or the account of someone whom profile has not heard of yet. */
+/** Reads and changes profiles. Reads come from the cache, the store, or the account of a user without a profile row yet. */
 import type { ProfileContext } from "./context.ts";
 import { call, type Ctx } from "../../core/contract/call.ts";
 import type { Cache } from "../../core/cache/cache.ts";
@@ -11,16 +11,15 @@ import type { Profile, profile, ProfileSummary, Source } from "./contract.ts";
 import * as present from "./present.ts";
 import { addProfile, changeProfile, initialProfile, profiles, type ProfileRow } from "./profiles.repository.ts";
 
-/** What profiles are read with. */
-/** What a person may change; null clears a field, undefined leaves it. */
+/** A change of a profile: null clears a field, undefined keeps it. */
 export type ProfilePatch = Infer<typeof profile.patch.params>;
-/** Those changes that are fields of the row: one that the row lacks does not compile. */
+/** The changed fields that the row has. A field that the row lacks does not compile. */
 type FieldChanges = Pick<Fields<ProfileRow>, Exclude<keyof ProfilePatch, "picture" | "profilePic">>;
 
 const cacheKey = (userId: string): string => `profile:${userId}`;
 const noSuchPerson = (): NotFound => new NotFound("There is no such person");
 
-/** @throws NotFound  no such person */
+/** @throws NotFound  no such user */
 export async function readProfile(
   { db, cache }: ProfileContext,
   ctx: Ctx<unknown>,
@@ -31,10 +30,10 @@ export async function readProfile(
 }
 
 /**
- * Changes one's own profile.
- * @throws Invalid   nothing to change, a name taken away, or another picture's URL
+ * Changes the caller's profile.
+ * @throws Invalid   nothing to change, a name removed, or the URL of another picture
  * @throws NotFound  the account is gone
- * @throws Conflict  the picture was taken in too long ago
+ * @throws Conflict  the uploaded picture has expired
  */
 export async function patchProfile(
   { db, cache, clock }: ProfileContext,
@@ -76,7 +75,7 @@ function refuseUnusablePicture({ purpose, expiresAt }: AdmittedFile, now: number
 /** Call it after every change and before its answer. */
 export const forgetProfile = (cache: Cache, userId: string): Promise<void> => cache.invalidate([cacheKey(userId)]);
 
-/** Whom profile has not heard of yet is answered from auth and not stored: their events are on the way, perhaps by thousands. */
+/** Answers for users without a row from auth, without storing them: their sign-up events are on the way, possibly thousands. */
 export async function readSummaries({ db }: ProfileContext, ctx: Ctx<unknown>, userIds: readonly string[]): Promise<ProfileSummary[]> {
   const rows = await db.getMany(profiles, userIds);
   const known = new Set(rows.map(({ _id }) => _id));
@@ -96,6 +95,6 @@ async function addFromAccount(db: Database, ctx: Ctx<unknown>, userId: string): 
   const [account] = await call(ctx, auth.accounts, { userIds: [userId] });
   if (account === undefined) return undefined;
   await addProfile(db, initialProfile(account));
-  // Not the row just made: the event may have been first, and a change or a deletion after it.
+  // Read again: the event may have created the row first, and a change or deletion may have followed.
   return db.get(profiles, userId);
 }

@@ -1,4 +1,4 @@
-/** Opens what request's functions work with. */
+/** Opens the context of request's functions. */
 import type { Logger } from "moleculer";
 import type { Ports } from "../../core/node/ports.ts";
 import type { Database } from "../../core/store/store.ts";

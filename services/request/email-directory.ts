@@ -1,24 +1,24 @@
 /**
- * Who has which e-mail address: a copy of auth's accounts, kept by their events, so that an invite need not ask auth. Whoever is
- * not in it, or not clearly, is asked of auth: an event on its way makes no one unknown.
+ * Finds users by e-mail address in a copy of auth's accounts, which events keep current, so most invites need no call of auth. If the
+ * copy has no clear answer, auth is asked: a late event must not make a user unknown.
  */
 import { call, type Ctx } from "../../core/contract/call.ts";
 import { collection, insert, update, type Database } from "../../core/store/store.ts";
 import { auth } from "../auth/contract.ts";
 
 export interface PersonRow {
-  /** The person's id. */
+  /** The user's id. */
   readonly _id: string;
-  /** Null when the account is gone; the row stays, so that a late event does not bring it back. */
+  /** Null if the account was deleted. The row stays, so that a late event can't restore it. */
   readonly emailId: string | null;
-  /** Of the account, as of the newest event seen. */
+  /** `rev` of the newest event received for the account. */
   readonly rev: number;
 }
 
-/** Not unique: when an address changes hands the two people's events may come in either order. */
+/** Not unique: when an address moves to another user, the two events may arrive in either order. */
 export const people = collection<PersonRow>()("people", { byEmail: { fields: ["emailId", "_id"] } });
 
-/** The id of the person with this address, if there is one. */
+/** The id of the user with this address, if any. */
 export async function personByEmail(db: Database, ctx: Ctx<unknown>, emailId: string): Promise<string | undefined> {
   const [person, another] = await db.page(people, { index: "byEmail", where: { emailId }, limit: 2 });
   if (person !== undefined && another === undefined) return person._id;
@@ -26,8 +26,8 @@ export async function personByEmail(db: Database, ctx: Ctx<unknown>, emailId: st
 }
 
 /**
- * Takes over what an event says, unless a newer one was here before.
- * @throws Conflict, Duplicate  another event about this person at the same moment; the queue hands this one out again
+ * Stores the state that an event carries, unless a newer one is stored.
+ * @throws Conflict, Duplicate  another event about this user at the same time; the queue delivers this one again
  */
 export async function recordPerson(db: Database, person: PersonRow): Promise<void> {
   const { _id, ...fields } = person;

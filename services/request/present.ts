@@ -1,4 +1,4 @@
-/** What leaves the server of a request. */
+/** Makes documents and events from request rows. */
 import type { ContactRequest, RelationEvent } from "./contract.ts";
 import type { RequestRow } from "./requests.repository.ts";
 
@@ -15,7 +15,7 @@ export const contactRequest = ({ _id, fromUserId, toUserId, state, message, crea
   __v: 0,
 });
 
-/** What other services hear of a pair. */
+/** The event that other services receive about a pair. */
 export const relationEvent = ({
   _id,
   pair,

@@ -1,4 +1,4 @@
-/** Contact requests, and how two people stand to each other. */
+/** Wires request: contact requests, contacts and blocks. */
 import { service } from "../../core/contract/service.ts";
 import { context } from "../../mixins/context.ts";
 import { database } from "../../mixins/database.ts";

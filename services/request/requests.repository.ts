@@ -1,4 +1,4 @@
-/** Pairs of people as they are stored: one row a pair by index, in either direction, kept through all its states; and who blocks whom. */
+/** Stores pairs of users, one row per pair in either direction and through all its states, and a row for each block. */
 import { collection, type Database } from "../../core/store/store.ts";
 import { pairKey, type Relation, type RelationState } from "./contract.ts";
 import type { PairState } from "./relations/transitions.ts";
@@ -6,10 +6,10 @@ import type { PairState } from "./relations/transitions.ts";
 export interface RequestRow extends PairState {
   readonly _id: string;
   readonly pair: string;
-  /** Counts the changes of the pair. */
+  /** Number of changes of the pair. */
   readonly rev: number;
   readonly message: string;
-  /** When the invite was sent, epoch milliseconds; a new invite on an old row begins anew. */
+  /** When the invite was sent, epoch milliseconds. A new invite in an old row sets it again. */
   readonly createdAt: number;
 }
 
@@ -19,7 +19,7 @@ export const requests = collection<RequestRow>()("requests", {
   byRecipientAndState: { fields: ["toUserId", "state", "updatedAt", "_id"] },
 });
 
-/** One a blocker and blocked, written with the pair's row. */
+/** One row per blocker and blocked user, written together with the pair's row. */
 export interface BlockRow {
   readonly _id: string;
   readonly blockerId: string;
@@ -32,22 +32,22 @@ export const blocks = collection<BlockRow>()("blocks", {
   byBlocker: { fields: ["blockerId", "since", "_id"] },
 });
 
-/** Which of someone's requests; `user` is the other person's field. */
+/** Selects a user's sent or received requests. `user` is the field with the other user. */
 export const sides = {
   sent: { index: "bySenderAndState", own: "fromUserId", user: "toUserId" },
   received: { index: "byRecipientAndState", own: "toUserId", user: "fromUserId" },
 } as const;
 export type RequestSide = keyof typeof sides;
 
-/** Someone in a list of people. */
+/** An entry in a list of users. */
 export interface PersonEntry {
-  /** Of the row that puts them there. */
+  /** Id of the row behind the entry. */
   readonly _id: string;
   readonly userId: string;
   /** Epoch milliseconds. */
   readonly since: number;
 }
-/** Where a page of them ends. */
+/** Position of the last entry of a page. */
 export type PeopleCursor = readonly [since: number, _id: string];
 
 const maxPerState = 1000;
@@ -57,7 +57,7 @@ export async function requestOfPair(db: Database, a: string, b: string): Promise
   return row;
 }
 
-/** The requests of one side in these states, the newest first; of each state the 1000 that reached it last. */
+/** Requests of one side in these states, newest first; at most the newest 1000 of each state. */
 export async function newestRequests(
   db: Database,
   side: RequestSide,
@@ -70,7 +70,7 @@ export async function newestRequests(
   return rows.sort((a, b) => newestFirst([a.createdAt, a._id], [b.createdAt, b._id]));
 }
 
-/** Someone's contacts, whichever of the two asked for it, the newest first. */
+/** A user's contacts, newest first, no matter which of the two sent the invite. */
 export async function contactsOf(db: Database, userId: string, limit: number, cursor: PeopleCursor | undefined): Promise<PersonEntry[]> {
   const page = async ({ index, own, user }: (typeof sides)[RequestSide]) => {
     const where = { [own]: userId, state: "accepted" } as const;
@@ -81,7 +81,7 @@ export async function contactsOf(db: Database, userId: string, limit: number, cu
   return entries.sort((a, b) => newestFirst([a.since, a._id], [b.since, b._id])).slice(0, limit);
 }
 
-/** Whom someone has blocked, the newest first. */
+/** Users that a user blocked, newest first. */
 export async function blockedBy(db: Database, blockerId: string, limit: number, cursor: PeopleCursor | undefined): Promise<PersonEntry[]> {
   const bound = cursor === undefined ? {} : { before: cursor };
   const rows = await db.page(blocks, { index: "byBlocker", where: { blockerId }, ...bound, order: "desc", limit });
@@ -91,7 +91,7 @@ export async function blockedBy(db: Database, blockerId: string, limit: number, 
 const newestFirst = ([timeA, idA]: PeopleCursor, [timeB, idB]: PeopleCursor): number =>
   timeB - timeA || (idA < idB ? 1 : idA > idB ? -1 : 0);
 
-/** How a person stands to each of the others, in the order asked. */
+/** Relations of a user to each of the others, in the given order. */
 export async function relationsOf(db: Database, userId: string, otherIds: readonly string[]): Promise<Relation[]> {
   const pairs = otherIds.map((otherId) => pairKey(userId, otherId));
   const rows = await db.find(

@@ -1,4 +1,4 @@
-/** Request's part in a restore: how each pair stands is announced anew. */
+/** Announces the relation of every pair again after a restore. */
 import type { RestoreHooks } from "../../core/store/contents.ts";
 import { announceAll } from "../../mixins/announce-all.ts";
 import { relationAnnouncement } from "./relations/change-pair.ts";

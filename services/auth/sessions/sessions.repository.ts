@@ -1,11 +1,11 @@
-/** Sessions as auth stores them, and the questions asked of them. A row stays until its token has expired. */
+/** Stores sessions. A row stays until its token has expired. */
 import { collection, type Database } from "../../../core/store/store.ts";
 import type { RevocationReason } from "../contract.ts";
 
 export interface SessionRow {
   readonly _id: string;
   readonly userId: string;
-  /** The password it was made with, or that its owner changed to from it. */
+  /** The `passwordRev` with which the session started, or to which its user changed the password in it. */
   readonly passwordRev: number;
   readonly device: string;
   readonly address: string;
@@ -24,11 +24,11 @@ export const sessions = collection<SessionRow>()("sessions", {
   byExpiry: { fields: ["expiresAt", "_id"] },
 });
 
-/** Those of a person that one commit ended; at most 1000. */
+/** A user's sessions that one commit ended, at most 1000. */
 export const sessionsEndedAt = (db: Database, userId: string, at: number): Promise<RevokedSession[]> =>
   db.page(sessions, { index: "byUser", where: { userId, revokedAt: at }, limit: 1000 }) as Promise<RevokedSession[]>;
 
-/** @param after  exclusive: a store time, or a store time and the id of a session revoked then */
+/** @param after  exclusive: a store time, or a store time and the id of a session revoked at it */
 export const sessionsRevokedAfter = (db: Database, after: readonly (string | number)[], limit: number): Promise<RevokedSession[]> =>
   db.page(sessions, { index: "byRevocation", after, limit }) as Promise<RevokedSession[]>;
 

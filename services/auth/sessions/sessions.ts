@@ -14,7 +14,7 @@ import { sessions, type RevokedSession, type SessionRow } from "./sessions.repos
 
 const sessionLifetimeMs = 24 * 60 * 60_000;
 
-/** A session that begins now, not stored yet. */
+/** Makes the row of a new session. The caller stores it. */
 export function newSession(
   { clock }: AuthContext,
   account: Pick<AccountRow, "_id" | "passwordRev">,
@@ -29,14 +29,14 @@ export function newSession(
     address: client?.address ?? "",
     createdAt: now,
     lastUsedAt: now,
-    // A token's expiry is whole seconds, and its session ends with it.
+    // A token expires at a whole second, and its session with it.
     expiresAt: Math.floor((now + sessionLifetimeMs) / 1000) * 1000,
     revokedAt: null,
     reason: null,
   };
 }
 
-/** The answer to who began this session. */
+/** The answer to the user who started this session. */
 export function logInResult(
   { jwtSecrets, installation }: AuthContext,
   account: AccountRow,
@@ -46,7 +46,7 @@ export function logInResult(
   return { account: present.account(account), sessionId, token, expiresAt };
 }
 
-/** Ends a session; one that has ended already stays as it is. */
+/** Ends a session. A session that has already ended does not change. */
 export async function endSession(context: AuthContext, sessionId: string, who: SecurityActor): Promise<void> {
   const { db, security } = context;
   try {

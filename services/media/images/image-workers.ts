@@ -1,6 +1,6 @@
 /**
- * Where images are decoded: processes of their own, at most two, one image at a time each. Decoders of foreign bytes are where a
- * program is most easily brought down: here that ends a process that holds nothing, knows no secret, and gives all its memory back.
+ * Renders images in at most two child processes, one image at a time in each. Decoders of untrusted bytes are the easiest part to crash.
+ * A crash here only ends a process without state or secrets, and returns all its memory.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -10,24 +10,24 @@ import { fairQueue } from "../../../core/resilience/fair-queue.ts";
 import type { RenderedImage } from "./render.ts";
 import type { ImageType } from "../file-types.ts";
 
-/** What to make of an image: a copy for a message, or a square for a person or group. */
+/** How to render an image: as a copy for a message, or as a square picture of a user or group. */
 export type ImageKind = "attached" | "square";
 
 export interface ImageJob {
   readonly kind: ImageKind;
-  /** As its bytes show. */
+  /** The type detected from the bytes. */
   readonly mimeType: ImageType;
   readonly bytes: Uint8Array;
 }
-/** What comes back. */
+/** The answer of a worker. */
 export type ImageResult = { readonly picture: RenderedImage } | { readonly refusal: string };
 
 export interface ImageWorkers {
   /**
-   * @param userId    whose image it is
-   * @param readBytes  asked for the bytes when it is this image's turn
+   * @param userId    the image's owner, for a fair queue
+   * @param readBytes  reads the bytes when the image is next in the queue
    * @throws Invalid      the image can't be decoded, or is too large
-   * @throws Unavailable  too many images wait, or this one took too long
+   * @throws Unavailable  too many images are waiting, or this one took too long
    */
   readonly renderImage: (userId: string, kind: ImageKind, mimeType: ImageType, readBytes: () => Promise<Buffer>) => Promise<RenderedImage>;
   readonly close: () => void;
@@ -35,14 +35,14 @@ export interface ImageWorkers {
 
 const maxWorkers = 2;
 const maxQueued = 100;
-/** Together less than what a caller waits for. */
+/** Together less than the caller's timeout. */
 const maxWaitMs = 15_000;
 const renderTimeoutMs = 14_000;
-/** A process without work ends then. */
+/** Idle time after which a process ends. */
 const idleTimeoutMs = 30_000;
 
 const workerFile = fileURLToPath(new URL("image-process.ts", import.meta.url));
-/** Large blocks go back to the system when they are freed: glibc would keep them, a heap for each thread. */
+/** Makes glibc return freed large blocks to the system, instead of keeping a heap per thread. */
 const workerEnv = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "131072" };
 
 export function openImageWorkers(): ImageWorkers {
@@ -93,7 +93,7 @@ export function openImageWorkers(): ImageWorkers {
         const job = { kind, mimeType, bytes: await readBytes() };
         const idleChild = nextIdle();
         const first = idleChild === undefined ? "crashed" : await runJob(idleChild, job);
-        // One that waited may have been at its end before.
+        // An idle process may have just ended.
         return imageOf(first === "crashed" ? await runJob(start(), job) : first);
       }),
     close() {
@@ -102,9 +102,9 @@ export function openImageWorkers(): ImageWorkers {
   };
 }
 
-/** What became of a process that did not answer. */
+/** The outcome of a process that did not answer. */
 type WorkerFailure = "crashed" | "ended";
-/** What an image can bring a decoder to. Other signals come from outside, and the image is none the worse for them. */
+/** Signals that an image can cause in a decoder. Other signals come from outside and say nothing about the image. */
 const crashSignals: readonly (NodeJS.Signals | null)[] = ["SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGFPE", "SIGTRAP"];
 
 function resultOf(child: ChildProcess, job: ImageJob): Promise<ImageResult | WorkerFailure> {
@@ -116,9 +116,9 @@ function resultOf(child: ChildProcess, job: ImageJob): Promise<ImageResult | Wor
       resolve(outcome);
     };
     const exited = (_code: number | null, signal: NodeJS.Signals | null) => finish(crashSignals.includes(signal) ? "crashed" : "ended");
-    const failed = () => finish("ended"); // It could not be started.
+    const failed = () => finish("ended"); // The process could not be started.
     child.once("exit", exited).once("error", failed).once("message", finish);
-    // One that can't be sent to is at its end.
+    // A process that can't be sent to is ending.
     child.send(job, () => undefined);
   });
 }

@@ -27,7 +27,7 @@ import { removeBytes } from "./removal.ts";
 
 const noSuchUpload = (): NotFound => new NotFound("There is no such upload");
 
-/** A place for one file. It expires well before the sweeper looks at it, so that nothing refers to what is being removed. */
+/** Reserves a row for one file. It expires well before the sweeper checks it, so that nothing refers to a file being removed. */
 export async function reserve(
   { db, clock, graceMs }: MediaContext,
   ownerId: string,
@@ -40,8 +40,8 @@ export async function reserve(
 }
 
 /**
- * Judges the bytes that were written to a reserved place.
- * @throws NotFound  not one's own, or given up; Invalid, DomainError UNSUPPORTED_TYPE  the bytes won't do
+ * Inspects the bytes that were written for a reserved file.
+ * @throws NotFound  not the caller's, or abandoned; Invalid, DomainError UNSUPPORTED_TYPE  the bytes are not acceptable
  */
 export async function admit(
   context: MediaContext,
@@ -55,11 +55,11 @@ export async function admit(
     const properties = await inspect(context, row, sent);
     faultPoint("media.judged");
     await changeFileState(context.db, row, "ready", properties);
-    // A photo's metadata is not kept longer than needed.
+    // Don't keep a photo's metadata longer than needed.
     if (properties.hasThumb) await bestEffort(context, "remove an original", context.blobs.remove([rawKey(fileId)]));
     return admittedFileOf({ ...row, ...properties });
   } catch (error) {
-    // Another run of this was faster; or the file was dropped meanwhile, and nobody looks for what this run wrote since.
+    // Another run was faster, or the file was dropped meanwhile and nothing would find what this run wrote since.
     const now = await context.db.get(files, fileId);
     if (isAdmitted(now)) return admittedFileOf(now);
     if (now === undefined || now.state === "dropped") await removeBytes(context.blobs, fileId);

@@ -1,7 +1,7 @@
 /**
- * Removes what nothing came to refer to. A process may die between any two of: reserving, writing, judging, and the commit that
- * refers to the file; what is left is a row that is not `kept`, and after a while the purpose's service says whether it is in use.
- * A process may also die between dropping a row and removing its bytes, or write to it late: so dropped rows are gone over once more.
+ * Removes files that nothing refers to. A process may die between reserving, writing, inspecting, and the commit that refers to the file.
+ * This leaves a row that is not `kept`; after the grace period the purpose's service is asked whether the file is in use. A process may
+ * also die between dropping a row and removing its bytes, or write late, so dropped rows are checked once more.
  */
 import { codeOf } from "../../../core/errors.ts";
 import { dropFile, removeBytes } from "./removal.ts";
@@ -9,13 +9,16 @@ import type { MediaContext } from "../context.ts";
 import { rawKey, type Purpose } from "../contract.ts";
 import { filesInStateSince, deleteFileRow, changeFileState, type MediaFileRow, type FileState } from "../files.repository.ts";
 
-/** How often a file is looked at while it may be unused. */
+/** Number of sweeps during the grace period. */
 const sweepsPerGrace = 12;
 const minPauseMs = 500;
-/** Those who are asked need not have started yet. */
+/** Longest delay of the first sweep. The services that it asks may not have started yet. */
 const maxFirstPauseMs = 10_000;
 
-/** Sweeps soon and then again and again. Several nodes may do so at once: each change expects the row as it was read. @returns stops it, and waits for a sweep that is running */
+/**
+ * Sweeps soon and then at intervals. Several nodes can sweep at once: each change expects the row that was read.
+ * @returns stops it, and waits for a running sweep
+ */
 export function startSweeper(context: MediaContext): () => Promise<void> {
   const pauseMs = Math.max(minPauseMs, context.graceMs / sweepsPerGrace);
   let isStopped = false;
@@ -36,7 +39,7 @@ export function startSweeper(context: MediaContext): () => Promise<void> {
   };
 }
 
-/** Goes over all rows that have been in an unsettled state for longer than the grace. */
+/** Checks all rows that have been reserved, ready or dropped for longer than the grace period. */
 export async function sweep(context: MediaContext, isStopped: () => boolean): Promise<void> {
   const before = context.clock.now() - context.graceMs;
   await eachPage("dropped", (rows) => eachRow(rows, (row) => deleteDropped(context, row)));
@@ -56,7 +59,7 @@ export async function sweep(context: MediaContext, isStopped: () => boolean): Pr
   }
 }
 
-/** Files of one purpose: those in use are kept from now on, the others go. A service that is away is asked the next time. */
+/** Keeps those of the files, all of one purpose, that are in use, and drops the others. An unavailable service is asked next time. */
 async function keepOrDrop(context: MediaContext, purpose: Purpose, rows: readonly MediaFileRow[]): Promise<void> {
   const answer = await context
     .filesInUse(
@@ -72,7 +75,7 @@ async function keepOrDrop(context: MediaContext, purpose: Purpose, rows: readonl
   await eachRow(rows, (row) => (used.has(row._id) ? markKept(context, row) : dropFile(context, row)));
 }
 
-/** Its original was removed when it was judged; if that failed, it is now. */
+/** Removes the original of an image, in case that failed after its inspection. */
 async function markKept({ db, blobs }: MediaContext, row: MediaFileRow): Promise<void> {
   if (row.hasThumb) await blobs.remove([rawKey(row._id)]);
   await changeFileState(db, row, "kept");
@@ -84,7 +87,7 @@ async function deleteDropped({ db, blobs, areBlobsHeld }: MediaContext, { _id }:
   await deleteFileRow(db, _id);
 }
 
-/** One after the other; who changed a row meanwhile knows better. */
+/** Handles one row after the other. Skips rows that changed meanwhile. */
 async function eachRow(rows: readonly MediaFileRow[], apply: (row: MediaFileRow) => Promise<void>): Promise<void> {
   for (const row of rows) {
     await apply(row).catch((error: unknown) => {

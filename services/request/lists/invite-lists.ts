@@ -1,4 +1,4 @@
-/** The lists of invites someone sent and received. The cache holds them without names, which are another service's to change. */
+/** Lists a user's sent and received invites. The cache has them without names, which profile can change at any time. */
 import type { Ctx } from "../../../core/contract/call.ts";
 import type { Cache } from "../../../core/cache/cache.ts";
 import type { Database } from "../../../core/store/store.ts";
@@ -8,12 +8,12 @@ import { summariesById } from "./profile-summaries.ts";
 import * as present from "../present.ts";
 import { newestRequests, sides, type RequestSide } from "../requests.repository.ts";
 
-/** Invites that were taken back, contacts that ended and blocks are in no list. */
+/** Withdrawn invites, ended contacts and blocks are in no list. */
 const listedStates: readonly RelationState[] = ["pending", "accepted", "rejected"];
 
 const cacheKey = (side: RequestSide, userId: string): string => `requests:${side}:${userId}`;
 
-/** Someone's invites of one side, newest first, each with the other person's summary; at most 1000 of each status. */
+/** A user's sent or received invites, newest first, each with the other user's summary; at most 1000 of each status. */
 export async function listRequests(
   { db, cache }: { readonly db: Database; readonly cache: Cache },
   ctx: Ctx<unknown>,
@@ -29,7 +29,7 @@ export async function listRequests(
   return { requests: await withSummaries(ctx, side, wanted), source };
 }
 
-/** Call it after every change of these people's requests and before its answer. */
+/** Call it after every change of these users' requests and before its answer. */
 export const forgetLists = (cache: Cache, userIds: readonly string[]): Promise<void> =>
   cache.invalidate(userIds.flatMap((userId) => [cacheKey("sent", userId), cacheKey("received", userId)]));
 

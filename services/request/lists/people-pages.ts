@@ -1,15 +1,15 @@
-/** Pages of people: one's contacts, and whom one has blocked. */
+/** Pages through a user's contacts and blocked users. */
 import type { Ctx } from "../../../core/contract/call.ts";
 import type { PersonSince } from "../contract.ts";
 import { summariesById } from "./profile-summaries.ts";
 import type { PersonEntry, PeopleCursor } from "../requests.repository.ts";
 
-/** Reads so many entries, newest first, from this place on. */
+/** Reads so many entries, newest first, from this position on. */
 export type ReadPeople = (limit: number, cursor: PeopleCursor | undefined) => Promise<readonly PersonEntry[]>;
 
 export interface PeoplePage {
   readonly people: PersonSince[];
-  /** The cursor of the next page, where there is one. */
+  /** The cursor of the next page, if any. */
   readonly next?: string;
 }
 

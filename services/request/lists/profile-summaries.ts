@@ -1,11 +1,11 @@
-/** Names and pictures of the people in a list, from profile. */
+/** Fetches names and pictures of the users in a list from profile. */
 import { call, type Ctx } from "../../../core/contract/call.ts";
 import { profile, type ProfileSummary } from "../../profile/contract.ts";
 
-/** What profile answers at once. */
+/** Maximum number of users per call of profile. */
 const maxPerCall = 1000;
 
-/** Summaries by person; whose account is gone has none. */
+/** Summaries by user id. Deleted accounts have none. */
 export async function summariesById(ctx: Ctx<unknown>, userIds: readonly string[]): Promise<ReadonlyMap<string, ProfileSummary>> {
   const batches = Array.from({ length: Math.ceil(userIds.length / maxPerCall) }, (_, i) =>
     userIds.slice(i * maxPerCall, (i + 1) * maxPerCall),

@@ -1,6 +1,6 @@
 /**
- * How two people stand now, told to chat in the call that changed it, so that it holds when that call is answered. The durable
- * event says the same, at the latest when chat is back; chat keeps the highest rev, so neither undoes the other.
+ * Applies a changed relation in chat within the call that changed it, so that it is in force when the call returns. The durable event
+ * applies the same state later, even if chat is down now. Chat keeps the highest `rev`, so neither undoes the other.
  */
 import { call, type Ctx } from "../../../core/contract/call.ts";
 import { Unavailable } from "../../../core/errors.ts";
@@ -8,13 +8,13 @@ import { chat } from "../../chat/contract.ts";
 import type { Relation } from "../contract.ts";
 import type { ContactRequestContext } from "../context.ts";
 
-/** An attempt's time: two fit into what the caller waits. */
+/** Timeout of one attempt. Two fit into the caller's timeout. */
 const applyTimeoutMs = 4000;
 const tryApplyTimeoutMs = 2000;
 
 /**
- * For what takes a right away: answered only when no chat grants it any more.
- * @throws Unavailable  chat could not be told; the change stands, and a repeat tells it again
+ * Applies the loss of a right. Returns once every chat enforces it.
+ * @throws Unavailable  chat did not answer; the change is stored, and a repeat applies it again
  */
 export async function applyInChats({ log }: ContactRequestContext, ctx: Ctx<unknown>, { pair, state, rev }: Relation): Promise<void> {
   try {
@@ -25,7 +25,7 @@ export async function applyInChats({ log }: ContactRequestContext, ctx: Ctx<unkn
   }
 }
 
-/** For what gives a right: chat asks by itself before it refuses someone, so a failure is no more than a delay. */
+/** Applies a new right. A failure only causes a delay, because chat asks request before it refuses. */
 export async function tryApplyInChats({ log }: ContactRequestContext, ctx: Ctx<unknown>, { pair, state, rev }: Relation): Promise<void> {
   try {
     await call(ctx, chat.applyRelation, { pair, state, rev }, { timeout: tryApplyTimeoutMs, retries: 0 });

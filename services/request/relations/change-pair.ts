@@ -1,4 +1,4 @@
-/** A change of how two people stand: judged by the table on the pair's row, committed if that row is still the same, with its event. */
+/** Changes the relation of a pair: the table decides on the pair's row, and the commit expects that row and announces the change. */
 import type { ContactRequestContext } from "../context.ts";
 import type { EventRef } from "../../../core/contract/contract.ts";
 import { newId } from "../../../core/ids.ts";
@@ -11,21 +11,20 @@ import * as present from "../present.ts";
 import { transition, type RelationAction } from "./transitions.ts";
 import { blocks, requests, type RequestRow } from "../requests.repository.ts";
 
-/** What pairs are kept with. */
-/** Reads the pair's present row, and says who the other of the two is. */
+/** Reads the pair's current row, and returns it with the other user's id. */
 export type FindPair = () => Promise<{ row: RequestRow | undefined; other: string }>;
 
-/** A row as a commit writes it: the store fills in its time. */
+/** A row to write, in which the store fills in its time. */
 interface RequestRowWrite extends Omit<RequestRow, "createdAt" | "updatedAt"> {
   readonly createdAt: number | StoreTime;
   readonly updatedAt: number | StoreTime;
 }
 
 /**
- * Makes of a pair what the act leads to, and forgets the lists that showed the old state. What is so already is left as it is.
- * @param message  of an invite
- * @returns the row as it is now
- * @throws Conflict, NotFound, Forbidden  as the table says
+ * Changes a pair by an action, and invalidates the lists that showed the old state. A state that is already reached stays unchanged.
+ * @param message  the text of an invite
+ * @returns the row after the change
+ * @throws Conflict, NotFound, Forbidden  as given in the table
  */
 export async function changePair(
   context: ContactRequestContext,
@@ -42,7 +41,7 @@ export async function changePair(
     const { isNew, ...standing } = next;
     const content: Pick<RequestRowWrite, "message" | "createdAt"> =
       row === undefined || isNew ? { message, createdAt: storeTime } : { message: row.message, createdAt: row.createdAt };
-    // A new invite has an id of its own: a late answer to the old one must not hit it.
+    // A new invite gets a new id, so that a late answer to the old one does not affect it.
     const identity = { _id: row === undefined || isNew ? newId() : row._id, pair: pairKey(actor, other), rev: (row?.rev ?? 0) + 1 };
     const written: RequestRowWrite = { ...identity, ...standing, ...content, updatedAt: storeTime };
     return {
@@ -62,7 +61,7 @@ function pairOperations(row: RequestRow | undefined, now: RequestRowWrite): Oper
   return [expect(requests, { _id: row._id, rev: row.rev }), remove(requests, { _id: row._id }), insert(requests, now)];
 }
 
-/** The blocker's own row beside the pair's: by it they find whom they blocked. */
+/** The row of a block beside the pair's row. Lists of blocked users read it. */
 function blockOperations(action: RelationAction, blockerId: string, blockedId: string): Operation[] {
   if (action === "block") return [insert(blocks, { _id: newId(), blockerId, blockedId, since: storeTime })];
   return action === "unblock" ? [remove(blocks, { blockerId, blockedId })] : [];
@@ -73,11 +72,11 @@ function announcementOperations(now: RequestRowWrite): Operation[] {
   return event === undefined ? [] : [announce(event, { key: now.pair, rev: now.rev, payload: present.relationEvent(now) })];
 }
 
-/** How a pair stands, for those who may have missed it. Followers read the state, and not what the event is called. */
+/** Announces the state of a pair again. Followers use the state, not the name of the event. */
 export const relationAnnouncement = (row: RequestRow): Operation =>
   announce(eventByState[row.state] ?? requestEvents.ended, { key: row.pair, rev: row.rev, payload: present.relationEvent(row) });
 
-/** The states that other services hear of. An invite that is open or was taken back changes nothing for them. */
+/** The states that are announced. Pending and withdrawn invites change nothing for other services. */
 const eventByState: { readonly [S in RelationState]?: EventRef<RelationEvent> } = {
   accepted: requestEvents.accepted,
   rejected: requestEvents.rejected,

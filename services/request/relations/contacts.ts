@@ -1,4 +1,4 @@
-/** Contacts and blocks: ending the one, putting and lifting the other. Neither is announced to the other person. */
+/** Ends contacts, and sets and lifts blocks. The other user is never notified. */
 import { call, type Ctx } from "../../../core/contract/call.ts";
 import { Invalid, NotFound } from "../../../core/errors.ts";
 import { auth } from "../../auth/contract.ts";
@@ -8,19 +8,19 @@ import type { ContactRequestContext } from "../context.ts";
 import { requestOfPair } from "../requests.repository.ts";
 
 /**
- * Ends a contact; what has ended is only told to chat again.
- * @throws NotFound     the two never were contacts
- * @throws Unavailable  ended, but chat could not be told: may be repeated
+ * Ends a contact. If it has already ended, only applies this in chat again.
+ * @throws NotFound     the two users were never contacts
+ * @throws Unavailable  ended, but not yet applied in chat: may be repeated
  */
 export async function endContact(context: ContactRequestContext, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
   await applyInChats(context, ctx, await changePair(context, "end", actor, findWith(context, actor, other)));
 }
 
 /**
- * Blocks someone; whom one has blocked already is only told to chat again.
- * @throws Invalid      oneself
- * @throws NotFound     no such person
- * @throws Unavailable  blocked, but chat could not be told: may be repeated
+ * Blocks a user. If already blocked, only applies this in chat again.
+ * @throws Invalid      the caller themselves
+ * @throws NotFound     no such user
+ * @throws Unavailable  blocked, but not yet applied in chat: may be repeated
  */
 export async function blockPerson(context: ContactRequestContext, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
   if (other === actor) throw new Invalid("This is yourself", [{ field: "userId", message: "must be someone else's" }]);
@@ -33,7 +33,7 @@ export async function blockPerson(context: ContactRequestContext, ctx: Ctx<unkno
   await applyInChats(context, ctx, await changePair(context, "block", actor, find));
 }
 
-/** @throws NotFound  not blocked by the actor; whether the other one blocks makes no difference */
+/** @throws NotFound  not blocked by the caller, whether or not the other user blocks them */
 export async function unblockPerson(context: ContactRequestContext, ctx: Ctx<unknown>, actor: string, other: string): Promise<void> {
   await tryApplyInChats(context, ctx, await changePair(context, "unblock", actor, findWith(context, actor, other)));
 }

@@ -1,4 +1,4 @@
-/** Invites: what each act does to the pair, and who is told of it. */
+/** Sends, answers and withdraws invites, and notifies the other user. */
 import type { Ctx } from "../../../core/contract/call.ts";
 import { Invalid, NotFound } from "../../../core/errors.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
@@ -14,10 +14,10 @@ import { requestOfPair, requests } from "../requests.repository.ts";
 const defaultMessage = "Hi, I would like to add you to my contacts.";
 
 /**
- * Asks for contact, or accepts the other's pending invite.
- * @throws Invalid   one's own address
- * @throws NotFound  an unknown address, or someone who blocked the sender
- * @throws Conflict  asked already, contacts already, or declined less than a day ago
+ * Sends an invite, or accepts the other user's pending one.
+ * @throws Invalid   the caller's own address
+ * @throws NotFound  an unknown address, or a user who blocked the sender
+ * @throws Conflict  already invited, already a contact, or rejected less than a day ago
  */
 export async function invite(
   context: ContactRequestContext,
@@ -40,7 +40,7 @@ export async function invite(
   return data;
 }
 
-/** @throws NotFound  not there, not one's to answer, or answered: the three can't be told apart from outside */
+/** @throws NotFound  no such invite, not sent to the caller, or already answered: callers can't tell these apart */
 export async function respond(
   context: ContactRequestContext,
   ctx: Ctx<unknown>,
@@ -49,16 +49,16 @@ export async function respond(
 ): Promise<ContactRequest> {
   const row = await changePair(context, status === "accepted" ? "accept" : "reject", actor, findById(context, actor, requestId));
   const data = present.contactRequest(row);
-  // Before the note: whoever hears of the contact may write at once.
+  // Before the note: a user who receives it may send a message at once.
   if (row.state === "accepted") await tryApplyInChats(context, ctx, row);
   publishNote(context, [row.fromUserId], { event: "requestAnswered", data });
   return data;
 }
 
 /**
- * @throws NotFound   no such invite, or not one's to see
- * @throws Forbidden  the recipient's attempt
- * @throws Conflict   answered already
+ * @throws NotFound   no such invite, or the caller may not see it
+ * @throws Forbidden  the caller is the recipient
+ * @throws Conflict   already answered
  */
 export async function cancel(context: ContactRequestContext, actor: string, requestId: string): Promise<void> {
   await changePair(context, "cancel", actor, findById(context, actor, requestId));

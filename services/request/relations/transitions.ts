@@ -1,7 +1,7 @@
 /**
- * How two people stand to each other, and what each may do about it: one table for a pair in either direction, without I/O.
+ * Decides how actions change the relation of two users: one table for a pair in either direction, without I/O.
  *
- * | state                   | the sender invites again         | the other one invites         | recipient answers |
+ * | state                   | the sender invites again         | the other user invites        | recipient answers |
  * | ----------------------- | -------------------------------- | ----------------------------- | ----------------- |
  * | none, cancelled, ended  | pending                          | pending                       | NotFound          |
  * | pending                 | Conflict                         | accepted: both wanted it      | accepted/rejected |
@@ -9,20 +9,20 @@
  * | rejected                | Conflict for 24 h, then pending  | pending                       | NotFound          |
  * | blocked by either       | NotFound (the blocker: Conflict) | the same                      | NotFound          |
  *
- * Taking an invite back: the sender's while it is pending (answered: Conflict); the recipient, who sees it, is Forbidden; in the
- * other states there is no invite to see, so it is NotFound to both.
+ * Withdraw an invite: the sender may while it is pending (Conflict once answered). The recipient, who sees it, gets Forbidden. In all
+ * other states there is no visible invite, so both get NotFound.
  *
- * Ending a contact: either's; once two were contacts, a repeat changes nothing in whatever state, and before that it is NotFound.
+ * End a contact: either user may. If the two were ever contacts, a repeat changes nothing in any state; otherwise it is NotFound.
  *
- * Blocking: either's in every state, and both may; it stands until all who blocked have lifted it, and then leads to `none`. Who is
- * blocked must not find out: to them it looks as if the contact had ended, and to their invite as if the address were unknown.
+ * Block: either or both users may, in every state. The block ends when all blockers have lifted it, and the state becomes `none`. Blocked
+ * users must not find out: to them the contact looks ended, and their invites fail as for an unknown address.
  */
 import { Conflict, Forbidden, NotFound, type DomainError } from "../../../core/errors.ts";
 import type { RelationState } from "../contract.ts";
 
 export type RelationAction = "invite" | "accept" | "reject" | "cancel" | "end" | "block" | "unblock";
 
-/** The part of a pair's row that decides what may be done next. */
+/** The part of a pair's row that decides which actions are possible. */
 export interface PairState {
   readonly state: RelationState;
   readonly fromUserId: string;
@@ -30,28 +30,28 @@ export interface PairState {
   /** When the state was reached, epoch milliseconds. */
   readonly updatedAt: number;
   readonly blockedBy: readonly string[];
-  /** They were contacts before they came to this state. */
+  /** Whether the two were contacts before this state. */
   readonly wereContacts: boolean;
 }
-/** Where an act leads. `isNew`: an invite that starts afresh, with its own message and time. */
+/** The result of an action. `isNew`: a new invite, with its own message and time. */
 export interface NextPairState extends Omit<PairState, "updatedAt"> {
   readonly isNew: boolean;
 }
-/** A move's part of `Next`; what two people were to each other follows from where they come from. */
+/** The part of `Next` that a row of the table gives. The rest follows from the previous state. */
 type TransitionTarget = Omit<NextPairState, "wereContacts">;
 
 interface ActionInput {
   readonly actor: string;
   readonly other: string;
-  /** Epoch milliseconds by the store's clock. */
+  /** Store time, epoch milliseconds. */
   readonly now: number;
 }
-/** The pair as the actor sees it. */
+/** The pair from the point of view of the acting user. */
 interface ActorView extends PairState, ActionInput {
   readonly isSender: boolean;
   readonly isRecipient: boolean;
 }
-/** Null: it is so already. */
+/** Null: the state is already reached. */
 type TransitionRule = (view: ActorView) => TransitionTarget | null;
 
 export const rejectionCooldownMs = 24 * 60 * 60_000;
@@ -82,7 +82,7 @@ const inviteRejected: TransitionRule = (view) => {
 };
 const inviteBlocked: TransitionRule = ({ blockedBy, actor }) => {
   if (blockedBy.includes(actor)) throw new Conflict("You blocked this person");
-  // Who is blocked must not find out: the same words as for an unknown address.
+  // A blocked user must not find out, so use the same text as for an unknown address.
   throw new NotFound(unknownAddressMessage);
 };
 const invitePending: TransitionRule = (view) => {
@@ -102,7 +102,7 @@ const cancelPending: TransitionRule = (view) => {
 const cancelAnswered: TransitionRule = ({ isRecipient }) => {
   throw isRecipient ? new Forbidden("Only who sent a request may take it back") : new Conflict("The request was answered already");
 };
-/** Two who were contacts once. Also between the blocked: whether it ended or was blocked must look the same. */
+/** For users who were contacts, also if one blocked the other: an ended contact and a block must look the same. */
 const repeatEnd: TransitionRule = ({ wereContacts }) => {
   if (!wereContacts) throw new NotFound("This person is not a contact");
   return null;
@@ -117,7 +117,7 @@ const removeBlock: TransitionRule = ({ actor, fromUserId, toUserId, blockedBy })
 
 const refuseMissing = refuseWith(noSuchRequest);
 const refuseNotBlocked = refuseWith(() => new NotFound("This person is not blocked"));
-/** No invite stands: one that was taken back, and a contact that ended, are as good as never asked. */
+/** There is no open invite: a withdrawn invite or an ended contact is like no history. */
 const withoutInvite = {
   invite: newInvite,
   accept: refuseMissing,
@@ -150,10 +150,10 @@ const transitions: { readonly [S in RelationState]: { readonly [A in RelationAct
 };
 
 /**
- * What an act makes of a pair.
- * @param state  the pair's present row; undefined when the two never met
- * @returns null when it is so already: then there is a row, and nothing to write
- * @throws Conflict, NotFound, Forbidden  as the table says
+ * Decides what an action does to a pair.
+ * @param state  the pair's current row; undefined without any history
+ * @returns null if the state is already reached: then a row exists and there is nothing to write
+ * @throws Conflict, NotFound, Forbidden  as given in the table
  */
 export function transition(state: PairState | undefined, action: RelationAction, input: ActionInput): NextPairState | null {
   const { actor, other } = input;
