@@ -87,7 +87,8 @@ describeMesh("Calls in a mesh", () => {
     } finally {
       mesh.thaw("profile");
     }
-    await eventually("the node is asked again", async () => (await ask(5000)).length === 1);
-    expect(seen).toEqual(["opened", "half-opened", "closed"]);
+    // On a busy machine the first call after the freeze may fail too, and open the breaker once more.
+    await eventually("the breaker closes", async () => (await ask(5000)).length === 1 && seen.at(-1) === "closed");
+    expect(seen.slice(0, 2)).toEqual(["opened", "half-opened"]);
   });
 });
