@@ -12,6 +12,11 @@ describe("the token of a request", () => {
   test("never comes from a cookie whose name only ends or begins alike", () => {
     expect(token({ cookie: "xtoken=a; tokens=b; x=token=c" })).toBeUndefined();
     expect(token({ cookie: ";;; ;" })).toBeUndefined();
+    expect(token({ cookie: "__proto__=a; Token=b; token" })).toBeUndefined();
+  });
+  test("comes from the first cookie of that name, without the spaces around it", () => {
+    expect(token({ cookie: "  token = a.b.c ; token=x" })).toBe("a.b.c");
+    expect(token({ cookie: "token=; token=x" })).toBe("");
   });
   test("of a bearer wins over the cookie", () => {
     expect(token({ authorization: "Bearer x.y.z", cookie: "token=a.b.c" })).toBe("x.y.z");
@@ -25,7 +30,8 @@ describe("the cookie", () => {
   test("is out of reach of scripts and other sites for its 24 hours", () => {
     expect(tokenCookie("a.b.c", false)).toBe("token=a.b.c; Max-Age=86400; Path=/; HttpOnly; SameSite=Lax");
   });
-  test("travels over TLS only where the public URL is https", () => expect(tokenCookie("a", true)).toMatch(/; Secure$/));
+  test("travels over TLS only where the public URL is https", () =>
+    expect(tokenCookie("a", true)).toBe("token=a; Max-Age=86400; Path=/; HttpOnly; Secure; SameSite=Lax"));
   test("is forgotten at once on log-out", () => expect(tokenCookie(null, false)).toMatch(/^token=; Max-Age=0; Path=\/;/));
 });
 
