@@ -1,6 +1,7 @@
 /** Sign-up, log-in, log-out and the password, as a person meets them. */
 import { expect, test } from "@jest/globals";
 import { settlesWithin, succeedsOnceInThree } from "../../support/attempts.ts";
+import { countByStatus, inParallel } from "../../support/concurrent.ts";
 import { eventually } from "../../support/eventually.ts";
 import { requestJson, connect, cookieOf } from "../../support/people/person.ts";
 import { story } from "../../support/systems/story.ts";
@@ -149,5 +150,16 @@ story("Accounts", (world) => {
     expect(await a.get(path(b.emailId.toUpperCase()))).toMatchObject({ status: 200, body: { userId: b.id } });
     expect(await a.get(path(world.stranger().emailId))).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
     expect(await a.get("/auth/getUserByEmail")).toMatchObject({ status: 400 });
+  });
+
+  test("ten concurrent sign-ups with one address create one account", async () => {
+    const { firstName, lastName, emailId, password } = world.stranger();
+    const gateways = world.gateways();
+    const answers = await inParallel(10, (i) =>
+      requestJson(gateways[i % 2]!, "POST", "/auth/signup", { body: { firstName, lastName, emailId, password } }),
+    );
+    expect(countByStatus(answers)).toEqual({ 201: 1, 409: 9 });
+    const created = answers.find(({ status }) => status === 201)?.body.data._id;
+    expect((await requestJson(gateways[1], "POST", "/auth/login", { body: { emailId, password } })).body.data.id).toBe(created);
   });
 });

@@ -1,5 +1,6 @@
 /** Invites between two people, line by line of the state table: who may ask, answer and take back, and when. */
 import { expect, test } from "@jest/globals";
+import { countByStatus, inParallel } from "../../support/concurrent.ts";
 import { eventually } from "../../support/eventually.ts";
 import { requestJson, type Person } from "../../support/people/person.ts";
 import { story } from "../../support/systems/story.ts";
@@ -123,8 +124,90 @@ story("Invites", (world) => {
     expect((await invite(a, { emailId: ` ${b.emailId.toUpperCase()} ` })).status).toBe(201);
   });
 
-  test("whoever just signed up can be invited at once", async () => {
-    const a = await world.person();
-    for (let i = 0; i < 5; i++) expect((await invite(a, await world.person())).status).toBe(201);
+  test("a new user can be invited right away, and an accepted contact can open a chat right away, at any gateway", async () => {
+    const [first, second] = world.gateways();
+    for (let round = 0; round < 5; round++) {
+      const [a, b] = await world.people(2);
+      const { status, body } = await invite(a.at(first), b.at(second));
+      expect(status).toBe(201);
+      expect((await respond(b.at(second), body.data._id, "accepted")).status).toBe(200);
+      expect((await a.at(first).post("/chat/create-direct", { receiverId: b.id })).status).toBe(201);
+    }
+  });
+
+  test("both users see an invite's new state right after it changes, at every gateway", async () => {
+    const [a, b] = await world.people(2);
+    const views = world.gateways().flatMap((url) => [a.at(url), b.at(url)]);
+    const statuses = () =>
+      Promise.all(
+        views.map(async (user) => {
+          const lists = await Promise.all(["sent", "received"].map((list) => user.get(`/request/invites/${list}`)));
+          return lists.flatMap(({ body }) => body.data).map(({ status }) => status);
+        }),
+      );
+    const inAllViews = (...expected: string[]) => views.map(() => expected);
+    expect(await statuses()).toEqual(inAllViews());
+    const { _id } = (await invite(a, b)).body.data;
+    expect(await statuses()).toEqual(inAllViews("pending"));
+    await respond(b, _id, "rejected");
+    expect(await statuses()).toEqual(inAllViews("rejected"));
+    const again = (await invite(b, a)).body.data;
+    await b.delete(`/request/cancel/${again._id}`);
+    expect(await statuses()).toEqual(inAllViews());
+  });
+
+  test("a user who rejected an invite may invite the sender, and both are contacts once that is accepted", async () => {
+    const [a, b] = await world.people(2);
+    await respond(b, (await invite(a, b)).body.data._id, "rejected");
+    const invited = await invite(b, a);
+    expect(invited).toMatchObject({ status: 201, body: { data: { status: "pending" } } });
+    expect((await respond(a, invited.body.data._id, "accepted")).status).toBe(200);
+  });
+
+  test("repeated and crossing invites make one contact", async () => {
+    const [a, b] = await world.people(2);
+    const repeated = await Promise.all(world.gateways().map((url) => invite(a.at(url), b)));
+    expect(countByStatus(repeated)).toEqual({ 201: 1, 409: 1 });
+    expect((await invite(b, a)).body.data).toMatchObject({ status: "accepted" });
+    expect((await b.get("/request/connections")).body).toMatchObject({ count: 1, data: [{ userId: a.id }] });
+  });
+
+  test("two users who invite each other at the same time become contacts", async () => {
+    for (let round = 0; round < 5; round++) {
+      const [a, b] = await world.people(2);
+      const [one, other] = await Promise.all([invite(a, b), invite(b, a)]);
+      expect([one.status, other.status]).toEqual([201, 201]);
+      expect([one.body.data.status, other.body.data.status].sort()).toEqual(["accepted", "pending"]);
+      expect(one.body.data._id).toBe(other.body.data._id);
+      expect((await a.post("/chat/create-direct", { receiverId: b.id })).status).toBe(201);
+    }
+  });
+
+  test("of two concurrent answers to an invite, one succeeds and both users see it", async () => {
+    for (let round = 0; round < 5; round++) {
+      const [a, b] = await world.people(2);
+      const { _id } = (await invite(a, b)).body.data;
+      const gateways = world.gateways();
+      const answers = await inParallel(2, (i) => respond(b.at(gateways[i]!), _id, i === 0 ? "accepted" : "rejected"));
+      expect(countByStatus(answers)).toEqual({ 200: 1, 404: 1 });
+      const outcome = answers.find(({ status }) => status === 200)?.body.data.status;
+      for (const [user, list] of [
+        [a, "sent"],
+        [b, "received"],
+      ] as const) {
+        expect((await user.get(`/request/invites/${list}`)).body.data).toMatchObject([{ _id, status: outcome }]);
+      }
+      expect((await a.post("/chat/create-direct", { receiverId: b.id })).status).toBe(outcome === "accepted" ? 201 : 403);
+    }
+  });
+
+  test("of a cancellation and an acceptance at the same time, one succeeds", async () => {
+    for (let round = 0; round < 5; round++) {
+      const [a, b] = await world.people(2);
+      const { _id } = (await invite(a, b)).body.data;
+      const [cancelled, answered] = await Promise.all([a.delete(`/request/cancel/${_id}`), respond(b, _id, "accepted")]);
+      expect([cancelled.status, answered.status].filter((status) => status === 200)).toHaveLength(1);
+      expect((await b.post("/chat/create-direct", { receiverId: a.id })).status).toBe(answered.status === 200 ? 201 : 403);
+    }
   });
 });

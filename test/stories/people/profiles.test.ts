@@ -67,4 +67,25 @@ story("Profiles", (world) => {
     expect(await someone.put("/profile/patchProfile", change)).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
     expect((await someone.get("/profile/getProfile")).body.data).toEqual(before);
   });
+
+  test("a profile read after a change shows it, at every gateway", async () => {
+    const someone = await world.person();
+    const ages = () => Promise.all(world.gateways().map(async (url) => (await someone.at(url).get("/profile/getProfile")).body.data.age));
+    expect(await ages()).toEqual([null, null]);
+    for (const age of [41, 42]) {
+      await someone.put("/profile/patchProfile", { age });
+      expect(await ages()).toEqual([age, age]);
+    }
+  });
+
+  test("a profile read after a change shows it, even while other reads and the change run at the same time", async () => {
+    const someone = await world.person();
+    const reader = someone.at(world.gateways()[1]);
+    for (let age = 1; age <= 50; age++) {
+      const racing = [reader.get("/profile/getProfile"), reader.get("/profile/getProfile")];
+      await someone.put("/profile/patchProfile", { age });
+      expect((await reader.get("/profile/getProfile")).body.data.age).toBe(age);
+      await Promise.all(racing);
+    }
+  });
 });
