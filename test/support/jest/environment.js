@@ -9,9 +9,15 @@ export default class extends TestEnvironment {
     if (name === "test_fn_failure" || name === "hook_failure") this.global.aTestFailed = true;
   }
 
+  async setup() {
+    await super.setup();
+    // Jest copies the outer process' globals into the file's. Without a set of its own the file would end what `globalSetup` started.
+    this.global.endings = new Set();
+  }
+
   async teardown() {
     try {
-      // What was begun last ends first: a server before the disk it writes to.
+      // In reverse order: a server before the disk it writes to.
       for (const end of [...(this.global?.endings ?? [])].reverse()) end();
     } finally {
       await super.teardown();
