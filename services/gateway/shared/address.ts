@@ -3,6 +3,7 @@
  * part that proxies within `TRUST_PROXY` added is trusted.
  */
 import { BlockList, isIP } from "node:net";
+import ipaddr from "ipaddr.js";
 import type { ClientInfo } from "../../../core/contract/call.ts";
 import { StartError } from "../../../core/errors.ts";
 
@@ -58,13 +59,11 @@ function normalizedAddress(written: string): string {
 function parseRanges(specs: readonly string[]): BlockList {
   const list = new BlockList();
   for (const spec of specs) {
-    const [address = "", bits] = spec.split("/");
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    const widest = family === "ipv6" ? 128 : 32;
-    const prefix = bits === undefined ? widest : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
-    if (isIP(address) === 0 || prefix < 0 || prefix > widest)
+    const range = spec.includes("/") ? spec : `${spec}/${spec.includes(":") ? 128 : 32}`;
+    if (!ipaddr.IPv4.isValidCIDRFourPartDecimal(range) && !ipaddr.IPv6.isValidCIDR(range))
       throw new StartError(`TRUST_PROXY: "${spec}" is not an address or CIDR range`);
-    list.addSubnet(address, prefix, family);
+    const [address, bits] = ipaddr.parseCIDR(range);
+    list.addSubnet(address.toString(), bits, address.kind());
   }
   return list;
 }

@@ -34,7 +34,7 @@ describe("the client's address", () => {
     expect(addressResolver(["10.0.0.0/8"])(from("::ffff:10.0.0.1", "203.0.113.9"))).toBe("203.0.113.9");
   });
   test("a trusted range that is none ends the start", () => {
-    for (const bad of ["proxy", "10.0.0.0/33", "10.0.0.0/", "::1/129", "10.0.0/8"])
+    for (const bad of ["proxy", "10.0.0.0/33", "10.0.0.0/", "::1/129", "10.0.0/8", "010.0.0.0/8", "10.0.0.0/8/8", "loopback"])
       expect(() => addressResolver([bad])).toThrow(StartError);
   });
 });
@@ -48,6 +48,7 @@ describe("what limits count an address under", () => {
     expect(addressKey("2001:db8:0:1::")).toBe(key);
     expect(addressKey("2001:db8:0:2::1")).not.toBe(key);
     expect(addressKey("::1")).toBe("0:0:0:0::/64");
+    expect(addressKey("2001:db8::1:c633:6407:198.51.100.7")).toBe(key);
   });
 });
 
