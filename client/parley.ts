@@ -1,5 +1,5 @@
 /**
- * Gives an application one user's chats and everything the user can do. Reads return at once what the client holds; events report
+ * Gives an application one user's chats and everything the user can do. Reads return what the client holds, without waiting; events report
  * changes.
  */
 import { withDefaults, type Credentials, type NewAccount, type Resuming } from "./connect-options.ts";
@@ -143,7 +143,7 @@ export class Parley {
     return page.map((message) => chats.messageView(local, message));
   }
 
-  /** Sends a text. It is in the chat's messages at once, and is sent when there is a connection, after the messages before it. */
+  /** Sends a text. It is in the chat's messages immediately, and is sent when there is a connection, after the messages before it. */
   send(chatId: string, text: string, options: SendOptions = {}): MessageView {
     return this.enqueue(textMessage(chatId, text, options));
   }

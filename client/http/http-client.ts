@@ -19,7 +19,7 @@ const maxAttempts = 5;
 const responseTimeoutMs = 30_000;
 /** For files of 5 MB on a slow line. Longer than the server waits for a request, so that its answer arrives first. */
 export const fileTimeoutMs = 5 * 60_000;
-/** If the server asks for a longer wait, the error is thrown at once. */
+/** If the server asks for a longer wait, the error is thrown immediately. */
 const maxRetryDelayMs = 10_000;
 const firstRetryDelayMs = 250;
 

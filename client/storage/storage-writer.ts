@@ -18,7 +18,7 @@ export class StorageWriter {
     this.recordOf = recordOf;
   }
 
-  /** @param isUrgent  whether to write at once, because the server does not have the record */
+  /** @param isUrgent  whether to write immediately, because the server does not have the record */
   markDirty(key: string, isUrgent = false): void {
     if (this.isClosed) return;
     this.dirtyKeys.add(key);

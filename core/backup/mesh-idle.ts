@@ -10,7 +10,7 @@ import { CommandError } from "../errors.ts";
 import type { ConsumerGroups, RetryPolicy } from "../queue/queue.ts";
 import { rabbitNames, retryDelays } from "../queue/rabbit-topology.ts";
 
-/** Running nodes answer a new node at once; busy ones a little later. */
+/** Running nodes answer a new node immediately; busy ones a little later. */
 const answerTimeoutMs = 2000;
 
 /** @throws CommandError  a node answers, or a queue has a consumer or holds events */

@@ -18,7 +18,7 @@ export interface ByteRange {
 export interface Blobs {
   /**
    * Stores a stream as a whole or not at all, and replaces the key's previous bytes. The bytes are durable when the promise resolves. The
-   * source is read no faster than it can be stored, and destroyed on failure. Of two concurrent writers of a key, one's bytes remain.
+   * source is read no faster than it can be stored, and destroyed on failure. Of two concurrent writers of a key, the bytes of one remain.
    * @param size  in bytes, if known: a source of another size is refused
    * @throws Invalid  no bytes, or not `size` of them; also any error of the source itself
    */

@@ -10,7 +10,7 @@ export type BreakerState = "closed" | "open" | "half-open";
 export interface Breaker {
   /**
    * Makes the call if the breaker is closed, and waits for it at most `timeoutMs`.
-   * @throws Error  the breaker is not closed (at once), the call timed out, or the call's own error
+   * @throws Error  the breaker is not closed (thrown immediately), the call timed out, or the call's own error
    */
   run<T>(call: () => Promise<T>): Promise<T>;
   state(): BreakerState;

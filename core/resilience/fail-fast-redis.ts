@@ -72,7 +72,7 @@ export function redisHealth(client: Redis, breaker: Breaker): Health {
   return { ok: false, detail: `Redis is away: connection ${client.status}, circuit breaker ${breaker.state()}` };
 }
 
-/** Closes the connection after the commands in progress, or at once if Redis doesn't respond. */
+/** Closes the connection after the commands in progress, or immediately if Redis doesn't respond. */
 export async function closeRedis(client: Redis): Promise<void> {
   await client.quit().catch(() => client.disconnect());
 }

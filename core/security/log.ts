@@ -54,7 +54,10 @@ export function securityLog(broker: ServiceBroker): SecurityLog {
   return made;
 }
 
-/** Stands for an e-mail address without an account: it tells attempts on one address from attempts on many, without revealing it. */
+/**
+ * Stands for an e-mail address without an account. It distinguishes attempts on one address from attempts on many, without revealing
+ * the addresses.
+ */
 export const accountHashOf = (emailId: string, secret: string): string =>
   createHmac("sha256", secret).update("security log\0").update(emailId).digest("hex").slice(0, 16);
 

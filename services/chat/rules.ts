@@ -22,7 +22,12 @@ export const outgoingMessage = {
   type: "object",
   props: {
     text: messageText,
-    clientId: { type: "string", min: 1, max: 64, description: "One's own name for the message: sent again under it, it is stored once" },
+    clientId: {
+      type: "string",
+      min: 1,
+      max: 64,
+      description: "The sender's id for the message. A message that is sent again with the same id is stored once",
+    },
     replyTo: { ...id, optional: true },
   },
 } as const;

@@ -1,4 +1,4 @@
-/** Publishes typing notes, which have no position in the chat's sequence. */
+/** Publishes to a chat that a member is typing or has stopped. These notes have no position in the chat's sequence and may be lost. */
 import type { CallContext } from "../../core/contract/call.ts";
 import { authorizeAction } from "./authorize.ts";
 import type { ChatContext } from "./context.ts";

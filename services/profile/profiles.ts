@@ -48,7 +48,7 @@ export async function patchProfile(
   if (picture != null) refuseUnusablePicture(picture, clock.now());
   const row = await rowOf(db, ctx, userId);
   if (profilePic !== undefined && profilePic !== present.profile(row).profilePic) {
-    const message = "must be a picture, or the present one's URL";
+    const message = "must be a picture, or the URL of the current one";
     throw new Invalid(`profilePic ${message}`, [{ field: "profilePic", message }]);
   }
   const set: FieldChanges = Object.fromEntries(givenFields);
@@ -62,7 +62,7 @@ function refuseMissingNames(givenFields: readonly [string, unknown][]): void {
   const taken = givenFields.filter(([field, value]) => value === null && (field === "firstName" || field === "lastName"));
   if (taken.length === 0) return;
   throw new Invalid(
-    "A name can't be taken away",
+    "A name cannot be removed",
     taken.map(([field]) => ({ field, message: "must not be null" })),
   );
 }

@@ -25,7 +25,7 @@ const page = {
     optional: true,
   },
 } as const;
-const notInForce = "It is noted, but not in force in chats yet: the same request again puts it in force.";
+const notInForce = "Saved, but not yet applied to chats: repeat the request to apply it.";
 /** Covers the change itself and the call that applies it in chat, with one retry. */
 const change = { timeoutMs: 10_000 } as const;
 

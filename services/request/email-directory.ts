@@ -1,6 +1,6 @@
 /**
  * Finds users by e-mail address in a copy of auth's accounts, which events keep current, so most invites need no call of auth. If the
- * copy has no clear answer, auth is asked: a late event must not make a user unknown.
+ * copy has no clear answer, call auth: a late event must not make a user unknown.
  */
 import { call, type Ctx } from "../../core/contract/call.ts";
 import { collection, insert, update, type Database } from "../../core/store/store.ts";

@@ -66,8 +66,8 @@ async function tryTransaction(
 }
 
 /**
- * Waits until a majority read sees the write that caused this refusal. Transactions conflict with a write at once, but readers see it only
- * when a majority has it on disk. The caller reads again to find the reason and must not find the old state. A read in this session is
+ * Waits until a majority read sees the write that caused this refusal. Transactions conflict with a write immediately, but readers see
+ * it only when a majority has it on disk. The caller reads again to find the reason and must not find the old state. A read in this session is
  * ordered after the refusal.
  */
 async function untilReadable(context: Required<WriteContext>): Promise<void> {

@@ -104,7 +104,8 @@ export async function createGroup(context: CallContext<ChatContext>, name: strin
 
   const { outcome } = await commitWithRetry(db, async () => {
     const checked = await relationsOf(context, userId, others);
-    if (checked.some(({ relation }) => !mayChat(config.CONTACTS, relation.state))) throw new Forbidden("A group is made of one's contacts");
+    if (checked.some(({ relation }) => !mayChat(config.CONTACTS, relation.state)))
+      throw new Forbidden("You can add only contacts to a group");
     await refuseUnknown(context, others);
 
     const people = new Map<string, Role>([[userId, "admin"], ...others.map((other): [string, Role] => [other, "member"])]);

@@ -43,7 +43,7 @@ export async function addToGroup(context: CallContext<ChatContext>, chatId: stri
       if (isActive(batch.member(newcomerId)))
         throw new Invalid("A member already", [{ field: "userIdToAdd", message: "is a member already" }]);
       const relation = batch.relation(pair);
-      if (relation === undefined || !mayChat(config.CONTACTS, relation.state)) throw new Forbidden("A group is made of one's contacts");
+      if (relation === undefined || !mayChat(config.CONTACTS, relation.state)) throw new Forbidden("You can add only contacts to a group");
       if (!newcomerExists) throw new NotFound("No such user");
       if (batch.chat.memberCount >= config.GROUP_LIMIT) throw new Conflict(`A group has at most ${config.GROUP_LIMIT} members`);
       batch.addWrites(expect(relations, { pair, rev: relation.rev }));

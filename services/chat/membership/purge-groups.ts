@@ -55,7 +55,7 @@ export function startGroupPurge({ db, repository, clock, log }: PurgeContext): (
 
   const startPurge = () => {
     running ??= purgeAll()
-      .catch((error: unknown) => log.warn(`Ended groups wait to be removed: ${(error as Error).message}`))
+      .catch((error: unknown) => log.warn(`Could not purge ended groups, trying again later: ${(error as Error).message}`))
       .finally(() => (running = undefined));
   };
   const timer = setInterval(startPurge, purgeIntervalMs);

@@ -22,7 +22,8 @@ export async function changesSince(repository: ChatRepository, chatId: string, s
   const isShared = chat.sharedSeq > since && chat.sharedSeq <= seq;
   const [people, memberRows] = await Promise.all([
     repository.firstMembers(chatId),
-    // Beyond this page too: the row of a member who was removed and added again only shows the return.
+    // Beyond this page too: a member may be removed on this page and added again on a later one. Their row shows only the return, and
+    // without it the room would keep emitting this page to their sockets.
     chat.sharedSeq > since ? repository.membersChangedAfterSeq(chatId, since) : [],
   ]);
   return {

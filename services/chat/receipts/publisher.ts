@@ -6,7 +6,7 @@ import { presentReceipt } from "../present.ts";
 
 const publishIntervalMs = 500;
 
-/** Publishes a chat's receipts: the first at once, later ones collected, with only the last one of each member. */
+/** Publishes a chat's receipts: the first immediately, later ones collected, with only the last one of each member. */
 export class ReceiptPublisher {
   private readonly feed: Feed;
   private readonly pendingByChat = new Map<string, Map<string, Receipt>>();

@@ -34,7 +34,7 @@ const maxQueued = 5000;
 const queueBound = refusalCounter("chat_queue");
 /** Limits of one commit. */
 const maxBatch = { changes: 500, bytes: 512 * 1024 };
-const batchChanges = histogram("parley_chat_batch_changes", "Changes of one chat that were judged and committed together", {
+const batchChanges = histogram("parley_chat_batch_changes", "Changes of one chat that were decided and committed together", {
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
 });
 /** Delay before the head is published after a commit with an unknown outcome. */

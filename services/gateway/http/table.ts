@@ -1,7 +1,7 @@
 /**
  * Defines the rows of the HTTP table: a path, its action, and how a request becomes the action's params. A row describes its route
- * completely; `pipeline.ts` executes it. A row never lists the action's params: they come from the contract, so that a new one is public
- * at once. It names only those that it sets itself.
+ * completely; `pipeline.ts` executes it. A row never lists the action's params: they come from the contract, so that a new one is
+ * public without a change here. It names only those that it sets itself.
  */
 import type { ActionRef, Returns } from "../../../core/contract/contract.ts";
 import type { DomainErrorCode } from "../../../core/errors.ts";

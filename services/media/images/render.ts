@@ -105,9 +105,7 @@ function refuseTooLarge({ width, height, depth, hasAlpha, isProgressive }: Metad
   const perPixel = bytesPerPixel * (depth === "uchar" ? 1 : 2) * (isProgressive ? 1.5 : 1) * (hasAlpha ? 1.5 : 1);
   if (width * height * perPixel <= maxDecodeBytes) return;
   const megapixels = Math.floor(maxDecodeBytes / perPixel / 1e6);
-  throw new Invalid(
-    `The image is too large: ${width} × ${height} pixels, and at most ${megapixels} megapixels of its kind can be taken in`,
-  );
+  throw new Invalid(`The image is too large: ${width} × ${height} pixels, and at most ${megapixels} megapixels of its kind are accepted`);
 }
 
 const unreadable = (): Invalid => new Invalid("The image can't be read");

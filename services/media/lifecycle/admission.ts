@@ -53,7 +53,7 @@ export async function admit(
   if (isAdmitted(row)) return admittedFileOf(row);
   try {
     const properties = await inspect(context, row, sent);
-    faultPoint("media.judged");
+    faultPoint("media.inspected");
     await changeFileState(context.db, row, "ready", properties);
     // Don't keep a photo's metadata longer than needed.
     if (properties.hasThumb) await bestEffort(context, "remove an original", context.blobs.remove([rawKey(fileId)]));

@@ -67,7 +67,7 @@ async function keepOrDrop(context: MediaContext, purpose: Purpose, rows: readonl
       rows.map(({ _id }) => _id),
     )
     .catch((error: unknown) => {
-      context.log.warn(`nobody says which files of purpose ${purpose} are in use: ${(error as Error).message}`);
+      context.log.warn(`could not find out which files of purpose ${purpose} are in use: ${(error as Error).message}`);
       return undefined;
     });
   if (answer === undefined) return;

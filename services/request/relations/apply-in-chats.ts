@@ -20,8 +20,8 @@ export async function applyInChats({ log }: ContactRequestContext, ctx: Ctx<unkn
   try {
     await call(ctx, chat.applyRelation, { pair, state, rev }, { timeout: applyTimeoutMs });
   } catch (error) {
-    log.warn({ err: error }, "Chat could not be told how two people stand");
-    throw new Unavailable("It is noted, but not in force in chats yet: try again");
+    log.warn({ err: error }, "Could not apply a relation in chat");
+    throw new Unavailable("Saved, but not yet applied to chats: try again");
   }
 }
 
@@ -30,6 +30,6 @@ export async function tryApplyInChats({ log }: ContactRequestContext, ctx: Ctx<u
   try {
     await call(ctx, chat.applyRelation, { pair, state, rev }, { timeout: tryApplyTimeoutMs, retries: 0 });
   } catch (error) {
-    log.debug({ err: error }, "Chat will learn from the event how two people stand");
+    log.debug({ err: error }, "Could not apply a relation in chat; its event applies it later");
   }
 }

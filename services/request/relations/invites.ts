@@ -49,7 +49,7 @@ export async function respond(
 ): Promise<ContactRequest> {
   const row = await changePair(context, status === "accepted" ? "accept" : "reject", actor, findById(context, actor, requestId));
   const data = present.contactRequest(row);
-  // Before the note: a user who receives it may send a message at once.
+  // Before the note: a user who receives it may send a message immediately.
   if (row.state === "accepted") await tryApplyInChats(context, ctx, row);
   publishNote(context, [row.fromUserId], { event: "requestAnswered", data });
   return data;

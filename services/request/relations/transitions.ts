@@ -86,7 +86,7 @@ const inviteBlocked: TransitionRule = ({ blockedBy, actor }) => {
   throw new NotFound(unknownAddressMessage);
 };
 const invitePending: TransitionRule = (view) => {
-  if (view.isSender) throw new Conflict("You have asked this person already");
+  if (view.isSender) throw new Conflict("You have already invited this person");
   return moveTo("accepted")(view);
 };
 const answerInvite =

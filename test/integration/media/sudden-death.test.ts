@@ -21,7 +21,7 @@ async function spooledIn(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => /^parley-[0-9a-f]{8}-[0-9a-f]{4}-/.test(name));
 }
 
-test.concurrent.each(["media.written", "media.judged", "media.taken"])(
+test.concurrent.each(["media.written", "media.inspected", "media.admitted"])(
   "after a death at %s the send can be repeated, and the bytes are swept",
   async (point) => {
     const [dataDir, spoolFolder] = [await temporaryFolder(), await temporaryFolder()];

@@ -47,7 +47,7 @@ export async function withAdmittedFile<T>(
   use: (file: AdmittedUpload) => Promise<T>,
 ): Promise<T> {
   const admitted = await admitUpload(context, upload, received);
-  faultPoint("media.taken");
+  faultPoint("media.admitted");
   try {
     const result = await use(admitted);
     if (upload.isUsed?.(result, admitted.file) === false) abandonFile(context, admitted.file.fileId, received.options);

@@ -1,6 +1,6 @@
 /**
- * Spools incoming bytes to a temporary file instead of memory. The file is unlinked at once, so nothing remains of it however the process
- * ends. It is in the system's temporary folder (`TMPDIR`).
+ * Spools incoming bytes to a temporary file instead of memory. The file is unlinked immediately, so nothing remains of it however the
+ * process ends. It is in the system's temporary folder (`TMPDIR`).
  */
 import { createHash, randomUUID } from "node:crypto";
 import { open, unlink, type FileHandle } from "node:fs/promises";

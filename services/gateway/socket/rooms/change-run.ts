@@ -57,7 +57,7 @@ export interface SubscriptionEnd {
 
 /**
  * Finds out whether a membership, as it is now, ends a subscription made earlier. A member who was removed and added again has one
- * row, which shows only the latest join. When the earlier membership ended is unknown then, so the subscription ends at once.
+ * row, which shows only the latest join. When the earlier membership ended is unknown then, so the subscription ends immediately.
  * @returns undefined if the subscription goes on
  */
 export function subscriptionEnd(subscriber: RoomSubscriber, { userId, joinedSeq, leftSeq }: Membership): SubscriptionEnd | undefined {

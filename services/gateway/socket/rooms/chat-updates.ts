@@ -1,5 +1,5 @@
 /**
- * Emits the shared view of a chat to its room. In a large chat the first view goes out at once, and then at most the newest one per
+ * Emits the shared view of a chat to its room. In a large chat the first view goes out immediately, and then at most the newest one per
  * second: otherwise adding a thousand members one by one would send a thousand views to every member.
  */
 import { maxShownMembers, type SharedChat } from "../../../chat/contract.ts";

@@ -104,7 +104,7 @@ export class Room {
     };
   }
 
-  /** Handles a note from the chat's channel. A batch that follows the last one is emitted at once. */
+  /** Handles a note from the chat's channel. A batch that follows the last one is emitted immediately. */
   onNote(note: ChatNote): void {
     if (this.isClosed) return;
     if (note.kind === "typing") this.typingIndicators.update(note);
