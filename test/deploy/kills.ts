@@ -1,4 +1,4 @@
-/** The fault test's clients and ledger at the proxy of a running project, while `docker kill` ends each node in turn. */
+/** Runs a storm of the fault test through the proxy of a running project, while `docker kill` kills each node in turn. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { CutOffSpan, FaultEntry, ReachableTarget, Storm, StrikeReport } from "../faults/target/fault.ts";
 import { smallSize } from "../faults/load/storm.ts";
@@ -9,23 +9,23 @@ import { openTcpProxy } from "../support/fault-injection/tcp-proxy.ts";
 import type { ComposeProject } from "./project.ts";
 import { run } from "./docker/shell.ts";
 
-const deadMs = 3000;
+const downMs = 3000;
 const healthyWithinMs = 120_000;
-/** The proxy chooses a gateway by address: so many make sure that both are chosen. */
+/** The proxy chooses a gateway by the client's address. With eight addresses, it uses both gateways. */
 const addresses = 8;
 
 const fault: FaultEntry = {
   name: "docker-kill",
-  what: "each node's container is killed (docker kill) and started again",
-  // Of a machine that runs all of this besides: what is held to here are the counts.
+  what: "each node's container is killed (docker kill) and restarted",
+  // Not a measurement, because this machine runs everything at once. Only the counts are checked.
   promiseMs: 60_000,
 };
 
-/** @param say  told of each kill */
+/** @param say  prints a line for each kill */
 export async function killEachNode(project: ComposeProject, say: (line: string) => void): Promise<FaultOutcome> {
-  const { world, close } = await worldOf(project);
+  const { target, close } = await openTarget(project);
   try {
-    return await runFault(world, fault, smallSize, (storm) => strike(project, storm, say));
+    return await runFault(target, fault, smallSize, (storm) => strike(project, storm, say));
   } finally {
     await close();
   }
@@ -39,23 +39,23 @@ async function strike(project: ComposeProject, storm: Storm, say: (line: string)
   for (const { name, service } of nodes) {
     const before = { at: Date.now(), acknowledged: storm.acknowledged() };
     await project.docker(["kill", name]);
-    await pause(deadMs);
+    await pause(downMs);
     await project.docker(["start", name]);
     await project.healthy(healthyWithinMs);
     const until = Date.now();
-    // Nobody knows which gateway the proxy has chosen for whom.
+    // It is unknown which gateway the proxy chose for a client, so mark all.
     if (service.startsWith("gateway")) cut.push(...storm.clients.map((one) => ({ name: one.name, from: before.at, until })));
     const changes = storm.acknowledged() - before.acknowledged;
-    say(`${name} killed, healthy again after ${((until - before.at) / 1000).toFixed(1)} s; ${changes} changes acknowledged meanwhile`);
+    say(`${name} killed, healthy again after ${((until - before.at) / 1000).toFixed(1)} s, ${changes} changes acknowledged meanwhile`);
   }
   return { from, cut };
 }
 
 const gateways = ["gateway-1", "gateway-2"] as const;
 
-/** @throws Error  the proxy has sent all clients to one gateway */
+/** @returns how many connections each gateway has @throws Error  the proxy sent all clients to one gateway */
 async function connectionsOf(project: ComposeProject): Promise<string> {
-  // Established ones (01) to port 3000, as the kernel lists them.
+  // Counts established connections (01) to port 3000 (0BB8) in the kernel's table.
   const count = `process.stdout.write(String(fs.readFileSync("/proc/net/tcp", "utf8").match(/:0BB8 \\S+ 01 /g)?.length ?? 0))`;
   const counts = await Promise.all(
     gateways.map(async (service) => Number(await project.inside((await project.container(service)).name, count))),
@@ -64,10 +64,10 @@ async function connectionsOf(project: ComposeProject): Promise<string> {
   return `connections at ${gateways.join(", ")}: ${counts.join(", ")}`;
 }
 
-/** Clients reach the proxy on its container's own address, from several addresses of this machine on the same bridge. */
-async function worldOf(project: ComposeProject): Promise<{ readonly world: ReachableTarget; readonly close: () => Promise<void> }> {
-  const { addresses: of, name } = await project.container("proxy");
-  const proxy = of["outside"]!;
+/** Connects to the container of the proxy from several addresses of this machine, and access to the mesh's store and queue. */
+async function openTarget(project: ComposeProject): Promise<{ readonly target: ReachableTarget; readonly close: () => Promise<void> }> {
+  const { addresses: byNetwork, name } = await project.container("proxy");
+  const proxy = byNetwork["outside"]!;
   const network = await project.docker([
     "inspect",
     name,
@@ -77,21 +77,21 @@ async function worldOf(project: ComposeProject): Promise<{ readonly world: Reach
   const id = network.split("\n").find((line) => line.endsWith(` ${proxy}`))!;
   const local = Array.from({ length: addresses }, (_, index) => proxy.replace(/\d+$/, String(200 + index)));
   for (const address of local) await run("ip", ["addr", "add", `${address}/24`, "dev", `br-${id.slice(0, 12)}`]);
-  const ways = await Promise.all(local.map((address) => openTcpProxy(`http://${proxy}:80`, address)));
+  const proxies = await Promise.all(local.map((address) => openTcpProxy(`http://${proxy}:80`, address)));
   const env = await environmentOf(project);
   return {
-    world: {
-      gateways: ways.map(({ url }) => url.replace(/\/$/, "")),
-      inspect: (see) => inspectMesh(env, see),
+    target: {
+      gateways: proxies.map(({ url }) => url.replace(/\/$/, "")),
+      inspect: (read) => inspectMesh(env, read),
       stop: () => Promise.resolve(),
     },
     async close() {
-      await Promise.all(ways.map((way) => way.close()));
+      await Promise.all(proxies.map((one) => one.close()));
     },
   };
 }
 
-/** A node's environment, as it is for someone outside of the containers: their addresses in place of their names. */
+/** The environment of a process outside the containers: the containers' addresses in place of their names. */
 async function environmentOf(project: ComposeProject): Promise<Readonly<Record<string, string>>> {
   const [core, mongo, rabbitmq, redis] = await Promise.all(
     ["core", "mongo", "rabbitmq", "redis"].map((service) => project.container(service)),

@@ -1,4 +1,4 @@
-/** The table of all faults, as text for a terminal and as Markdown for a page, and what is said below it. */
+/** Formats the results of faults: a Markdown table, and the findings behind each count. */
 import type { FaultEntry, StrikeReport } from "./target/fault.ts";
 import type { StormVerdict } from "./verdict.ts";
 
@@ -9,22 +9,22 @@ export interface FaultOutcome {
 }
 
 const columns = [
-  "what falls",
+  "what fails",
   "acknowledged",
   "lost",
-  "doubled",
+  "duplicated",
   "out of order",
   "views differ",
   "durable events",
-  "of these lost",
+  "events lost",
   "longest silence (promised)",
 ] as const;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 /** The counts that must be 0. */
-export const counted = ({ lost, doubled, outOfOrder, viewsDiffer, eventsLost }: StormVerdict) => ({
+export const counted = ({ lost, duplicated, outOfOrder, viewsDiffer, eventsLost }: StormVerdict) => ({
   lost,
-  doubled,
+  duplicated,
   outOfOrder,
   viewsDiffer,
   eventsLost,
@@ -32,19 +32,19 @@ export const counted = ({ lost, doubled, outOfOrder, viewsDiffer, eventsLost }: 
 
 const isKept = ({ fault, verdict }: FaultOutcome): boolean => verdict.longestSilenceMs <= fault.promiseMs;
 
-/** Nothing lost, doubled, disordered or different, and the promise kept. */
-export const holds = (outcome: FaultOutcome): boolean =>
+/** Whether all counts are 0 and the promised time was kept. */
+export const passes = (outcome: FaultOutcome): boolean =>
   isKept(outcome) && Object.values(counted(outcome.verdict)).every((found) => found.length === 0);
 
 function cells(outcome: FaultOutcome): string[] {
   const { fault, verdict } = outcome;
-  const { lost, doubled, outOfOrder, viewsDiffer, eventsLost } = counted(verdict);
+  const { lost, duplicated, outOfOrder, viewsDiffer, eventsLost } = counted(verdict);
   const silence = `${seconds(verdict.longestSilenceMs)} (${seconds(fault.promiseMs)})${isKept(outcome) ? "" : " BROKEN"}`;
-  const counts = [verdict.acknowledged, lost.length, doubled.length, outOfOrder.length, viewsDiffer.length];
+  const counts = [verdict.acknowledged, lost.length, duplicated.length, outOfOrder.length, viewsDiffer.length];
   return [fault.what, ...[...counts, verdict.durableEvents, eventsLost.length].map(String), silence];
 }
 
-/** Lines as wide as their widest cells, in the form of a Markdown table; the first column to the left, numbers to the right. */
+/** A Markdown table with padded columns: the first one left-aligned, the others right-aligned. */
 export function table(outcomes: readonly FaultOutcome[]): string {
   const lines = [[...columns], ...outcomes.map(cells), sums(outcomes)];
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
@@ -60,7 +60,7 @@ function sums(outcomes: readonly FaultOutcome[]): string[] {
     `all ${outcomes.length}`,
     sum(({ acknowledged }) => acknowledged),
     sum(({ lost }) => lost.length),
-    sum(({ doubled }) => doubled.length),
+    sum(({ duplicated }) => duplicated.length),
     sum(({ outOfOrder }) => outOfOrder.length),
     sum(({ viewsDiffer }) => viewsDiffer.length),
     sum(({ durableEvents }) => durableEvents),
@@ -69,15 +69,15 @@ function sums(outcomes: readonly FaultOutcome[]): string[] {
   ];
 }
 
-const mostShown = 10;
+const maxShown = 10;
 
-/** What one fault's counts were counted from, the first of each. */
+/** The findings behind one fault's counts, the first ten of each. */
 export function details({ fault, strike, verdict }: FaultOutcome): string {
   const found = Object.entries(counted(verdict)).flatMap(([what, list]) => [
-    ...list.slice(0, mostShown).map((one) => `  ${what}: ${one}`),
-    ...(list.length > mostShown ? [`  ${what}: and ${list.length - mostShown} more`] : []),
+    ...list.slice(0, maxShown).map((one) => `  ${what}: ${one}`),
+    ...(list.length > maxShown ? [`  ${what}: and ${list.length - maxShown} more`] : []),
   ]);
-  const stood = `the storm's own process stood still for ${seconds(verdict.stoodStillMs)}, which counts as no silence`;
-  const notes = [...(strike.note === undefined ? [] : [strike.note]), ...(verdict.stoodStillMs > 0 ? [stood] : [])];
+  const stalled = `the test's own process was stalled for ${seconds(verdict.stalledMs)}, which does not count as silence`;
+  const notes = [...(strike.note === undefined ? [] : [strike.note]), ...(verdict.stalledMs > 0 ? [stalled] : [])];
   return [...notes.map((note) => `${fault.what}: ${note}`), ...found].join("\n");
 }

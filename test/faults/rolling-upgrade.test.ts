@@ -1,6 +1,6 @@
 /**
- * A rolling upgrade from the old release: under load each of its nodes is replaced by one of this checkout, the new one started before
- * the old one is stopped, as a balancer and Kubernetes do it. Meanwhile old and new nodes work together in every pair of roles.
+ * Rolling upgrade under load: each node of the old release is replaced by one of this checkout. The new node is started before the old
+ * one is stopped, as Kubernetes does it. Meanwhile old and new nodes work together in every pair of roles.
  */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { promises, type ReachableTarget } from "./target/fault.ts";
@@ -15,12 +15,12 @@ import { checkOut, lackingRelease, oldRelease, type Checkout } from "../support/
 import { recordErrors } from "../support/recorded-errors.ts";
 import { freePort } from "../support/servers/server.ts";
 
-/** At first one of each pair, so that each release's gateway has each release's chat node behind it. */
+/** One chat node and one gateway first, so that a gateway of each release works with a chat node of each release. */
 const order = ["chatA", "gatewayA", "auth", "request", "profile", "media", "gatewayB", "chatB"] as const satisfies readonly MeshNodeName[];
-/** What the storm does itself: it changes messages that others deleted a moment ago. */
+/** Errors that the storm causes itself, by changing messages that others just deleted. */
 const expected = ["CONFLICT", "NOT_FOUND"];
-/** Acknowledged between two steps. */
-const between = 20;
+/** Changes that must be acknowledged between two steps. */
+const changesBetweenSteps = 20;
 
 const reasons = [skipReason("amqp", "redis", "mongo"), lackingRelease(oldRelease)].filter((reason) => reason !== undefined);
 const isDemanded = process.env["REQUIRE_INFRA"] === "1";
@@ -30,7 +30,7 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
   let old: Checkout;
   let mesh: TestMesh;
   let balancers: readonly [Balancer, Balancer];
-  /** Of the new gateways. */
+  /** Ports of the new gateways. */
   const ports: number[] = [];
   const cleanUps: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
@@ -45,7 +45,7 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
     for (const cleanUp of cleanUps.reverse()) await cleanUp();
   });
 
-  /** Starts a new node, lets the balancer find it, and stops the old one. */
+  /** Starts a new node, points the balancer at it, and stops the old one. */
   async function replace(role: MeshNodeName): Promise<void> {
     const port = await freePort();
     const side = role === "gatewayA" ? 0 : role === "gatewayB" ? 1 : undefined;
@@ -55,38 +55,38 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
       balancers[side].aim(`http://127.0.0.1:${port}`);
     }
     mesh.node(role).signal("SIGTERM");
-    // With whatever code: the old release's heartbeat may meet the end of its own connection.
+    // Any exit code is accepted: the old release's heartbeat may fail when its own connection closes.
     expect({ role, signal: (await mesh.node(role).exited).signal }).toEqual({ role, signal: null });
   }
 
-  test("under load shows nobody an error, and loses, doubles and disorders nothing", async () => {
-    const world: ReachableTarget = {
+  test("under load returns no error to any client, and loses, duplicates and reorders nothing", async () => {
+    const target: ReachableTarget = {
       gateways: [balancers[0].url, balancers[1].url],
-      inspect: (see) => inspectMesh(mesh.env, see),
+      inspect: (read) => inspectMesh(mesh.env, read),
       stop: () => Promise.resolve(),
     };
-    const storm: RunningStorm = await startStorm(world, { name: "upgrade", what: "all nodes", promiseMs: promises.processMs }, smallSize);
-    const errors = recordErrors(world.gateways, expected);
+    const storm: RunningStorm = await startStorm(target, { name: "upgrade", what: "all nodes", promiseMs: promises.processMs }, smallSize);
+    const errors = recordErrors(target.gateways, expected);
     try {
       const from = Date.now();
       for (const role of order) {
         const before = storm.acknowledged();
         await replace(role);
-        await eventually("the storm goes on", () => storm.acknowledged() >= before + between, 60_000);
+        await eventually("the storm continues", () => storm.acknowledged() >= before + changesBetweenSteps, 60_000);
       }
       const endedAt = await storm.end();
       const seen = [...errors.errors];
-      const { lost, doubled, outOfOrder, viewsDiffer, eventsLost, acknowledged, durableEvents } = await assess(
-        world,
+      const { lost, duplicated, outOfOrder, viewsDiffer, eventsLost, acknowledged, durableEvents } = await assess(
+        target,
         storm,
         { from, cut: [] },
         endedAt,
       );
       process.stderr.write(`rolling upgrade: ${acknowledged} changes and ${durableEvents} durable events, ${seen.length} errors\n`);
-      expect({ seen, lost, doubled, outOfOrder, viewsDiffer, eventsLost }).toEqual({
+      expect({ seen, lost, duplicated, outOfOrder, viewsDiffer, eventsLost }).toEqual({
         seen: [],
         lost: [],
-        doubled: [],
+        duplicated: [],
         outOfOrder: [],
         viewsDiffer: [],
         eventsLost: [],
@@ -97,17 +97,17 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
     }
   }, 900_000);
 
-  test("leaves gateways that end kept-alive connections with an answer while they drain", async () => {
+  test("leaves gateways that, while they drain, answer on a kept-alive connection and then close it", async () => {
     const gateway = mesh.node("new gatewayB");
     const url = `http://127.0.0.1:${ports[1]}`;
-    const asked = async () => {
+    const readiness = async () => {
       const answer = await fetch(`${url}/ready`);
       await answer.body?.cancel();
       return { status: answer.status, connection: answer.headers.get("connection") };
     };
-    expect(await asked()).toEqual({ status: 200, connection: "keep-alive" });
+    expect(await readiness()).toEqual({ status: 200, connection: "keep-alive" });
     gateway.signal("SIGTERM");
-    const draining = () => asked().then((answer) => answer.status === 503 && answer);
-    expect(await eventually("it drains", draining)).toEqual({ status: 503, connection: "close" });
+    const draining = () => readiness().then((answer) => answer.status === 503 && answer);
+    expect(await eventually("the gateway is draining", draining)).toEqual({ status: 503, connection: "close" });
   });
 });

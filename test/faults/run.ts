@@ -1,11 +1,11 @@
 /**
- * `npm run faults`: lets everything fall that may fall, one after the other, under load, and counts what was lost. `-- --list` names
- * the faults, `-- --only NAME` tries one. The exit code is 1 when a count is not 0 or a promise was broken.
+ * `npm run faults`: causes each fault in turn under load, and counts what was lost, duplicated or late. `-- --list` names the faults,
+ * `-- --only NAME` runs one. The exit code is 1 if a count is not 0 or a promise was broken.
  */
 import { parseArgs } from "node:util";
 import { faults } from "./catalog/index.ts";
-import { wholeSize } from "./load/storm.ts";
-import { details, holds, table, type FaultOutcome } from "./report.ts";
+import { fullSize } from "./load/storm.ts";
+import { details, passes, table, type FaultOutcome } from "./report.ts";
 import { FaultTrial } from "./trial.ts";
 import { lacking } from "./target/start.ts";
 
@@ -18,18 +18,19 @@ async function run(): Promise<boolean> {
     return true;
   }
   const unknown = (values.only ?? []).filter((name) => !faults.some((fault) => fault.name === name));
-  if (unknown.length > 0) throw new Error(`There is no fault ${unknown.join(", ")}; --list names them`);
+  if (unknown.length > 0) throw new Error(`Unknown fault: ${unknown.join(", ")}. --list names the faults`);
   const chosen = faults.filter(({ name }) => values.only?.includes(name) ?? true);
-  const missing = chosen.some(({ world }) => world === "mesh") ? lacking() : undefined;
-  if (missing !== undefined) throw new Error(`Faults of a mesh need ${missing} on this machine (mongod: on the PATH, or named by MONGOD)`);
+  const missing = chosen.some(({ target }) => target === "mesh") ? lacking() : undefined;
+  if (missing !== undefined)
+    throw new Error(`Faults of a mesh need ${missing} on this machine (mongod on the PATH, or its path in MONGOD)`);
   const outcomes: FaultOutcome[] = [];
-  const trial = new FaultTrial(wholeSize);
+  const trial = new FaultTrial(fullSize);
   try {
     for (const fault of chosen) {
       const outcome = await trial.run(fault);
       outcomes.push(outcome);
       const { acknowledged, longestSilenceMs } = outcome.verdict;
-      say(`${holds(outcome) ? "holds" : "FAILS"}  ${fault.what}: ${acknowledged} changes, longest silence ${longestSilenceMs} ms`);
+      say(`${passes(outcome) ? "passes" : "FAILS "}  ${fault.what}: ${acknowledged} changes, longest silence ${longestSilenceMs} ms`);
       const more = details(outcome);
       if (more !== "") say(more);
     }
@@ -37,7 +38,7 @@ async function run(): Promise<boolean> {
     await trial.end();
   }
   say(`\n${table(outcomes)}`);
-  return outcomes.every(holds);
+  return outcomes.every(passes);
 }
 
 try {

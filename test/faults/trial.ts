@@ -1,8 +1,8 @@
-/** Faults tried one after the other: each in a storm of its own, a mesh shared by those that follow each other as long as it holds. */
+/** Runs faults one after the other, each in its own storm. Consecutive faults share a mesh until one of them fails. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Fault, FaultEntry, MeshFault, MeshTarget, ReachableTarget, FaultTarget, Storm, StrikeReport } from "./target/fault.ts";
 import { afterMs, startStorm, type StormSize } from "./load/storm.ts";
-import { holds, type FaultOutcome } from "./report.ts";
+import { passes, type FaultOutcome } from "./report.ts";
 import { assess } from "./verdict.ts";
 import { startEmbeddedTarget, startMeshTarget } from "./target/start.ts";
 
@@ -15,38 +15,38 @@ export class FaultTrial {
   }
 
   async run(fault: Fault): Promise<FaultOutcome> {
-    if (fault.world === "mesh" && fault.start === undefined) return this.inSharedMesh(fault);
+    if (fault.target === "mesh" && fault.start === undefined) return this.onSharedMesh(fault);
     await this.end();
-    if (fault.world === "mesh") return this.inOwn(await fault.start!(), fault, (world, storm) => fault.strike(world, storm));
-    const world = fault.start === undefined ? await startEmbeddedTarget() : await fault.start();
-    return this.inOwn(world, fault, (world, storm) => fault.strike(world, storm));
+    if (fault.target === "mesh") return this.onOwnTarget(await fault.start!(), fault, (target, storm) => fault.strike(target, storm));
+    const target = fault.start === undefined ? await startEmbeddedTarget() : await fault.start();
+    return this.onOwnTarget(target, fault, (target, storm) => fault.strike(target, storm));
   }
 
-  private async inSharedMesh(fault: MeshFault): Promise<FaultOutcome> {
-    const world = (this.mesh ??= await startMeshTarget());
-    let isWhole = false;
+  private async onSharedMesh(fault: MeshFault): Promise<FaultOutcome> {
+    const target = (this.mesh ??= await startMeshTarget());
+    let isHealthy = false;
     try {
-      const outcome = await runFault(world, fault, this.size, (storm) => fault.strike(world, storm));
-      isWhole = holds(outcome);
+      const outcome = await runFault(target, fault, this.size, (storm) => fault.strike(target, storm));
+      isHealthy = passes(outcome);
       return outcome;
     } finally {
-      if (!isWhole) await this.end();
+      if (!isHealthy) await this.end();
     }
   }
 
-  private async inOwn<W extends FaultTarget>(
-    world: W,
+  private async onOwnTarget<W extends FaultTarget>(
+    target: W,
     fault: Fault,
-    strike: (world: W, storm: Storm) => Promise<StrikeReport>,
+    strike: (target: W, storm: Storm) => Promise<StrikeReport>,
   ): Promise<FaultOutcome> {
     try {
-      return await runFault(world, fault, this.size, (storm) => strike(world, storm));
+      return await runFault(target, fault, this.size, (storm) => strike(target, storm));
     } finally {
-      await world.stop();
+      await target.stop();
     }
   }
 
-  /** Stops the mesh, if there is one. */
+  /** Stops the shared mesh if one is running. */
   async end(): Promise<void> {
     const { mesh } = this;
     this.mesh = undefined;
@@ -54,19 +54,19 @@ export class FaultTrial {
   }
 }
 
-/** Lets a fault strike in a storm of its own, and judges what is left of it. */
+/** Causes one fault in its own storm, and assesses the outcome. */
 export async function runFault(
-  world: ReachableTarget,
+  target: ReachableTarget,
   fault: FaultEntry,
   size: StormSize,
   inject: (storm: Storm) => Promise<StrikeReport>,
 ): Promise<FaultOutcome> {
-  const storm = await startStorm(world, fault, size);
+  const storm = await startStorm(target, fault, size);
   try {
     const strike = await inject(storm);
     await pause(afterMs);
     const endedAt = await storm.end();
-    return { fault, strike, verdict: await assess(world, storm, strike, endedAt) };
+    return { fault, strike, verdict: await assess(target, storm, strike, endedAt) };
   } finally {
     await storm.close();
   }

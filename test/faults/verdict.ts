@@ -1,4 +1,4 @@
-/** What is counted after a fault, from what every client was told and holds and from what is stored, once it is quiet again. */
+/** Counts what was lost, duplicated, out of order or late in a storm, from what each client received and shows and from what is stored. */
 import type { Message } from "../../client/index.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Person, Received } from "../support/people/person.ts";
@@ -10,87 +10,89 @@ import type { RunningStorm, ObservedMessage, ObservedClient } from "./load/storm
 export interface StormVerdict {
   readonly acknowledged: number;
   readonly durableEvents: number;
-  /** What is wrong, each with where; nothing else may be in a table that stands. */
+  /** One line for each finding, in this list and the next four. All five must be empty. */
   readonly lost: readonly string[];
-  readonly doubled: readonly string[];
+  readonly duplicated: readonly string[];
   readonly outOfOrder: readonly string[];
   readonly viewsDiffer: readonly string[];
   readonly eventsLost: readonly string[];
-  /** Of those not cut, since the promise's clock began, without what this process stood still in it. */
+  /** Over all clients that were not cut off, counted from `StrikeReport.from`, without the time that this process was stalled. */
   readonly longestSilenceMs: number;
-  /** How long this process stood still meanwhile, in all. */
-  readonly stoodStillMs: number;
+  /** Total time that this process was stalled. */
+  readonly stalledMs: number;
 }
 
 const quietWithinMs = 60_000;
-const atOnce = 10;
+const concurrency = 10;
 
-/** Waits for quiet and counts. @param endedAt  when the last change was begun, epoch milliseconds */
-export async function assess(world: ReachableTarget, storm: RunningStorm, strike: StrikeReport, endedAt: number): Promise<StormVerdict> {
-  const viewsDiffer = await differing(storm);
-  const stored = await storedOf(storm);
+/** Waits until clients show what is stored, and counts. @param endedAt  when the storm was ended, epoch milliseconds */
+export async function assess(target: ReachableTarget, storm: RunningStorm, strike: StrikeReport, endedAt: number): Promise<StormVerdict> {
+  const viewsDiffer = await findViewDifferences(storm);
+  const stored = await readHistories(storm);
   const all = [...stored.values()].flat();
   const byId = new Map(all.map((message) => [message._id, message]));
-  const old = storm.oldClients.flatMap(({ stretches }) => stretches.map((stretch) => heardOf(stretch, stored.get(stretch.chatId)!)));
-  const { ledger, clients: dwellers, newcomers } = storm;
+  const old = storm.oldClients.flatMap(({ spans }) => spans.map((span) => checkOldClient(span, stored.get(span.chatId)!)));
+  const { ledger, clients, newcomers } = storm;
   return {
     acknowledged: ledger.acknowledged,
     durableEvents: newcomers.acknowledged(),
     lost: [...sendsLost(storm, all), ...ledger.lost(byId), ...holes(stored), ...old.flatMap(({ lost }) => lost)],
-    doubled: [
-      ...twice("stored", all),
-      ...dwellers.flatMap(({ name, told }) => twice(`told ${name}`, told)),
-      ...old.flatMap(({ doubled }) => doubled),
+    duplicated: [
+      ...findDuplicates("stored", all),
+      ...clients.flatMap(({ name, received }) => findDuplicates(`received by ${name}`, received)),
+      ...old.flatMap(({ duplicated }) => duplicated),
     ],
     outOfOrder: [
-      ...disordered(storm, all),
-      ...dwellers.flatMap(({ name, told }) => falling(name, told)),
+      ...storedOutOfOrder(storm, all),
+      ...clients.flatMap(({ name, received }) => receivedOutOfOrder(name, received)),
       ...old.flatMap(({ outOfOrder }) => outOfOrder),
     ],
     viewsDiffer,
-    eventsLost: await eventsLost(world, storm),
-    longestSilenceMs: Math.max(0, ...silences(storm, strike, endedAt), ...waits(storm, strike)),
-    stoodStillMs: storm.standstills.between(strike.from, Date.now()),
+    eventsLost: await eventsLost(target, storm),
+    longestSilenceMs: Math.max(0, ...silences(storm, strike, endedAt), ...deliveryDelays(storm, strike)),
+    stalledMs: storm.stalls.between(strike.from, Date.now()),
   };
 }
 
-/** Asks again while there are differences, until it is too late for them to go. */
-async function differing({ clients: dwellers, oldClients }: RunningStorm): Promise<string[]> {
+/** Compares each client's view with the store, until there is no difference or a minute has passed. */
+async function findViewDifferences({ clients, oldClients }: RunningStorm): Promise<string[]> {
   const deadline = Date.now() + quietWithinMs;
   const found: string[] = [];
-  const queue = [...dwellers];
+  const queue = [...clients];
   const check = async ({ name, parley, person }: ObservedClient): Promise<void> => {
-    let last: string[] = ["it could not be compared"];
-    const look = async () => {
+    let last: string[] = ["its view could not be compared"];
+    const isEqual = async () => {
       if (parley.state !== "online") return void (last = [`is ${parley.state}`]);
-      last = await viewDifferences({ parley, userId: person.id }, (path) => must(person, path));
+      last = await viewDifferences({ parley, userId: person.id }, (path) => read(person, path));
       return last.length === 0;
     };
-    await eventually("the view equals the store", look, Math.max(0, deadline - Date.now())).catch(() => undefined);
+    await eventually("the view equals the store", isEqual, Math.max(0, deadline - Date.now())).catch(() => undefined);
     found.push(...last.map((difference) => `${name}: ${difference}`));
   };
   const worker = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) await check(next);
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  await eventually("old clients are back", () => oldClients.every((one) => one.isBack()), Math.max(0, deadline - Date.now())).catch(
-    () => undefined,
-  );
-  return [...found, ...oldClients.filter((one) => !one.isBack()).map(() => "an old client is not back in its chats")];
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  await eventually(
+    "old clients have joined their chats again",
+    () => oldClients.every((one) => one.isBack()),
+    Math.max(0, deadline - Date.now()),
+  ).catch(() => undefined);
+  return [...found, ...oldClients.filter((one) => !one.isBack()).map(() => "an old client has not joined its chats again")];
 }
 
-async function must(person: Person, path: string): Promise<Received> {
+async function read(person: Person, path: string): Promise<Received> {
   const { status, body } = await person.get(path);
   if (status !== 200) throw new Error(`${path} answered ${status}`);
   return body;
 }
 
-/** Every chat's messages as they are stored, by a member who was there from the beginning. */
-async function storedOf({ chats }: RunningStorm): Promise<ReadonlyMap<string, readonly Message[]>> {
+/** The stored messages of every chat, read by a member who was in it from the beginning. */
+async function readHistories({ chats }: RunningStorm): Promise<ReadonlyMap<string, readonly Message[]>> {
   const whole = async ([chatId, [founder]]: readonly [string, readonly Person[]]) => {
     const messages: Message[] = [];
     for (;;) {
-      const page = await must(founder!, `/chat/messages/${chatId}?limit=200&after=${messages.at(-1)?.n ?? 0}`);
+      const page = await read(founder!, `/chat/messages/${chatId}?limit=200&after=${messages.at(-1)?.n ?? 0}`);
       if (page.length === 0) return [chatId, messages] as const;
       messages.push(...page);
     }
@@ -100,22 +102,22 @@ async function storedOf({ chats }: RunningStorm): Promise<ReadonlyMap<string, re
 
 const keyOf = ({ chatId, senderId, clientId }: Pick<Message, "chatId" | "senderId" | "clientId">) => `${chatId} ${senderId} ${clientId}`;
 
-/** Acknowledged and not stored, or refused for good without a reason. */
+/** Messages that were acknowledged but are not stored, and permanent refusals without a reason. */
 function sendsLost({ ledger: { sent, refused } }: RunningStorm, all: readonly Message[]): string[] {
   const there = new Set(all.map(keyOf));
   const lost = sent.filter((one) => one.acknowledgedAt !== undefined && !there.has(keyOf(one)));
   return [...lost.map((one) => `message ${keyOf(one)}`), ...refused.map((code) => `refused for good: ${code}`)];
 }
 
-/** `n` counts every message. */
+/** Missing numbers: `n` has no holes. */
 const holes = (stored: ReadonlyMap<string, readonly Message[]>): string[] =>
   [...stored].flatMap(([chatId, messages]) => {
     const there = new Set(messages.map(({ n }) => n));
     const due = Array.from({ length: messages.at(-1)?.n ?? 0 }, (_, index) => index + 1);
-    return due.filter((n) => !there.has(n)).map((n) => `there is no ${n} in ${chatId}`);
+    return due.filter((n) => !there.has(n)).map((n) => `message ${n} is missing in ${chatId}`);
   });
 
-function twice(where: string, messages: readonly Pick<Message, "chatId" | "senderId" | "clientId">[]): string[] {
+function findDuplicates(where: string, messages: readonly Pick<Message, "chatId" | "senderId" | "clientId">[]): string[] {
   const seen = new Set<string>();
   return messages.flatMap((message) => {
     const key = keyOf(message);
@@ -125,8 +127,8 @@ function twice(where: string, messages: readonly Pick<Message, "chatId" | "sende
   });
 }
 
-/** Messages stored behind one that the same person sent later. */
-function disordered({ ledger: { sent } }: RunningStorm, all: readonly Message[]): string[] {
+/** Messages that are stored after one that the same sender sent later. */
+function storedOutOfOrder({ ledger: { sent } }: RunningStorm, all: readonly Message[]): string[] {
   const orders = new Map(sent.map((one) => [keyOf(one), one.order]));
   const highest = new Map<string, number>();
   return all.flatMap((message) => {
@@ -140,21 +142,21 @@ function disordered({ ledger: { sent } }: RunningStorm, all: readonly Message[])
 }
 
 /**
- * Messages that a client was told of after a later one, by `seq`: one that was edited while a client was away comes in the edit's
- * place. One's own are told when sent, before they have a number.
+ * Messages that a client received after one with a higher `seq`. `seq`, not `n`: a message that was edited while the client was
+ * disconnected arrives at the position of the edit. Skips a client's own messages, which are emitted before they have a number.
  */
-function falling(name: string, told: readonly Pick<ObservedMessage, "chatId" | "seq">[]): string[] {
+function receivedOutOfOrder(name: string, received: readonly Pick<ObservedMessage, "chatId" | "seq">[]): string[] {
   const highest = new Map<string, number>();
-  return told.flatMap(({ chatId, seq }) => {
+  return received.flatMap(({ chatId, seq }) => {
     const before = highest.get(chatId) ?? 0;
     highest.set(chatId, Math.max(before, seq));
-    return seq > 0 && seq < before ? [`${name} was told of ${seq} after ${before} in ${chatId}`] : [];
+    return seq > 0 && seq < before ? [`${name} received ${seq} after ${before} in ${chatId}`] : [];
   });
 }
 
-/** What one connection of an old client was told, against what is stored; of a connection that lives until the newest message. */
-function heardOf({ chatId, after, heard, isOpen }: JoinedSpan, stored: readonly Message[]) {
-  const ns = heard.map(({ n }) => n);
+/** Compares what one connection of an old client received with what is stored: up to the newest message if it is still open. */
+function checkOldClient({ chatId, after, received, isOpen }: JoinedSpan, stored: readonly Message[]) {
+  const ns = received.map(({ n }) => n);
   const first = after === undefined ? Math.min(...ns) : after + 1;
   const last = isOpen ? stored.length : Math.max(0, ...ns);
   const there = new Set(ns);
@@ -162,69 +164,69 @@ function heardOf({ chatId, after, heard, isOpen }: JoinedSpan, stored: readonly 
   const where = `an old client in ${chatId}`;
   return {
     lost: due.filter((n) => !there.has(n)).map((n) => `${where}: ${n}`),
-    doubled: ns.filter((n, i) => ns.indexOf(n) !== i).map((n) => `${where}: ${n}`),
-    outOfOrder: falling(
+    duplicated: ns.filter((n, i) => ns.indexOf(n) !== i).map((n) => `${where}: ${n}`),
+    outOfOrder: receivedOutOfOrder(
       "an old client",
-      heard.map(({ seq }) => ({ chatId, seq })),
+      received.map(({ seq }) => ({ chatId, seq })),
     ),
   };
 }
 
-async function eventsLost(world: ReachableTarget, { newcomers }: RunningStorm): Promise<string[]> {
-  let found: string[] = ["they could not be compared"];
-  const look = async () => (found = await world.inspect((inside) => newcomers.lost(inside))).length === 0;
-  await eventually("everyone knows of everything", look, quietWithinMs).catch(() => undefined);
+async function eventsLost(target: ReachableTarget, { newcomers }: RunningStorm): Promise<string[]> {
+  let found: string[] = ["the services could not be compared"];
+  const areApplied = async () => (found = await target.inspect((inside) => newcomers.lost(inside))).length === 0;
+  await eventually("followers have applied every event", areApplied, quietWithinMs).catch(() => undefined);
   return found;
 }
 
-/** Each span of time without a new message of anybody else's, by client and chat, while others who were not cut sent there. */
-function silences({ clients: dwellers, chats, standstills }: RunningStorm, { from, cut }: StrikeReport, endedAt: number): number[] {
-  const cuts = cutSpans(dwellers, cut);
+/** For each client and chat, each span without a new message from another member, if members who were not cut off were sending. */
+function silences({ clients, chats, stalls }: RunningStorm, { from, cut }: StrikeReport, endedAt: number): number[] {
+  const cuts = cutSpans(clients, cut);
   const isCut = (userId: string, begin: number, end: number) =>
     (cuts.get(userId) ?? []).some((span) => span.from < end && span.until > begin);
-  return dwellers.flatMap(({ person, told, chatIds }) =>
+  return clients.flatMap(({ person, received, chatIds }) =>
     chatIds.flatMap((chatId) => {
-      const senders = chats.get(chatId)!.filter(({ id }) => id !== person.id && dwellers.some((one) => one.person.id === id));
-      const heard = told.filter((one) => one.chatId === chatId && one.senderId !== person.id && one.at > from && one.at < endedAt);
-      const moments = [from, ...heard.map(({ at }) => at), endedAt];
+      const senders = chats.get(chatId)!.filter(({ id }) => id !== person.id && clients.some((one) => one.person.id === id));
+      const others = received.filter((one) => one.chatId === chatId && one.senderId !== person.id && one.at > from && one.at < endedAt);
+      const moments = [from, ...others.map(({ at }) => at), endedAt];
       return moments.slice(1).map((end, index) => {
         const begin = moments[index]!;
-        const isOwnFault = isCut(person.id, begin, end) || senders.every(({ id }) => isCut(id, begin, end));
-        return isOwnFault ? 0 : end - begin - standstills.between(begin, end);
+        const isExcused = isCut(person.id, begin, end) || senders.every(({ id }) => isCut(id, begin, end));
+        return isExcused ? 0 : end - begin - stalls.between(begin, end);
       });
     }),
   );
 }
 
-/** From a message's acknowledgement to the moment when each other client was told of it. */
-function waits({ clients: dwellers, ledger, standstills }: RunningStorm, { from, cut }: StrikeReport): number[] {
-  const cuts = cutSpans(dwellers, cut);
+/** For each message and client, the time from the acknowledgement until the client received it. */
+function deliveryDelays({ clients, ledger, stalls }: RunningStorm, { from, cut }: StrikeReport): number[] {
+  const cuts = cutSpans(clients, cut);
   const acknowledged = new Map(ledger.sent.map((one) => [keyOf(one), one.acknowledgedAt]));
-  return dwellers.flatMap(({ person, told }) =>
-    told
+  return clients.flatMap(({ person, received }) =>
+    received
       .filter(({ seq }) => seq > 0)
       .map((one) => {
         const begin = Math.max(from, acknowledged.get(keyOf(one)) ?? Infinity);
-        const isOwnFault = (cuts.get(person.id) ?? []).some((span) => span.from < one.at && span.until > begin);
-        return isOwnFault || one.at < begin ? 0 : one.at - begin - standstills.between(begin, one.at);
+        const isExcused = (cuts.get(person.id) ?? []).some((span) => span.from < one.at && span.until > begin);
+        return isExcused || one.at < begin ? 0 : one.at - begin - stalls.between(begin, one.at);
       }),
   );
 }
 
-/** By person: cut off until they were online again. */
+/** By user: the spans in which they were cut off, each until they were online again. */
 function cutSpans(
-  dwellers: readonly ObservedClient[],
+  clients: readonly ObservedClient[],
   cut: readonly CutOffSpan[],
 ): ReadonlyMap<string, readonly Pick<CutOffSpan, "from" | "until">[]> {
   return new Map(
-    dwellers.map(({ name, person, states }) => {
-      const own = cut.filter((one) => one.name === name);
-      return [person.id, own.map(({ from, until }) => ({ from, until: onlineSince(states, until) }))];
+    clients.map(({ name, person, states }) => {
+      const ofClient = cut.filter((one) => one.name === name);
+      return [person.id, ofClient.map(({ from, until }) => ({ from, until: onlineSince(states, until) }))];
     }),
   );
 }
 
-/** @returns the moment itself where someone was online then */
+/** @returns the first moment from `moment` on at which the client was online */
 function onlineSince(states: ObservedClient["states"], moment: number): number {
   const before = states.findLast(({ at }) => at <= moment);
   if (before === undefined || before.state === "online") return moment;

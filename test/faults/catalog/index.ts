@@ -1,4 +1,4 @@
-/** All faults, in the order of the table. Those of one mesh come one after the other, for they share it. */
+/** All faults, in the order of the table. Faults that can share a mesh are next to each other, so that it is started once. */
 import type { Fault } from "../target/fault.ts";
 import { clients } from "./clients.ts";
 import { disk } from "./disk.ts";

@@ -1,60 +1,60 @@
-/** What the mesh rests on, killed and started again a while later: on the data it had on disk, or, as Redis is run, on none. */
+/** Faults: MongoDB, RabbitMQ or Redis is killed and restarted later. Redis restarts empty, the others with their data on disk. */
 import { setTimeout as pause } from "node:timers/promises";
 import { promises, type MeshFault, type MeshTarget, type StrikeReport } from "../target/fault.ts";
 
-const awayMs = 8000;
-/** How long a follower takes nothing, so that its events wait in RabbitMQ. */
-const gatherMs = 3000;
+const downMs = 8000;
+/** How long a follower is frozen before RabbitMQ is killed, so that events wait in its queue. */
+const queueingMs = 3000;
 
 interface Outage {
   readonly name: string;
   readonly what: string;
-  readonly falls: (world: MeshTarget) => Promise<void>;
-  readonly returns: (world: MeshTarget) => Promise<void>;
+  readonly stop: (target: MeshTarget) => Promise<void>;
+  readonly restart: (target: MeshTarget) => Promise<void>;
 }
 
-const away = ({ falls, returns, ...row }: Outage): MeshFault => ({
+const outage = ({ stop, restart, ...row }: Outage): MeshFault => ({
   ...row,
-  world: "mesh",
+  target: "mesh",
   promiseMs: promises.infrastructureMs,
-  async strike(world): Promise<StrikeReport> {
-    await falls(world);
-    await pause(awayMs);
-    await returns(world);
+  async strike(target): Promise<StrikeReport> {
+    await stop(target);
+    await pause(downMs);
+    await restart(target);
     return { from: Date.now(), cut: [] };
   },
 });
 
 export const infrastructure: readonly MeshFault[] = [
-  away({
+  outage({
     name: "restart-mongod",
-    what: `mongod is killed (SIGKILL) and started again ${awayMs / 1000} s later`,
-    falls: ({ mongod }) => mongod.kill(),
-    returns: ({ mongod }) => mongod.start(),
+    what: `mongod is killed (SIGKILL) and restarted ${downMs / 1000} s later`,
+    stop: ({ mongod }) => mongod.kill(),
+    restart: ({ mongod }) => mongod.start(),
   }),
-  away({
+  outage({
     name: "restart-rabbitmq",
-    what: `RabbitMQ is killed (SIGKILL) and started again ${awayMs / 1000} s later`,
-    falls: ({ rabbit }) => rabbit.kill(),
-    returns: ({ rabbit }) => rabbit.start(),
+    what: `RabbitMQ is killed (SIGKILL) and restarted ${downMs / 1000} s later`,
+    stop: ({ rabbit }) => rabbit.kill(),
+    restart: ({ rabbit }) => rabbit.start(),
   }),
-  away({
-    name: "restart-rabbitmq-full",
-    what: "the same while durable events wait in it, for their follower is frozen",
-    async falls({ mesh, rabbit }) {
+  outage({
+    name: "restart-rabbitmq-backlog",
+    what: "RabbitMQ is killed and restarted while events for a frozen follower wait in it",
+    async stop({ mesh, rabbit }) {
       mesh.freeze("profile");
-      await pause(gatherMs);
+      await pause(queueingMs);
       await rabbit.kill();
     },
-    async returns({ mesh, rabbit }) {
+    async restart({ mesh, rabbit }) {
       await rabbit.start();
       mesh.thaw("profile");
     },
   }),
-  away({
+  outage({
     name: "restart-redis",
-    what: `Redis is killed (SIGKILL) and comes back empty ${awayMs / 1000} s later`,
-    falls: ({ redis }) => redis.crash(),
-    returns: ({ redis }) => redis.start(),
+    what: `Redis is killed (SIGKILL) and restarted empty ${downMs / 1000} s later`,
+    stop: ({ redis }) => redis.crash(),
+    restart: ({ redis }) => redis.start(),
   }),
 ];

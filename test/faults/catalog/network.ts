@@ -1,4 +1,4 @@
-/** A node whose network to RabbitMQ, Redis and mongod is cut for a while; the clients of a gateway stay connected to it. */
+/** Faults: a node's network to RabbitMQ, Redis and mongod is cut for a while. A gateway's clients stay connected to it. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { MeshNodeName } from "../../support/mesh/mesh.ts";
 import type { CutDirection } from "../../support/fault-injection/network.ts";
@@ -14,22 +14,22 @@ interface NetworkCut {
   readonly direction: CutDirection;
 }
 
-/** @param others  other nodes do its work, so that the promise's clock begins with the cut */
-const cutOff = ({ name, what, role, direction }: NetworkCut, others: boolean): MeshFault => ({
+/** @param isReplaceable  other nodes can do its work, so the promised time is counted from the cut, not from its end */
+const cutOff = ({ name, what, role, direction }: NetworkCut, isReplaceable: boolean): MeshFault => ({
   name,
-  what: `${what}, for ${cutMs / 1000} s`,
-  world: "mesh",
+  what: `${what} for ${cutMs / 1000} s`,
+  target: "mesh",
   promiseMs: promises.networkMs,
   start: () => startMeshTarget([role]),
-  async strike(world): Promise<StrikeReport> {
-    const place = world.places[role]!;
+  async strike(target): Promise<StrikeReport> {
+    const location = target.locations[role]!;
     const cutAt = Date.now();
-    place.cut(direction);
+    location.cut(direction);
     await pause(cutMs);
-    await place.heal();
+    await location.heal();
     const healedAt = Date.now();
-    await world.mesh.node(role).ready();
-    return { from: others ? cutAt : healedAt, cut: [], note: `${name}: by ${place.means}` };
+    await target.mesh.node(role).ready();
+    return { from: isReplaceable ? cutAt : healedAt, cut: [], note: `${name}: the network is cut by ${location.means}` };
   },
 });
 
@@ -38,9 +38,9 @@ const gateway = (name: string, what: string, direction: CutDirection) => cutOff(
 
 export const network: readonly MeshFault[] = [
   chat("cut-chat", "a chat node's network is cut", "both"),
-  chat("cut-chat-in", "a chat node hears nobody, and is heard", "hears nobody"),
-  chat("cut-chat-out", "a chat node is heard by nobody, and hears", "heard by nobody"),
+  chat("cut-chat-in", "a chat node can send but not receive", "incoming"),
+  chat("cut-chat-out", "a chat node can receive but not send", "outgoing"),
   gateway("cut-gateway", "a gateway's network is cut", "both"),
-  gateway("cut-gateway-in", "a gateway hears nobody, and is heard", "hears nobody"),
-  gateway("cut-gateway-out", "a gateway is heard by nobody, and hears", "heard by nobody"),
+  gateway("cut-gateway-in", "a gateway can send but not receive", "incoming"),
+  gateway("cut-gateway-out", "a gateway can receive but not send", "outgoing"),
 ];

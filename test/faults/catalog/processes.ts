@@ -1,4 +1,4 @@
-/** Processes of the mesh that are killed, frozen, or replaced one after the other. */
+/** Faults: a process of the mesh is killed or frozen, or all are replaced one after the other. */
 import { setTimeout as pause } from "node:timers/promises";
 import { usualNodes, type MeshNodeName } from "../../support/mesh/mesh.ts";
 import {
@@ -11,14 +11,14 @@ import {
   type StrikeReport,
 } from "../target/fault.ts";
 
-const deadMs = 4000;
+const downMs = 4000;
 const frozenMs = 20_000;
-/** Of what runs twice, one falls. */
+/** The fault is named after the service: of a service with two nodes, one fails. */
 const nameOf = (role: MeshNodeName): string => role.replace(/[AB]$/, "");
 const gatewayRoles = ["gatewayA", "gatewayB"] as const;
 
-/** Those whose gateway this is, and nobody where it is none. */
-function cutBy(role: MeshNodeName, { gateways }: MeshTarget, storm: Storm, from: number, until: number): CutOffSpan[] {
+/** The clients of this node if it is a gateway, else none. */
+function cutOffBy(role: MeshNodeName, { gateways }: MeshTarget, storm: Storm, from: number, until: number): CutOffSpan[] {
   const index = gatewayRoles.findIndex((one) => one === role);
   return index === -1 ? [] : clientsCutOff(storm, gateways[index]!, from, until);
 }
@@ -26,16 +26,16 @@ function cutBy(role: MeshNodeName, { gateways }: MeshTarget, storm: Storm, from:
 function killed(role: MeshNodeName, what: string, isQuick = false): MeshFault {
   return {
     name: `kill-${nameOf(role)}`,
-    what: `${what} is killed (SIGKILL), another started ${deadMs / 1000} s later`,
-    world: "mesh",
+    what: `${what} is killed (SIGKILL) and replaced ${downMs / 1000} s later`,
+    target: "mesh",
     promiseMs: promises.processMs,
     isQuick,
-    async strike(world, storm): Promise<StrikeReport> {
+    async strike(target, storm): Promise<StrikeReport> {
       const from = Date.now();
-      await world.mesh.kill(role);
-      await pause(deadMs);
-      await world.mesh.start(role, usualNodes[role]);
-      return { from, cut: cutBy(role, world, storm, from, Date.now()) };
+      await target.mesh.kill(role);
+      await pause(downMs);
+      await target.mesh.start(role, usualNodes[role]);
+      return { from, cut: cutOffBy(role, target, storm, from, Date.now()) };
     },
   };
 }
@@ -44,15 +44,15 @@ function frozen(role: MeshNodeName, what: string): MeshFault {
   return {
     name: `freeze-${nameOf(role)}`,
     what: `${what} is frozen for ${frozenMs / 1000} s (SIGSTOP)`,
-    world: "mesh",
+    target: "mesh",
     promiseMs: promises.processMs,
-    async strike(world, storm): Promise<StrikeReport> {
+    async strike(target, storm): Promise<StrikeReport> {
       const from = Date.now();
-      world.mesh.freeze(role);
+      target.mesh.freeze(role);
       await pause(frozenMs);
-      world.mesh.thaw(role);
-      await world.mesh.node(role).ready();
-      return { from, cut: cutBy(role, world, storm, from, Date.now()) };
+      target.mesh.thaw(role);
+      await target.mesh.node(role).ready();
+      return { from, cut: cutOffBy(role, target, storm, from, Date.now()) };
     },
   };
 }
@@ -60,16 +60,16 @@ function frozen(role: MeshNodeName, what: string): MeshFault {
 const rolling: MeshFault = {
   name: "rolling-restart",
   what: "every process is stopped (SIGTERM) and replaced, one after the other",
-  world: "mesh",
+  target: "mesh",
   promiseMs: promises.processMs,
-  async strike(world, storm): Promise<StrikeReport> {
+  async strike(target, storm): Promise<StrikeReport> {
     const from = Date.now();
     const cut: CutOffSpan[] = [];
     for (const [role, services] of Object.entries(usualNodes) as [MeshNodeName, string][]) {
       const stopped = Date.now();
-      await world.mesh.node(role).stop();
-      await world.mesh.start(role, services);
-      cut.push(...cutBy(role, world, storm, stopped, Date.now()));
+      await target.mesh.node(role).stop();
+      await target.mesh.start(role, services);
+      cut.push(...cutOffBy(role, target, storm, stopped, Date.now()));
     }
     return { from, cut };
   },

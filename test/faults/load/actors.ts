@@ -1,4 +1,4 @@
-/** How someone of a storm goes on: at a steady pace they send, and beside it change what there is; each answer goes to the ledger. */
+/** Sends messages at a steady pace as one user of a storm, and edits, deletes and reacts; records each acknowledgement in the ledger. */
 import { setTimeout as pause } from "node:timers/promises";
 import { ParleyError, type Message, type MessageView } from "../../../client/index.ts";
 import type { StormClient } from "../target/fault.ts";
@@ -9,23 +9,23 @@ export interface StormActor extends StormClient {
   readonly over: AbortSignal;
 }
 
-/** Fifty people make some 80 changes a second: less than two cores can serve, for what is measured is the fault, not the load. */
+/** With 50 users, about 80 changes a second: less than two cores can serve, because the test measures the fault, not the load. */
 const sendEveryMs = 1000;
 const changeEveryMs = 1500;
-/** Who has so many messages under way waits. */
-const mostWaiting = 5;
+/** A user with this many unacknowledged messages does not send more. */
+const maxUnacknowledged = 5;
 const emojis = ["👍", "❤️", "😂", "🎉"] as const;
-/** Of those that others may be changing, too. */
+/** Changes are made to the newest messages only, so that several users change the same ones. */
 const recent = 30;
 
-/** Acts until it is over. Resolves when everything begun is answered, or given up. */
+/** Acts until `over` is aborted. Resolves when every operation was answered or given up. */
 export async function runActor(actor: StormActor): Promise<void> {
   const sends: Promise<void>[] = [];
   await Promise.all([sending(actor, sends), changing(actor)]);
   await Promise.all(sends);
 }
 
-/** @returns false when it is over */
+/** @returns false when the storm is over */
 const nextTurn = (ms: number, over: AbortSignal): Promise<boolean> => pause(ms, true, { signal: over }).catch(() => false);
 
 const from = <T>(all: readonly T[]): T | undefined => all[Math.floor(Math.random() * all.length)];
@@ -34,7 +34,7 @@ async function sending({ parley, chatIds, ledger, over }: StormActor, sends: Pro
   let waiting = 0;
   await nextTurn(Math.random() * sendEveryMs, over);
   for (let i = 0; !over.aborted; i++) {
-    if (waiting < mostWaiting) {
+    if (waiting < maxUnacknowledged) {
       const view = parley.send(chatIds[i % chatIds.length]!, `message ${i}`);
       const sent = ledger.send(view);
       waiting++;
@@ -56,13 +56,13 @@ async function changing(actor: StormActor): Promise<void> {
       await change(actor, stored.slice(-recent), i);
     } catch (error) {
       if (!(error instanceof ParleyError)) throw error;
-      // What was deleted a moment ago is refused, and what found no answer is left open, as in life.
+      // Expected: the message was deleted a moment ago, or the call got no answer and may or may not have taken effect.
       if (error.code === "INTERNAL" || error.code === "VALIDATION") actor.ledger.refused.push(error.code);
     }
   }
 }
 
-/** Of 40 changes 20 are reactions, 15 edits, 5 deletions; the last two of one's own. */
+/** Of 40 changes, 20 are reactions to any message, 15 edits and 5 deletions of the user's own messages. */
 async function change({ parley, ledger, person }: StormActor, stored: readonly MessageView[], i: number): Promise<void> {
   const dice = Math.random() * 40;
   const message = from(dice < 20 ? stored : stored.filter(({ senderId }) => senderId === person.id));
@@ -88,7 +88,7 @@ async function change({ parley, ledger, person }: StormActor, stored: readonly M
     );
   } else {
     await ledger.change(
-      `end of ${_id}`,
+      `deletion of ${_id}`,
       _id,
       () => parley.delete(_id),
       ({ deletedAt }) => deletedAt !== null,

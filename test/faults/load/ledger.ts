@@ -1,22 +1,22 @@
 /**
- * What the people of a storm were promised: each change that was acknowledged to them, and what must therefore be stored. What was
- * asked for and not answered may have happened or not; such an entry says nothing until the next answer.
+ * Records each acknowledged change of a storm, and what must therefore be stored. A change without an answer may or may not have
+ * taken effect, so its entry is open until the next acknowledged change under the same key.
  */
 import type { Message } from "../../../client/index.ts";
 
-/** A message that was sent, whatever became of it. */
+/** A message that was sent, whether or not it was stored. */
 export interface SentMessage {
   readonly chatId: string;
   readonly senderId: string;
   readonly clientId: string;
   /** Counts the sender's messages in this chat, from 1. */
   readonly order: number;
-  /** Epoch milliseconds; undefined as long as nothing said that it is stored. */
+  /** Epoch milliseconds; undefined until it is acknowledged. */
   acknowledgedAt?: number;
 }
 
-const open = Symbol("may have happened or not");
-/** One thing about a message, as the last answer left it: its text, that it is deleted, someone's reaction. */
+const open = Symbol("may or may not have taken effect");
+/** One property of a message after the last acknowledged change: its text, its deletion, or one user's reaction. */
 interface LedgerEntry {
   readonly messageId: string;
   readonly holds: (stored: Message) => boolean;
@@ -24,7 +24,7 @@ interface LedgerEntry {
 
 export class Ledger {
   readonly sent: SentMessage[] = [];
-  /** What the server refused for good without a reason, by its code. */
+  /** Codes of permanent refusals that the server had no reason for. */
   readonly refused: string[] = [];
   private readonly orders = new Map<string, number>();
   private readonly entries = new Map<string, LedgerEntry | typeof open>();
@@ -50,9 +50,9 @@ export class Ledger {
   }
 
   /**
-   * Makes a change and notes what it promises. One key has one writer, who waits for each answer.
-   * @param key  what is changed, like "text of <id>"
-   * @param holds  whether a stored message has it
+   * Makes a change and records what must be stored afterwards. Each key has one writer, who waits for each answer.
+   * @param key  what is changed, such as "text of <id>"
+   * @param holds  whether a stored message shows the change
    */
   async change(key: string, messageId: string, make: () => Promise<unknown>, holds: LedgerEntry["holds"]): Promise<void> {
     this.entries.set(key, open);
@@ -61,7 +61,7 @@ export class Ledger {
     this.entries.set(key, { messageId, holds });
   }
 
-  /** Acknowledged changes that a stored state does not show. A deleted message has neither text nor reactions. */
+  /** Acknowledged changes that are not in the stored messages. Deleted messages are skipped: they have neither text nor reactions. */
   lost(stored: ReadonlyMap<string, Message>): string[] {
     return [...this.entries].flatMap(([key, entry]) => {
       if (entry === open) return [];

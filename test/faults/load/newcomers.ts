@@ -1,6 +1,6 @@
 /**
- * Durable events beside a storm: newcomers sign up, ask a host for contact, and are accepted, rejected, ended or blocked. Each sign-up
- * and each of these is an event that others must learn. In the end what they know is compared with what those who said it stored.
+ * Causes durable events during a storm: newcomers sign up and invite a host, who accepts, rejects, ends the contact or blocks them. Each
+ * of these steps is an event that other services follow. Afterwards the followers' copies are compared with the announcing services' rows.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Doc, Collection, Store } from "../../../core/store/store.ts";
@@ -17,16 +17,16 @@ import type { ApiResponse, Person } from "../../support/people/person.ts";
 import type { TargetInternals } from "../target/fault.ts";
 
 export interface Newcomers {
-  /** Sign-ups and changes of contacts that were answered. */
+  /** Number of acknowledged sign-ups and contact changes. */
   readonly acknowledged: () => number;
   end(): Promise<void>;
-  /** What those who follow don't know, and what still waits or was given up. */
+  /** Events that a follower has not applied, still waiting outbox entries, and dead letters. */
   lost(inside: TargetInternals): Promise<string[]>;
 }
 
 interface NewcomerPair {
   readonly key: string;
-  /** As last answered; undefined: a later act found no answer. */
+  /** The last acknowledged state; undefined if a later step got no answer. */
   state: RelationState | undefined;
 }
 interface NewcomerRecord {
@@ -35,11 +35,11 @@ interface NewcomerRecord {
   acknowledged: number;
 }
 
-/** What becomes of one invite after another. */
+/** The final states of the invites, in turn. */
 const endings = ["rejected", "accepted", "ended", "blocked", "unblocked"] as const;
 const everyMs = 500;
 
-/** @param gateways  one newcomer after another comes by each */
+/** @param gateways  newcomers sign up one after the other at each of them */
 export function newcomers(gateways: readonly string[]): Newcomers {
   const over = new AbortController();
   const book: NewcomerRecord = { signedUp: [], pairs: [], acknowledged: 0 };
@@ -50,7 +50,7 @@ export function newcomers(gateways: readonly string[]): Newcomers {
       over.abort();
       await Promise.all(coming);
     },
-    lost: (inside) => lost(book, inside),
+    lost: (inside) => findLost(book, inside),
   };
 }
 
@@ -64,20 +64,20 @@ async function bringNewcomers(url: string, book: NewcomerRecord, over: AbortSign
       await join(newcomer, book);
       await meet(newcomer, host, endings[i % endings.length]!, book);
     } catch {
-      // A refusal or no answer: whatever it was is left as it is.
+      // A refusal or no answer: go on with the next newcomer.
     }
     await pause(everyMs, undefined, { signal: over }).catch(() => undefined);
   }
 }
 
-async function must(asked: Promise<ApiResponse>): Promise<ApiResponse> {
-  const answer = await asked;
+async function expectSuccess(request: Promise<ApiResponse>): Promise<ApiResponse> {
+  const answer = await request;
   if (answer.status >= 300) throw new Error(`${answer.status}`);
   return answer;
 }
 
 async function join(person: Person, book: NewcomerRecord): Promise<void> {
-  await must(person.signUp());
+  await expectSuccess(person.signUp());
   book.signedUp.push(person);
   book.acknowledged++;
 }
@@ -85,9 +85,9 @@ async function join(person: Person, book: NewcomerRecord): Promise<void> {
 async function meet(newcomer: Person, host: Person, ending: (typeof endings)[number], book: NewcomerRecord): Promise<void> {
   const pair: NewcomerPair = { key: pairKey(newcomer.id, host.id), state: undefined };
   book.pairs.push(pair);
-  const step = async (state: RelationState, asked: Promise<ApiResponse>): Promise<ApiResponse> => {
+  const step = async (state: RelationState, request: Promise<ApiResponse>): Promise<ApiResponse> => {
     pair.state = undefined;
-    const answer = await must(asked);
+    const answer = await expectSuccess(request);
     pair.state = state;
     book.acknowledged++;
     return answer;
@@ -100,11 +100,11 @@ async function meet(newcomer: Person, host: Person, ending: (typeof endings)[num
   if (ending === "unblocked") await step("none", host.delete(`/request/blocks/${newcomer.id}`));
 }
 
-async function lost(book: NewcomerRecord, inside: TargetInternals): Promise<string[]> {
+async function findLost(book: NewcomerRecord, inside: TargetInternals): Promise<string[]> {
   const { store, queue } = inside;
-  const left = await Promise.all(Object.keys(followers).map((group) => queue.deadLetters(group, 200)));
-  const dead = left.flat().map(({ group, event }) => `dead letter of ${group}: ${event.topic} ${event.key}`);
-  return [...(await peopleLost(book, store)), ...(await relationsLost(book, store)), ...(await waiting(store)), ...dead];
+  const letters = await Promise.all(Object.keys(followers).map((group) => queue.deadLetters(group, 200)));
+  const dead = letters.flat().map(({ group, event }) => `dead letter of ${group}: ${event.topic} ${event.key}`);
+  return [...(await peopleLost(book, store)), ...(await relationsLost(book, store)), ...(await waitingEvents(store)), ...dead];
 }
 
 async function peopleLost({ signedUp }: NewcomerRecord, store: Store): Promise<string[]> {
@@ -123,23 +123,24 @@ const byId = <T extends Doc>(rows: readonly T[]): ReadonlyMap<string, T> => new 
 async function relationsLost({ pairs }: NewcomerRecord, store: Store): Promise<string[]> {
   const keys = pairs.map(({ key }) => ({ pair: key }));
   if (keys.length === 0) return [];
-  const own = await (await store.open("request", [requests])).find(requests, keys);
-  const copied = await (await store.open("chat", [relations])).find(relations, keys);
+  const originals = await (await store.open("request", [requests])).find(requests, keys);
+  const copies = await (await store.open("chat", [relations])).find(relations, keys);
   return pairs.flatMap(({ key, state }) => {
-    const [said, heard] = [own, copied].map((rows) => rows.find(({ pair }) => pair === key));
-    if (state !== undefined && said?.state !== state) return [`${state} of ${key} is ${said?.state ?? "not stored"}`];
-    // Of an invite that was not answered yet there is no event.
-    if (said === undefined || said.state === "pending") return [];
-    return said.state === heard?.state && said.rev === heard.rev
+    const [original, copy] = [originals, copies].map((rows) => rows.find(({ pair }) => pair === key));
+    if (state !== undefined && original?.state !== state) return [`${key} should be ${state}, but is ${original?.state ?? "not stored"}`];
+    // A pending invite has not been announced.
+    if (original === undefined || original.state === "pending") return [];
+    return original.state === copy?.state && original.rev === copy.rev
       ? []
-      : [`chat takes ${key} for ${heard?.state ?? "unknown"}, not ${said.state}`];
+      : [`${key} is ${original.state} in request, but ${copy?.state ?? "unknown"} in chat`];
   });
 }
 
-async function waiting(store: Store): Promise<string[]> {
-  const left = async (service: string): Promise<string[]> => {
+/** Outbox entries that were not published. */
+async function waitingEvents(store: Store): Promise<string[]> {
+  const ofService = async (service: string): Promise<string[]> => {
     const db: Database = await store.open(service, [outbox]);
     return (await db.page(outbox, { index: "byLease", limit: 200 })).map(({ topic, key }) => `outbox of ${service}: ${topic} ${key}`);
   };
-  return (await Promise.all(["auth", "request", "chat", "profile"].map(left))).flat();
+  return (await Promise.all(["auth", "request", "chat", "profile"].map(ofService))).flat();
 }

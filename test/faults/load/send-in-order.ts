@@ -1,11 +1,11 @@
-/** Sends as a careful client does: everything at once, and after a failure again from the first message without an answer. */
+/** Sends messages without waiting for answers, and after a failure sends again from the first message that failed. */
 import { randomBytes } from "node:crypto";
 import type { Ack, TestSocket } from "../../support/people/person.ts";
 
 const transient = new Set(["UNAVAILABLE", "RATE_LIMITED", "INTERNAL"]);
 const giveUpMs = 60_000;
 
-/** Sends these texts in this order. @throws Error  a refusal that a repeat can't mend, or no success within a minute */
+/** Sends these texts in this order. @throws Error  a permanent refusal, or no success within a minute */
 export async function sendInOrder(line: TestSocket, chatId: string, texts: readonly string[]): Promise<void> {
   const run = randomBytes(4).toString("hex");
   const deadline = Date.now() + giveUpMs;
@@ -28,5 +28,5 @@ export async function sendInOrder(line: TestSocket, chatId: string, texts: reado
   }
 }
 
-/** No answer in time, or the connection went: as good as UNAVAILABLE. */
+/** Treats a timeout or a lost connection as UNAVAILABLE. */
 const lost = (error: unknown): Ack => ({ ok: false, error: { code: "UNAVAILABLE", message: (error as Error).message } });

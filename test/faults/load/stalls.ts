@@ -1,13 +1,12 @@
-/** When this process itself stood still, on a machine that does much else: no promise counts that as silence. */
+/** Records when this process itself was stalled, because the machine was busy. Such time does not count as silence. */
 
 const everyMs = 100;
-/** Later than this is no busy moment any more. */
+/** A timer that fires later than this counts as a stall. */
 const lateMs = 300;
 
 export interface StallRecorder {
-  /** How much of this span was stood still, milliseconds; the span by epoch milliseconds. */
+  /** Milliseconds of this span during which the process was stalled. `from` and `until` are epoch milliseconds. */
   between(from: number, until: number): number;
-  /** Notes no more. */
   stop(): void;
 }
 

@@ -1,4 +1,4 @@
-/** What a fault is, what it strikes, and what it hands back: the terms that `run.ts` and every file of `faults/` share. */
+/** Types of the fault test: faults, the systems that they strike (targets), the load (a storm), and reports. */
 import type { Parley } from "../../../client/index.ts";
 import type { Queue } from "../../../core/queue/queue.ts";
 import type { Store } from "../../../core/store/store.ts";
@@ -11,17 +11,17 @@ import type { Person } from "../../support/people/person.ts";
 import type { EmbeddedServer } from "../../support/servers/server.ts";
 import type { TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
 
-/** A world's store and queue, opened besides its processes: to see what is in them. */
+/** A target's store and queue, opened directly to read what is in them. */
 export interface TargetInternals {
   readonly store: Store;
   readonly queue: Queue;
 }
-/** What a storm needs of any world: where clients connect, and a way to look into its store and its queue. */
+/** What a storm needs of a target: the URLs that clients connect to, and access to its store and queue. */
 export interface ReachableTarget {
-  /** Where clients connect, in turn; of an embedded server twice the same. */
+  /** Clients connect to these URLs in turn. An embedded server is listed twice. */
   readonly gateways: readonly string[];
-  /** Opens the store and the queue, and closes them again; for it an embedded server is stopped, and then started anew. */
-  inspect<T>(see: (inside: TargetInternals) => Promise<T>): Promise<T>;
+  /** Opens the store and the queue for one function. An embedded server is stopped for that time, and restarted. */
+  inspect<T>(read: (inside: TargetInternals) => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
@@ -29,84 +29,84 @@ export interface ReachableTarget {
 export interface MeshTarget extends ReachableTarget {
   readonly kind: "mesh";
   readonly mesh: TestMesh;
-  /** Nodes that can be cut off, by role; none in the usual mesh. */
-  readonly places: Readonly<Record<string, CuttableLocation>>;
+  /** Where nodes run that can be cut off, by role; empty in the shared mesh. */
+  readonly locations: Readonly<Record<string, CuttableLocation>>;
   readonly rabbit: OwnRabbit;
   readonly redis: OwnRedis;
   readonly mongod: Mongod;
 }
 
-/** One process on one folder. */
+/** One process with one data folder. */
 export interface EmbeddedTarget extends ReachableTarget {
   readonly kind: "embedded";
   /** The process that runs now. */
   readonly server: EmbeddedServer;
-  /** Starts it again on the same port and folder, after its end; resolves when it is ready. */
+  /** Starts the server again on the same port and folder, after it has ended. Resolves when it is ready. */
   restart(): Promise<void>;
 }
 export type FaultTarget = MeshTarget | EmbeddedTarget;
 
-/** Someone of the storm, at a client of the library that acts all the time. */
+/** A user of the storm, with a client of the library. */
 export interface StormClient {
   readonly name: string;
   readonly person: Person;
   readonly parley: Parley;
-  /** The gateway they are connected to, by its URL, also where they reach it through a proxy. */
+  /** URL of the gateway that the client is connected to, directly or through the proxy. */
   readonly gateway: string;
-  /** Set for the first `proxied` ones of the fault. */
+  /** Set for the first clients, as many as the fault's `proxied`. */
   readonly proxy?: TcpProxy;
   readonly chatIds: readonly string[];
 }
 
-/** What goes on while a fault strikes. */
+/** The load during a fault. */
 export interface Storm {
   readonly clients: readonly StormClient[];
   /** Changes acknowledged so far. */
   readonly acknowledged: () => number;
 }
 
-/** Someone whom the fault itself cuts off or holds up: no promise counts their waiting until they are online again after it. */
+/** A span in which the fault itself disconnects a client. Its silence does not count until it is online again afterwards. */
 export interface CutOffSpan {
-  /** A dweller's. */
+  /** The client's name. */
   readonly name: string;
   /** Epoch milliseconds. */
   readonly from: number;
   readonly until: number;
 }
 
-/** How it went, as far as the fault itself knows. */
+/** What a fault reports about itself. */
 export interface StrikeReport {
-  /** Epoch milliseconds: where the promise's clock begins, e.g. when the process fell, or the store accepted connections again. */
+  /** Epoch milliseconds from which the promised time counts, e.g. when the process was killed, or the store accepted connections again. */
   readonly from: number;
   readonly cut: readonly CutOffSpan[];
-  /** Said below the table, e.g. how the network was cut. */
+  /** Printed after the fault, e.g. how the network was cut. */
   readonly note?: string;
 }
 
-/** What the table says of a fault, and what a storm has to know of it. */
+/** A fault's entry in the table, and its settings for the storm. */
 export interface FaultEntry {
   /** As given to `--only`, in kebab-case. */
   readonly name: string;
-  /** The row of the table: what falls, e.g. "a gateway is killed". */
+  /** The title of its row in the table: what fails, e.g. "a gateway is killed". */
   readonly what: string;
-  /** How long a client that is not itself cut may be without a delivery, counted from `Strike.from`. */
+  /** The longest time without a delivery, for clients that are not cut off, counted from `StrikeReport.from`. */
   readonly promiseMs: number;
-  /** So many dwellers, the first ones, reach their gateway through a proxy each. */
+  /** How many clients connect through a proxy of their own. */
   readonly proxied?: number;
-  /** One of those that the test suite runs too, in a smaller storm. */
+  /** The test suite runs this fault too, in a smaller storm. */
   readonly isQuick?: boolean;
 }
 export interface MeshFault extends FaultEntry {
-  readonly world: "mesh";
-  /** Does it and undoes it; resolves when the world is whole again. */
-  strike(world: MeshTarget, storm: Storm): Promise<StrikeReport>;
-  /** Starts the mesh that is struck, if not the usual one, e.g. on a network of its own. */
+  readonly target: "mesh";
+  /** Causes the fault and undoes it. Resolves when the target is repaired. */
+  strike(target: MeshTarget, storm: Storm): Promise<StrikeReport>;
+  /** Starts a mesh for this fault alone, e.g. in a network of its own; without it, the fault runs on the shared mesh. */
   start?(): Promise<MeshTarget>;
 }
 export interface EmbeddedFault extends FaultEntry {
-  readonly world: "embedded";
-  strike(world: EmbeddedTarget, storm: Storm): Promise<StrikeReport>;
-  /** Starts the server that is struck, if not the usual one, e.g. on a disk of its own. */
+  readonly target: "embedded";
+  strike(target: EmbeddedTarget, storm: Storm): Promise<StrikeReport>;
+  /** Starts the server in a special way, e.g. on a disk of its own. */
   start?(): Promise<EmbeddedTarget>;
 }
 export type Fault = MeshFault | EmbeddedFault;
@@ -121,6 +121,6 @@ export const promises = {
   networkMs: 30_000,
 } as const;
 
-/** Everyone connected to this gateway, as cut off from one moment until another. */
-export const clientsCutOff = ({ clients: dwellers }: Storm, gateway: string, from: number, until: number): CutOffSpan[] =>
-  dwellers.filter((dweller) => dweller.gateway === gateway).map(({ name }) => ({ name, from, until }));
+/** Marks all clients of this gateway as cut off during a span. */
+export const clientsCutOff = ({ clients }: Storm, gateway: string, from: number, until: number): CutOffSpan[] =>
+  clients.filter((client) => client.gateway === gateway).map(({ name }) => ({ name, from, until }));

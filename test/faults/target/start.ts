@@ -1,4 +1,4 @@
-/** What a fault strikes: a mesh on RabbitMQ, Redis and mongod of its own, or an embedded server; both can be looked into. */
+/** Starts the targets of faults: a mesh with its own RabbitMQ, Redis and mongod, or an embedded server. */
 import { spawnSync } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type Logger } from "moleculer";
@@ -19,16 +19,16 @@ import type { EmbeddedTarget, TargetInternals, MeshTarget } from "./fault.ts";
 
 const log: Logger = new ServiceBroker({ logger: false }).getLogger("FAULTS");
 
-/** What a mesh world needs and this machine has not; undefined when it has all. */
+/** @returns the programs for a mesh target that this machine lacks; undefined if it has all */
 export function lacking(): string | undefined {
   const parts = { mongod: hasMongod, "rabbitmq-server": hasRabbit, "redis-server": spawnSync("redis-server", ["--version"]).status === 0 };
   const missing = Object.entries(parts).flatMap(([name, isThere]) => (isThere ? [] : [name]));
   return missing.length === 0 ? undefined : missing.join(", ");
 }
 
-/** @param apart  nodes that run where they can be cut off */
-export async function startMeshTarget(apart: readonly MeshNodeName[] = []): Promise<MeshTarget> {
-  const network = apart.length === 0 ? undefined : openNetwork();
+/** @param cuttable  nodes whose network can be cut */
+export async function startMeshTarget(cuttable: readonly MeshNodeName[] = []): Promise<MeshTarget> {
+  const network = cuttable.length === 0 ? undefined : openNetwork();
   const [rabbit, redis, mongod] = await infrastructure(network?.address).catch(async (error: unknown) => {
     await network?.close();
     throw error;
@@ -38,10 +38,10 @@ export async function startMeshTarget(apart: readonly MeshNodeName[] = []): Prom
     await network?.close();
   };
   const env = { AMQP_URL: rabbit.url, REDIS_URL: redis.url, MONGO_URI: mongod.uri };
-  const places: Record<string, CuttableLocation> = {};
+  const locations: Record<string, CuttableLocation> = {};
   const start = async () => {
-    for (const role of apart) places[role] = await network!.addLocation(env);
-    return startMesh({ env, locations: places });
+    for (const role of cuttable) locations[role] = await network!.addLocation(env);
+    return startMesh({ env, locations });
   };
   const mesh = await start().catch(async (error: unknown) => {
     await stopAll();
@@ -51,11 +51,11 @@ export async function startMeshTarget(apart: readonly MeshNodeName[] = []): Prom
     kind: "mesh",
     gateways: mesh.gateways,
     mesh,
-    places,
+    locations,
     rabbit,
     redis,
     mongod,
-    inspect: (see) => inspectMesh(mesh.env, see),
+    inspect: (read) => inspectMesh(mesh.env, read),
     async stop() {
       await Promise.all([...mesh.nodes.values()].map((node) => node.stop()));
       await stopAll();
@@ -63,7 +63,7 @@ export async function startMeshTarget(apart: readonly MeshNodeName[] = []): Prom
   };
 }
 
-/** All three, or none. */
+/** Starts all three. If one fails, stops the others. */
 async function infrastructure(address: string | undefined): Promise<[OwnRabbit, OwnRedis, Mongod]> {
   const starting = [startOwnRabbit(address), startOwnRedis(address), startMongod(address === undefined ? {} : { address })] as const;
   try {
@@ -74,23 +74,23 @@ async function infrastructure(address: string | undefined): Promise<[OwnRabbit, 
   }
 }
 
-/** @param env  a node's: where the mesh's store and queue are */
-export async function inspectMesh<T>(env: ServerEnv, see: (inside: TargetInternals) => Promise<T>): Promise<T> {
+/** @param env  a node's environment, with the URLs of the mesh's store and queue */
+export async function inspectMesh<T>(env: ServerEnv, read: (inside: TargetInternals) => Promise<T>): Promise<T> {
   const { mongoUri, name } = readConfig(env).mesh!;
   const [store, queue] = await Promise.all([openMongoStore(mongoUri, name, { log }), meshQueue({ env })]);
   try {
-    return await see({ store, queue });
+    return await read({ store, queue });
   } finally {
     await Promise.all([store.close(), queue.close()]);
   }
 }
 
-/** @param folder  where it stores; a temporary one of its own if not given */
+/** @param folder  its data folder; by default a temporary one */
 export async function startEmbeddedTarget(folder?: string): Promise<EmbeddedTarget> {
   const [dataDir, port] = [folder ?? (await temporaryFolder()), await freePort()];
   let server = await startEmbedded({ dataDir, port });
   const { url } = server;
-  const world: EmbeddedTarget = {
+  const target: EmbeddedTarget = {
     kind: "embedded",
     gateways: [url, url],
     get server() {
@@ -99,12 +99,12 @@ export async function startEmbeddedTarget(folder?: string): Promise<EmbeddedTarg
     async restart() {
       server = await startEmbedded({ dataDir, port });
     },
-    async inspect(see) {
+    async inspect(read) {
       await server.stop();
       try {
-        return await inspectFolder(dataDir, see);
+        return await inspectFolder(dataDir, read);
       } finally {
-        await world.restart();
+        await target.restart();
       }
     },
     async stop() {
@@ -112,16 +112,16 @@ export async function startEmbeddedTarget(folder?: string): Promise<EmbeddedTarg
       if (folder === undefined) await rm(dataDir, { recursive: true });
     },
   };
-  return world;
+  return target;
 }
 
-async function inspectFolder<T>(dataDir: string, see: (inside: TargetInternals) => Promise<T>): Promise<T> {
+async function inspectFolder<T>(dataDir: string, read: (inside: TargetInternals) => Promise<T>): Promise<T> {
   const store = await openSqliteStore(dataDir, { log });
   const clock = await followClock(() => store.time());
   try {
     const retry = { firstDelayMs: 1000, attempts: 10 };
     const queue = await openLocalQueue({ store, groups: followers, retry, clock, log });
-    return await see({ store, queue });
+    return await read({ store, queue });
   } finally {
     clock.stop();
     await store.close();

@@ -8,7 +8,8 @@ import { cleanUpOnExit } from "../cleanup-on-exit.ts";
 import { openTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 import type { ServerEnv, NodeLocation } from "../servers/server.ts";
 
-export type CutDirection = "both" | "hears nobody" | "heard by nobody";
+/** Which packets of the node are lost. */
+export type CutDirection = "both" | "incoming" | "outgoing";
 
 /** Where a node runs that can be cut off. */
 export interface CuttableLocation extends NodeLocation {
@@ -65,7 +66,7 @@ function inNamespaces(): CuttableNetwork {
       const namespace = addNamespace(made);
       const towards = [`-n ${namespace} neighbour`, `dev eth0`, `${nets[0]}.1`] as const;
       const from = [`neighbour`, `dev ${bridge}`, `${nets[0]}.${made}`] as const;
-      const cuts = { both: [towards, from], "hears nobody": [from], "heard by nobody": [towards] };
+      const cuts = { both: [towards, from], incoming: [from], outgoing: [towards] };
       return Promise.resolve({
         means: "network namespaces",
         namespace,
@@ -163,8 +164,8 @@ function byProxies(): CuttableNetwork {
         env: Object.fromEntries(own.map(([name, { url }]) => [name, direct(url)])),
         cut(direction) {
           for (const [, proxy] of own) {
-            if (direction !== "hears nobody") proxy.hold("client");
-            if (direction !== "heard by nobody") proxy.hold("server");
+            if (direction !== "incoming") proxy.hold("client");
+            if (direction !== "outgoing") proxy.hold("server");
           }
         },
         async heal() {
