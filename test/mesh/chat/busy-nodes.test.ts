@@ -1,4 +1,4 @@
-/** What busy nodes bear: one chat that stands still holds up no other, and a gateway that is stopped in full work stops in order. */
+/** Nodes under load: a chat whose writes are blocked does not block other chats, and a busy gateway shuts down in time. */
 import mongoose from "mongoose";
 import { afterAll, expect, test } from "@jest/globals";
 import type { MongoRow } from "../../../core/store/mongo/collections.ts";
@@ -10,11 +10,11 @@ import { ownMesh } from "../../support/systems/own-mesh.ts";
 import type { NodeProcess } from "../../support/servers/server.ts";
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
-/** Shorter than a commit is tried, and than this file's mongod keeps a transaction that goes on with nothing. */
+/** Shorter than a commit is retried, and than this file's mongod keeps an idle transaction. */
 const heldMs = 6000;
 const lifetimeSeconds = 30;
 
-/** How many calls of `chat.send` a node has at work or waiting. */
+/** Number of `chat.send` calls that a node is handling or queueing. */
 async function activeSends({ statusUrl }: NodeProcess): Promise<number> {
   const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
   return Number(/^parley_calls_active\{action="chat\.send",kind="answered"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
@@ -26,11 +26,11 @@ describeMesh("Busy nodes", () => {
     mongod = await startMongod({ transactionLifetimeSeconds: lifetimeSeconds });
     return { env: { DRAIN_MS: "2000", MONGO_URI: mongod.uri } };
   });
-  // After the mesh's end: in the order of their making.
+  // Jest runs the hooks in this order: the mesh is stopped first.
   afterAll(() => mongod.stop());
 
-  /** Others send while 150 sends wait for one chat. @returns whether they were done while that was held */
-  async function othersAreDone(): Promise<boolean> {
+  /** Sends to other chats while 150 sends wait for one chat. @returns whether the others were stored while that chat was blocked */
+  async function otherChatsAreStored(): Promise<boolean> {
     const { members, chatId } = await own.made.group(3);
     const others = await Promise.all(upTo(8).map(() => own.made.group(3)));
     const held = await Promise.all(upTo(150).map((i) => members[i % 3]!.at(own.mesh.gateways[i % 2]!).connect()));
@@ -44,13 +44,13 @@ describeMesh("Busy nodes", () => {
       await chats.updateOne({ _id: chatId }, { $set: { held: true } }, { session });
       const began = performance.now();
       const inHeld = held.map((line, i) => line.callOrThrow("sendMessage", { chatId, text: `Message ${i}` }).then(() => performance.now()));
-      const doWait = async () => Math.max(...(await Promise.all(nodes.map(activeSends)))) >= 100;
-      if (!(await eventually("the sends wait at the chat's node", doWait, heldMs / 2).catch(() => false))) {
+      const areWaiting = async () => Math.max(...(await Promise.all(nodes.map(activeSends)))) >= 100;
+      if (!(await eventually("the sends wait at the chat's node", areWaiting, heldMs / 2).catch(() => false))) {
         await session.abortTransaction();
         await Promise.allSettled(inHeld);
         return false;
       }
-      // They come back while the chat is still held.
+      // These are answered while the chat is still blocked.
       const sending = lines.map((line, i) => line.callOrThrow("sendMessage", { chatId: others[i]!.chatId, text: "Hello" }));
       const areInTime = await settlesWithin(heldMs - (performance.now() - began), Promise.all(sending));
       const released = performance.now();
@@ -64,23 +64,23 @@ describeMesh("Busy nodes", () => {
     }
   }
 
-  test("150 sends that wait for one chat hold up no other chat", () =>
-    succeedsOnceInThree("the others' messages are stored", othersAreDone));
+  test("150 sends that wait for one chat do not delay other chats", () =>
+    succeedsOnceInThree("the other chats' messages are stored", otherChatsAreStored));
 
-  test("a gateway that is stopped while everybody sends ends in time, with its sockets sent away", async () => {
+  test("a gateway that is stopped while its clients send disconnects its sockets and exits in time", async () => {
     const gateway = own.mesh.node("gatewayA");
     const { members, chatId } = await own.made.group(3);
     const lines = await Promise.all(upTo(30).map((i) => members[i % 3]!.at(own.mesh.gateways[0]).connect()));
     let sent = 0;
     const reasons: string[] = [];
-    const sending = lines.map(async (line, of) => {
+    const sending = lines.map(async (line, index) => {
       line.socket.once("disconnect", (reason) => reasons.push(reason));
       for (let i = 0; line.socket.connected; i++) {
-        const answer = await line.call("sendMessage", { chatId, text: "More", clientId: `${of}-${i}` }).catch(() => undefined);
+        const answer = await line.call("sendMessage", { chatId, text: "More", clientId: `${index}-${i}` }).catch(() => undefined);
         if (answer?.ok === true) sent++;
       }
     });
-    await eventually("all are busy", () => sent > 200, 60_000);
+    await eventually("200 messages are stored", () => sent > 200, 60_000);
     gateway.signal("SIGTERM");
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
     await Promise.all(sending);

@@ -1,4 +1,4 @@
-/** Five clients through a random day with cut connections and a killed gateway: what each shows in the end is what is stored. */
+/** Random operations by five clients, with cut connections and a killed gateway: in the end each client shows what is stored. */
 import { expect, test } from "@jest/globals";
 import { Parley } from "../../../client/index.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -10,20 +10,20 @@ import { seeded } from "../../support/seeded.ts";
 import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
 
 const operations = 3000;
-const atOnce = 10;
+const concurrency = 10;
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));
 
-describeMesh("Five clients through a random day", () => {
+describeMesh("Five clients with cut connections and a killed gateway", () => {
   const own = ownMesh();
   const { made } = own;
 
-  async function move(person: Person, index: number): Promise<DayParticipant & { proxy: TcpProxy; person: Person }> {
+  async function connectThroughProxy(person: Person, index: number): Promise<DayParticipant & { proxy: TcpProxy; person: Person }> {
     const proxy = await openTcpProxy(own.mesh.gateways[index % 2]!);
     const parley = await Parley.resume({ url: proxy.url.replace(/\/$/, ""), token: person.token });
     return { parley, userId: person.id, proxy, person };
   }
 
-  test(`${operations} operations leave no difference between views and store`, async () => {
+  test(`show exactly what is stored after ${operations} random operations`, async () => {
     process.stderr.write(`random day: SEED=${seed}\n`);
     const chance = seeded(seed);
     const folk: [Person, ...Person[]] = await made.people(5);
@@ -37,37 +37,37 @@ describeMesh("Five clients through a random day", () => {
     await folk[1]!.post("/chat/create-group", { name: "Some", participants: others(2, folk[1]!) });
     await folk[2]!.post("/chat/create-direct", { receiverId: folk[3]!.id });
     await folk[4]!.post("/chat/create-direct", { receiverId: folk[0].id });
-    const people = await Promise.all(folk.map(move));
+    const people = await Promise.all(folk.map(connectThroughProxy));
     await Promise.all(people.map(({ parley }) => parley.online()));
 
     const done: Record<string, number> = {};
     const count = (what: string) => (done[what] = (done[what] ?? 0) + 1);
-    const upheavals: Promise<unknown>[] = [];
+    const faults: Promise<unknown>[] = [];
     let next = 0;
     const worker = async () => {
       for (let i = next++; i < operations; i = next++) {
         const outcome = await performRandomOperation({ people, chance }, i);
         if (outcome !== undefined) count(outcome.refused === undefined ? outcome.act : `${outcome.act} ${outcome.refused}`);
         if (chance() < 0.005)
-          upheavals.push(cutFor(people[Math.floor(chance() * people.length)]!, 200 + chance() * 2000).then(() => count("cut")));
-        if (i === operations / 2) upheavals.push(killGateway().then(() => count("gateway killed")));
+          faults.push(cutFor(people[Math.floor(chance() * people.length)]!, 200 + chance() * 2000).then(() => count("cut")));
+        if (i === operations / 2) faults.push(killGateway().then(() => count("gateway killed")));
       }
     };
-    await Promise.all(Array.from({ length: atOnce }, worker));
-    await Promise.all(upheavals);
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    await Promise.all(faults);
     await Promise.all(people.map(({ parley }) => parley.online()));
 
-    // What is stored is asked of the gateway that was not killed.
-    const ask =
+    // Reads what is stored through the gateway that was not killed.
+    const read =
       ({ person }: (typeof people)[number]) =>
       async (path: string) =>
         (await person.at(own.mesh.gateways[1]).get(path)).body;
     let found: string[] = [];
-    const look = async () => {
-      found = (await Promise.all(people.map((one) => viewDifferences(one, ask(one))))).flat();
+    const areEqual = async () => {
+      found = (await Promise.all(people.map((one) => viewDifferences(one, read(one))))).flat();
       return found.length === 0 ? true : undefined;
     };
-    await eventually("views equal the store", look, 120_000).catch(() => undefined);
+    await eventually("views equal the store", areEqual, 120_000).catch(() => undefined);
     process.stderr.write(`random day: ${JSON.stringify(done)}; ${found.length} differences\n`);
     await Promise.all(people.map(({ parley, proxy }) => parley.close().then(() => proxy.close())));
     expect(found.slice(0, 20)).toEqual([]);

@@ -1,4 +1,4 @@
-/** An end and a block while no chat node lives: the change stands, is not said to hold before it does, and holds once chat is back. */
+/** Ending a contact and blocking while no chat node runs: the change is stored, and answered with 503 until chat has applied it. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../../support/eventually.ts";
 import { describeMesh } from "../../support/systems/describe-with.ts";
@@ -12,7 +12,7 @@ describeMesh("Contacts while chat is away", () => {
 
   const send = (who: Person, chatId: string) => who.post("/chat/messages", { chatId, text: "Hello" });
 
-  test("what could not be put in force is 503, and is in force when chat is back; then a repeat is 200", async () => {
+  test("ending a contact or blocking answers 503, is applied once chat is back, and a repeat then answers 200", async () => {
     const ended = await made.pair();
     const blocked = await made.pair();
     const end = () => ended.b.delete(`/request/connections/${ended.a.id}`);
@@ -29,21 +29,21 @@ describeMesh("Contacts while chat is away", () => {
 
     await own.mesh.start("chatA", usualNodes.chatA);
     for (const { a, chatId } of [ended, blocked]) {
-      await eventually("nothing can be sent any more", async () => (await send(a, chatId)).status === 403);
+      await eventually("sending is refused", async () => (await send(a, chatId)).status === 403);
       expect((await a.get(`/chat/messages/${chatId}`)).status).toBe(200);
     }
-    for (const attempt of [end, block]) await eventually("a repeat is answered", async () => (await attempt()).status === 200);
+    for (const attempt of [end, block]) await eventually("a repeat succeeds", async () => (await attempt()).status === 200);
     for (const { a, b, chatId } of [ended, blocked]) {
       for (const who of [a, b]) expect((await send(who, chatId)).status).toBe(403);
     }
   });
 
-  test("a contact made while chat is away can chat when it is back", async () => {
+  test("two users who became contacts meanwhile can chat once chat is back", async () => {
     const [a, b] = await made.people(2);
     await own.mesh.kill("chatA");
     await made.befriend(a, b);
     await own.mesh.start("chatA", usualNodes.chatA);
-    const chat = await eventually("the chat is made", async () => {
+    const chat = await eventually("the chat is created", async () => {
       const answer = await a.post("/chat/create-direct", { receiverId: b.id });
       return answer.status === 201 ? answer.body : false;
     });

@@ -1,4 +1,4 @@
-/** Two chat nodes that change one group's members, roles, messages and reactions at once, with no routing between them. */
+/** Two chat nodes change one group's members, roles, messages and reactions concurrently, because routing is switched off. */
 import { expect, test } from "@jest/globals";
 import type { Message } from "../../../services/chat/contract.ts";
 import { describeMesh } from "../../support/systems/describe-with.ts";
@@ -24,7 +24,7 @@ describeMesh("Two chat nodes that write to one group", () => {
     return all;
   }
 
-  test("leave members, counts, admins and reactions that agree with the group's own messages", async () => {
+  test("leave members, counts, admins and reactions that agree with the group's system messages", async () => {
     process.stderr.write(`two writers to a group: SEED=${seed}\n`);
     const chance = seeded(seed);
     const { members: people, chatId } = await made.group(8);

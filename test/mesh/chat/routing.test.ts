@@ -1,4 +1,4 @@
-/** Calls about one chat go to one chat node, from whatever gateway: two nodes that take turns would undo each other's work. */
+/** All gateways send the calls about one chat to the same chat node. Two nodes that alternate would cause conflicts. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../../support/eventually.ts";
 import { describeMesh } from "../../support/systems/describe-with.ts";
@@ -7,14 +7,14 @@ import type { NodeProcess } from "../../support/servers/server.ts";
 
 const messages = 10;
 
-/** How often a node answered `chat.send`. */
+/** How many calls of `chat.send` a node has answered. */
 async function sendsOf({ statusUrl }: NodeProcess): Promise<number> {
   const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
   const counted = /^parley_call_seconds_count\{action="chat\.send",kind="answered"\} (\d+)$/m.exec(metrics);
   return Number(counted?.[1] ?? 0);
 }
 
-/** How many nodes a node knows of, itself among them. */
+/** How many nodes a node knows, including itself. */
 async function nodesOf({ statusUrl }: NodeProcess): Promise<number> {
   const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
   return Number(/^parley_nodes_seen (\d+)$/m.exec(metrics)?.[1] ?? 0);
@@ -23,7 +23,7 @@ async function nodesOf({ statusUrl }: NodeProcess): Promise<number> {
 describeMesh("Routing by chat", () => {
   const own = ownMesh();
 
-  test("one chat's messages are handled by one node, those of many chats by both", async () => {
+  test("sends all messages of one chat to one node, and uses both nodes for many chats", async () => {
     const nodes = [own.mesh.node("chatA"), own.mesh.node("chatB")];
     const counts = () => Promise.all(nodes.map(sendsOf));
     for (const gateway of ["gatewayA", "gatewayB"]) {
@@ -39,7 +39,7 @@ describeMesh("Routing by chat", () => {
         expect((await sender.post("/chat/messages", { chatId, text: `Message ${i}` })).status).toBe(201);
       }
       const shares = (await counts()).map((count, node) => count - before[node]!);
-      // A node that stood still for some seconds is passed over for a while: that chat does not count.
+      // A node that was stalled for some seconds is skipped for a while. Ignore a chat to which that happened.
       if (shares.every((share) => share > 0) && ++repeats <= 3) continue;
       expect(shares.toSorted((a, b) => a - b)).toEqual([0, messages]);
       used.add(shares.indexOf(messages));

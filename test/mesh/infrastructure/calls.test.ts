@@ -1,4 +1,4 @@
-/** Calls between nodes: who may make them, what a warm cache gives away, and how a breaker spares a node that does not answer. */
+/** Calls between nodes: authentication of cached answers, cache freshness, a caller that was stalled, and the circuit breaker. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { ServiceBroker } from "moleculer";
@@ -27,7 +27,7 @@ describeMesh("Calls in a mesh", () => {
     await mesh.stop();
   });
 
-  test("a warm cache answers nobody without a user", async () => {
+  test("a cached answer is refused to a call without a user", async () => {
     const { id, url } = await made.person();
     const meta = { user: { id, sessionId: "of an operator" } };
     await call(operator, profile.mine, {}, { meta });
@@ -44,7 +44,7 @@ describeMesh("Calls in a mesh", () => {
     const reader = writer.at(mesh.gateways[1]);
     const began = performance.now();
     let [rounds, stale] = [0, 0];
-    // As many as a slow machine makes in a minute.
+    // At most a minute, on a slow machine.
     for (let i = 1; i <= 1000 && performance.now() - began < 60_000; i++) {
       const racing = reader.get("/profile/getProfile");
       await writer.put("/profile/patchProfile", { age: i % 150 });
@@ -58,22 +58,22 @@ describeMesh("Calls in a mesh", () => {
     expect(rounds).toBeGreaterThanOrEqual(100);
   });
 
-  test("a node that stood still hears what was answered meanwhile, and takes nobody for dead", async () => {
+  test("a node that was stalled gets the answers that arrived meanwhile, and does not consider other nodes dead", async () => {
     const { id } = await made.person();
     const gone: string[] = [];
     const note = ({ node }: { node: { id: string } }) => void gone.push(node.id);
     operator.localBus.on("$node.disconnected", note);
-    const asked = call(operator, profile.summaries, { userIds: [id] }, { timeout: 2000, retries: 0 });
-    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate); // It is on its way.
-    // Longer than others may be silent, and twice the pause between looks for those who are.
+    const pending = call(operator, profile.summaries, { userIds: [id] }, { timeout: 2000, retries: 0 });
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate); // The request is sent.
+    // Block this process for longer than other nodes may be silent, and for twice the interval of the check for silent nodes.
     for (const until = performance.now() + 9000; performance.now() < until;);
-    expect(await asked).toHaveLength(1);
+    expect(await pending).toHaveLength(1);
     await sleep(200);
     expect(gone).toEqual([]);
     operator.localBus.off("$node.disconnected", note);
   });
 
-  test("a breaker opens before a node that does not answer, and closes when it does again", async () => {
+  test("a circuit breaker opens when a node does not answer, and closes when it answers again", async () => {
     const { id } = await made.person();
     const ask = (timeout: number) => call(operator, profile.summaries, { userIds: [id] }, { timeout, retries: 0 });
     const seen: string[] = [];

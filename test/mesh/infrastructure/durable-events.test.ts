@@ -1,4 +1,4 @@
-/** Durable events between real processes: none is lost with its publisher, and what can't be handled ends where an operator sees it. */
+/** Durable events between processes: they survive a killed publisher, and those that cannot be handled become dead letters. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { ServiceBroker } from "moleculer";
 import { call } from "../../../core/contract/call.ts";
@@ -35,22 +35,22 @@ describeMesh("Durable events in a mesh", () => {
     await mesh.node("request").stop();
     const doomed = await mesh.start("request", usualNodes.request, { FAULTS: "outbox.publish=kill" });
     const pair = [a.id, b.id].sort().join(":");
-    // Of an acceptance chat is told directly too; of a rejection it learns by the event alone.
-    // The gateways learn of the new node a moment after it is ready; until then they say 503.
-    const answered = async () => {
+    // A rejection, because chat is also called directly about an acceptance, but learns of a rejection only by the event.
+    // Gateways answer 503 until they know the new node, a moment after it is ready, so repeat.
+    const isKilled = async () => {
       await b.patch(`/request/respond/${_id}`, { status: "rejected" });
       return doomed.hasEnded();
     };
-    await eventually("the answer killed the node", answered);
+    await eventually("the rejection killed the node", isKilled);
     expect(await doomed.exited).toMatchObject({ signal: "SIGKILL" });
     const arrived = () => meshRows(mesh, "chat", relations, { pair });
     expect(await arrived()).toEqual([]);
     await mesh.start("request", usualNodes.request);
-    await eventually("chat knows of the rejection", async () => (await arrived()).length === 1);
+    await eventually("chat has applied the rejection", async () => (await arrived()).length === 1);
     expect(await arrived()).toMatchObject([{ pair, state: "rejected" }]);
   });
 
-  test("an event that always fails becomes a dead letter, holds nobody up, and is replayed", async () => {
+  test("an event that always fails becomes a dead letter, delays no other event, and can be replayed", async () => {
     const queue = await meshQueue(mesh);
     const id = newId();
     const poison = { id, topic: authEvents["user.created"].topic, key: "nobody", rev: 1, payload: null };
@@ -64,7 +64,7 @@ describeMesh("Durable events in a mesh", () => {
     expect(letter).toMatchObject({ group: "profile", attempts: 3, event: { id, topic: poison.topic }, reason: expect.stringMatching(/./) });
     expect((await newcomer.get("/profile/getProfile")).body.data.firstName).toBe(newcomer.firstName);
     expect(await call(operator, admin.replay, { group: "profile", eventId: id })).toBe(1);
-    await eventually("it died once more", async () =>
+    await eventually("the replayed event is a dead letter again", async () =>
       (await dead()).some(({ event, diedAt }) => event.id === id && diedAt > letter!.diedAt),
     );
     await queue.close();

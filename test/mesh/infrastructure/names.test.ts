@@ -27,7 +27,7 @@ const isUpdate = process.env["UPDATE_NAMES"] === "1";
 describeMesh("The names that travel or are stored", () => {
   const own = ownMesh();
 
-  test("are the listed ones: none is gone, none is new", async () => {
+  test("are exactly those in names.json", async () => {
     const observed = await observeNames(own.mesh);
     try {
       await useEverything();
@@ -52,7 +52,7 @@ describeMesh("The names that travel or are stored", () => {
     }
   }, 300_000);
 
-  /** Calls every route and causes every socket event, then does what counts against each rate limit on a gateway that has them on. */
+  /** Calls every route, causes every socket event, and uses every rate limit on a gateway that has limits. */
   async function useEverything(): Promise<void> {
     const { mesh, made } = own;
     const world = { ...made, gateways: () => mesh.gateways, processes: () => [] };

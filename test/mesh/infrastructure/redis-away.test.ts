@@ -1,4 +1,4 @@
-/** Without Redis a mesh is slower, and that is all. */
+/** A mesh keeps delivering while Redis is down. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { factory, type Factory } from "../../support/people/factory.ts";
 import { describeMesh, describeOwnRedis } from "../../support/systems/describe-with.ts";
@@ -22,7 +22,7 @@ describeMesh("A mesh without Redis", () => {
       await redis.stop();
     });
 
-    test("serves on: people join, subscribe, and hear each message once, in order", async () => {
+    test("lets users join and subscribe, and delivers each message once and in order", async () => {
       const { a, b, chatId } = await made.pair();
       const [sender, early] = [await a.connect(), await b.connectAndSubscribe()];
       const send = (text: string) => sender.callOrThrow("sendMessage", { chatId, text, clientId: text });

@@ -1,4 +1,4 @@
-/** A mesh's nodes start in any order and wait for what they need; what waiting can't mend ends the start with one clear line. */
+/** Nodes start in any order and wait for what they need. An error that waiting cannot fix ends the start with one line. */
 import { afterEach, expect, test } from "@jest/globals";
 import { eventually, within } from "../../support/eventually.ts";
 import { describeMesh } from "../../support/systems/describe-with.ts";
@@ -39,10 +39,10 @@ describeMesh("Starting a mesh", () => {
     ["AMQP_URL", () => ({ AMQP_URL: withUser(amqpUrl(), "nobody", "wrong") })],
     ["REDIS_URL", () => ({ REDIS_URL: withUser(redisUrl(), "nobody", "wrong") })],
     ["MONGO_URI", () => ({ MONGO_URI: withUser(mongoUri(), "nobody", "wrong") })],
-  ])("wrong credentials in %s end the start with one line", async (name, env) => {
+  ])("fails with one line that names the variable if the credentials in %s are wrong", async (name, env) => {
     const refused = await node(env());
     cleanUps.unshift(() => cleanUpMesh(environment()));
-    expect(await within(50_000, "ended by itself", refused.exited)).toEqual({ code: 1, signal: null });
+    expect(await within(50_000, "the node exits", refused.exited)).toEqual({ code: 1, signal: null });
     expect(
       refused
         .log()
@@ -52,10 +52,10 @@ describeMesh("Starting a mesh", () => {
     expect(refused.log()).not.toContain("wrong");
   });
 
-  test("a gateway alone is up but not ready, says what is away, and is ready once the others are there", async () => {
+  test("leaves a gateway alone healthy but not ready, until nodes of all other services have started", async () => {
     const gateway = await node({ SERVICES: "gateway" });
     const parts = await eventually(
-      "it answers operators",
+      "the admin server answers",
       async () => {
         const answer = await fetch(`${gateway.statusUrl}/ready`);
         return answer.status === 503 && JSON.stringify(await answer.json());
@@ -69,17 +69,17 @@ describeMesh("Starting a mesh", () => {
     cleanUps.unshift(() => cleanUpMesh(environment()));
   });
 
-  test("a node started before its infrastructure waits, says so, and becomes ready", async () => {
+  test("waits, with a log line, while the infrastructure is unreachable, and becomes ready once it is there", async () => {
     const proxies = await Promise.all([amqpUrl(), redisUrl(), mongoUri()].map((url) => openTcpProxy(url)));
     cleanUps.push(() => Promise.all(proxies.map((proxy) => proxy.close())));
     for (const proxy of proxies) await proxy.cut();
     const [AMQP_URL, REDIS_URL, MONGO_URI] = proxies.map(({ url }) => url) as [string, string, string];
-    // Directly, for the replica set would name its members by their own addresses.
+    // A direct connection, because the replica set's members have other addresses than the proxy.
     const mongo = new URL(MONGO_URI);
     mongo.search = "?directConnection=true";
     const early = await node({ AMQP_URL, REDIS_URL, MONGO_URI: mongo.href });
     cleanUps.unshift(() => cleanUpMesh(environment()));
-    await eventually("it says what it waits for", () => /away|wait|again/i.test(early.log()), 40_000);
+    await eventually("the node logs what it waits for", () => /away|wait|again/i.test(early.log()), 40_000);
     expect((await fetch(`${early.statusUrl}/ready`)).status).toBe(503);
     for (const proxy of proxies) await proxy.mend();
     await early.ready();

@@ -1,4 +1,4 @@
-/** Backups of a mesh: taken while it runs, moved there from an embedded server and back, and never restored beside its nodes. */
+/** Backups of a mesh: taken while it runs, moved to it from an embedded server and back, and not restored while its nodes run. */
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ import type { Person } from "../../support/people/person.ts";
 import { quietLogger } from "../../support/ports/queues.ts";
 import { startEmbedded, temporaryFolder, type ServerEnv } from "../../support/servers/server.ts";
 
-/** What people made; the rest of a store is about sessions, and about news on its way. */
+/** Collections with users' data. The others hold sessions and events that are not published yet. */
 const content = [
   "auth.accounts",
   "chat.chats",
@@ -66,7 +66,7 @@ describeMesh("A mesh", () => {
     form.set("chatId", chatId);
     form.set("file", new Blob(["some words of a file"], { type: "text/plain" }), "words.txt");
     await a.post("/chat/send-file", form);
-    const { _id } = (await b.post("/chat/messages", { chatId, text: "said when it was small" })).body;
+    const { _id } = (await b.post("/chat/messages", { chatId, text: "sent to the embedded server" })).body;
     await a.put(`/chat/messages/${_id}/reactions/${encodeURIComponent("👍")}`);
     const client = await openDevice(b, { storage });
     await client.close();
@@ -81,22 +81,22 @@ describeMesh("A mesh", () => {
     await rm(folder, { recursive: true });
   });
 
-  test("goes on where the embedded server that was moved to it stopped: sessions, positions, files", async () => {
+  test("keeps the sessions, positions and files of the embedded server that was moved to it", async () => {
     const [one, two] = mesh.gateways;
     people = { ...people, a: people.a.at(one), b: people.b.at(two) };
     const { a, b, chatId } = people;
     const client = await openDevice(b, { storage });
     const resets = eventsOf(client, "chatReset");
-    const sent = await a.post("/chat/messages", { chatId, text: "said when it was large" });
+    const sent = await a.post("/chat/messages", { chatId, text: "sent to the mesh" });
     expect(sent.status).toBe(201);
-    await eventually("it is heard", () => client.messages(chatId).at(-1)?.text === "said when it was large");
+    await eventually("the message is received", () => client.messages(chatId).at(-1)?.text === "sent to the mesh");
     expect(resets).toEqual([]);
     const { url } = client.messages(chatId)[0]!.file!;
     expect(await (await client.file(url)).text()).toBe("some words of a file");
     await client.close();
   });
 
-  test("is backed up while it runs and is written to: what is in the file fits together, and is a beginning of what came", async () => {
+  test("can be backed up while it is written to: the backup is consistent, and has all messages up to one moment", async () => {
     const { a, chatId } = people;
     const stopping = new AbortController();
     let sent = 0;
@@ -107,7 +107,7 @@ describeMesh("A mesh", () => {
         else if (status !== 503) throw new Error(`send answered ${status}`);
       }
     })();
-    await eventually("there is load", () => sent > 20);
+    await eventually("20 messages are sent", () => sent > 20);
     const before = sent;
     await runOrThrow("backup", ["--to", at("loaded.tar")], env);
     stopping.abort();
@@ -128,7 +128,7 @@ describeMesh("A mesh", () => {
     expect(Math.min(...heads.map(({ seq }) => seq))).toBeGreaterThan(1e15);
   });
 
-  test("is not restored to beside its nodes, nor with events in its queues, nor over what is there", async () => {
+  test("refuses a restore while its nodes run, while events are in its queues, or into a store with data", async () => {
     expect(await refusal("restore", ["--from", at("loaded.tar")], env)).toMatch(/^Nodes of the mesh \S+ run/);
     expect(await refusal("backup", ["--to", at("no.tar"), "--move"], env)).toMatch(/^Nodes of the mesh \S+ run/);
     expect(await refusal("restore", ["--from", at("loaded.tar")], other)).toMatch(/^The target is not empty: there are rows of auth/);
@@ -139,7 +139,7 @@ describeMesh("A mesh", () => {
       await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
       channel.sendToQueue(queue, Buffer.from("{}"), { persistent: true });
       await channel.waitForConfirms();
-      await eventually("it is there", async () => (await channel.checkQueue(queue)).messageCount === 1);
+      await eventually("the event is in the queue", async () => (await channel.checkQueue(queue)).messageCount === 1);
       expect(await refusal("restore", ["--from", at("loaded.tar")], other)).toMatch(/^The queue \S+ holds 1 events of another time/);
       await channel.deleteQueue(queue);
     } finally {
@@ -147,39 +147,39 @@ describeMesh("A mesh", () => {
     }
   });
 
-  test("begins no new era beside its nodes", async () => {
+  test("refuses a new era while its nodes run", async () => {
     expect(await refusal("new-era", [], env)).toMatch(/^Nodes of the mesh \S+ run/);
   });
 
-  test("ends sessions and sockets when the era is another one, as a node finds that was frozen meanwhile", async () => {
+  test("ends all sessions and sockets when a running node finds a new era", async () => {
     const { a, b, chatId } = people;
     const line = await a.connectAndSubscribe();
     const store = await openMongoStore(mongoUri(), env["MESH"]!, { log: quietLogger });
     await updateFacts(await openInstallationDatabase(store), { era: newEra() }).finally(() => store.close());
     await line.waitFor("sessionEnded", ({ reason }) => reason === "revoked");
-    await eventually("tokens of before are refused everywhere", async () => {
+    await eventually("every gateway refuses the old tokens", async () => {
       const answers = await Promise.all(
         mesh.gateways.map((url) => fetch(`${url}/auth/me`, { headers: { authorization: `Bearer ${b.token}` } })),
       );
       return answers.every(({ status }) => status === 401);
     });
-    await eventually("one may log in", async () => (await b.logIn()).status === 200 && (await b.get("/auth/me")).status === 200);
-    await eventually("one may log in", async () => (await a.logIn()).status === 200 && (await a.get("/auth/me")).status === 200);
+    await eventually("b can log in", async () => (await b.logIn()).status === 200 && (await b.get("/auth/me")).status === 200);
+    await eventually("a can log in", async () => (await a.logIn()).status === 200 && (await a.get("/auth/me")).status === 200);
     expect((await a.post("/chat/messages", { chatId, text: "in the new era" })).status).toBe(201);
   });
 
-  test("moves back to an embedded server with equal content, and its nodes start no more", async () => {
+  test("moves back to an embedded server with the same content, and its own nodes then refuse to start", async () => {
     await stopNodes();
-    await eventually("its nodes are forgotten", async () => {
+    await eventually("its stopped nodes are no longer registered", async () => {
       const { code, err } = await command("backup", ["--to", at("mesh.tar"), "--move"], env);
       if (code !== 0 && !err.includes("run")) throw new Error(err);
       return code === 0;
     });
     await runOrThrow("restore", ["--from", at("mesh.tar"), "--move"], { DATA_DIR: at("back") });
     await runOrThrow("backup", ["--to", at("back.tar")], { DATA_DIR: at("back") });
-    const [there, here] = [await readArchive(at("mesh.tar")), await readArchive(at("back.tar"))];
-    expect(here.blobs).toEqual(there.blobs);
-    expect(contentOf(here)).toEqual(contentOf(there));
+    const [moved, restored] = [await readArchive(at("mesh.tar")), await readArchive(at("back.tar"))];
+    expect(restored.blobs).toEqual(moved.blobs);
+    expect(contentOf(restored)).toEqual(contentOf(moved));
     const node = await mesh.start("late", "admin").then(
       () => "started",
       (error: unknown) => (error as Error).message,

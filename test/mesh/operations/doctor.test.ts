@@ -1,4 +1,4 @@
-/** `npm run doctor` of a mesh: well as it is, and with each part of it broken as operators break it. */
+/** `npm run doctor` on a healthy mesh, and on a mesh with each part misconfigured or down. */
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { connect } from "amqplib";
@@ -11,7 +11,7 @@ import { hasMongod, startMongod, type Mongod } from "../../support/infrastructur
 import { ownMesh } from "../../support/systems/own-mesh.ts";
 import { freePort, type ServerEnv } from "../../support/servers/server.ts";
 
-/** A mesh that nobody started, on what is there. */
+/** The environment of a mesh that was never started, on the test infrastructure. */
 const environment = (): ServerEnv & { readonly MESH: string } => ({
   MESH: `test-${randomBytes(5).toString("hex")}`,
   AMQP_URL: amqpUrl(),
@@ -20,10 +20,10 @@ const environment = (): ServerEnv & { readonly MESH: string } => ({
   JWT_SECRET: randomBytes(32).toString("hex"),
 });
 
-describeMesh("A doctor of a mesh", () => {
+describeMesh("The doctor on a mesh", () => {
   const own = ownMesh();
 
-  test("that runs finds it well, from inside and from outside", async () => {
+  test("finds no problem in a healthy mesh, with its environment or with its URL", async () => {
     await own.made.person();
     const inside = await doctor({ ...own.mesh.env, LIMITS: "on" });
     expectWell(inside);
@@ -33,16 +33,16 @@ describeMesh("A doctor of a mesh", () => {
     expectWell(await doctor({}, { url: own.mesh.gateways[0] }));
   });
 
-  test("from outside names the part that is away", async () => {
+  test("names the service that is away, given only a gateway's URL", async () => {
     const url = own.mesh.gateways[0];
     await own.mesh.kill("profile");
-    await eventually("the gateway notices", async () => (await fetch(`${url}/ready`)).status === 503);
+    await eventually("the gateway is not ready", async () => (await fetch(`${url}/ready`)).status === 503);
     expectToDo(await doctor({}, { url }), `Server: ${url} says of its part "services called": away: profile`);
     await own.mesh.start("profile", "profile");
-    await eventually("it is back", async () => (await fetch(`${url}/ready`)).status === 200);
+    await eventually("the gateway is ready", async () => (await fetch(`${url}/ready`)).status === 200);
   });
 
-  test("that was never started finds it well, and makes nothing", async () => {
+  test("finds no problem in a mesh that was never started, and creates no queues", async () => {
     const env = environment();
     const diagnosis = await doctor(env);
     expectWell(diagnosis);
@@ -50,7 +50,7 @@ describeMesh("A doctor of a mesh", () => {
     expectWell(await doctor(env));
   });
 
-  test("tells a queue that is no quorum queue", async () => {
+  test("reports a queue that is not a quorum queue", async () => {
     const env = environment();
     const queue = rabbitNames(env.MESH).queue("chat");
     const connection = await connect(env["AMQP_URL"]!);
@@ -64,7 +64,7 @@ describeMesh("A doctor of a mesh", () => {
     }
   });
 
-  test("tells each part that is away or refuses in one line, within its time, and no password", async () => {
+  test("reports each part that is unreachable or refuses the login in one line, without printing passwords", async () => {
     const port = await freePort();
     const refusing = new URL(amqpUrl());
     refusing.password = "not-the-rabbits-password";
@@ -84,13 +84,13 @@ describeMesh("A doctor of a mesh", () => {
     expect(diagnosis.output).not.toMatch(/not-the-\w+-password/);
   });
 
-  test("tells a password that MongoDB refuses", async () => {
+  test("reports a password that MongoDB refuses", async () => {
     const uri = mongoUri().replace("mongodb://", "mongodb://somebody:wrong-password@");
     expectToDo(await doctor({ ...environment(), MONGO_URI: uri }), "MongoDB: it refuses the user or the password");
   });
 });
 
-describeWith(["amqp", "redis"], "A doctor of a MongoDB", () => {
+describeWith(["amqp", "redis"], "The doctor on a MongoDB", () => {
   const started: Mongod[] = [];
   const needsMongod = hasMongod || process.env["REQUIRE_INFRA"] === "1" ? test : test.skip;
   const env = (uri: string): ServerEnv => ({ ...environment(), MONGO_URI: uri });
@@ -104,11 +104,11 @@ describeWith(["amqp", "redis"], "A doctor of a MongoDB", () => {
   });
   afterAll(() => Promise.all(started.map((mongod) => mongod.stop())));
 
-  needsMongod("that is no replica set says so", async () => {
+  needsMongod("that is not a replica set reports it", async () => {
     expectToDo(await doctor(env(alone.uri)), "MongoDB replica set: it is none");
   });
 
-  needsMongod("that keeps a dead node's transaction for a minute says so", async () => {
+  needsMongod("that keeps a dead node's transaction for a minute reports it", async () => {
     const diagnosis = await doctor(env(slow.uri));
     expectToDo(diagnosis, "MongoDB transactions: transactionLifetimeLimitSeconds is 60");
     expect(diagnosis.todo).toHaveLength(1);

@@ -1,4 +1,4 @@
-/** What the Kubernetes manifests tell a node, told to real ones: a process for each Deployment, with its environment and secret files. */
+/** Starts a process for each Deployment of the Kubernetes manifests, with the environment and secret files that they define. */
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,14 +12,14 @@ import { render } from "../../support/manifests/render.ts";
 import { cleanUpMesh } from "../../support/mesh/cleanup.ts";
 import { freePort, startNode, type NodeProcess } from "../../support/servers/server.ts";
 
-/** A Deployment and the process that stands for its pod. */
+/** A process started as a Deployment's pod would be. */
 interface Started {
   readonly node: NodeProcess;
   readonly probes: readonly (Probe | undefined)[];
   readonly graceMs: number;
 }
 
-describeWith(["amqp", "redis", "mongo", "kustomize"], "Nodes as the manifests start them", () => {
+describeWith(["amqp", "redis", "mongo", "kustomize"], "Nodes started as in the manifests", () => {
   const folder = mkdtempSync(join(tmpdir(), "parley-mounted-"));
   const secrets = { AMQP_URL: "", REDIS_URL: "", MONGO_URI: "", JWT_SECRET: randomBytes(32).toString("hex") };
   const MESH = `test-${randomBytes(5).toString("hex")}`;
@@ -55,7 +55,7 @@ describeWith(["amqp", "redis", "mongo", "kustomize"], "Nodes as the manifests st
     await cleanUpMesh({ ...secrets, MESH });
   });
 
-  test("All become ready, and every probe is answered", async () => {
+  test("become ready, and every probe succeeds", async () => {
     expect(started.length).toBe(7);
     await Promise.all(started.map(({ node }) => node.ready(180_000)));
     for (const one of started) {
@@ -63,11 +63,11 @@ describeWith(["amqp", "redis", "mongo", "kustomize"], "Nodes as the manifests st
     }
   });
 
-  test("Told to stop, a node is alive but not ready while it drains, and ends within its grace", async () => {
+  test("are alive but not ready while they drain after SIGTERM, and exit within the grace period", async () => {
     const gateway = started.find(({ node }) => node.role === "gateway")!;
     gateway.node.signal("SIGTERM");
-    await eventually("not ready", async () => (await status(gateway, "/ready")) === 503);
+    await eventually("the gateway is not ready", async () => (await status(gateway, "/ready")) === 503);
     expect(await status(gateway, "/health")).toBe(200);
-    expect(await within(gateway.graceMs, "the gateway's end", gateway.node.exited)).toEqual({ code: 0, signal: null });
+    expect(await within(gateway.graceMs, "the gateway exits", gateway.node.exited)).toEqual({ code: 0, signal: null });
   });
 });

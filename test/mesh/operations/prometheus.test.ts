@@ -1,4 +1,4 @@
-/** A real Prometheus beside a mesh at work: what nodes say is what it expects, and every panel and alert has something to show. */
+/** Prometheus scrapes a mesh under load: the metrics are well formed, and every dashboard panel and alert has data. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../../support/eventually.ts";
 import { describeMesh } from "../../support/systems/describe-with.ts";
@@ -6,7 +6,7 @@ import { alerts, panelQueries, rules, valueOf } from "../../support/operations/m
 import { ownMesh } from "../../support/systems/own-mesh.ts";
 import { describeWithPrometheus, promtool, startPrometheus, type Prometheus } from "../../support/infrastructure/prometheus.ts";
 
-/** Panels and alerts look many minutes back, a test one: more than any scrape may be late on a busy machine. */
+/** Shortens the time ranges of panels and alerts to one minute, which is still longer than a scrape may be late on a busy machine. */
 const shortened = (expr: string): string =>
   expr
     .replaceAll("$__rate_interval", "60s")
@@ -16,9 +16,9 @@ const shortened = (expr: string): string =>
 const roleOf = (node: string): string => /^(gateway|chat|media)/.exec(node)?.[1] ?? "core";
 const withinMs = 120_000;
 
-describeMesh("A mesh at work", () => {
+describeMesh("A mesh under load", () => {
   const own = ownMesh();
-  // The inner of the two, so that what it started has ended before the mesh does.
+  // Nested, so that its load and its Prometheus end before the mesh does.
   describeWithPrometheus("that a Prometheus scrapes", () => {
     const { made } = own;
     let prometheus: Prometheus;
@@ -36,7 +36,7 @@ describeMesh("A mesh at work", () => {
         expr: shortened(expr),
       }));
       prometheus = await startPrometheus(Object.fromEntries(hosts), recorded);
-      working = work();
+      working = keepBusy();
     });
     afterAll(async () => {
       ending.abort();
@@ -44,12 +44,12 @@ describeMesh("A mesh at work", () => {
       await prometheus.stop();
     });
 
-    /** Three people in a group talk, read, and ask for their profiles, over both gateways. */
-    async function work(): Promise<void> {
+    /** Three users of a group send, read and fetch their profiles, over both gateways. */
+    async function keepBusy(): Promise<void> {
       const { members, chatId } = await made.group(3);
       const lines = await Promise.all(members.map((member) => member.connectAndSubscribe()));
       for (let n = 1; !ending.signal.aborted; n++) {
-        // On a machine that is busy with other things some may come to nothing: that is no matter here.
+        // Some calls may fail on a busy machine. This does not matter here.
         await Promise.allSettled(
           lines.map(async (line, i) => {
             await line.callOrThrow("sendMessage", { chatId, text: `Message ${n} of ${i}` });
@@ -61,7 +61,7 @@ describeMesh("A mesh at work", () => {
       }
     }
 
-    /** Waits until the query answers with a number. @returns undefined, or what is wrong with it */
+    /** Waits until the query returns a number. @returns undefined, or the problem */
     async function fault(where: string, expr: string): Promise<string | undefined> {
       const answers = async () => (await prometheus.query(shortened(expr))).some(({ value }) => Number.isFinite(value));
       return eventually(where, answers, withinMs).then(
@@ -72,21 +72,21 @@ describeMesh("A mesh at work", () => {
     const faults = async (queries: readonly { where: string; expr: string }[]) =>
       (await Promise.all(queries.map(({ where, expr }) => fault(where, expr)))).filter((each) => each !== undefined);
 
-    test("promtool has nothing to say against what a node of any role exports", async () => {
+    test("exports metrics that promtool accepts, from nodes of every role", async () => {
       for (const { role, statusUrl } of own.mesh.nodes.values()) {
         const text = await (await fetch(`${statusUrl}/metrics`)).text();
         expect({ role, ...promtool(["check", "metrics"], text) }).toEqual({ role, ok: true, said: "" });
       }
     });
-    test("every query of every panel answers with a number", async () => {
+    test("has data for every query of every dashboard panel", async () => {
       expect(await faults(panelQueries)).toEqual([]);
     });
-    test("the value of every alert is there", async () => {
+    test("has a value for every alert", async () => {
       expect(await faults(alerts.map((alert) => ({ where: alert.alert, expr: valueOf(alert) })))).toEqual([]);
     });
-    test("a mesh that is well has no alert, but for the backup that it does not have", async () => {
+    test("fires no alert but the one for the missing backup", async () => {
       const firing = async () => (await prometheus.query('ALERTS{alertstate="firing"}')).map(({ metric }) => metric["alertname"]);
-      // What this machine is too busy or too full for is not the mesh's fault.
+      // These can fire because this machine is busy or its disk is full.
       const slow = ["ParleySendSlow", "ParleyEventLoopDelayed", "ParleyNodeUnreachable", "ParleyDiskFull"];
       await eventually(
         "only the backup is missing",

@@ -1,4 +1,4 @@
-/** `npm run repl` joined to a running mesh: an operator sees its nodes and services, and calls an action as a user. */
+/** `npm run repl` in a running mesh: an operator lists nodes and services, and calls an action as a user. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../../support/eventually.ts";
 import { factory } from "../../support/people/factory.ts";
@@ -19,12 +19,12 @@ describeMesh("The REPL in a mesh", () => {
     await mesh.stop();
   });
 
-  test("nodes, services, and an action called as a user", async () => {
+  test("lists nodes and services, and calls an action as a user", async () => {
     const { a, chatId } = await factory(() => mesh.gateways).pair();
     const nodes = Object.keys(usualNodes).length + 1;
     const all = new RegExp(`(ONLINE[\\s\\S]*){${nodes}}`);
-    // A node that the REPL has not heard of yet is missing in what is printed now.
-    await eventually("it lists every node", () => repl.type("nodes", all, 5000).then(() => true));
+    // Repeat: the list lacks nodes that the REPL has not discovered yet.
+    await eventually("the REPL lists every node", () => repl.type("nodes", all, 5000).then(() => true));
     await repl.type("services", /gateway[\s\S]*profile/);
     await repl.type(`call chat.myChats '{}' '{"user":{"id":"${a.id}","sessionId":"repl"}}'`, new RegExp(chatId));
     await repl.type("call chat.myChats", /Log in first/);

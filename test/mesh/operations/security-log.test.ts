@@ -1,4 +1,4 @@
-/** The security log of a mesh: each event on the node where it happens, under the id of the gateway's request. */
+/** The security log of a mesh: each event is logged on the node where it happens, with the request id of the gateway. */
 import { expect, test } from "@jest/globals";
 import { call } from "../../../core/contract/call.ts";
 import { admin } from "../../../services/admin/contract.ts";
@@ -14,14 +14,14 @@ describeMesh("The security log of a mesh", () => {
 
   securityStory({ made: () => own.made, url: () => own.mesh.gateways[0], log });
 
-  test("what an operator does with dead letters is told, with the node it came from", async () => {
+  test("has a line for an operator's replay of dead letters, with the operator's node", async () => {
     const operator = await joinMesh(own.mesh, ["admin"]);
     try {
       expect(await call(operator, admin.replay, { group: "chat" })).toBe(0);
     } finally {
       await operator.stop();
     }
-    const line = await eventually("its line", () =>
+    const line = await eventually("the line is logged", () =>
       securityLines(own.mesh.node("request").log()).find(({ security }) => security === "admin_action"),
     );
     expect(line).toMatchObject({ action: "admin.replay", group: "chat", letters: 0, caller: operator.nodeID });

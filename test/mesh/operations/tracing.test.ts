@@ -1,4 +1,4 @@
-/** A request's way through a mesh: one trace of spans from gateway to chat and to who follows its events, and one id in all logs and errors. */
+/** Tracing of requests through a mesh: one trace from the gateway to the followers of events, and one request id in logs and errors. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startTraceCollector, type CollectedSpan, type TestTraceCollector } from "../../support/infrastructure/trace-collector.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -34,7 +34,7 @@ describeMesh("A traced mesh", () => {
       .split("\n")
       .filter((line) => line.includes(`"requestId":"${requestId}"`));
 
-  test("a message over HTTP is one trace, from the gateway to the chat node", async () => {
+  test("records a message over HTTP as one trace, from the gateway to the chat node", async () => {
     const { a, chatId } = await made.pair();
     const sent = await a.post("/chat/messages", { chatId, text: secretText });
     expect(sent.status).toBe(201);
@@ -50,42 +50,48 @@ describeMesh("A traced mesh", () => {
     expect(send.tags["node"]).not.toBe(root.tags["node"]);
   });
 
-  test("a message over a socket is one too, and an event is part of the trace that announced it", async () => {
+  test("records a message over a socket as one trace, and a durable event in the trace of the request that announced it", async () => {
     const { a, b, chatId } = await made.pair();
     const socket = await a.connect();
     await socket.callOrThrow("sendMessage", { chatId, text: secretText });
-    const root = await eventually("the socket's span", () => collector.spans.findLast(({ name }) => name === "socket sendMessage"));
-    await eventually("the chat node's span", () =>
+    const root = await eventually("the socket's span is recorded", () =>
+      collector.spans.findLast(({ name }) => name === "socket sendMessage"),
+    );
+    await eventually("the chat node's span is recorded", () =>
       collector.spans.some(({ name, parentId, traceId }) => name === "chat.send" && parentId === root.id && traceId === root.traceId),
     );
     const ended = await a.delete(`/request/connections/${b.id}`);
     const requestId = ended.headers.get("x-request-id")!;
-    const event = await eventually("chat's span of the event", () => traceOf(requestId).find(({ kind }) => kind === "CONSUMER"));
+    const event = await eventually("chat's span of the event is recorded", () =>
+      traceOf(requestId).find(({ kind }) => kind === "CONSUMER"),
+    );
     expect(event.localEndpoint.serviceName).toBe("parley-chat");
-    const announced = await eventually("its parent", () => traceOf(requestId).find(({ id }) => id === event.parentId));
+    const announced = await eventually("its parent span is recorded", () => traceOf(requestId).find(({ id }) => id === event.parentId));
     expect(announced.localEndpoint.serviceName).toBe("parley-request");
   });
 
-  test("an error bears the ids of its lines on all nodes", async () => {
+  test("returns the request id and trace id of the log lines with an error", async () => {
     const [outsider, { chatId }] = await Promise.all([made.person(), made.pair()]);
     const refused = await outsider.get(`/chat/messages/${chatId}`);
     expect(refused.body).toMatchObject({ code: "FORBIDDEN", requestId: refused.headers.get("x-request-id") });
     expect(refused.body.traceId).toBe(`00000000${refused.body.requestId}`);
-    await eventually("the gateway's line", () => ["gatewayA", "gatewayB"].some((role) => linesOf(role, refused.body.requestId).length > 0));
+    await eventually("the gateway has logged the request", () =>
+      ["gatewayA", "gatewayB"].some((role) => linesOf(role, refused.body.requestId).length > 0),
+    );
     const ack = await (await outsider.connect()).call("joinChat", { chatId });
     expect(ack).toMatchObject({ ok: false, error: { code: "FORBIDDEN", requestId: expect.stringMatching(/^[0-9a-f]{24}$/) } });
   });
 
-  test("no span holds a text, an address of mail, a token or a param", async () => {
+  test("puts no message text, email address, token or password into spans", async () => {
     const person = await made.person();
     await person.post("/auth/login", { emailId: person.emailId, password: "Wrong-Horse-1" });
     await person.get(`/auth/getUserByEmail?emailId=${encodeURIComponent(person.emailId)}`);
-    await eventually("its spans", () => collector.spans.some(({ name }) => name === "auth.userByEmail"));
+    await eventually("the spans are recorded", () => collector.spans.some(({ name }) => name === "auth.userByEmail"));
     const all = JSON.stringify(collector.spans);
     for (const hidden of [secretText, person.emailId, person.token, "Correct-Horse-7", "Wrong-Horse-1"]) expect(all).not.toContain(hidden);
   });
 
-  test("ids that a client sends are not believed", async () => {
+  test("ignores request and trace ids that a client sends", async () => {
     const forged = "aaaaaaaaaaaaaaaaaaaaaaaa";
     const headers = {
       "x-request-id": forged,
@@ -97,7 +103,7 @@ describeMesh("A traced mesh", () => {
     await answer.body?.cancel();
     const requestId = answer.headers.get("x-request-id")!;
     expect(requestId).not.toBe(forged);
-    await eventually("its own trace", () => rootOf(traceOf(requestId)));
+    await eventually("the request has a trace of its own", () => rootOf(traceOf(requestId)));
     expect(traceOf(forged)).toEqual([]);
   });
 });
