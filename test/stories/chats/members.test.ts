@@ -71,6 +71,7 @@ story("Groups", (world) => {
     const newcomer = await world.person();
     await send(admin, chatId, "before");
     expect(await add(admin, chatId, newcomer)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
+    expect((await newcomer.get("/chat/my-chats")).body).toEqual([]);
     await world.befriend(admin, newcomer);
     const [memberHears, newcomerHears] = [await member.connectAndSubscribe(), await newcomer.connectAndSubscribe()];
 

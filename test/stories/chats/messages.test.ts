@@ -1,6 +1,7 @@
 /** Messages over HTTP: sending, sending again with the same clientId, and paging through history. */
 import { expect, test } from "@jest/globals";
-import { requestJson, type Person } from "../../support/people/person.ts";
+import { file, sendFile } from "../../support/files/uploads.ts";
+import { requestJson, type ApiResponse, type Person } from "../../support/people/person.ts";
 import { story } from "../../support/systems/story.ts";
 
 const nobody = "0123456789abcdef01234567";
@@ -105,6 +106,23 @@ story("Messages", (world) => {
     const text = "ж😀".repeat(3333);
     expect((await send(a, chatId, text)).status).toBe(201);
     expect((await b.get(`/chat/messages/${chatId}`)).body[0].text).toBe(text);
+  });
+
+  test("a stranger and a removed member cannot read a chat or its files, and cannot tell that they exist", async () => {
+    const { members, chatId } = await world.group(3);
+    const [founder, removed] = members as [Person, Person, Person];
+    const stranger = await world.person();
+    const { url } = (await sendFile(founder, chatId, file("Between us"))).body.file;
+    for (const path of [`/chat/messages/${chatId}`, url]) expect((await removed.get(path)).status).toBe(200);
+    await founder.put("/chat/remove-from-group", { chatId, userIdToRemove: removed.id });
+    const withoutRequestId = ({ status, body }: ApiResponse) => ({ status, body: { ...body, requestId: "" } });
+    for (const outsider of [stranger, removed]) {
+      const answer = await outsider.get(`/chat/messages/${chatId}`);
+      expect(answer).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
+      expect(withoutRequestId(answer)).toEqual(withoutRequestId(await outsider.get(`/chat/messages/${nobody}`)));
+      expect(withoutRequestId(await outsider.get(url))).toEqual(withoutRequestId(await outsider.get(`/chat/files/${nobody}`)));
+    }
+    expect((await stranger.post("/chat/sync", { since: { [chatId]: 0 } })).body).toMatchObject({ messages: {}, removed: [chatId] });
   });
 
   test("history pages by ordinals, both ways, ascending", async () => {

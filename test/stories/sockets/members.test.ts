@@ -82,6 +82,27 @@ story("Members who come and go", (world) => {
     expect(await joined.call("joinChat", { chatId })).toMatchObject({ ok: false, error: { code: "FORBIDDEN" } });
   });
 
+  test("a member who was removed and one who left get chatRemoved and no later message, and cannot join again", async () => {
+    const { members, chatId } = await world.group(4);
+    const [founder, removed, left, staying] = members as [Person, Person, Person, Person];
+    const [removedLine, leftLine, stayingLine] = await Promise.all([removed.connect(), left.connect(), staying.connect()]);
+    for (const line of [removedLine, leftLine, stayingLine]) await line.callOrThrow("joinChat", { chatId });
+    const send = (text: string) => founder.post("/chat/messages", { chatId, text });
+    await send("To four");
+    await founder.put("/chat/remove-from-group", { chatId, userIdToRemove: removed.id });
+    await left.put("/chat/leave-group", { chatId });
+    for (const line of [removedLine, leftLine]) await line.waitFor("chatRemoved", (data) => data.chatId === chatId);
+    await send("To two");
+    await stayingLine.waitFor("receiveMessage", ({ text }) => text === "To two");
+    for (const line of [removedLine, leftLine]) {
+      await settled(line);
+      const texts = line.payloadsOf("receiveMessage").map(({ text }) => text);
+      expect(texts).toContain("To four");
+      expect(texts).not.toContain("To two");
+      expect(await line.call("joinChat", { chatId })).toMatchObject({ ok: false, error: { code: "FORBIDDEN" } });
+    }
+  });
+
   test("who is removed and added again hears the end, the new beginning, and nothing in between", async () => {
     const { contact, chatId, add, remove, send } = await groupAndContact();
     await add();
