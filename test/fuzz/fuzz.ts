@@ -1,6 +1,6 @@
 /**
- * The whole of it: an embedded server called wrongly in every way its own documents give rise to, watched for what it answers, stores
- * and keeps; then another one whose rate limits are on.
+ * Fuzzes an embedded server: makes invalid calls from its own API documents, and checks its answers, its database, its file handles and its
+ * memory. Then it fuzzes a second server with rate limits on.
  */
 import { DocumentedHttp, DocumentedSockets } from "../support/api/documented.ts";
 import { eventually } from "../support/eventually.ts";
@@ -16,39 +16,51 @@ import { walkEvents } from "./walks/events.ts";
 import { walkRoutes } from "./walks/routes.ts";
 import { connectionsOf, errorsLogged, handlesOf, ProcessInspector, inspectable } from "./checks/process.ts";
 
-/** Fewer calls of each go first, so that what is loaded or made once is there before anything is measured. */
+/** Calls of each route and event before memory and handles are first measured, so that caches and compiled code are there. */
 const warmUp = 20;
 const withLimits = 10;
-/** What a process may take more: compiled code and caches once, and of each call, for people and chats that are made stay. */
-const mayKeep = { bytes: 2_000_000, ofEachCall: 500 };
+/** Memory by which a process may grow: once for compiled code and caches, and for each call, because calls create users and chats. */
+const allowedGrowth = { bytes: 2_000_000, perCall: 500 };
 
 export async function fuzz(settings: FuzzSettings, say: (line: string) => void): Promise<FuzzReport> {
   const verdict = new FuzzReport();
   try {
-    await on({ ...inspectable, KEEP_ALIVE_MS: "1000" }, "routes", verdict, (server) => watched(server, settings, verdict, say));
+    await onNewServer({ ...inspectable, KEEP_ALIVE_MS: "1000" }, "routes", verdict, (server) =>
+      runMonitored(server, settings, verdict, say),
+    );
     say("routes with rate limits on");
-    await on({ LIMITS: "on" }, "limits on", verdict, (server) => unwatched(server, settings, verdict));
+    await onNewServer({ LIMITS: "on" }, "limits on", verdict, (server) => runUnmonitored(server, settings, verdict));
   } catch (error) {
-    say(`ended early; until then:\n${verdict.text()}`);
+    say(`ended early; results so far:\n${verdict.text()}`);
     throw error;
   }
-  if (verdict.total === 0) throw new Error(`no route and no event is named like "${settings.only ?? ""}"`);
+  if (verdict.total === 0) throw new Error(`no route or event has "${settings.only ?? ""}" in its name`);
   return verdict;
 }
 
-/** Does this to a server of its own, and looks how it ended. */
-async function on(env: ServerEnv, part: FuzzPart, verdict: FuzzReport, work: (server: EmbeddedServer) => Promise<void>): Promise<void> {
+/** Starts a server, runs `work` on it, and checks how it ends. */
+async function onNewServer(
+  env: ServerEnv,
+  part: FuzzPart,
+  verdict: FuzzReport,
+  work: (server: EmbeddedServer) => Promise<void>,
+): Promise<void> {
   const server = await startEmbedded({ env });
   try {
     await work(server);
   } catch (error) {
     if (!server.hasEnded()) throw error;
   } finally {
-    await ended(server, verdict, part);
+    await checkEnd(server, verdict, part);
   }
 }
 
-async function watched(server: EmbeddedServer, settings: FuzzSettings, verdict: FuzzReport, say: (line: string) => void): Promise<void> {
+async function runMonitored(
+  server: EmbeddedServer,
+  settings: FuzzSettings,
+  verdict: FuzzReport,
+  say: (line: string) => void,
+): Promise<void> {
   const inspector = await ProcessInspector.of(server);
   const stored = new StoreInspector(server.dataDir);
   try {
@@ -61,14 +73,14 @@ async function watched(server: EmbeddedServer, settings: FuzzSettings, verdict: 
     await walk(server, settings, verdict, stored, say);
     const after = await quiet();
     const calls = after.calls - before.calls;
-    const kept = after.bytes - before.bytes;
-    const tooMuch = kept - mayKeep.bytes - calls * mayKeep.ofEachCall;
+    const growth = after.bytes - before.bytes;
+    const tooMuch = growth - allowedGrowth.bytes - calls * allowedGrowth.perCall;
     verdict.notes.push(
-      `memory after a forced collection: ${mb(before.bytes)} MB, after ${calls} calls ${mb(after.bytes)} MB (${Math.round(kept / calls)} bytes a call)`,
+      `memory after a forced collection: ${mb(before.bytes)} MB, after ${calls} calls ${mb(after.bytes)} MB (${Math.round(growth / calls)} bytes per call)`,
     );
     verdict.notes.push(`file handles: ${before.handles.length}, then ${after.handles.length}`);
-    if (tooMuch > 0) verdict.found("routes", "memory", "the process", `${kept} bytes after ${calls} calls`, tooMuch);
-    // Each of the processes for images, which stay a while, is held by one.
+    if (tooMuch > 0) verdict.found("routes", "memory", "the process", `${growth} bytes after ${calls} calls`, tooMuch);
+    // The image workers, which run for a while, take one handle each.
     const more = after.handles.length - before.handles.length - (after.children - before.children);
     if (more > 0) verdict.found("routes", "handles", "the process", newHandles(before.handles, after.handles).join(", "), more);
   } finally {
@@ -105,8 +117,8 @@ async function walk(
   }
 }
 
-/** With limits most calls are one too many: their answers count, and that the server lives. */
-async function unwatched(server: EmbeddedServer, settings: FuzzSettings, verdict: FuzzReport): Promise<void> {
+/** With limits on, most calls are rate-limited. Checks only the answers, and that the server stays up. */
+async function runUnmonitored(server: EmbeddedServer, settings: FuzzSettings, verdict: FuzzReport): Promise<void> {
   const world = factory(() => [server.url]);
   const few = { ...settings, each: Math.min(settings.each, withLimits) };
   const round = new FuzzRound("limits on", { settings: few, verdict, server, world, stored: undefined, ...(await documents(server)) });
@@ -123,13 +135,13 @@ async function documents({ url }: EmbeddedServer): Promise<Pick<FuzzRoundOptions
   return { http: new DocumentedHttp(http!.body), sockets: new DocumentedSockets(sockets!.body) };
 }
 
-/** Whether it lived to the end, ends as it should, and logged no error. */
-async function ended(server: EmbeddedServer, verdict: FuzzReport, part: FuzzPart): Promise<void> {
+/** Checks that the server is still running, stops without an error, and has logged none. */
+async function checkEnd(server: EmbeddedServer, verdict: FuzzReport, part: FuzzPart): Promise<void> {
   const log = server.log();
   if (server.hasEnded()) verdict.found(part, "crashed", "the process", log.slice(-1000));
   else {
     const { code } = await server.stop();
-    if (code !== 0) verdict.found(part, "crashed", "the process, as it was stopped", `exit code ${code}`);
+    if (code !== 0) verdict.found(part, "crashed", "the process, when it was stopped", `exit code ${code}`);
   }
   for (const line of errorsLogged(log)) verdict.found(part, "logged", "the log", line.slice(0, 1000));
 }

@@ -1,6 +1,6 @@
 /**
- * Who calls, and what there is to call about: people with contacts, invites, chats, messages and files, and a stranger to all of it.
- * Made anew whenever a call that was taken may have ended some of it.
+ * Creates the users that calls are made as: one with contacts, invites, chats, messages and files, and a stranger who has no part in them.
+ * They are created again whenever a successful call may have removed some of it.
  */
 import type { Factory } from "../../support/people/factory.ts";
 import type { Person, Received } from "../../support/people/person.ts";
@@ -15,7 +15,7 @@ export const png = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
   "base64",
 );
-/** A small file that says it is a picture of 900 million pixels. */
+/** A small file whose header says that it is an image of 900 million pixels. */
 export const bomb = pngBomb(30_000, 30_000);
 
 /** The roles that calls are made in. */
@@ -23,15 +23,15 @@ export const callerRoles = ["nobody", "user", "wrong user"] as const;
 export type CallerRole = (typeof callerRoles)[number];
 
 export interface Callers {
-  /** All of it is theirs. */
+  /** Owns everything that calls refer to. */
   readonly user: Person;
-  /** Nothing of it is theirs. */
+  /** Owns nothing of it. */
   readonly stranger: Person;
   readonly everyone: readonly Person[];
-  /** What a field of this name holds when it is right. */
+  /** A valid value for a field of this name. */
   validValue(field: string, schema: JsonSchema, path: string): unknown;
-  /** Something that changes the state and is right; it must be taken. */
-  changeSomething(chance: RandomSource): Promise<void>;
+  /** Makes a valid change, which must succeed. */
+  changeSomething(random: RandomSource): Promise<void>;
 }
 
 export async function makeCallers(world: Factory): Promise<Callers> {
@@ -47,7 +47,7 @@ export async function makeCallers(world: Factory): Promise<Callers> {
   await Promise.all([friend, other, addable].map((one) => world.befriend(user, one)));
   const made = async (promise: Promise<{ status: number; body: Received }>) => {
     const { status, body } = await promise;
-    if (status >= 300) throw new Error(`the cast could not be made: ${status} ${JSON.stringify(body)}`);
+    if (status >= 300) throw new Error(`the callers could not be created: ${status} ${JSON.stringify(body)}`);
     return body;
   };
   const askedId: string = (await made(asker.post("/request/invite/send", { toEmail: user.emailId }))).data._id;
@@ -88,22 +88,22 @@ export async function makeCallers(world: Factory): Promise<Callers> {
     stranger,
     everyone: [user, friend, other, addable, asker, invited, stranger],
     validValue: (field, schema, path) => byField[field]?.(path) ?? ordinary(schema),
-    async changeSomething(chance) {
+    async changeSomething(random) {
       const acts = [
         () => friend.post("/chat/messages", { chatId, text: "Meanwhile" }),
         () => user.put(`/chat/messages/${messageId}/reactions/${encodeURIComponent("👍")}`),
         () => other.post("/chat/read", { chatId, n: 1 }),
-        () => user.patch(`/chat/messages/${messageId}`, { text: `Hello ${chance()}` }),
+        () => user.patch(`/chat/messages/${messageId}`, { text: `Hello ${random()}` }),
         () => sendFile(friend, chatId, file(png, "again.png", "image/png")),
-        () => friend.put("/profile/patchProfile", { about: `Chance ${chance()}` }),
+        () => friend.put("/profile/patchProfile", { about: `Chance ${random()}` }),
         () => other.post("/chat/create-direct", { receiverId: user.id }),
       ];
-      await made(acts[Math.floor(chance() * acts.length)]!());
+      await made(acts[Math.floor(random() * acts.length)]!());
     },
   };
 }
 
-/** A value that the schema takes, as far as it says so itself. */
+/** A value that the schema accepts. */
 function ordinary(schema: JsonSchema): unknown {
   const types = [schema["type"]].flat();
   if (Array.isArray(schema["enum"])) return schema["enum"][0];

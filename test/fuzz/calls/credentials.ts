@@ -1,16 +1,16 @@
-/** How a call says whose it is. */
+/** Credentials for calls: valid ones, and false ones. */
 import type { Callers, CallerRole } from "./callers.ts";
 import type { RawCall } from "./raw-http.ts";
 import { pick, type RandomSource } from "./invalid-payloads.ts";
 
-/** How the role shows who it is: rightly, or, as nobody, not at all or falsely. */
-export function credential(cast: Callers, role: CallerRole, chance: RandomSource): RawCall["headers"] {
-  const { token } = role === "user" ? cast.user : cast.stranger;
-  if (role !== "nobody") return chance() < 0.8 ? { authorization: `Bearer ${token}` } : { cookie: `token=${token}` };
-  return pick(chance, falseCredentials(token))();
+/** A role's credential: a valid one, or for "nobody" none or a false one. */
+export function credential(callers: Callers, role: CallerRole, random: RandomSource): RawCall["headers"] {
+  const { token } = role === "user" ? callers.user : callers.stranger;
+  if (role !== "nobody") return random() < 0.8 ? { authorization: `Bearer ${token}` } : { cookie: `token=${token}` };
+  return pick(random, falseCredentials(token))();
 }
 
-/** Nobody's: without a token, and with what is none. */
+/** No token, and tokens that are invalid. */
 const falseCredentials = (token: string): (() => RawCall["headers"])[] => {
   const [header = "", payload = "", signature = ""] = token.split(".");
   const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url");

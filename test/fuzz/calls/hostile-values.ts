@@ -1,11 +1,11 @@
-/** Values, texts and names that break careless programs, whatever they are sent to. */
+/** Values, texts and keys that are likely to break a program that does not validate its input. */
 import type { InvalidPayload } from "./invalid-payloads.ts";
 
-/** JSON nested this deep. */
+/** JSON nested to this depth. */
 const nested = (depth: number, open: string, close: string): unknown => JSON.parse(`${open.repeat(depth)}1${close.repeat(depth)}`);
 
-/** Of a kind that is hardly ever right. */
-export const ofAnyKind: readonly InvalidPayload[] = [
+/** Values that are wrong for almost every field. */
+export const wrongKinds: readonly InvalidPayload[] = [
   ...[null, true, false, 0, -1, 1.5, 1e308, 5e-324, 2 ** 53, -(2 ** 53), 2 ** 31, 2 ** 63].map((value) => ({ what: String(value), value })),
   ...["", " ", "\t\r\n", "null", "undefined", "NaN", "true", "0", "-1", "1e3", "0x10", "1,2", "[object Object]"].map((value) => ({
     what: `the text ${JSON.stringify(value)}`,
@@ -81,14 +81,14 @@ const texts: Readonly<Record<string, readonly string[]>> = {
     "0123456789abcdef0123456\n",
     "０123456789abcdef01234567",
   ],
-  "nobody's id": ["0123456789abcdef01234567", "0".repeat(24), "f".repeat(24)],
-  "a name of JavaScript's": ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "length"],
+  "an id that does not exist": ["0123456789abcdef01234567", "0".repeat(24), "f".repeat(24)],
+  "a JavaScript property": ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "length"],
 };
 export const hostileTexts: readonly InvalidPayload[] = Object.entries(texts).flatMap(([what, values]) =>
   values.map((value) => ({ what, value })),
 );
 
-/** Names that no payload has. */
+/** Keys that no payload has. */
 export const keys: readonly string[] = [
   ...["surprise", "", " ", "__proto__", "constructor", "prototype", "toString", "valueOf", "hasOwnProperty", "then", "length", "toJSON"],
   ...[

@@ -1,4 +1,4 @@
-/** Forms that are broken, of the routes that take a file: their framing, their parts, their fields, and the file itself. */
+/** Invalid multipart forms for routes that accept a file: framing, parts, fields, and the file itself. */
 import type { JsonSchema } from "../../../services/gateway/docs/json-schema.ts";
 import { file, formBytes, formType, text, type UploadPart } from "../../support/files/uploads.ts";
 import { bomb, png } from "./callers.ts";
@@ -20,8 +20,8 @@ const form = (what: string, parts: readonly UploadPart[]): InvalidForm => ({
   isCutOff: false,
 });
 
-/** So many, or as many as there are. */
-export function invalidForms(schema: JsonSchema, right: PayloadFields, count: number, chance: RandomSource): InvalidForm[] {
+/** @returns up to `count` forms, in random order */
+export function invalidForms(schema: JsonSchema, right: PayloadFields, count: number, random: RandomSource): InvalidForm[] {
   const properties = Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>);
   const fileField = properties.find(([, one]) => one["contentMediaType"] !== undefined)?.[0] ?? "file";
   const good = file(png, "p.png", "image/png", fileField);
@@ -33,12 +33,12 @@ export function invalidForms(schema: JsonSchema, right: PayloadFields, count: nu
     const parts = entries.map(([name, one]) => text(name, typeof one === "string" ? one : JSON.stringify(one)));
     return what.startsWith(`${fileField}:`) ? [] : [form(what, [...parts, good])];
   });
-  const all = [...framings([...texts, good]), ...partings(texts, good), ...files(texts, fileField), ...fields];
-  return shuffled(chance, all).slice(0, count);
+  const all = [...framingChanges([...texts, good]), ...partChanges(texts, good), ...files(texts, fileField), ...fields];
+  return shuffled(random, all).slice(0, count);
 }
 
-/** What holds the parts together. */
-function framings(parts: readonly UploadPart[]): InvalidForm[] {
+/** Invalid content types, boundaries and bodies. */
+function framingChanges(parts: readonly UploadPart[]): InvalidForm[] {
   const body = formBytes(parts);
   const types = [
     "multipart/form-data",
@@ -70,8 +70,8 @@ function framings(parts: readonly UploadPart[]): InvalidForm[] {
   ];
 }
 
-/** Which parts there are, and what they are called. */
-function partings(texts: readonly UploadPart[], good: UploadPart): InvalidForm[] {
+/** Missing, repeated, additional and misnamed parts. */
+function partChanges(texts: readonly UploadPart[], good: UploadPart): InvalidForm[] {
   const headed = (header: string) => ({
     what: `the header ${header.slice(0, 50)}`,
     body: Buffer.from(
@@ -120,7 +120,7 @@ function partings(texts: readonly UploadPart[], good: UploadPart): InvalidForm[]
   ];
 }
 
-/** The file's bytes, name and type. */
+/** Invalid contents, names and types of the file. */
 function files(texts: readonly UploadPart[], field: string): InvalidForm[] {
   const svg = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><image href="file:///etc/passwd"/></svg>';
   const contents: [string, string | Buffer][] = [

@@ -1,49 +1,49 @@
 /**
- * What may be wrong with a payload, made from its JSON schema and a payload that is right: each field in each way, fields left out and
- * added, the whole of another kind, and then any of these together.
+ * Makes invalid payloads from a JSON schema and a valid payload: each field with each wrong value, missing and additional fields, payloads
+ * of another type, and combinations of these.
  */
 import type { JsonSchema } from "../../../services/gateway/docs/json-schema.ts";
-import { hostileTexts, keys, ofAnyKind } from "./hostile-values.ts";
+import { hostileTexts, keys, wrongKinds } from "./hostile-values.ts";
 
 export type RandomSource = () => number;
 export type PayloadFields = Readonly<Record<string, unknown>>;
 
-/** A value that stands where another one belongs. */
+/** A payload, or a value of a field, that is probably invalid. */
 export interface InvalidPayload {
-  /** What is wrong with it, in a few words. */
+  /** Says in a few words what is wrong with it. */
   readonly what: string;
   readonly value: unknown;
 }
 
-export const pick = <T>(chance: RandomSource, all: readonly T[]): T => all[Math.floor(chance() * all.length)]!;
+export const pick = <T>(random: RandomSource, all: readonly T[]): T => all[Math.floor(random() * all.length)]!;
 
-/** The same things in an order of chance (Fisher and Yates). */
-export function shuffled<T>(chance: RandomSource, all: readonly T[]): T[] {
+/** @returns the same items in random order (Fisher-Yates) */
+export function shuffled<T>(random: RandomSource, all: readonly T[]): T[] {
   const result = [...all];
   for (let last = result.length - 1; last > 0; last--) {
-    const other = Math.floor(chance() * (last + 1));
+    const other = Math.floor(random() * (last + 1));
     [result[last], result[other]] = [result[other]!, result[last]!];
   }
   return result;
 }
 
-/** Share of the payloads with several faults at once. */
-const severalIn1 = 0.15;
+/** Share of the payloads that have several faults. */
+const severalShare = 0.15;
 
-/** So many wrong payloads for a schema: with one fault, each another and in an order of chance, and some with two or three. */
-export function invalidPayloads(schema: JsonSchema, right: PayloadFields, count: number, chance: RandomSource): InvalidPayload[] {
-  const single = shuffled(chance, [...wholes(right), ...misses(right), ...additions(right), ...replacements(schema, right)]);
-  return Array.from({ length: count }, () => (chance() < severalIn1 ? undefined : single.pop()) ?? several(schema, right, chance));
+/** @returns `count` invalid payloads in random order: most with one fault, each different, some with two or three */
+export function invalidPayloads(schema: JsonSchema, right: PayloadFields, count: number, random: RandomSource): InvalidPayload[] {
+  const single = shuffled(random, [...wholes(right), ...misses(right), ...additions(right), ...replacements(schema, right)]);
+  return Array.from({ length: count }, () => (random() < severalShare ? undefined : single.pop()) ?? several(schema, right, random));
 }
 
 const wholes = (right: PayloadFields): InvalidPayload[] => [
-  ...ofAnyKind.filter(({ value }) => typeof value !== "string" || value.length < 100),
+  ...wrongKinds.filter(({ value }) => typeof value !== "string" || value.length < 100),
   { what: "in a list", value: [right] },
   { what: "in an object", value: { data: right } },
   { what: "as text", value: JSON.stringify(right) },
 ];
 
-/** Without each field, and without any. */
+/** Payloads without one field, and an empty one. */
 const misses = (right: PayloadFields): InvalidPayload[] => [
   { what: "nothing in it", value: {} },
   ...Object.keys(right).map((name) => ({
@@ -63,7 +63,7 @@ const additions = (right: PayloadFields): InvalidPayload[] => [
   ),
 ];
 
-/** Each field in every wrong way. */
+/** Payloads with one wrong value, for each field and each wrong value. */
 export function replacements(schema: JsonSchema, right: PayloadFields): InvalidPayload[] {
   const properties = (schema["properties"] ?? {}) as Record<string, JsonSchema>;
   return Object.entries(properties).flatMap(([name, property]) =>
@@ -71,13 +71,13 @@ export function replacements(schema: JsonSchema, right: PayloadFields): InvalidP
   );
 }
 
-/** Two or three faults at once. */
-function several(schema: JsonSchema, right: PayloadFields, chance: RandomSource): InvalidPayload {
+/** A payload with two or three faults. */
+function several(schema: JsonSchema, right: PayloadFields, random: RandomSource): InvalidPayload {
   const properties = Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>);
-  const faults = Array.from({ length: 2 + Math.floor(chance() * 2) }, (): [string, InvalidPayload] => {
-    if (properties.length === 0 || chance() < 0.3) return [pick(chance, keys), pick(chance, ofAnyKind)];
-    const [name, property] = pick(chance, properties);
-    return [name, pick(chance, invalidValues(property, right[name]))];
+  const faults = Array.from({ length: 2 + Math.floor(random() * 2) }, (): [string, InvalidPayload] => {
+    if (properties.length === 0 || random() < 0.3) return [pick(random, keys), pick(random, wrongKinds)];
+    const [name, property] = pick(random, properties);
+    return [name, pick(random, invalidValues(property, right[name]))];
   });
   return {
     what: faults.map(([name, { what }]) => `${JSON.stringify(name).slice(0, 20)}: ${what}`).join(", "),
@@ -85,15 +85,15 @@ function several(schema: JsonSchema, right: PayloadFields, chance: RandomSource)
   };
 }
 
-/** What a value of this schema should not be. Some of it is fair after all: the server decides, and is held to its document. */
+/** Values that are probably invalid for this schema. Some may be valid: the server decides, and its answer is checked against the document. */
 export function invalidValues(schema: JsonSchema, right: unknown): InvalidPayload[] {
-  return [...ofAnyKind, ...hostileTexts, ...bounds(schema, right), ...inside(schema, right)];
+  return [...wrongKinds, ...hostileTexts, ...bounds(schema, right), ...inside(schema, right)];
 }
 
 const numberOf = (schema: JsonSchema, keyword: string): number[] => (typeof schema[keyword] === "number" ? [schema[keyword]] : []);
 const named = (what: string, values: readonly unknown[]): InvalidPayload[] => values.map((value) => ({ what, value }));
 
-/** Just before, at and after each bound. */
+/** Values just below, at and above each limit of the schema. */
 function bounds(schema: JsonSchema, right: unknown): InvalidPayload[] {
   const lengths = [...numberOf(schema, "minLength"), ...numberOf(schema, "maxLength")].flatMap((bound) => [bound - 1, bound, bound + 1]);
   const limits = [...numberOf(schema, "minimum"), ...numberOf(schema, "maximum")];
@@ -150,17 +150,17 @@ function bounds(schema: JsonSchema, right: unknown): InvalidPayload[] {
   ];
 }
 
-/** What is wrong within a list or a record. */
+/** Lists and objects with invalid contents. */
 function inside(schema: JsonSchema, right: unknown): InvalidPayload[] {
   const items = schema["items"] as JsonSchema | undefined;
   const values = schema["additionalProperties"] as JsonSchema | false | undefined;
   const [key = "0".repeat(24)] = typeof right === "object" && right !== null ? Object.keys(right) : [];
   return [
-    ...(items === undefined ? [] : ofAnyKind.map(({ what, value }) => ({ what: `in it ${what}`, value: [value, value] }))),
+    ...(items === undefined ? [] : wrongKinds.map(({ what, value }) => ({ what: `in it ${what}`, value: [value, value] }))),
     ...(values === undefined || values === false
       ? []
       : [
-          ...[...ofAnyKind, ...bounds(values, 1)].map(({ what, value }) => ({ what: `in it ${what}`, value: { [key]: value } })),
+          ...[...wrongKinds, ...bounds(values, 1)].map(({ what, value }) => ({ what: `in it ${what}`, value: { [key]: value } })),
           ...keys.map((odd) => ({ what: `under ${JSON.stringify(odd).slice(0, 40)}`, value: { [odd]: 1 } })),
         ]),
   ];

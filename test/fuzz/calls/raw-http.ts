@@ -1,26 +1,26 @@
-/** One HTTP call as it is: any method, headers and bytes, also those that a well-behaved client would not send. */
+/** Sends HTTP requests with any method, headers and bytes, including those that a normal client would not send. */
 import { Agent, request, type IncomingMessage } from "node:http";
 import type { ApiResponse } from "../../support/people/person.ts";
 
 export interface RawCall {
-  /** As the document names it: `POST /chat/messages`. */
+  /** Name in the OpenAPI document, such as `POST /chat/messages`. */
   readonly operation: string;
-  /** What is wrong with it. */
+  /** Says what is wrong with it. */
   readonly what: string;
   readonly method: string;
-  /** With the query. */
+  /** Path and query. */
   readonly target: string;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Buffer;
-  /** The JSON that the body is, for what was taken is held to its schema. */
+  /** The body as JSON. If the call succeeds, it is checked against the schema. */
   readonly json?: unknown;
-  /** It does not come to this route by this method, or breaks off: answered by something else, or not at all. */
-  readonly isBeside?: true;
-  /** Ends in the middle of its body. */
+  /** The call does not reach this route, or breaks off, so its answer is not checked against the route's document. */
+  readonly isOffRoute?: true;
+  /** The connection is closed in the middle of the body. */
   readonly isCutOff?: true;
 }
 
-const withinMs = 20_000;
+const timeoutMs = 20_000;
 
 export class RawHttpClient {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 20 });
@@ -30,27 +30,27 @@ export class RawHttpClient {
     this.url = url;
   }
 
-  /** @throws Error  no answer, or half of one */
+  /** @throws Error  no answer, or an incomplete one */
   send(call: RawCall, isRepeat = false): Promise<ApiResponse> {
     const { method, target, headers, body, isCutOff } = call;
     const { hostname, port } = new URL(this.url);
-    // What may spoil its connection gets one of its own.
-    const agent = call.isBeside === true || isRepeat ? false : this.agent;
+    // A call that may break its connection gets a connection of its own.
+    const agent = call.isOffRoute === true || isRepeat ? false : this.agent;
     return new Promise((resolve, reject) => {
       const options = { agent, hostname, port, method, path: target, headers: headers as Record<string, string | string[]> };
-      const asked = request({ ...options, signal: AbortSignal.timeout(withinMs) }, (answer) => {
+      const sent = request({ ...options, signal: AbortSignal.timeout(timeoutMs) }, (answer) => {
         read(answer).then(resolve, reject);
       });
-      asked.on("error", (error) => {
-        // The server may close an idle connection in the very moment that it is used again.
-        if (asked.reusedSocket) this.send(call, true).then(resolve, reject);
+      sent.on("error", (error) => {
+        // The server may close an idle connection at the moment when it is reused.
+        if (sent.reusedSocket) this.send(call, true).then(resolve, reject);
         else reject(error);
       });
       if (isCutOff === true) {
-        asked.write(body ?? "", () => asked.destroy());
+        sent.write(body ?? "", () => sent.destroy());
         return;
       }
-      asked.end(body);
+      sent.end(body);
     });
   }
 

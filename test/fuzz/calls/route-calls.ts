@@ -1,4 +1,4 @@
-/** The wrong calls of a documented route: in its path, query, body and form, and in what every route has: method, headers, credential. */
+/** Makes invalid calls of a documented route: in path, query, body and form, and in method, headers and credential. */
 import type { OpenApiOperation } from "../../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../../services/gateway/docs/json-schema.ts";
 import type { Parameter } from "../../../services/gateway/docs/requests.ts";
@@ -18,7 +18,7 @@ import {
   type InvalidPayload,
 } from "./invalid-payloads.ts";
 
-/** A route with all that is right to send it. */
+/** A route with valid parameters and a valid body. */
 interface ValidCall {
   readonly name: string;
   readonly method: string;
@@ -31,15 +31,15 @@ interface ValidCall {
   readonly body: PayloadFields;
 }
 
-export const fieldsOf = (schema: JsonSchema | undefined, cast: Callers, path: string): PayloadFields =>
+export const fieldsOf = (schema: JsonSchema | undefined, callers: Callers, path: string): PayloadFields =>
   Object.fromEntries(
     Object.entries((schema?.["properties"] ?? {}) as Record<string, JsonSchema>).map(([name, one]) => [
       name,
-      cast.validValue(name, one, path),
+      callers.validValue(name, one, path),
     ]),
   );
 
-function validCallOf(name: string, operation: OpenApiOperation, cast: Callers): ValidCall {
+function validCallOf(name: string, operation: OpenApiOperation, callers: Callers): ValidCall {
   const [method, path] = name.split(" ") as [string, string];
   const { parameters = [] } = operation;
   const content = operation.requestBody?.["content"] as Record<string, { schema: JsonSchema }> | undefined;
@@ -47,7 +47,7 @@ function validCallOf(name: string, operation: OpenApiOperation, cast: Callers): 
   const formSchema = content?.["multipart/form-data"]?.schema;
   const texts = (where: Parameter["in"]) =>
     Object.fromEntries(
-      parameters.filter((one) => one.in === where).map((one) => [one.name, String(cast.validValue(one.name, one.schema, path))]),
+      parameters.filter((one) => one.in === where).map((one) => [one.name, String(callers.validValue(one.name, one.schema, path))]),
     );
   return {
     name,
@@ -58,40 +58,40 @@ function validCallOf(name: string, operation: OpenApiOperation, cast: Callers): 
     query: texts("query"),
     ...(jsonSchema === undefined ? {} : { jsonSchema }),
     ...(formSchema === undefined ? {} : { formSchema }),
-    body: fieldsOf(jsonSchema ?? formSchema, cast, path),
+    body: fieldsOf(jsonSchema ?? formSchema, callers, path),
   };
 }
 
-/** So many wrong calls of one route in one role. */
+/** @returns `count` calls of one route in one role: one valid, the others invalid */
 export function routeCalls(
   name: string,
   operation: OpenApiOperation,
-  cast: Callers,
+  callers: Callers,
   role: CallerRole,
   count: number,
-  chance: RandomSource,
+  random: RandomSource,
 ): RawCall[] {
-  const right = validCallOf(name, operation, cast);
+  const right = validCallOf(name, operation, callers);
   const takesBody = right.jsonSchema !== undefined || right.formSchema !== undefined;
   const plain = callOf(right, "nothing", {});
-  const queries = shuffled(chance, queryCalls(right));
-  const bodies = right.jsonSchema === undefined ? [] : jsonCalls(right, count, chance);
-  const forms = right.formSchema === undefined ? [] : formCalls(right, right.formSchema, count, chance);
-  // A route that takes a body takes no query: a few show that.
+  const queries = shuffled(random, queryCalls(right));
+  const bodies = right.jsonSchema === undefined ? [] : jsonCalls(right, count, random);
+  const forms = right.formSchema === undefined ? [] : formCalls(right, right.formSchema, count, random);
+  // A route that accepts a body accepts no query, so a few calls with a query are enough.
   const sources = [
-    shuffled(chance, pathCalls(right)),
+    shuffled(random, pathCalls(right)),
     takesBody ? queries.slice(0, count / 10) : queries,
     bodies,
     forms,
-    shuffled(chance, unlistedCalls(plain, takesBody)).slice(0, count / 5),
+    shuffled(random, unlistedCalls(plain, takesBody)).slice(0, count / 5),
   ];
-  const calls = [plain, ...dealt(sources, count)].slice(0, count);
-  while (calls.length < count) calls.push(pick(chance, queries));
-  return calls.map((call) => ({ ...call, headers: { ...credential(cast, role, chance), ...call.headers } }));
+  const calls = [plain, ...interleaved(sources, count)].slice(0, count);
+  while (calls.length < count) calls.push(pick(random, queries));
+  return calls.map((call) => ({ ...call, headers: { ...credential(callers, role, random), ...call.headers } }));
 }
 
-/** From each source in turn, while it has any. */
-function dealt<T>(sources: readonly (readonly T[])[], count: number): T[] {
+/** Takes one item from each source in turn, until `count` items are taken or all sources are empty. */
+function interleaved<T>(sources: readonly (readonly T[])[], count: number): T[] {
   const result: T[] = [];
   for (let round = 0; result.length < count && sources.some((source) => round < source.length); round++) {
     result.push(...sources.flatMap((source) => source.slice(round, round + 1)));
@@ -121,7 +121,7 @@ function callOf(right: ValidCall, what: string, { pathParams = {}, query, payloa
   };
 }
 
-/** Percent-encoded as far as it can be; a lone surrogate as the bytes it would have. */
+/** Percent-encodes a value. Lone surrogates, which have no encoding, become the bytes that UTF-8 would give them. */
 const asPathPart = (value: string): string =>
   value.isWellFormed() ? encodeURIComponent(value) : encodeURIComponent(value.toWellFormed()).replaceAll("%EF%BF%BD", "%ED%A0%80");
 
@@ -132,11 +132,11 @@ function pathCalls(right: ValidCall): RawCall[] {
   const inPath = right.parameters.filter((one) => one.in === "path");
   return inPath.flatMap(({ name, schema }) =>
     textsOf(invalidValues(schema, right.pathParams[name])).map(({ what, value }) => {
-      // An empty or a dotted part is another path.
+      // With an empty part or a part of dots, the path is another one.
       const isElsewhere = value === "" || /^\.{1,2}$/.test(value);
       return {
         ...callOf(right, `${name}: ${what}`, { pathParams: { [name]: value } }),
-        ...(isElsewhere ? { isBeside: true as const } : {}),
+        ...(isElsewhere ? { isOffRoute: true as const } : {}),
       };
     }),
   );
@@ -162,7 +162,7 @@ function queryCalls(right: ValidCall): RawCall[] {
       `${name}=%ff`,
       `${name}=%00`,
       `${name}=+1`,
-    ].map((query) => ({ what: `${name} oddly written`, query: and(query) })),
+    ].map((query) => ({ what: `${name} malformed`, query: and(query) })),
   ]);
   const odd = keys.flatMap((key) =>
     ["1", "", "%00", "[]", "{}"].map((value) => ({
@@ -183,25 +183,25 @@ function queryCalls(right: ValidCall): RawCall[] {
     "a".repeat(8000),
     "a=1&".repeat(1500),
     "a[".repeat(500),
-  ].map((query) => ({ what: "a query that is none", query: and(query) }));
+  ].map((query) => ({ what: "a malformed query", query: and(query) }));
   return [...each, ...odd, ...raw].map(({ what, query }) => callOf(right, what, { query }));
 }
 
-function jsonCalls(right: ValidCall, count: number, chance: RandomSource): RawCall[] {
-  const payloads = invalidPayloads(right.jsonSchema!, right.body, count, chance).map(({ what, value }) =>
+function jsonCalls(right: ValidCall, count: number, random: RandomSource): RawCall[] {
+  const payloads = invalidPayloads(right.jsonSchema!, right.body, count, random).map(({ what, value }) =>
     callOf(right, what, { payload: { json: value } }),
   );
-  return dealt([payloads, shuffled(chance, rawBodies(callOf(right, "", {}), right.body))], count);
+  return interleaved([payloads, shuffled(random, rawBodies(callOf(right, "", {}), right.body))], count);
 }
 
-function formCalls(right: ValidCall, schema: JsonSchema, count: number, chance: RandomSource): RawCall[] {
-  return invalidForms(schema, right.body, count, chance).map(({ what, body, type, isCutOff }) => ({
+function formCalls(right: ValidCall, schema: JsonSchema, count: number, random: RandomSource): RawCall[] {
+  return invalidForms(schema, right.body, count, random).map(({ what, body, type, isCutOff }) => ({
     operation: right.name,
     what: `form: ${what}`,
     method: right.method,
     target: callOf(right, "", {}).target,
     headers: { "content-type": type, ...(isCutOff ? { "content-length": String(body.length + 1000) } : {}) },
     body,
-    ...(isCutOff ? { isBeside: true as const, isCutOff: true as const } : {}),
+    ...(isCutOff ? { isOffRoute: true as const, isCutOff: true as const } : {}),
   }));
 }

@@ -1,8 +1,8 @@
-/** What may be wrong with any HTTP call: bodies that are no JSON, other methods and paths, and headers that mean harm. */
+/** Makes invalid calls of any route: bodies that are not JSON, other methods and paths, and hostile headers. */
 import type { RawCall } from "./raw-http.ts";
 import type { PayloadFields } from "./invalid-payloads.ts";
 
-/** Bodies that are no JSON, or are not said to be. */
+/** Bodies that are not JSON, or that have another content type. */
 export function rawBodies(plain: RawCall, right: PayloadFields): RawCall[] {
   const whole = JSON.stringify(right);
   const bodies: [string, string | Buffer][] = [
@@ -53,14 +53,14 @@ export function rawBodies(plain: RawCall, right: PayloadFields): RawCall[] {
     ...bodies.map(([what, body]): RawCall => ({ ...plain, what, body, json: undefined })),
     ...types.map((type) => headed(`the type ${JSON.stringify(type).slice(0, 40)}`, { "content-type": type })),
     ...["gzip", "br", "identity", "x"].map((encoding) => headed(`encoded as ${encoding}`, { "content-encoding": encoding })),
-    { ...headed("a body that breaks off", { "content-length": String(whole.length + 100) }), isBeside: true, isCutOff: true },
-    { ...headed("chunks that break off", { "transfer-encoding": "chunked" }), isBeside: true, isCutOff: true },
+    { ...headed("a body that breaks off", { "content-length": String(whole.length + 100) }), isOffRoute: true, isCutOff: true },
+    { ...headed("chunks that break off", { "transfer-encoding": "chunked" }), isOffRoute: true, isCutOff: true },
   ];
 }
 
-/** Other methods and paths, and headers that mean harm. */
+/** Other methods and paths, and hostile headers. */
 export function unlistedCalls(plain: RawCall, takesBody: boolean): RawCall[] {
-  const bare = { ...plain, isBeside: true as const };
+  const bare = { ...plain, isOffRoute: true as const };
   const path = plain.target;
   const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "PURGE"].filter(
     (one) => one !== plain.method,

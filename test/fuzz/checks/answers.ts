@@ -1,4 +1,4 @@
-/** What may be wrong with an answer, over HTTP and over a socket. */
+/** Checks answers over HTTP and acknowledgements over a socket against the documents and the caller's rights. */
 import type { OpenApiOperation } from "../../../services/gateway/docs/fixed-paths.ts";
 import type { JsonSchema } from "../../../services/gateway/docs/json-schema.ts";
 import type { Ack, ApiResponse, Received } from "../../support/people/person.ts";
@@ -12,11 +12,11 @@ export interface AnswerProblem {
   readonly what: string;
 }
 
-/** What only the inside of the server says: stacks, files, stores, frameworks. */
+/** Texts that reveal internals: stack traces, files, stores, libraries. */
 const inner =
   /\bat .+:\d|\.[jt]s\b|node_modules|node:internal|SQL|constraint|mongo|E11000|Cast to|moleculer|fastest|busboy|\$node|ECONN|ENOENT|EACCES|[A-Z]\w*Error\b|undefined|\[object|is not a function|cannot read|position \d|\/tmp\/|\/work/i;
 
-/** Its letters are by chance. */
+/** Tokens, whose random characters could match. */
 const token = /[\w-]+\.[\w-]+\.[\w-]{20,}/g;
 
 const codes = "VALIDATION|UNAUTHENTICATED|FORBIDDEN|NOT_FOUND|CONFLICT|TOO_LARGE|UNSUPPORTED_TYPE|RATE_LIMITED|UNAVAILABLE|INTERNAL";
@@ -32,17 +32,17 @@ export function checkAnswer(document: DocumentedHttp, call: RawCall, role: Calle
   const wrong = (fault: FindingKind, what: string) => problems.push({ fault, what });
   const isHead = call.method === "HEAD";
   if (status >= 500) wrong("broken", `answered ${status}`);
-  if (status >= 400 && !isHead && !isError(body)) wrong("undocumented", `answered ${status} with no error of ours`);
-  const told = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n") + (status >= 400 ? JSON.stringify(body) : "");
-  const [leak] = inner.exec(told.replace(token, "")) ?? [];
-  if (leak !== undefined) wrong("internal", `tells of "${leak}"`);
-  if (call.isBeside === true) return problems;
+  if (status >= 400 && !isHead && !isError(body)) wrong("undocumented", `answered ${status} without a documented error`);
+  const text = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n") + (status >= 400 ? JSON.stringify(body) : "");
+  const [leak] = inner.exec(text.replace(token, "")) ?? [];
+  if (leak !== undefined) wrong("internal", `reveals "${leak}"`);
+  if (call.isOffRoute === true) return problems;
   try {
-    eitherWay(call.json, (body) => document.answered(call.operation, body, answer));
+    checkTrimmedOrNot(call.json, (body) => document.answered(call.operation, body, answer));
   } catch (error) {
     wrong("undocumented", (error as Error).message.slice(0, 300));
   }
-  if (status < 300 && mayNot(document.operations.get(call.operation)!, call.operation, role)) wrong("letIn", `answered ${status}`);
+  if (status < 300 && isForbidden(document.operations.get(call.operation)!, call.operation, role)) wrong("letIn", `answered ${status}`);
   return problems;
 }
 
@@ -58,10 +58,10 @@ export function checkAck(
   if (!ack.ok) {
     if (/^(?:INTERNAL|UNAVAILABLE)$/.test(ack.error.code)) problems.push({ fault: "broken", what: `answered ${ack.error.code}` });
     const [leak] = inner.exec(JSON.stringify(ack)) ?? [];
-    if (leak !== undefined) problems.push({ fault: "internal", what: `tells of "${leak}"` });
+    if (leak !== undefined) problems.push({ fault: "internal", what: `reveals "${leak}"` });
   }
   try {
-    eitherWay(payload, (seen) => document.acknowledged(event, seen, ack));
+    checkTrimmedOrNot(payload, (seen) => document.acknowledged(event, seen, ack));
   } catch (error) {
     problems.push({ fault: "undocumented", what: (error as Error).message.slice(0, 300) });
   }
@@ -71,11 +71,11 @@ export function checkAck(
   return problems;
 }
 
-/** Ids of what only its members may touch. */
+/** Parameters that refer to something of the user, which a stranger has no access to. */
 const ownedIds = ["chatId", "messageId", "requestId"];
 
-/** Whether this role is never to succeed there: without a session, or with another person's ids. */
-function mayNot({ security, parameters = [], requestBody }: OpenApiOperation, name: string, role: CallerRole): boolean {
+/** Whether this role must never succeed there: without a session, or with another user's ids. */
+function isForbidden({ security, parameters = [], requestBody }: OpenApiOperation, name: string, role: CallerRole): boolean {
   if (role === "nobody") return security.length > 0 && security.every((one) => Object.keys(one).length > 0);
   if (role === "user") return false;
   const inBody = JSON.stringify(requestBody ?? {});
@@ -83,19 +83,19 @@ function mayNot({ security, parameters = [], requestBody }: OpenApiOperation, na
   return ownedIds.some(isNamed) || name.includes("/chat/files/");
 }
 
-/** A schema does not say whether its texts are trimmed before they are judged. */
-function eitherWay(payload: unknown, judge: (seen: unknown) => void): void {
+/** Checks a payload with trimmed texts, and if that fails as it is. A schema does not say whether the server trims. */
+function checkTrimmedOrNot(payload: unknown, check: (seen: unknown) => void): void {
   try {
-    judge(asRuled(payload, (text) => text.trim()));
+    check(asValidated(payload, (text) => text.trim()));
   } catch {
-    judge(asRuled(payload, (text) => text));
+    check(asValidated(payload, (text) => text));
   }
 }
 
-/** As the rules see it where schemas see it otherwise: texts as long as UTF-16 has them. */
-function asRuled(value: unknown, seen: (text: string) => string, depth = 0): unknown {
+/** Makes schemas count characters as the server's rules do: by UTF-16 units, so each astral character becomes two. */
+function asValidated(value: unknown, seen: (text: string) => string, depth = 0): unknown {
   if (typeof value === "string") return seen(value).replace(/[\u{10000}-\u{10ffff}]/gu, "xx");
   if (typeof value !== "object" || value === null || depth > 5 || Buffer.isBuffer(value)) return value;
-  if (Array.isArray(value)) return value.map((one) => asRuled(one, seen, depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, asRuled(one, seen, depth + 1)]));
+  if (Array.isArray(value)) return value.map((one) => asValidated(one, seen, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, asValidated(one, seen, depth + 1)]));
 }

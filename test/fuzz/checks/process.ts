@@ -1,9 +1,9 @@
-/** What a server's process keeps: file handles, as Linux counts them, and memory after a forced collection, asked of its inspector. */
+/** Reads a server process's file handles from /proc, and its memory after a forced collection through Node's inspector. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { eventually } from "../../support/eventually.ts";
 import type { EmbeddedServer } from "../../support/servers/server.ts";
 
-/** What each handle of the process is, without what tells two of a kind apart. */
+/** The targets of the process's file handles. */
 export function handlesOf({ pid }: EmbeddedServer): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
@@ -16,7 +16,7 @@ export function handlesOf({ pid }: EmbeddedServer): string[] {
 
 const listening = "0A";
 
-/** Connections to where the server listens that it still holds a handle of, in whatever state: only those have an inode. */
+/** Number of connections to the server's port that it still holds, in any state. Only these have an inode. */
 export function connectionsOf({ url }: EmbeddedServer): number {
   const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
   const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
@@ -25,13 +25,13 @@ export function connectionsOf({ url }: EmbeddedServer): number {
     .filter((fields) => fields[1]?.endsWith(`:${port}`) === true && fields[3] !== listening && fields[9] !== "0").length;
 }
 
-/** Lets the process's inspector listen on any free port once it is signalled. */
+/** Lets the inspector listen on a free port after SIGUSR1. */
 export const inspectable = { NODE_OPTIONS: "--inspect-port=127.0.0.1:0" } as const;
 
-/** A line to the process's inspector. */
+/** A connection to the process's inspector. */
 export class ProcessInspector {
   private readonly socket: WebSocket;
-  private asked = 0;
+  private requests = 0;
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
@@ -48,7 +48,7 @@ export class ProcessInspector {
     return new ProcessInspector(socket);
   }
 
-  /** Bytes in use on the heap and beside it, collected first: twice, for what finalizers let go. */
+  /** Bytes in use on the heap and in external buffers, after two collections: the second one frees what finalizers released. */
   async bytes(): Promise<number> {
     await this.ask("HeapProfiler.collectGarbage");
     await this.ask("HeapProfiler.collectGarbage");
@@ -62,21 +62,21 @@ export class ProcessInspector {
   }
 
   private ask<T>(method: string, params: object = {}): Promise<T> {
-    const id = ++this.asked;
+    const id = ++this.requests;
     return new Promise((resolve, reject) => {
-      const hear = ({ data }: MessageEvent) => {
+      const onMessage = ({ data }: MessageEvent) => {
         const answer = JSON.parse(String(data)) as { id?: number; result?: unknown; error?: { message: string } };
         if (answer.id !== id) return;
-        this.socket.removeEventListener("message", hear);
+        this.socket.removeEventListener("message", onMessage);
         if (answer.error === undefined) resolve(answer.result as T);
         else reject(new Error(answer.error.message));
       };
-      this.socket.addEventListener("message", hear);
+      this.socket.addEventListener("message", onMessage);
       this.socket.send(JSON.stringify({ id, method, params }));
     });
   }
 }
 
-/** Lines of the log that tell of an error, or are no line of the log at all. */
+/** Log lines of level error and above, and other output that mentions an error. */
 export const errorsLogged = (log: string): string[] =>
   log.split("\n").filter((line) => (line.startsWith("{") ? /"level":(?:50|60)/.test(line) : /error|warning|exception/i.test(line)));

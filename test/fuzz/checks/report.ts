@@ -1,16 +1,16 @@
-/** What was found, counted, with the smallest call that shows each; and the table of it. */
+/** Counts the findings of a fuzz run, keeps the smallest call that shows each, and formats the table. */
 
 export const findingKinds = {
   broken: "5xx answers",
   crashed: "crashes",
-  internal: "internal texts",
+  internal: "internals revealed",
   undocumented: "answers not as documented",
   silent: "calls without an answer",
-  letIn: "let in who may not",
+  letIn: "unauthorized calls allowed",
   stored: "stored by a refused call",
   logged: "errors logged",
-  handles: "file handles kept",
-  memory: "bytes kept beyond what may be",
+  handles: "file handles leaked",
+  memory: "bytes leaked beyond the limit",
 } as const;
 export type FindingKind = keyof typeof findingKinds;
 
@@ -22,16 +22,16 @@ interface FuzzFinding {
   readonly count: number;
   readonly smallest: string;
 }
-const longestShown = 1500;
-const mostShown = 30;
+const maxShownLength = 1500;
+const maxShown = 30;
 
 export class FuzzReport {
-  /** Figures worth saying that are no faults. */
+  /** Figures that are printed, but are not findings. */
   readonly notes: string[] = [];
   private readonly calls = new Map<FuzzPart, number>();
   private readonly refused = new Map<FuzzPart, number>();
   private readonly counts = new Map<string, number>();
-  /** By fault and where it was found. */
+  /** By kind and by route or event. */
   private readonly findings = new Map<string, FuzzFinding>();
 
   called(part: FuzzPart, isRefused: boolean): void {
@@ -39,7 +39,7 @@ export class FuzzReport {
     if (isRefused) this.refused.set(part, (this.refused.get(part) ?? 0) + 1);
   }
 
-  /** @param where  the route or event; @param shown  the call and what came of it */
+  /** @param where  the route or event @param shown  the call and its outcome */
   found(part: FuzzPart, fault: FindingKind, where: string, shown: string, times = 1): void {
     const key = `${part} ${fault}`;
     this.counts.set(key, (this.counts.get(key) ?? 0) + times);
@@ -58,22 +58,22 @@ export class FuzzReport {
     return this.findings.size === 0;
   }
 
-  /** The table, then what was found. */
+  /** The table, then the findings. */
   text(): string {
     const row = (name: string, of: (part: FuzzPart) => number) => [name, ...fuzzParts.map((part) => String(of(part)))];
     const rows = [
       ["", ...fuzzParts],
       row("calls", (part) => this.calls.get(part) ?? 0),
-      row("of them refused", (part) => this.refused.get(part) ?? 0),
+      row("refused calls", (part) => this.refused.get(part) ?? 0),
       ...(Object.keys(findingKinds) as FindingKind[]).map((fault) =>
         row(findingKinds[fault], (part) => this.counts.get(`${part} ${fault}`) ?? 0),
       ),
     ];
     const table = rows.map(([name = "", ...figures]) => `${name.padEnd(36)}${figures.map((one) => one.padStart(11)).join("")}`);
     const found = [...this.findings]
-      .slice(0, mostShown)
-      .map(([at, { count, smallest }]) => `\n${count} × ${at}\n${smallest.slice(0, longestShown)}`);
+      .slice(0, maxShown)
+      .map(([at, { count, smallest }]) => `\n${count} × ${at}\n${smallest.slice(0, maxShownLength)}`);
     const hidden = this.findings.size - found.length;
-    return [...table, ...this.notes, ...found, ...(hidden > 0 ? [`\nand ${hidden} findings more`] : [])].join("\n");
+    return [...table, ...this.notes, ...found, ...(hidden > 0 ? [`\nand ${hidden} more findings`] : [])].join("\n");
   }
 }

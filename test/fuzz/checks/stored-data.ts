@@ -1,6 +1,6 @@
 /**
- * What an embedded server's store holds, read beside it: whether anything was committed, and which rows differ. What changes by itself
- * is left out: events on their way, who has been delivered what, and uploads that were given up.
+ * Reads the database of a running embedded server: whether anything was committed, and which rows differ. Leaves out what changes without
+ * a call: events that are being published, watermarks of deliveries, and uploads that were given up.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { eventually } from "../../support/eventually.ts";
 export type StoredTables = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 const onTheirWay = /_outbox$|^queue_rows$/;
-/** What a row is compared by; undefined if not at all. */
+/** The part of a row that is compared; undefined if the row is left out. */
 const compared: Readonly<Record<string, (doc: string) => string | undefined>> = {
   chat_members: (doc) => doc.replace(/"deliveredN":\d+/, ""),
   media_files: (doc) => (/"state":"dropped"/.test(doc) ? undefined : doc),
@@ -31,16 +31,16 @@ export class StoreInspector {
       .map(({ name }) => String(name));
   }
 
-  /** Another number when anything was committed since. */
+  /** A number that changes with every commit. */
   version(): number {
     return Number(this.database.prepare("PRAGMA data_version").get()!["data_version"]);
   }
 
-  /** Resolves when no event is on its way any more. */
+  /** Resolves when every event has been published and handled. */
   async settled(): Promise<void> {
     const waiting = this.tables.filter((table) => onTheirWay.test(table));
     const isEmpty = (table: string) => this.database.prepare(`SELECT 1 FROM "${table}" LIMIT 1`).get() === undefined;
-    await eventually("every event has arrived", () => waiting.every(isEmpty));
+    await eventually("every event has been handled", () => waiting.every(isEmpty));
   }
 
   state(): StoredTables {
@@ -66,14 +66,14 @@ export class StoreInspector {
   }
 }
 
-/** Uploads that came to nothing are let go a moment later. */
-const mayGo = new Set(["blobs", "media_files"]);
+/** Tables from which rows may disappear: refused uploads are removed a moment later. */
+const mayShrink = new Set(["blobs", "media_files"]);
 
-/** The rows that differ, each in a line. */
+/** @returns one line for each row that differs */
 export function differences(before: StoredTables, after: StoredTables): string[] {
   return [...after].flatMap(([table, rows]) => {
     const old = before.get(table) ?? new Map<string, string>();
-    const ids = mayGo.has(table) ? [...rows.keys()] : [...new Set([...old.keys(), ...rows.keys()])];
+    const ids = mayShrink.has(table) ? [...rows.keys()] : [...new Set([...old.keys(), ...rows.keys()])];
     const changed = ids.filter((id) => old.get(id) !== rows.get(id));
     return changed.map((id) => `${table} ${id}: ${old.get(id) ?? "nothing"} became ${rows.get(id) ?? "nothing"}`);
   });

@@ -1,4 +1,4 @@
-/** What people see: every list and document of theirs, as text to be compared. */
+/** Reads every list and document that the callers can see, as one text to compare. */
 import type { Person } from "../../support/people/person.ts";
 import type { Callers } from "../calls/callers.ts";
 
@@ -14,15 +14,15 @@ const lists = [
 export const views = async ({ everyone }: Callers): Promise<string> => JSON.stringify(await Promise.all(everyone.map(viewOf)));
 
 async function viewOf(person: Person): Promise<unknown> {
-  const own = await Promise.all(lists.map((path) => person.get(path)));
+  const general = await Promise.all(lists.map((path) => person.get(path)));
   const chats = await person.get("/chat/my-chats");
   const ids = Array.isArray(chats.body) ? chats.body.map(({ _id }: { _id: string }) => _id) : [];
   const inside = await Promise.all(ids.flatMap((id) => [`/chat/messages/${id}`, `/chat/members/${id}`].map((path) => person.get(path))));
-  // Where it came from, and who was delivered what meanwhile, may differ.
-  return [...own, chats, ...inside].map(({ status, body }) => [
+  // These fields may differ between two reads of the same state.
+  return [...general, chats, ...inside].map(({ status, body }) => [
     status,
-    JSON.stringify(body, (key, value: unknown) => (isPassing.has(key) ? 0 : value)),
+    JSON.stringify(body, (key, value: unknown) => (volatileFields.has(key) ? 0 : value)),
   ]);
 }
 
-const isPassing = new Set(["source", "deliveredN", "requestId"]);
+const volatileFields = new Set(["source", "deliveredN", "requestId"]);

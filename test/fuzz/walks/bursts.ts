@@ -1,52 +1,52 @@
-/** What was refused one at a time comes again, in another order and many at once: first alone, then while people go about their day. */
+/** Repeats refused calls in random order and concurrently: first alone, then while users make valid changes. */
 import type { Callers } from "../calls/callers.ts";
 import type { RefusedCall, FuzzRound } from "./round.ts";
 import { shuffled } from "../calls/invalid-payloads.ts";
 import { views } from "../checks/views.ts";
 
-const atOnce = 16;
-const inBurst = 250;
+const concurrency = 16;
+const burstSize = 250;
 
-/** @param refused  gathered by other parts */
+/** @param refused  calls that other parts found to be refused */
 export async function bursts(round: FuzzRound, refused: readonly RefusedCall[]): Promise<void> {
-  const chance = round.random("bursts");
-  const cast = await round.currentCallers();
-  const calls = shuffled(chance, refused);
-  for (let from = 0; from < calls.length; from += inBurst) {
-    const burst = calls.slice(from, from + inBurst);
-    if ((from / inBurst) % 3 === 2) await all(round, burst, () => cast.changeSomething(chance));
-    else await alone(round, cast, burst);
-    await socketBurst(round, cast);
+  const random = round.random("bursts");
+  const callers = await round.currentCallers();
+  const calls = shuffled(random, refused);
+  for (let from = 0; from < calls.length; from += burstSize) {
+    const burst = calls.slice(from, from + burstSize);
+    if ((from / burstSize) % 3 === 2) await sendAll(round, burst, () => callers.changeSomething(random));
+    else await sendAlone(round, callers, burst);
+    await socketBurst(round, callers);
   }
 }
 
-/** Nothing is taken, so nothing may change. */
-async function alone(round: FuzzRound, cast: Callers, burst: readonly RefusedCall[]): Promise<void> {
+/** Sends a burst and nothing else. If all calls are refused, nothing may change. */
+async function sendAlone(round: FuzzRound, callers: Callers, burst: readonly RefusedCall[]): Promise<void> {
   await round.recordBaseline();
-  const before = await views(cast);
-  const taken = await all(round, burst);
-  if (taken > 0) return;
-  await round.checkUnchanged("a burst", () => `${burst.length} refused calls at once`);
-  if ((await views(cast)) !== before)
-    round.verdict.found(round.part, "stored", "a burst", "people see something else after refused calls alone");
+  const before = await views(callers);
+  const succeeded = await sendAll(round, burst);
+  if (succeeded > 0) return;
+  await round.checkUnchanged("a burst", () => `${burst.length} concurrent refused calls`);
+  if ((await views(callers)) !== before)
+    round.verdict.found(round.part, "stored", "a burst", "users see a change after nothing but refused calls");
 }
 
-/** @returns how many were taken after all */
-async function all(round: FuzzRound, burst: readonly RefusedCall[], meanwhile?: () => Promise<void>): Promise<number> {
+/** @returns how many calls succeeded */
+async function sendAll(round: FuzzRound, burst: readonly RefusedCall[], meanwhile?: () => Promise<void>): Promise<number> {
   const waiting = [...burst];
-  let taken = 0;
+  let succeeded = 0;
   const worker = async () => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const answer = await round.call(next.call, next.role);
-      if (answer !== undefined && answer.status < 400 && next.call.method !== "GET") taken++;
+      if (answer !== undefined && answer.status < 400 && next.call.method !== "GET") succeeded++;
       if (waiting.length % 50 === 0) await meanwhile?.();
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  return taken;
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  return succeeded;
 }
 
-/** Many events at once without a callback: the socket goes on, and so does another one. */
+/** Emits many events without a callback. Afterwards this socket and another one must still work. */
 async function socketBurst(round: FuzzRound, { user, stranger }: Callers): Promise<void> {
   const [line, other] = await Promise.all([stranger.connect(), user.connect()]);
   for (let i = 0; i < 300; i++) line.socket.emit(round.sockets.clientEvents[i % round.sockets.clientEvents.length]!, { surprise: i });

@@ -1,10 +1,10 @@
-/** What all parts of the fuzz share: the server and its documents, who calls, the ledger of what is stored, and how a finding is noted. */
+/** State that all parts of the fuzz share: the server and its documents, the callers, the expected contents of the store, and the report. */
 import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { eventually } from "../../support/eventually.ts";
 import type { DocumentedHttp, DocumentedSockets } from "../../support/api/documented.ts";
 import type { Factory } from "../../support/people/factory.ts";
-import type { ApiResponse } from "../../support/people/person.ts";
+import type { ApiResponse, TestSocket } from "../../support/people/person.ts";
 import { seeded } from "../../support/seeded.ts";
 import type { EmbeddedServer } from "../../support/servers/server.ts";
 import { makeCallers, type Callers, type CallerRole } from "../calls/callers.ts";
@@ -16,9 +16,9 @@ import type { RandomSource } from "../calls/invalid-payloads.ts";
 
 export interface FuzzSettings {
   readonly seed: number;
-  /** Wrong calls of each route and event, in each role. */
+  /** Calls of each route and event in each role. */
   readonly each: number;
-  /** Part of a route's or event's name: only these. */
+  /** Limits the run to routes and events with this text in their name. */
   readonly only?: string | undefined;
 }
 
@@ -28,9 +28,9 @@ export interface RefusedCall {
   readonly role: CallerRole;
 }
 
-/** Of one route in one role. */
-const mostRefused = 25;
-const longestRefused = 4000;
+/** Refused calls that are kept of one route in one role. */
+const maxRefused = 25;
+const maxRefusedLength = 4000;
 const shownBody = 700;
 
 export class FuzzRound {
@@ -47,7 +47,7 @@ export class FuzzRound {
   readonly world: Factory;
   readonly http: DocumentedHttp;
   readonly sockets: DocumentedSockets;
-  /** Undefined where it is not looked at. */
+  /** Undefined if the database is not checked. */
   readonly stored: StoreInspector | undefined;
 
   constructor(part: FuzzPart, of: FuzzRoundOptions) {
@@ -62,12 +62,12 @@ export class FuzzRound {
     this.sender = new RawHttpClient(of.server.url);
   }
 
-  /** Chance of this seed for a purpose: the same whatever else runs. */
+  /** A random source for one purpose, derived from the seed. It does not depend on what else runs. */
   random(...purpose: readonly string[]): RandomSource {
     const digest = createHash("sha256").update([this.settings.seed, ...purpose].join(" "));
     return seeded(digest.digest().readUInt32LE());
   }
-  isAsked = (name: string): boolean => this.settings.only === undefined || name.includes(this.settings.only);
+  isSelected = (name: string): boolean => this.settings.only === undefined || name.includes(this.settings.only);
 
   async currentCallers(): Promise<Callers> {
     if (this.callers !== undefined) return this.callers;
@@ -75,17 +75,17 @@ export class FuzzRound {
     await this.recordBaseline();
     return this.callers;
   }
-  /** What the cast has may have been ended. Where limits are on, nobody new could sign up. */
+  /** Called when the callers' data may have been removed. With rate limits on they are kept, because new users could not sign up. */
   discardCallers(): void {
     if (this.stored !== undefined) this.callers = undefined;
   }
 
-  /** Sends a call and judges the answer. @returns the answer, if there was one */
+  /** Sends a call and checks the answer. @returns the answer, if there was one */
   async call(call: RawCall, role: CallerRole): Promise<ApiResponse | undefined> {
     const answer = await this.sender.send(call).catch((error: unknown) => error as NodeJS.ErrnoException);
     const show = (outcome: string) => `${call.what}, as ${role}: ${shown(call)}\n  → ${outcome}`;
     if (!("status" in answer)) {
-      // What Node's client refuses to send was no call.
+      // Node's client refused to send it.
       if (answer.code?.startsWith("ERR_") === true) return undefined;
       this.verdict.called(this.part, true);
       if (call.isCutOff !== true) this.verdict.found(this.part, "silent", call.operation, show(answer.message));
@@ -94,13 +94,13 @@ export class FuzzRound {
     }
     const isRefused = answer.status >= 400;
     this.verdict.called(this.part, isRefused);
-    const told = `${answer.status} ${JSON.stringify(answer.body).slice(0, shownBody)}`;
-    this.note(call.operation, checkAnswer(this.http, call, role, answer), (what) => show(`${what}: ${told}`));
+    const summary = `${answer.status} ${JSON.stringify(answer.body).slice(0, shownBody)}`;
+    this.note(call.operation, checkAnswer(this.http, call, role, answer), (what) => show(`${what}: ${summary}`));
     if (isRefused) this.remember({ call, role });
     return answer;
   }
 
-  /** Calls of every route and role that were refused, some of each. */
+  /** Some refused calls of every route and role. */
   get someRefused(): RefusedCall[] {
     return [...this.refused.values()].flat();
   }
@@ -108,20 +108,32 @@ export class FuzzRound {
     const key = `${call.operation} ${role}`;
     const known = this.refused.get(key) ?? [];
     const size = (call.body?.length ?? 0) + call.target.length;
-    if (call.isBeside !== true && size < longestRefused && known.length < mostRefused) this.refused.set(key, [...known, { call, role }]);
+    if (call.isOffRoute !== true && size < maxRefusedLength && known.length < maxRefused) this.refused.set(key, [...known, { call, role }]);
   }
 
   note(where: string, problems: readonly AnswerProblem[], show: (what: string) => string): void {
     for (const { fault, what } of problems) this.verdict.found(this.part, fault, where, show(what));
   }
 
-  /** @throws Error  the process is gone: there is nothing left to call */
+  /** Checks the events that a socket received against the document. */
+  checkReceived(event: string, line: TestSocket): void {
+    for (const { event: name, data } of line.received) {
+      if (name === "disconnect") continue;
+      try {
+        this.sockets.heard(name, data);
+      } catch (error) {
+        this.verdict.found(this.part, "undocumented", `${name}, received while sending ${event}`, (error as Error).message.slice(0, 700));
+      }
+    }
+  }
+
+  /** @throws Error  the process has ended */
   async checkAlive(): Promise<void> {
     await turn();
     if (this.server.hasEnded()) throw new Error("the server has ended");
   }
 
-  /** Something was taken: what the store holds from now on is right. */
+  /** Records the store's contents after a successful call. */
   async recordBaseline(): Promise<void> {
     if (this.stored === undefined) return;
     await this.stored.settled();
@@ -129,13 +141,13 @@ export class FuzzRound {
     this.baseline = this.stored.state();
   }
 
-  /** Something was refused: the store must hold what it held. */
+  /** Checks after a refused call that the store's contents have not changed. */
   async checkUnchanged(where: string, show: () => string): Promise<void> {
     const { stored, baseline } = this;
     if (stored === undefined || baseline === undefined || stored.version() === this.version) return;
     let rows: string[] = [];
     const isSame = () => (rows = differences(baseline, stored.state())).length === 0;
-    await eventually("the store holds what it held", isSame).catch(() => {
+    await eventually("the store is unchanged", isSame).catch(() => {
       this.verdict.found(this.part, "stored", where, `${show()}\n  stored: ${rows.join("\n  ").slice(0, shownBody)}`);
     });
     await this.recordBaseline();
@@ -156,7 +168,7 @@ export interface FuzzRoundOptions {
   readonly stored: StoreInspector | undefined;
 }
 
-/** A call as one would write it again. */
+/** Formats a call so that you can repeat it. */
 export function shown({ method, target, headers, body }: RawCall): string {
   const { authorization, cookie, ...others } = headers;
   const text = body === undefined ? "" : ` ${JSON.stringify(body.toString().slice(0, shownBody))}`;

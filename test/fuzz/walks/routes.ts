@@ -1,12 +1,12 @@
-/** Every documented route, called wrongly in every role, one call after the other, with right ones in between. */
+/** Makes invalid calls of every documented route in every role, one after the other, with valid changes in between. */
 import { callerRoles, type CallerRole } from "../calls/callers.ts";
 import { routeCalls } from "../calls/route-calls.ts";
 import type { FuzzRound } from "./round.ts";
 import type { OpenApiOperation } from "../../../services/gateway/docs/fixed-paths.ts";
 
-const actEvery = 25;
+const changeEvery = 25;
 
-/** What only adds, or changes what is not called about. After any other call that was taken the cast is made anew. */
+/** Routes that remove nothing that other calls need. After a successful call of any other route, the callers are created again. */
 const harmless = new Set([
   "POST /auth/signup",
   "POST /auth/login",
@@ -26,33 +26,33 @@ const harmless = new Set([
 
 export async function walkRoutes(round: FuzzRound): Promise<void> {
   for (const [name, operation] of round.http.operations) {
-    if (!round.isAsked(name)) continue;
+    if (!round.isSelected(name)) continue;
     for (const role of callerRoles) await walkRoute(round, name, operation, role);
   }
 }
 
 async function walkRoute(round: FuzzRound, name: string, operation: OpenApiOperation, role: CallerRole): Promise<void> {
   const { each } = round.settings;
-  let cast = await round.currentCallers();
-  const callsOf = () => routeCalls(name, operation, cast, role, each, round.random(name, role));
-  const chance = round.random(name, role, "acts");
+  let callers = await round.currentCallers();
+  const callsOf = () => routeCalls(name, operation, callers, role, each, round.random(name, role));
+  const random = round.random(name, role, "changes");
   let calls = callsOf();
   for (let i = 0; i < each; i++) {
     const current = await round.currentCallers();
-    if (current !== cast) {
-      cast = current;
+    if (current !== callers) {
+      callers = current;
       calls = callsOf();
     }
-    if (round.stored !== undefined && i % actEvery === actEvery - 1) {
-      await cast.changeSomething(chance);
+    if (round.stored !== undefined && i % changeEvery === changeEvery - 1) {
+      await callers.changeSomething(random);
       await round.recordBaseline();
     }
     const call = calls[i]!;
     const answer = await round.call(call, role);
-    const isTaken = answer !== undefined && answer.status < 400;
-    if (!isTaken) await round.checkUnchanged(name, () => `${call.what}, as ${role}: ${call.method} ${call.target}`);
+    const isSuccess = answer !== undefined && answer.status < 400;
+    if (!isSuccess) await round.checkUnchanged(name, () => `${call.what}, as ${role}: ${call.method} ${call.target}`);
     else if (call.method !== "GET" && call.method !== "HEAD" && call.method !== "OPTIONS") {
-      if (!harmless.has(name) || call.isBeside === true) round.discardCallers();
+      if (!harmless.has(name) || call.isOffRoute === true) round.discardCallers();
       await round.recordBaseline();
     }
   }
