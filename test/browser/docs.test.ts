@@ -1,4 +1,4 @@
-/** The page of the API's documents, in a real browser: on a desktop and a phone, by day and by night. */
+/** The API documentation page in a real browser: on a desktop and a phone, in light and dark colours. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import { desktop, phone, screenshot, startBrowser, watchedPage } from "../support/infrastructure/browser.ts";
@@ -9,7 +9,7 @@ describeWith(["chromium"], "/docs", () => {
   let server: EmbeddedServer;
   let browser: Browser;
   beforeAll(async () => {
-    // With its limits: a page must not need more than a visitor may ask.
+    // With rate limits on: the page must work within a visitor's limits.
     [server, browser] = await Promise.all([startEmbedded({ env: { LIMITS: "on" } }), startBrowser()]);
   });
   afterAll(async () => {
@@ -17,12 +17,12 @@ describeWith(["chromium"], "/docs", () => {
   });
 
   test.each([
-    ["a desktop by day", desktop, "light"],
-    ["a desktop by night", desktop, "dark"],
-    ["a phone by day", phone, "light"],
-    ["a phone by night", phone, "dark"],
-  ] as const)("can be read on %s, and nothing is wrong in its console", async (name, device, colorScheme) => {
-    const { page, consoleProblems: troubles } = await watchedPage(browser, server.url, { ...device, colorScheme });
+    ["a desktop, light", desktop, "light"],
+    ["a desktop, dark", desktop, "dark"],
+    ["a phone, light", phone, "light"],
+    ["a phone, dark", phone, "dark"],
+  ] as const)("fits and is readable on %s, with no message in the console", async (name, device, colorScheme) => {
+    const { page, consoleProblems } = await watchedPage(browser, server.url, { ...device, colorScheme });
     await page.goto(`${server.url}/docs`);
     await screenshot(page, `docs on ${name}`);
     expect(await page.locator("h1").innerText()).toBe("Parley API");
@@ -38,12 +38,12 @@ describeWith(["chromium"], "/docs", () => {
     await page.evaluate("for (const entry of document.querySelectorAll('.entry')) entry.open = true");
     const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
     expect(overflow).toBe(0);
-    expect(troubles).toEqual([]);
+    expect(consoleProblems).toEqual([]);
     await page.close();
   });
 
-  test("finds what one searches, and nothing else", async () => {
-    const { page, consoleProblems: troubles } = await watchedPage(browser, server.url, desktop);
+  test("shows only the entries that match a search", async () => {
+    const { page, consoleProblems } = await watchedPage(browser, server.url, desktop);
     await page.goto(`${server.url}/docs`);
     await page.keyboard.press("/");
     await page.keyboard.type("post sync");
@@ -53,11 +53,11 @@ describeWith(["chromium"], "/docs", () => {
     await page.getByText("No entries match your search.").waitFor();
     await page.keyboard.press("Escape");
     expect(await page.locator(".overview").isVisible()).toBe(true);
-    expect(troubles).toEqual([]);
+    expect(consoleProblems).toEqual([]);
     await page.close();
   });
 
-  test("leads from its contents to each entry, and from each type's name to the type", async () => {
+  test("has a working link to each entry and from each type's name to the type", async () => {
     const { page } = await watchedPage(browser, server.url, desktop);
     await page.goto(`${server.url}/docs`);
     const dead = await page.evaluate(
@@ -69,7 +69,7 @@ describeWith(["chromium"], "/docs", () => {
     await page.close();
   });
 
-  test("can be read without its script", async () => {
+  test("is readable without JavaScript", async () => {
     const { page } = await watchedPage(browser, server.url, { ...desktop, javaScriptEnabled: false });
     await page.goto(`${server.url}/docs`);
     await page.locator("#postAuthLogin > summary").click();

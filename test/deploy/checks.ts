@@ -1,9 +1,9 @@
-/** What is demanded of a running project besides that it works: what its containers may do, and how they wait and end. */
+/** Checks of a running project: the containers' rights, waiting for the store, too little memory, and exit codes. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
 import type { ComposeContainer, ComposeProject } from "./project.ts";
 
-/** What a process in the container sees of its own rights. */
+/** A program that prints its own rights inside a container. */
 const rights = `
   const status = fs.readFileSync("/proc/self/status", "utf8");
   const field = (name) => new RegExp("^" + name + ":\\\\s*(\\\\S+)", "m").exec(status)[1];
@@ -14,8 +14,8 @@ const rights = `
   }));
 `;
 
-/** Every container of Parley's image: what it was started with, and what a process in it meets. @returns how many */
-export async function areClosed(project: ComposeProject): Promise<number> {
+/** Checks the restrictions of every container of Parley's image, from outside and from a process inside. @returns how many there are */
+export async function areRestricted(project: ComposeProject): Promise<number> {
   const ours = (await project.containers()).filter(({ isOurs }) => isOurs);
   for (const container of ours) {
     const { isReadOnly, dropped, securityOptions, user } = container;
@@ -31,7 +31,7 @@ export async function areClosed(project: ComposeProject): Promise<number> {
   return ours.length;
 }
 
-/** A node that is started while MongoDB is away says so at each try and is not ready; it becomes ready once MongoDB is back. */
+/** Checks that a node started while MongoDB is down logs each try, is not ready, and becomes ready once MongoDB is back. */
 export async function waitsForItsStore(project: ComposeProject): Promise<void> {
   await project.compose(["stop", "mongo"]);
   const { name } = await project.container("core");
@@ -39,7 +39,7 @@ export async function waitsForItsStore(project: ComposeProject): Promise<void> {
   await project.docker(["restart", name]);
   const tries = async () =>
     (await project.docker(["logs", "--since", since, name])).split("MongoDB can't be reached, trying again").length - 1;
-  await eventually("it has tried three times", async () => (await tries()) >= 3, 60_000);
+  await eventually("the node has tried three times", async () => (await tries()) >= 3, 60_000);
   const check = await project.inside(name, `fetch("http://127.0.0.1:3001/ready").then((answer) => console.log(answer.status))`);
   assert.equal(check.trim(), "503");
   assert.notEqual((await project.container("core")).health, "unhealthy");
@@ -47,7 +47,7 @@ export async function waitsForItsStore(project: ComposeProject): Promise<void> {
   await project.healthy(120_000);
 }
 
-/** A node with too little memory: one line and exit code 1. @returns the line */
+/** Checks that a node with too little memory exits with code 1 and one line. @returns the line */
 export async function refusesTooLittleMemory(project: ComposeProject): Promise<string> {
   const args = ["run", "--rm", "--memory", "96m", "parley:local"];
   const failure = await project.docker(args).then(
@@ -58,8 +58,8 @@ export async function refusesTooLittleMemory(project: ComposeProject): Promise<s
   return failure!.split("\n").at(-1)!;
 }
 
-/** Stops everything. @returns the exit codes of what is not ours, by service; ours are 0 */
-export async function endsWell(project: ComposeProject): Promise<string> {
+/** Stops everything, and checks that Parley's containers exit with 0. @returns the exit codes of the others, by service */
+export async function stopsCleanly(project: ComposeProject): Promise<string> {
   const before = (await project.containers()).filter(({ isRunning }) => isRunning).map(({ name }) => name);
   await project.compose(["--profile", "*", "stop"]);
   const stopped = (await project.containers()).filter(({ name }) => before.includes(name));

@@ -1,4 +1,4 @@
-/** The profile `monitoring`, as far as there are stand-ins: Prometheus takes its configuration, and finds every node. */
+/** Checks the profile `monitoring`, without Grafana: Prometheus accepts its configuration and scrapes every node. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
 import type { ComposeProject } from "./project.ts";
@@ -9,7 +9,7 @@ interface ScrapeTargets {
   };
 }
 
-/** @returns how many nodes are scraped */
+/** @returns the number of scraped nodes, as text */
 export async function areScraped(project: ComposeProject): Promise<string> {
   await project.compose(["--profile", "monitoring", "config", "-q"]);
   await project.compose(["--profile", "monitoring", "up", "-d", "prometheus", "alertmanager"]);

@@ -1,4 +1,4 @@
-/** The project's own compose file, run on an engine: what its containers are and do, as an operator would ask. */
+/** Runs the repository's compose file on an engine, and inspects its containers. */
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import type { DockerEngine } from "./docker/engine.ts";
@@ -11,10 +11,10 @@ export interface ComposeContainer {
   readonly service: string;
   readonly isOurs: boolean;
   readonly isRunning: boolean;
-  /** Undefined where nothing checks it. */
+  /** Undefined without a health check. */
   readonly health: string | undefined;
   readonly exitCode: number;
-  /** On each network, by the network's name without the project's. */
+  /** By network, named without the project's prefix. */
   readonly addresses: Readonly<Record<string, string>>;
   readonly isReadOnly: boolean;
   readonly dropped: readonly string[];
@@ -40,7 +40,7 @@ export class ComposeProject {
   private readonly files: readonly string[];
   private readonly env: Readonly<Record<string, string>>;
 
-  /** @param files  besides the project's own */
+  /** @param files  compose files in addition to the repository's */
   constructor(engine: DockerEngine, name: string, env: Readonly<Record<string, string>> = {}, files: readonly string[] = []) {
     this.engine = engine;
     this.name = name;
@@ -48,7 +48,7 @@ export class ComposeProject {
     this.env = env;
   }
 
-  /** The same project with other settings, as after a change of `.env` or an override. */
+  /** Returns the same project with additional environment variables and compose files. */
   with(env: Readonly<Record<string, string>>, files: readonly string[] = []): ComposeProject {
     return new ComposeProject(this.engine, this.name, { ...this.env, ...env }, files);
   }
@@ -59,7 +59,7 @@ export class ComposeProject {
     return this.engine.docker(["compose", "-p", this.name, ...files, ...args], { cwd: root, ...options, env });
   }
 
-  /** Every container, also one that has ended. */
+  /** Every container, including those that have exited. */
   async containers(): Promise<ComposeContainer[]> {
     const ids = (await this.compose(["--profile", "*", "ps", "-aq"])).split("\n").filter(Boolean);
     if (ids.length === 0) return [];
@@ -83,26 +83,26 @@ export class ComposeProject {
 
   async container(service: string): Promise<ComposeContainer> {
     const found = (await this.containers()).find((one) => one.service === service);
-    if (found === undefined) throw new Error(`there is no container of ${service}`);
+    if (found === undefined) throw new Error(`${service} has no container`);
     return found;
   }
 
-  /** Waits until every container that is checked is healthy, and the jobs have ended well. */
+  /** Waits until every container with a health check is healthy, and the one-off jobs have exited with 0. */
   async healthy(timeoutMs: number): Promise<void> {
     let last = "";
-    const look = async () => {
+    const areHealthy = async () => {
       const waiting = (await this.containers()).filter(({ isRunning, health, exitCode }) =>
         isRunning ? health !== undefined && health !== "healthy" : exitCode !== 0,
       );
-      last = waiting.map(({ name, health, exitCode }) => `${name}: ${health ?? `ended with ${exitCode}`}`).join(", ");
+      last = waiting.map(({ name, health, exitCode }) => `${name}: ${health ?? `exited with ${exitCode}`}`).join(", ");
       return waiting.length === 0;
     };
-    await eventually("all are healthy", look, timeoutMs).catch(async (error: unknown) => {
+    await eventually("all containers are healthy", areHealthy, timeoutMs).catch(async (error: unknown) => {
       throw new Error(`not healthy: ${last}\n${await this.compose(["logs", "--tail", "15"])}`, { cause: error });
     });
   }
 
-  /** What a program run by Node in a container prints. */
+  /** Runs a Node program in a container. @returns its output */
   inside(container: string, program: string): Promise<string> {
     return this.engine.docker(["exec", container, "node", "-e", program]);
   }
@@ -111,7 +111,7 @@ export class ComposeProject {
     return this.engine.docker(args);
   }
 
-  /** Removes its containers, networks and volumes. */
+  /** Removes the project's containers, networks and volumes. */
   async remove(): Promise<void> {
     await this.compose(["--profile", "*", "down", "--volumes", "--timeout", "20"]);
   }

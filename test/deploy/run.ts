@@ -1,6 +1,6 @@
 /**
- * `npm run deploy:test`: the project's own Dockerfile and compose file, unchanged, on a Docker engine of this run's own, with stand-ins
- * made of Debian's packages for the images that only a registry has. Needs root and Debian, and says what it lacks.
+ * `npm run deploy:test`: tests the repository's Dockerfile and compose file, unchanged, on a separate Docker engine. Images from registries
+ * are replaced by stand-ins built from Debian packages. It needs root and Debian, and names what is missing.
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -9,7 +9,7 @@ import { freePort, temporaryFolder } from "../support/servers/server.ts";
 import { hasMongod } from "../support/infrastructure/mongod.ts";
 import { counted, details, table } from "../faults/report.ts";
 import { hasStandIn, importStandIn } from "./docker/base-images.ts";
-import { areClosed, endsWell, refusesTooLittleMemory, waitsForItsStore } from "./checks.ts";
+import { areRestricted, stopsCleanly, refusesTooLittleMemory, waitsForItsStore } from "./checks.ts";
 import { lackingForEngine, startEngine, type DockerEngine } from "./docker/engine.ts";
 import { imageSizes } from "./docker/image-sizes.ts";
 import { killEachNode } from "./kills.ts";
@@ -21,7 +21,7 @@ import { run } from "./docker/shell.ts";
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const healthyWithinMs = 300_000;
 
-/** Does one thing, and prints what it came to and how long it took. @throws what the step throws, told before */
+/** Runs a step, and prints its result and duration. @throws the step's error, after printing that it failed */
 async function step(title: string, work: () => Promise<unknown>): Promise<void> {
   const began = performance.now();
   const outcome = await work().catch((error: unknown) => {
@@ -40,7 +40,7 @@ async function prepare(engine: DockerEngine, project: ComposeProject, cache: str
   const images = [...new Set([...[...named].map(([, image]) => image!), ...wanted.filter((image) => !image.startsWith("parley:"))])];
   for (const image of images) {
     if (await hasStandIn(image)) await step(`a stand-in for ${image}`, () => importStandIn(image, cache, (args) => engine.docker(args)));
-    else say(`          no stand-in for ${image}: of it only the configuration is checked`);
+    else say(`          no stand-in for ${image}: only its configuration is checked`);
   }
   await step("docker compose build", async () => {
     await project.compose(["build", "secrets"]);
@@ -52,13 +52,16 @@ async function tryMesh(project: ComposeProject, url: string): Promise<void> {
   await step("docker compose up: all healthy", async () => {
     await project.compose(["up", "-d", "--wait", "--wait-timeout", String(healthyWithinMs / 1000)]);
     await project.healthy(healthyWithinMs);
-    return `${(await project.containers()).filter(({ isRunning }) => isRunning).length} containers run`;
+    return `${(await project.containers()).filter(({ isRunning }) => isRunning).length} containers running`;
   });
-  await step("ours are read-only, without capabilities, and gain none", async () => `${await areClosed(project)} containers`);
+  await step(
+    "Parley's containers are read-only, and have and gain no capabilities",
+    async () => `${await areRestricted(project)} containers`,
+  );
   await step("npm run demo -- --url, through the proxy", () => demo(url));
   await step("a backup of the mesh", () => backUp(project, "core"));
-  await step("a node waits for its store, says so, and becomes ready", () => waitsForItsStore(project));
-  await step("a node without memory is refused", () => refusesTooLittleMemory(project));
+  await step("a node waits for its store, logs it, and becomes ready", () => waitsForItsStore(project));
+  await step("a node with too little memory refuses to start", () => refusesTooLittleMemory(project));
   await step("Prometheus and Alertmanager run with the project's configuration", () => areScraped(project));
 }
 
@@ -80,7 +83,7 @@ interface TlsTrial {
   readonly services?: readonly string[];
 }
 
-/** With the certificate that the proxy signs itself. @param services  all if not given */
+/** Runs the demo over TLS with the proxy's self-signed certificate. @param services  the services to start; by default all */
 async function tryTls(title: string, { project, folder, port, services = [] }: TlsTrial): Promise<void> {
   await step(title, async () => {
     const secure = project.with({ DOMAIN: "localhost", PUBLIC_URL: `https://localhost:${port}` });
@@ -97,14 +100,14 @@ async function tryEmbedded(project: ComposeProject, port: number): Promise<void>
   await step("docker compose up embedded: one container, healthy", async () => {
     await project.compose(["up", "-d", "--wait", "embedded"]);
     const running = (await project.containers()).filter(({ isRunning }) => isRunning).map(({ service }) => service);
-    if (running.join() !== "embedded") throw new Error(`there run: ${running.join(", ")}`);
-    return `${await areClosed(project)} containers closed`;
+    if (running.join() !== "embedded") throw new Error(`running services: ${running.join(", ")}`);
+    return `${await areRestricted(project)} containers restricted`;
   });
-  await step("npm run demo -- --url, at the embedded server", () => demo(`http://localhost:${port}`));
+  await step("npm run demo -- --url, on the embedded server", () => demo(`http://localhost:${port}`));
   await step("a backup of the embedded server", () => backUp(project, "embedded"));
 }
 
-/** As docs/operating.md has it: beside the nodes, in a container of its own. @returns what the command says in the end */
+/** Runs a backup in a container of its own beside the nodes, as in docs/operating.md. @returns the last line of its output */
 async function backUp(project: ComposeProject, service: string): Promise<string> {
   const command = ["node", "scripts/backup.ts", "--to", `/backups/${service}.tar`];
   return (await project.compose(["run", "--rm", "--no-deps", "-T", service, ...command])).trim().split("\n").at(-1)!;
@@ -118,7 +121,7 @@ async function deployTest(): Promise<void> {
   const folder = await temporaryFolder();
   const config = await fetchPlugins(join(cache, "docker"));
   const engine = await startEngine(folder, config);
-  // Ctrl-C leaves nothing behind either: with the engine its containers end.
+  // Ctrl-C must leave nothing behind either. Stopping the engine stops its containers.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void engine.stop().finally(() => process.exit(130)));
   const ports = { HTTP_PORT: await freePort(), HTTPS_PORT: await freePort(), EMBEDDED_PORT: await freePort() };
   const env = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
@@ -128,19 +131,19 @@ async function deployTest(): Promise<void> {
     await tryMesh(project, `http://localhost:${ports.HTTP_PORT}`);
     await tryTls("npm run demo -- --url, over TLS", { project, folder, port: ports.HTTPS_PORT });
     await tryStorm(project);
-    await step("docker compose stop: ours ended with 0", async () => `others: ${await endsWell(project)}`);
+    await step("docker compose stop: Parley's containers exit with 0", async () => `others: ${await stopsCleanly(project)}`);
     await tryEmbedded(project, ports.EMBEDDED_PORT);
     const behindProxy = project.with({ GATEWAYS: "embedded:3000", TRUST_PROXY: "1" });
     const services = ["embedded", "proxy"];
-    await tryTls("npm run demo -- --url, at the embedded server over TLS", {
+    await tryTls("npm run demo -- --url, on the embedded server over TLS", {
       project: behindProxy,
       folder,
       port: ports.HTTPS_PORT,
       services,
     });
-    await step("docker compose stop: ours ended with 0", async () => `others: ${await endsWell(project)}`);
+    await step("docker compose stop: Parley's containers exit with 0", async () => `others: ${await stopsCleanly(project)}`);
   } finally {
-    await project.remove().catch((error: unknown) => say(`not removed: ${(error as Error).message}`));
+    await project.remove().catch((error: unknown) => say(`could not remove the project: ${(error as Error).message}`));
     await engine.stop();
   }
 }

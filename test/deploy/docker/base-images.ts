@@ -1,7 +1,7 @@
 /**
- * Stand-ins for the images that the Dockerfile and the compose file name, made from Debian's packages on a machine that can reach no
- * image registry. They have the same programs under the same names, but not the same versions nor entrypoints: what those do is not
- * tested. Each is kept as an archive for the next run.
+ * Builds stand-ins for the images of the Dockerfile and the compose file from Debian packages, for machines that cannot reach an image
+ * registry. They contain the same programs, but other versions and other entrypoints, so the images' entrypoints are not tested. Each
+ * stand-in is kept as an archive for the next run.
  */
 import { createHash } from "node:crypto";
 import { mkdir, realpath, rename, rm, stat } from "node:fs/promises";
@@ -15,15 +15,15 @@ const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
 interface StandInRecipe {
   readonly packages: readonly string[];
-  /** Files of this machine, and the folder they are copied to. */
+  /** Files of this machine, each with the folder that it is copied to. */
   readonly files?: readonly (readonly [from: string, to: string])[];
-  /** Shell commands run inside. */
+  /** Shell commands that run inside the stand-in. */
   readonly commands?: readonly string[];
-  /** As in a Dockerfile. */
+  /** Dockerfile instructions. */
   readonly settings: readonly string[];
 }
 
-/** By the image's name without its tag. */
+/** The recipes, by the image's name without its tag. */
 async function recipes(): Promise<Readonly<Record<string, StandInRecipe>>> {
   const npm = dirname(dirname(await realpath((await run("sh", ["-c", "command -v npm"])).trim())));
   return {
@@ -45,7 +45,7 @@ async function recipes(): Promise<Readonly<Record<string, StandInRecipe>>> {
     },
     rabbitmq: {
       packages: ["rabbitmq-server"],
-      // Debian's wrappers change the user by `su`; the programs themselves are run, as the image's entrypoint does.
+      // Runs the programs directly, as the image's entrypoint does. Debian's wrappers would change the user with `su`.
       settings: [
         "ENV PATH=/usr/lib/rabbitmq/bin:/usr/sbin:/usr/bin:/sbin:/bin RUNNING_UNDER_SYSTEMD=true HOME=/var/lib/rabbitmq",
         "USER rabbitmq",
@@ -69,13 +69,13 @@ async function recipes(): Promise<Readonly<Record<string, StandInRecipe>>> {
 
 const mongodPath = (): Promise<string> => run("sh", ["-c", `command -v ${process.env["MONGOD"] ?? "mongod"}`]).then((path) => path.trim());
 
-/** @returns whether there is a stand-in for this image, e.g. `redis:7.2.5` */
+/** Whether there is a stand-in for this image, e.g. `redis:7.2.5`. */
 export const hasStandIn = async (image: string): Promise<boolean> => nameOf(image) in (await recipes());
 const nameOf = (image: string): string => image.slice(0, image.lastIndexOf(":"));
 
 /**
- * Brings a stand-in into the engine under the image's own name and tag.
- * @param folder  where archives are kept
+ * Imports a stand-in into the engine under the image's name and tag.
+ * @param folder  cache folder for the archives
  */
 export async function importStandIn(image: string, folder: string, docker: Docker): Promise<void> {
   const recipe = (await recipes())[nameOf(image)]!;
@@ -102,7 +102,7 @@ async function archived(name: string, recipe: StandInRecipe, folder: string): Pr
       "--dpkgopt=path-exclude=/usr/share/doc/*",
       "--dpkgopt=path-exclude=/usr/share/locale/*",
       `--include=${packages.join(",")}`,
-      // The folders that copies go to may not be there.
+      // The target folders may not exist.
       ...files.map(([, to]) => `--customize-hook=mkdir -p "$1${to}"`),
       ...files.map(([from, to]) => `--customize-hook=copy-in ${from} ${to}`),
       ...commands.map((command) => `--customize-hook=chroot "$1" sh -c '${command}'`),

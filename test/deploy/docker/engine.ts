@@ -1,6 +1,6 @@
 /**
- * A Docker engine of this run's own: its data, socket and bridge are its own, and when it is stopped nothing is left of it, neither
- * bridges nor the firewall's chains.
+ * Runs a separate Docker engine with its own data, socket and bridge. Stopping it removes everything it created, including bridges and
+ * firewall chains.
  */
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -12,22 +12,22 @@ import { has, run, type RunOptions } from "./shell.ts";
 
 const bridge = "parley-deploy";
 const subnet = "172.29.255.1/24";
-/** The networks that Compose makes. */
+/** Addresses of the networks that Compose creates. */
 const pool = "base=172.29.0.0/17,size=24";
 const forwarding = "/proc/sys/net/ipv4/ip_forward";
 const stopWithinMs = 60_000;
 
 export interface DockerEngine {
-  /** @returns what `docker` with these arguments printed */
+  /** @returns the output of `docker` with these arguments */
   docker(args: readonly string[], options?: RunOptions): Promise<string>;
-  /** For programs that look for an engine, e.g. Compose. */
+  /** Environment with which other programs, e.g. Compose, find this engine. */
   readonly env: Readonly<Record<string, string>>;
-  /** What the engine logged. */
+  /** The engine's log. */
   log(): Promise<string>;
   stop(): Promise<void>;
 }
 
-/** What an engine needs and this machine has not; undefined when it has all. */
+/** @returns what the engine needs and this machine lacks; undefined if it has all */
 export async function lackingForEngine(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "root";
   if (!(await has("apt-get"))) return "Debian";
@@ -45,11 +45,11 @@ const isRunning = (): Promise<boolean> =>
   );
 
 /**
- * @param folder  for its data and its socket
- * @param config  DOCKER_CONFIG, with the plugins
+ * @param folder  folder for its data and socket
+ * @param config  the value of DOCKER_CONFIG: a folder with the plugins
  */
 export async function startEngine(folder: string, config: string): Promise<DockerEngine> {
-  await clearNetwork(); // What a run that was killed has left.
+  await clearNetwork(); // A killed run may have left bridges and chains.
   const before = await readFile(forwarding, "utf8");
   const policy = (await run("iptables", ["-S", "FORWARD"])).split("\n")[0]!;
   await run("ip", ["link", "add", bridge, "type", "bridge"]);
@@ -57,8 +57,8 @@ export async function startEngine(folder: string, config: string): Promise<Docke
   const socket = `unix://${join(folder, "docker.sock")}`;
   const logFile = join(folder, "dockerd.log");
   const output = openSync(logFile, "a");
-  const places = ["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "--pidfile", join(folder, "pid"), "-H", socket];
-  const child = spawn("dockerd", [...places, "--bridge", bridge, "--default-address-pool", pool], {
+  const paths = ["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "--pidfile", join(folder, "pid"), "-H", socket];
+  const child = spawn("dockerd", [...paths, "--bridge", bridge, "--default-address-pool", pool], {
     stdio: ["ignore", output, output],
     detached: true,
   });
@@ -71,7 +71,7 @@ export async function startEngine(folder: string, config: string): Promise<Docke
   const env = { DOCKER_HOST: socket, DOCKER_CONFIG: config };
   const engine: DockerEngine = {
     env,
-    // Debian's own: another one on the PATH may be newer than the engine, or older than the plugins.
+    // Debian's client: another one on the PATH may be newer than the engine, or older than the plugins.
     docker: (args, options) => run("/usr/bin/docker", args, { ...options, env: { ...env, ...options?.env } }),
     log: () => readFile(logFile, "utf8"),
     async stop() {
@@ -99,7 +99,7 @@ interface NetworkLink {
   readonly addr_info: readonly { readonly local: string }[];
 }
 
-/** Removes this engine's bridges, Docker's chains, and the rules that lead to them or are for the bridges. */
+/** Removes this engine's bridges, Docker's firewall chains, and the rules for either. */
 async function clearNetwork(): Promise<void> {
   for (const table of ["filter", "nat"]) await clearTable(table);
   const links = JSON.parse(await run("ip", ["-json", "addr"])) as NetworkLink[];
@@ -116,6 +116,6 @@ async function clearTable(table: string): Promise<void> {
   for (const rule of saved.filter(isDockers)) await run("sh", ["-c", `iptables -t ${table} ${rule.replace(/^-A/, "-D")}`]);
   for (const chain of chains) await run("iptables", ["-t", table, "-F", chain]);
   for (const chain of chains) await run("iptables", ["-t", table, "-X", chain]);
-  // Docker closes the way between networks where the machine did not forward before.
+  // Docker sets this policy to DROP on a machine that did not forward before.
   if (table === "filter") await run("iptables", ["-P", "FORWARD", "ACCEPT"]);
 }

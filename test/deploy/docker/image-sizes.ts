@@ -1,9 +1,9 @@
-/** How large Parley's image is: its own layers beside those of the image that it is built on. */
+/** Reports the size of Parley's image: its own layers, and the base image. */
 import type { Docker } from "./base-images.ts";
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
-/** @returns for people */
+/** @returns a readable text */
 export async function imageSizes(docker: Docker): Promise<string> {
   const base = (await docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "node"])).trim().split("\n")[0]!;
   const [all, below] = await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * Docker's plugins Compose and buildx, from Debian: the older release that this may run on has none, so the packages come from a later
- * one, fetched with an apt configuration of their own and unpacked, not installed.
+ * Fetches Docker's plugins Compose and buildx from Debian. The release that this runs on may not have them, so the packages come from a
+ * later one. They are downloaded with a separate apt configuration, and unpacked without being installed.
  */
 import { copyFile, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { run } from "./shell.ts";
 const release = "trixie";
 const packages = ["docker-compose", "docker-buildx"];
 
-/** The mirror that this machine installs Debian from. */
+/** The Debian mirror that this machine uses. */
 export async function debianMirror(): Promise<string> {
   const targets = await run("apt-get", ["indextargets", "--format", "$(ORIGIN) $(REPO_URI)", "Created-By: Packages", "Component: main"]);
   const uris = targets.split("\n").flatMap((line) => (line.startsWith("Debian ") ? [line.slice("Debian ".length)] : []));
@@ -19,7 +19,7 @@ export async function debianMirror(): Promise<string> {
 }
 
 /**
- * @param folder  kept for the next run
+ * @param folder  cache folder, kept for the next run
  * @returns a folder for DOCKER_CONFIG that has both plugins
  */
 export async function fetchPlugins(folder: string): Promise<string> {

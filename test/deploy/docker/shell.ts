@@ -1,12 +1,12 @@
-/** Other programs: run one and have what it printed, or the reason why it failed. */
+/** Runs other programs, and returns their output or fails with its last lines. */
 import { spawn } from "node:child_process";
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Written to its input. */
+  /** Text for its standard input. */
   readonly input?: string;
-  /** Shows what it prints on the error output as well, as it comes. */
+  /** Copies its output to standard error while it runs. */
   readonly isShown?: boolean;
 }
 
@@ -14,7 +14,7 @@ const linesShown = 30;
 
 /**
  * @returns its standard output
- * @throws Error  it can't be started or its exit code is not 0; with the last lines it printed
+ * @throws Error  the program could not be started, or its exit code is not 0; the message has its last lines
  */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { env, cwd, input, isShown = false } = options;
@@ -40,7 +40,7 @@ export async function run(program: string, args: readonly string[], options: Run
   throw new Error(`${program} ${args.join(" ").slice(0, 200)}: ${code}\n${last}`);
 }
 
-/** Whether this program is there. */
+/** Whether this program is installed. */
 export const has = (program: string): Promise<boolean> =>
   run("sh", ["-c", `command -v ${program}`]).then(
     () => true,
