@@ -16,7 +16,7 @@ const usage = "Usage: npm run doctor [-- --url https://chat.example.org]";
 
 function urlGiven(): string | undefined {
   const { url } = parseArgs({ options: { url: { type: "string" } } }).values;
-  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? "")) throw new Error(`--url ${url} is no http or https URL`);
+  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? "")) throw new Error(`--url ${url} is not an http or https URL`);
   return url?.replace(/\/+$/, "");
 }
 

@@ -36,7 +36,7 @@ await run(async (command) => {
   const declared = await allServiceData();
   const manifest = await verifyArchive(file, declared);
   if (isMove) assertIsMove(manifest);
-  command.say(`${from} is whole: ${summary(manifest)}, as of ${manifest.createdAt}`);
+  command.say(`${from} is intact: ${summary(manifest)}, as of ${manifest.createdAt}`);
   // Opening the store would create it.
   if (isDryRun && !hasStore(command.config)) command.say("There is no store yet; the backup can be restored there");
   else await restoreInto(command, { declared, file, manifest, isDryRun, isMove });

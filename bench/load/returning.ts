@@ -122,7 +122,7 @@ async function leave(): Promise<void> {
     socket.io.reconnection(false);
     socket.io.engine.close();
   }
-  await eventually("everybody is away", () => clients.every(({ socket }) => !socket.connected));
+  await eventually("every client is disconnected", () => clients.every(({ socket }) => !socket.connected));
 }
 
 /** Reconnects all clients at once. @param lastN  the last `n` of each chat */
@@ -133,7 +133,7 @@ async function comeBack({ lastN }: { lastN: Readonly<Record<string, number>> }):
     client.socket.io.reconnection(true);
     client.socket.connect();
   }
-  await eventually("everybody has caught up", () => clients.every(({ isCaughtUp }) => isCaughtUp), giveUpMs);
+  await eventually("every client has caught up", () => clients.every(({ isCaughtUp }) => isCaughtUp), giveUpMs);
   const behind = clients.flatMap(({ positions }) => [...positions]).filter(([chatId, { n }]) => n < lastN[chatId]!).length;
   return { caughtUpMs: Float64Array.from(caughtUpMs).sort(), missing, doubled, behind };
 }

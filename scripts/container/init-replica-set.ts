@@ -31,15 +31,17 @@ async function makeReplicaSet(host: string, name: string): Promise<string | unde
     });
     if (status === undefined) {
       await admin.command({ replSetInitiate: { _id: name, members: [{ _id: 0, host }] } });
-      process.stdout.write(`MongoDB at ${host} is the replica set ${name} now\n`);
+      process.stdout.write(`MongoDB at ${host} is now the replica set ${name}\n`);
     }
     const { setName, isWritablePrimary } = await admin.command({ hello: 1 });
     if (status !== undefined && setName !== undefined && setName !== name)
-      throw new WrongSet(`MongoDB at ${host} is the replica set ${String(setName)} already, not ${name}`);
-    return isWritablePrimary === true ? undefined : "it takes no writes yet";
+      throw new WrongSet(`MongoDB at ${host} is already the replica set ${String(setName)}, not ${name}`);
+    return isWritablePrimary === true ? undefined : "it does not accept writes yet";
   } catch (error) {
     if (error instanceof WrongSet) throw error;
-    return (error as MongoFailure).code === codes.alreadyInitialized ? "it is being made a replica set" : (error as MongoFailure).message;
+    return (error as MongoFailure).code === codes.alreadyInitialized
+      ? "the replica set is being initiated"
+      : (error as MongoFailure).message;
   } finally {
     await client.close();
   }
@@ -52,7 +54,7 @@ try {
     process.stdout.write(`MongoDB at ${host}: ${missing}; trying again in ${retryMs} ms\n`);
     await pause(retryMs);
   }
-  process.stdout.write(`MongoDB at ${host} takes writes\n`);
+  process.stdout.write(`MongoDB at ${host} accepts writes\n`);
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 1;

@@ -25,7 +25,7 @@ function kept(folder: string, name: string): string {
   const file = join(folder, name);
   try {
     const existing = readFileSync(file, "utf8").trim();
-    if (existing === "") throw new Error(`${file} is empty: remove it to have a new one made`);
+    if (existing === "") throw new Error(`${file} is empty: remove it, and the next run creates a new one`);
     return existing;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

@@ -1,4 +1,4 @@
-/** Lets three users sign up, become contacts and chat, first in pairs and then in a group, with every feature of one. */
+/** Lets three users sign up, become contacts and chat, first in pairs and then in a group, with files, edits and reactions. */
 import assert from "node:assert/strict";
 import type { Message, Parley } from "../../client/index.ts";
 import { expectEvent, retryTransient, expectRefusal, signUp } from "./person.ts";
@@ -34,20 +34,22 @@ async function befriend(a: Parley, b: Parley): Promise<void> {
 }
 
 async function meet(ada: Parley, ben: Parley, steps: Steps): Promise<void> {
-  await steps.run("Strangers can't chat: Ada is refused", () => expectRefusal(() => ada.groups.direct(ben.me._id), "FORBIDDEN"));
+  await steps.run("Ada can't open a chat with Ben, who is not a contact", () =>
+    expectRefusal(() => ada.groups.direct(ben.me._id), "FORBIDDEN"),
+  );
   await steps.run("Ada invites Ben, who is notified and accepts", async () => {
-    const benHears = expectEvent(ben, "request", ({ fromUserId }) => fromUserId === ada.me._id);
+    const received = expectEvent(ben, "request", ({ fromUserId }) => fromUserId === ada.me._id);
     const { _id } = await retryTransient(() => ada.contacts.invite(ben.me.emailId, "Hello Ben"));
-    assert.equal((await benHears())._id, _id);
+    assert.equal((await received())._id, _id);
     await retryTransient(() => ben.contacts.respond(_id, "accepted"));
   });
 }
 
 /** Sends a message and waits until the other user receives it. */
 async function say(from: Parley, to: Parley, chatId: string, text: string): Promise<Message> {
-  const heard = expectEvent(to, "message", (message) => message.chatId === chatId && message.text === text);
+  const received = expectEvent(to, "message", (message) => message.chatId === chatId && message.text === text);
   const stored = await from.stored(from.send(chatId, text));
-  assert.equal((await heard())._id, stored._id);
+  assert.equal((await received())._id, stored._id);
   return stored;
 }
 
@@ -83,9 +85,9 @@ async function gather(ada: Parley, ben: Parley, cleo: Parley, steps: Steps): Pro
 async function share(ada: Parley, ben: Parley, chatId: string, steps: Steps): Promise<void> {
   await steps.run("Ada sends a file, and Ben downloads the same bytes", async () => {
     const bytes = new TextEncoder().encode("Minutes of our first meeting\n".repeat(1000));
-    const heard = expectEvent(ben, "message", ({ kind }) => kind === "file");
+    const received = expectEvent(ben, "message", ({ kind }) => kind === "file");
     ada.sendFile(chatId, new Blob([bytes]), { name: "minutes.txt", text: "What we said" });
-    const { file } = await heard();
+    const { file } = await received();
     assert.deepEqual(new Uint8Array(await (await ben.file(file!.url)).arrayBuffer()), bytes);
   });
 }

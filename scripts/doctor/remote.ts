@@ -21,7 +21,7 @@ export async function readinessFindings(url: string): Promise<Finding[]> {
   if (parts === undefined) return [todo(`${url}/ready answers ${answer.status}, but not like Parley: is this the right address?`)];
   const away = Object.entries(parts).filter(([, state]) => state !== "ok");
   if (away.length === 0) return [fine(`${url} is ready`)];
-  return away.map(([part, state]) => todo(`${url} says of its part "${part}": ${state}`));
+  return away.map(([part, state]) => todo(`${url} is not ready: ${part}: ${state}`));
 }
 
 function partsOf(text: string): Record<string, string> | undefined {

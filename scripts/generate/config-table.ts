@@ -6,7 +6,7 @@ import { markdownTable, writeOrCheck, type GeneratedTable } from "./markdown-tab
 function twins(): string {
   const names = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [`\`${name}\``] : []));
   return [
-    "A secret can be given as a file instead, by the variable's name with `_FILE` behind it (`JWT_SECRET_FILE=/run/secrets/jwt`):",
+    "A secret can be given as a file instead, by the variable's name with `_FILE` appended (`JWT_SECRET_FILE=/run/secrets/jwt`):",
     `${names.slice(0, -1).join(", ")} and ${names.at(-1)}.`,
   ].join("\n");
 }

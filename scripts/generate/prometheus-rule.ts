@@ -14,7 +14,7 @@ export function prometheusRule(): string {
     .sort()
     .flatMap((path) => (parse(readFileSync(path, "utf8")) as { groups: unknown[] }).groups);
   const resource = { apiVersion: "monitoring.coreos.com/v1", kind: "PrometheusRule", metadata: { name: "parley" }, spec: { groups } };
-  return `# Made by npm run k8s:rules of ops/prometheus/rules; change those.\n${stringify(resource, { lineWidth: 0 })}`;
+  return `# Generated from ops/prometheus/rules by npm run k8s:rules. Change those files instead.\n${stringify(resource, { lineWidth: 0 })}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(alertsPath, prometheusRule());

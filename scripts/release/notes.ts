@@ -5,7 +5,7 @@ import { notesOf } from "./changelog.ts";
 try {
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
   const [tag = "none"] = process.argv.slice(2);
-  if (tag !== `v${version}`) throw new Error(`the tag is ${tag}, the program's version ${version}`);
+  if (tag !== `v${version}`) throw new Error(`the tag is ${tag}, but the program's version is ${version}`);
   process.stdout.write(`${notesOf(readFileSync("CHANGELOG.md", "utf8"), version)}\n`);
 } catch (error) {
   process.stderr.write(`No release: ${(error as Error).message}\n`);

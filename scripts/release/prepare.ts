@@ -12,7 +12,7 @@ try {
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
   const changelog = released(readFileSync("CHANGELOG.md", "utf8"), version, new Date().toISOString().slice(0, 10));
   const manifest = readFileSync(image, "utf8");
-  if (manifest.match(/newTag:/g)?.length !== 1) throw new Error(`${image} has not just one newTag`);
+  if (manifest.match(/newTag:/g)?.length !== 1) throw new Error(`${image} must have exactly one newTag`);
   const library = readFileSync(client, "utf8");
   writeFileSync("CHANGELOG.md", changelog);
   writeFileSync(

@@ -37,7 +37,8 @@ const version = on("MongoDB", async (client) => {
 const replicaSet = on("MongoDB replica set", async (client) => {
   const { setName, msg, hosts = [] } = await client.db("admin").command({ hello: 1 });
   if (msg === "isdbgrid") return fine("mongos");
-  if (setName === undefined) return todo("it is none, so there are no transactions: start mongod with --replSet and initiate it");
+  if (setName === undefined)
+    return todo("MongoDB does not run as one, so there are no transactions: start mongod with --replSet and initiate it");
   const members = (hosts as readonly string[]).length;
   return fine(`${String(setName)}, ${members === 1 ? "1 member (3 survive the loss of one)" : `${members} members`}`);
 });

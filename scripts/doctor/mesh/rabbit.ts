@@ -29,7 +29,9 @@ const queues: DoctorCheck<OpenRabbit> = {
     const wrong = states.filter(({ state }) => state !== "as declared" && state !== "missing");
     if (wrong.length > 0) {
       return wrong.map(({ queue, state }) =>
-        todo(`${queue.name} was declared otherwise (${state}): when it is empty, delete it and start a node, which creates it again`),
+        todo(
+          `${queue.name} was declared with other arguments (${state}): when it is empty, delete it and start a node, which creates it again`,
+        ),
       );
     }
     const missing = states.filter(({ state }) => state === "missing").length;

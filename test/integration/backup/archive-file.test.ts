@@ -298,7 +298,7 @@ describe("a backup's file", () => {
 
   test("--dry-run says what would come, and makes nothing", async () => {
     const out = await runOrThrow("restore", ["--from", good, "--dry-run"], env("fresh"));
-    expect(out).toMatch(/is whole: \d+ rows \(1 messages\) and 2 files/);
+    expect(out).toMatch(/is intact: \d+ rows \(1 messages\) and 2 files/);
     expect(existsSync(at("fresh"))).toBe(false);
   });
 

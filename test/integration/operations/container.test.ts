@@ -72,10 +72,10 @@ describeWith(["mongo"], "the replica set's job", () => {
     const mongod = await running({});
     const again = started("init-replica-set.ts", [hostOf(mongod), "tests"]);
     expect(await again.ended).toBe(0);
-    expect(again.printed()).toBe(`MongoDB at ${hostOf(mongod)} takes writes\n`);
+    expect(again.printed()).toBe(`MongoDB at ${hostOf(mongod)} accepts writes\n`);
     const other = started("init-replica-set.ts", [hostOf(mongod), "rs0"]);
     expect(await other.ended).toBe(1);
-    expect(other.printed()).toBe(`MongoDB at ${hostOf(mongod)} is the replica set tests already, not rs0\n`);
+    expect(other.printed()).toBe(`MongoDB at ${hostOf(mongod)} is already the replica set tests, not rs0\n`);
   });
 
   test("waits for MongoDB, says so at each try, and makes it a replica set when it is there", async () => {
@@ -85,7 +85,7 @@ describeWith(["mongo"], "the replica set's job", () => {
     await eventually("it has tried twice", () => job.printed().split("trying again").length > 2);
     await mongod.start();
     expect(await job.ended).toBe(0);
-    expect(job.printed()).toContain("is the replica set tests now");
+    expect(job.printed()).toContain("is now the replica set tests");
     const client = new mongoose.mongo.MongoClient(mongod.uri);
     cleanUps.push(() => client.close());
     await client.db("tests").collection("rows").insertOne({});

@@ -198,6 +198,6 @@ test("from outside: nobody there, or somebody else", async () => {
   expect(wrong).toMatchObject({
     code: 1,
     output: "",
-    errors: expect.stringMatching(/^--url ftp:\S+ is no http or https URL\nUsage: .*\n$/),
+    errors: expect.stringMatching(/^--url ftp:\S+ is not an http or https URL\nUsage: .*\n$/),
   });
 });

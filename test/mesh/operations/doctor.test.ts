@@ -37,7 +37,7 @@ describeMesh("The doctor on a mesh", () => {
     const url = own.mesh.gateways[0];
     await own.mesh.kill("profile");
     await eventually("the gateway is not ready", async () => (await fetch(`${url}/ready`)).status === 503);
-    expectToDo(await doctor({}, { url }), `Server: ${url} says of its part "services called": away: profile`);
+    expectToDo(await doctor({}, { url }), `Server: ${url} is not ready: services called: away: profile`);
     await own.mesh.start("profile", "profile");
     await eventually("the gateway is ready", async () => (await fetch(`${url}/ready`)).status === 200);
   });
@@ -57,7 +57,7 @@ describeMesh("The doctor on a mesh", () => {
     const channel = await connection.createChannel();
     try {
       await channel.assertQueue(queue, { durable: true });
-      expectToDo(await doctor(env), `RabbitMQ queues: ${queue} was declared otherwise`);
+      expectToDo(await doctor(env), `RabbitMQ queues: ${queue} was declared with other arguments`);
     } finally {
       await channel.deleteQueue(queue);
       await connection.close();
@@ -105,7 +105,7 @@ describeWith(["amqp", "redis"], "The doctor on a MongoDB", () => {
   afterAll(() => Promise.all(started.map((mongod) => mongod.stop())));
 
   needsMongod("that is not a replica set reports it", async () => {
-    expectToDo(await doctor(env(alone.uri)), "MongoDB replica set: it is none");
+    expectToDo(await doctor(env(alone.uri)), "MongoDB replica set: MongoDB does not run as one");
   });
 
   needsMongod("that keeps a dead node's transaction for a minute reports it", async () => {
