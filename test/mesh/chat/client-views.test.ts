@@ -17,6 +17,22 @@ describeMesh("Five clients with cut connections and a killed gateway", () => {
   const own = ownMesh();
   const { made } = own;
 
+  /** Five contacts of each other, in two groups and two direct chats. */
+  async function peopleInChats(): Promise<Person[]> {
+    const people: [Person, ...Person[]] = await made.people(5);
+    for (const a of people) for (const b of people) if (a.id < b.id) await made.befriend(a, b);
+    const others = (count: number, who: Person) =>
+      people
+        .filter(({ id }) => id !== who.id)
+        .slice(0, count)
+        .map(({ id }) => id);
+    await people[0].post("/chat/create-group", { name: "All", participants: others(4, people[0]) });
+    await people[1]!.post("/chat/create-group", { name: "Some", participants: others(2, people[1]!) });
+    await people[2]!.post("/chat/create-direct", { receiverId: people[3]!.id });
+    await people[4]!.post("/chat/create-direct", { receiverId: people[0].id });
+    return people;
+  }
+
   async function connectThroughProxy(person: Person, index: number): Promise<DayParticipant & { proxy: TcpProxy; person: Person }> {
     const proxy = await openTcpProxy(own.mesh.gateways[index % 2]!);
     const parley = await Parley.resume({ url: proxy.url.replace(/\/$/, ""), token: person.token });
@@ -26,18 +42,7 @@ describeMesh("Five clients with cut connections and a killed gateway", () => {
   test(`show exactly what is stored after ${operations} random operations`, async () => {
     process.stderr.write(`random day: SEED=${seed}\n`);
     const chance = seeded(seed);
-    const folk: [Person, ...Person[]] = await made.people(5);
-    for (const a of folk) for (const b of folk) if (a.id < b.id) await made.befriend(a, b);
-    const others = (count: number, who: Person) =>
-      folk
-        .filter(({ id }) => id !== who.id)
-        .slice(0, count)
-        .map(({ id }) => id);
-    await folk[0].post("/chat/create-group", { name: "All", participants: others(4, folk[0]) });
-    await folk[1]!.post("/chat/create-group", { name: "Some", participants: others(2, folk[1]!) });
-    await folk[2]!.post("/chat/create-direct", { receiverId: folk[3]!.id });
-    await folk[4]!.post("/chat/create-direct", { receiverId: folk[0].id });
-    const people = await Promise.all(folk.map(connectThroughProxy));
+    const people = await Promise.all((await peopleInChats()).map(connectThroughProxy));
     await Promise.all(people.map(({ parley }) => parley.online()));
 
     const done: Record<string, number> = {};

@@ -56,18 +56,7 @@ describeMesh("Two chat nodes that write to one group", () => {
     const history: Message[] = await whole(keeper, `/chat/messages/${chatId}?after=0&limit=200`);
     expect(history.map(({ n }) => n)).toEqual(history.map((_, index) => index + 1));
     expect(new Set(history.map(({ seq }) => seq)).size).toBe(history.length);
-    const roles = new Map(people.map(({ id }) => [id, id === keeper.id ? "admin" : "member"]));
-    for (const { system, senderId } of history) {
-      for (const userId of system?.userIds ?? []) {
-        if (system!.event === "added") roles.set(userId, "member");
-        if (system!.event === "removed" || system!.event === "left") expect(roles.delete(userId)).toBe(true);
-        if (system!.event === "adminAdded" || system!.event === "adminRemoved") {
-          expect(roles.get(userId)).toBe(system!.event === "adminAdded" ? "member" : "admin");
-          roles.set(userId, system!.event === "adminAdded" ? "admin" : "member");
-        }
-      }
-      expect([senderId, roles.has(senderId) || system?.event === "left"]).toEqual([senderId, true]);
-    }
+    const roles = rolesAfter(history, people, keeper);
     const members = await whole(keeper, `/chat/members/${chatId}?limit=3`);
     expect(new Map(members.map(({ userId, role }) => [userId, role]))).toEqual(roles);
     const [view] = (await keeper.get("/chat/my-chats")).body.filter(({ _id }: { _id: string }) => _id === chatId);
@@ -81,3 +70,20 @@ describeMesh("Two chat nodes that write to one group", () => {
     for (const { count, userIds } of Object.values(history[message.n - 1]!.reactions)) expect(new Set(userIds).size).toBe(count);
   });
 });
+
+/** Replays the group's system messages, and expects each to be possible. @returns the members' roles after them */
+function rolesAfter(history: readonly Message[], people: readonly Person[], keeper: Person): Map<string, string> {
+  const roles = new Map(people.map(({ id }) => [id, id === keeper.id ? "admin" : "member"]));
+  for (const { system, senderId } of history) {
+    for (const userId of system?.userIds ?? []) {
+      if (system!.event === "added") roles.set(userId, "member");
+      if (system!.event === "removed" || system!.event === "left") expect(roles.delete(userId)).toBe(true);
+      if (system!.event === "adminAdded" || system!.event === "adminRemoved") {
+        expect(roles.get(userId)).toBe(system!.event === "adminAdded" ? "member" : "admin");
+        roles.set(userId, system!.event === "adminAdded" ? "admin" : "member");
+      }
+    }
+    expect([senderId, roles.has(senderId) || system?.event === "left"]).toEqual([senderId, true]);
+  }
+  return roles;
+}
