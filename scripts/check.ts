@@ -1,5 +1,5 @@
 /**
- * `npm run check`: runs types, lint and format at once. Unchanged files are not linted again, although a change elsewhere can change their
+ * `npm run check`: runs types, lint and format concurrently. Unchanged files are not linted again, although a change elsewhere can change their
  * types; `--whole`, which `npm test` passes, lints all files.
  */
 import { spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
  * `npm run new-era`: begins a new era on a store that was restored by other means than `npm run restore` (a copied folder, a volume
- * snapshot, `mongorestore`), so that no client takes state from another time for the current one.
+ * snapshot, `mongorestore`), so that no client mistakes older state for the current one.
  */
 import { beginEra } from "../core/backup/era.ts";
 import { hasStore, openInstallationData } from "../core/backup/installation-data.ts";

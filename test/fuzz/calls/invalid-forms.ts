@@ -100,7 +100,7 @@ function partChanges(texts: readonly UploadPart[], good: UploadPart): InvalidFor
       Array.from({ length: 2000 }, () => text("text", "x")),
     ),
     form("a text of 60 KB", [...texts, text("more", "x".repeat(60_000)), good]),
-    form("a text that is no UTF-8", [
+    form("a text that is not UTF-8", [
       ...texts.slice(1),
       { field: texts[0]?.field ?? "text", value: Buffer.from([0xff, 0xfe, 0x41]) },
       good,

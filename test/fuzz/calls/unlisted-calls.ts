@@ -29,7 +29,7 @@ export function rawBodies(plain: RawCall, right: PayloadFields): RawCall[] {
     ["something after the body", `${whole}${whole}`],
     ["a field twice", whole.replace("{", `{${whole.slice(1, -1)}${whole.length > 2 ? "," : ""}`)],
     ["huge numbers", whole.replaceAll(/"[^"]*"(?=[,}])/g, "1e999")],
-    ["bytes that are no UTF-8", Buffer.from([0x7b, 0xff, 0xfe, 0x7d])],
+    ["bytes that are not UTF-8", Buffer.from([0x7b, 0xff, 0xfe, 0x7d])],
     ["UTF-16", Buffer.from(whole, "utf16le")],
     ["200 KB of nothing", " ".repeat(200_000)],
     ["1.5 MB", JSON.stringify({ ...right, more: "x".repeat(1_500_000) })],
