@@ -3,12 +3,12 @@
  * They are created again whenever a successful call may have removed some of it.
  */
 import type { Factory } from "../../support/people/factory.ts";
-import type { Person, Received } from "../../support/people/person.ts";
+import type { ApiResponse, Person, Received } from "../../support/people/person.ts";
 import { file, sendFile, sendForm } from "../../support/files/uploads.ts";
 import type { JsonSchema } from "../../../services/gateway/docs/json-schema.ts";
 import { pngBomb } from "../../support/files/images.ts";
 import { newId } from "../../../core/ids.ts";
-import type { RandomSource } from "./invalid-payloads.ts";
+import { pick, type RandomSource } from "./invalid-payloads.ts";
 
 /** A PNG of one pixel. */
 export const png = Buffer.from(
@@ -35,6 +35,25 @@ export interface Callers {
 }
 
 export async function makeCallers(world: Factory): Promise<Callers> {
+  const created = await createData(world);
+  const { user, friend, other, addable, asker, invited, stranger } = created;
+  const byField = validValues(created);
+  const changes = validChanges(created);
+  return {
+    user,
+    stranger,
+    everyone: [user, friend, other, addable, asker, invited, stranger],
+    validValue: (field, schema, path) => byField[field]?.(path) ?? ordinary(schema),
+    async changeSomething(random) {
+      await succeeded(pick(random, changes)(random));
+    },
+  };
+}
+
+type CreatedData = Awaited<ReturnType<typeof createData>>;
+
+/** Creates the users, and something of each kind that calls refer to. */
+async function createData(world: Factory) {
   const [user, friend, other, addable, asker, invited] = (await Promise.all(Array.from({ length: 6 }, () => world.person()))) as [
     Person,
     Person,
@@ -45,21 +64,27 @@ export async function makeCallers(world: Factory): Promise<Callers> {
   ];
   const stranger = await world.person();
   await Promise.all([friend, other, addable].map((one) => world.befriend(user, one)));
-  const made = async (promise: Promise<{ status: number; body: Received }>) => {
-    const { status, body } = await promise;
-    if (status >= 300) throw new Error(`the callers could not be created: ${status} ${JSON.stringify(body)}`);
-    return body;
-  };
-  const askedId: string = (await made(asker.post("/request/invite/send", { toEmail: user.emailId }))).data._id;
-  const sentId: string = (await made(user.post("/request/invite/send", { toEmail: invited.emailId }))).data._id;
-  const chatId: string = (await made(user.post("/chat/create-group", { name: "A group", participants: [friend.id, other.id] })))._id;
-  const messageId: string = (await made(user.post("/chat/messages", { chatId, text: "Hello" })))._id;
-  const fileId: string = (await made(sendFile(user, chatId, file(png, "p.png", "image/png")))).file._id;
-  const picture: string = (await made(sendForm(user, "PUT", "/profile/patchProfile", [file(png, "p.png", "image/png", "profilePic")]))).data
-    .profilePic;
+  const askedId: string = (await succeeded(asker.post("/request/invite/send", { toEmail: user.emailId }))).data._id;
+  const sentId: string = (await succeeded(user.post("/request/invite/send", { toEmail: invited.emailId }))).data._id;
+  const chatId: string = (await succeeded(user.post("/chat/create-group", { name: "A group", participants: [friend.id, other.id] })))._id;
+  const messageId: string = (await succeeded(user.post("/chat/messages", { chatId, text: "Hello" })))._id;
+  const fileId: string = (await succeeded(sendFile(user, chatId, file(png, "p.png", "image/png")))).file._id;
+  const picture: string = (await succeeded(sendForm(user, "PUT", "/profile/patchProfile", [file(png, "p.png", "image/png", "profilePic")])))
+    .data.profilePic;
   const pictureId = picture.split("/").at(-1)!;
+  return { user, friend, other, addable, asker, invited, stranger, askedId, sentId, chatId, messageId, fileId, pictureId };
+}
 
-  const byField: Readonly<Record<string, (path: string) => unknown>> = {
+async function succeeded(call: Promise<ApiResponse>): Promise<Received> {
+  const { status, body } = await call;
+  if (status >= 300) throw new Error(`a call of the callers failed: ${status} ${JSON.stringify(body)}`);
+  return body;
+}
+
+/** A valid value of each field, by the path of the route. */
+function validValues(created: CreatedData): Readonly<Record<string, (path: string) => unknown>> {
+  const { user, friend, other, addable, stranger, askedId, sentId, chatId, messageId, fileId, pictureId } = created;
+  return {
     chatId: () => chatId,
     messageId: () => messageId,
     replyTo: () => messageId,
@@ -83,24 +108,24 @@ export async function makeCallers(world: Factory): Promise<Callers> {
     after: (path) => (path.includes("messages") ? 0 : newId()),
     profilePic: () => `data:image/png;base64,${png.toString("base64")}`,
   };
-  return {
-    user,
-    stranger,
-    everyone: [user, friend, other, addable, asker, invited, stranger],
-    validValue: (field, schema, path) => byField[field]?.(path) ?? ordinary(schema),
-    async changeSomething(random) {
-      const acts = [
-        () => friend.post("/chat/messages", { chatId, text: "Meanwhile" }),
-        () => user.put(`/chat/messages/${messageId}/reactions/${encodeURIComponent("👍")}`),
-        () => other.post("/chat/read", { chatId, n: 1 }),
-        () => user.patch(`/chat/messages/${messageId}`, { text: `Hello ${random()}` }),
-        () => sendFile(friend, chatId, file(png, "again.png", "image/png")),
-        () => friend.put("/profile/patchProfile", { about: `Chance ${random()}` }),
-        () => other.post("/chat/create-direct", { receiverId: user.id }),
-      ];
-      await made(acts[Math.floor(random() * acts.length)]!());
-    },
-  };
+}
+
+function validChanges({
+  user,
+  friend,
+  other,
+  chatId,
+  messageId,
+}: CreatedData): readonly ((random: RandomSource) => Promise<ApiResponse>)[] {
+  return [
+    () => friend.post("/chat/messages", { chatId, text: "Meanwhile" }),
+    () => user.put(`/chat/messages/${messageId}/reactions/${encodeURIComponent("👍")}`),
+    () => other.post("/chat/read", { chatId, n: 1 }),
+    (random) => user.patch(`/chat/messages/${messageId}`, { text: `Hello ${random()}` }),
+    () => sendFile(friend, chatId, file(png, "again.png", "image/png")),
+    (random) => friend.put("/profile/patchProfile", { about: `About ${random()}` }),
+    () => other.post("/chat/create-direct", { receiverId: user.id }),
+  ];
 }
 
 /** A value that the schema accepts. */

@@ -87,19 +87,19 @@ function several(schema: JsonSchema, right: PayloadFields, random: RandomSource)
 
 /** Values that are probably invalid for this schema. Some may be valid: the server decides, and its answer is checked against the document. */
 export function invalidValues(schema: JsonSchema, right: unknown): InvalidPayload[] {
-  return [...wrongKinds, ...hostileTexts, ...bounds(schema, right), ...inside(schema, right)];
+  return [...wrongKinds, ...hostileTexts, ...nearValid(schema, right), ...inside(schema, right)];
 }
 
 const numberOf = (schema: JsonSchema, keyword: string): number[] => (typeof schema[keyword] === "number" ? [schema[keyword]] : []);
 const named = (what: string, values: readonly unknown[]): InvalidPayload[] => values.map((value) => ({ what, value }));
 
+const nearValid = (schema: JsonSchema, right: unknown): InvalidPayload[] => [...bounds(schema), ...variations(schema, right)];
+
 /** Values just below, at and above each limit of the schema. */
-function bounds(schema: JsonSchema, right: unknown): InvalidPayload[] {
+function bounds(schema: JsonSchema): InvalidPayload[] {
   const lengths = [...numberOf(schema, "minLength"), ...numberOf(schema, "maxLength")].flatMap((bound) => [bound - 1, bound, bound + 1]);
   const limits = [...numberOf(schema, "minimum"), ...numberOf(schema, "maximum")];
   const counts = [...numberOf(schema, "minItems"), ...numberOf(schema, "maxItems")].flatMap((bound) => [bound - 1, bound + 1]);
-  const texts = typeof right === "string" ? [right] : [];
-  const members = Array.isArray(right) ? right : [];
   return [
     ...named(
       "a text at a bound",
@@ -115,6 +115,14 @@ function bounds(schema: JsonSchema, right: unknown): InvalidPayload[] {
       "a list at a bound",
       counts.filter((count) => count >= 0).map((count) => Array.from({ length: count }, (_, i) => i.toString(16).padStart(24, "0"))),
     ),
+  ];
+}
+
+/** Values similar to a valid one. */
+function variations(schema: JsonSchema, right: unknown): InvalidPayload[] {
+  const texts = typeof right === "string" ? [right] : [];
+  const members = Array.isArray(right) ? right : [];
+  return [
     ...named(
       "another spelling",
       texts.flatMap((text) => [
@@ -160,7 +168,7 @@ function inside(schema: JsonSchema, right: unknown): InvalidPayload[] {
     ...(values === undefined || values === false
       ? []
       : [
-          ...[...wrongKinds, ...bounds(values, 1)].map(({ what, value }) => ({ what: `in it ${what}`, value: { [key]: value } })),
+          ...[...wrongKinds, ...nearValid(values, 1)].map(({ what, value }) => ({ what: `in it ${what}`, value: { [key]: value } })),
           ...keys.map((odd) => ({ what: `under ${JSON.stringify(odd).slice(0, 40)}`, value: { [odd]: 1 } })),
         ]),
   ];

@@ -2,6 +2,19 @@
 import type { RawCall } from "./raw-http.ts";
 import type { PayloadFields } from "./invalid-payloads.ts";
 
+const wrongTypes = [
+  "",
+  "text/plain",
+  "application/xml",
+  "application/json; charset=utf-16",
+  "application/x-www-form-urlencoded",
+  "multipart/form-data",
+  "json",
+  "application/json, text/plain",
+  "application/json;".repeat(200),
+  "*/*",
+];
+
 /** Bodies that are not JSON, or that have another content type. */
 export function rawBodies(plain: RawCall, right: PayloadFields): RawCall[] {
   const whole = JSON.stringify(right);
@@ -36,27 +49,44 @@ export function rawBodies(plain: RawCall, right: PayloadFields): RawCall[] {
     ["half a megabyte of brackets", "[".repeat(500_000)],
     ["15,000 deep", `${'{"a":'.repeat(15_000)}1${"}".repeat(15_000)}`],
   ];
-  const types = [
-    "",
-    "text/plain",
-    "application/xml",
-    "application/json; charset=utf-16",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data",
-    "json",
-    "application/json, text/plain",
-    "application/json;".repeat(200),
-    "*/*",
-  ];
   const headed = (what: string, headers: RawCall["headers"]): RawCall => ({ ...plain, what, headers: { ...plain.headers, ...headers } });
   return [
     ...bodies.map(([what, body]): RawCall => ({ ...plain, what, body, json: undefined })),
-    ...types.map((type) => headed(`the type ${JSON.stringify(type).slice(0, 40)}`, { "content-type": type })),
+    ...wrongTypes.map((type) => headed(`the type ${JSON.stringify(type).slice(0, 40)}`, { "content-type": type })),
     ...["gzip", "br", "identity", "x"].map((encoding) => headed(`encoded as ${encoding}`, { "content-encoding": encoding })),
     { ...headed("a body that breaks off", { "content-length": String(whole.length + 100) }), isOffRoute: true, isCutOff: true },
     { ...headed("chunks that break off", { "transfer-encoding": "chunked" }), isOffRoute: true, isCutOff: true },
   ];
 }
+
+const hostileHeaders: readonly RawCall["headers"][] = [
+  { "x-http-method-override": "DELETE" },
+  { "x-forwarded-for": "127.0.0.1", "x-real-ip": "::1", forwarded: "for=localhost" },
+  { "x-user-id": "0123456789abcdef01234567", "x-request-id": "a\u0009b" },
+  { origin: "https://evil.example" },
+  { origin: "null" },
+  { host: "evil.example" },
+  { host: "" },
+  { expect: "100-continue" },
+  { expect: "something" },
+  { upgrade: "websocket", connection: "upgrade" },
+  { upgrade: "h2c", connection: "upgrade, http2-settings", "http2-settings": "" },
+  { range: "bytes=5-1" },
+  { range: "bytes=0-,0-,0-,0-" },
+  { range: `bytes=${"0-1,".repeat(500)}` },
+  { "if-none-match": '"x", W/"y", *' },
+  { accept: "text/html;q=x", "accept-encoding": "gzip, x", "accept-language": "\u00ff" },
+  { "user-agent": "x".repeat(9000) },
+  { "user-agent": "\u0080\u00ff" },
+  { cookie: "a=b; ".repeat(1000) },
+  { "x-long": "y".repeat(20_000) },
+  Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-many-${i}`, "1"])),
+  { te: "trailers", trailer: "x" },
+  { "content-length": "-1" },
+  { "content-length": "1e3" },
+  { "content-length": ["1", "2"] },
+  { "transfer-encoding": "gzip" },
+];
 
 /** Other methods and paths, and hostile headers. */
 export function unlistedCalls(plain: RawCall, takesBody: boolean): RawCall[] {
@@ -82,38 +112,10 @@ export function unlistedCalls(plain: RawCall, takesBody: boolean): RawCall[] {
     "/~node/list",
     "http://evil.example/x",
   ];
-  const headers: Readonly<Record<string, string | readonly string[]>>[] = [
-    { "x-http-method-override": "DELETE" },
-    { "x-forwarded-for": "127.0.0.1", "x-real-ip": "::1", forwarded: "for=localhost" },
-    { "x-user-id": "0123456789abcdef01234567", "x-request-id": "a\u0009b" },
-    { origin: "https://evil.example" },
-    { origin: "null" },
-    { host: "evil.example" },
-    { host: "" },
-    { expect: "100-continue" },
-    { expect: "something" },
-    { upgrade: "websocket", connection: "upgrade" },
-    { upgrade: "h2c", connection: "upgrade, http2-settings", "http2-settings": "" },
-    { range: "bytes=5-1" },
-    { range: "bytes=0-,0-,0-,0-" },
-    { range: `bytes=${"0-1,".repeat(500)}` },
-    { "if-none-match": '"x", W/"y", *' },
-    { accept: "text/html;q=x", "accept-encoding": "gzip, x", "accept-language": "\u00ff" },
-    { "user-agent": "x".repeat(9000) },
-    { "user-agent": "\u0080\u00ff" },
-    { cookie: "a=b; ".repeat(1000) },
-    { "x-long": "y".repeat(20_000) },
-    Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-many-${i}`, "1"])),
-    { te: "trailers", trailer: "x" },
-    { "content-length": "-1" },
-    { "content-length": "1e3" },
-    { "content-length": ["1", "2"] },
-    { "transfer-encoding": "gzip" },
-  ];
   return [
     ...methods.map((method): RawCall => ({ ...bare, what: `the method ${method}`, method })),
     ...targets.map((target): RawCall => ({ ...bare, what: `the path ${JSON.stringify(target).slice(0, 60)}`, target })),
-    ...headers.map((more): RawCall => ({
+    ...hostileHeaders.map((more): RawCall => ({
       ...bare,
       what: `the header ${JSON.stringify(more).slice(0, 60)}`,
       headers: { ...plain.headers, ...more },
