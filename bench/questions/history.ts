@@ -7,6 +7,7 @@ import { readFromMongo, readFromSqlite, type RowsRead } from "./rows-read.ts";
 import { fillAndStart, type Filled } from "../seed/filled.ts";
 import { seedHistories, type Histories, type History } from "../seed/histories.ts";
 import { rowOf, type ResultRow } from "../measure/table.ts";
+import { firstMembers, messagesBefore } from "../../services/chat/store/repository.ts";
 
 const pageSize = 50;
 const page = ({ chatId }: History, before = ""): string => `/chat/messages/${chatId}?limit=${pageSize}${before}`;
@@ -88,9 +89,9 @@ const rowsReaders: Readonly<Record<BenchMode, RowsReader>> = {
     const { chatId, n, reader } = long;
     await filled.stopServer();
     return {
-      "a page from anywhere": await readFromSqlite(filled, reader.id, async ({ repository }) => {
-        await repository.firstMembers(chatId);
-        await repository.messagesBefore(chatId, 0, n / 2, pageSize);
+      "a page from anywhere": await readFromSqlite(filled, reader.id, async ({ db }) => {
+        await firstMembers(db, chatId);
+        await messagesBefore(db, chatId, 0, n / 2, pageSize);
       }),
       "a sync of 50 changes": await readFromSqlite(filled, reader.id, (context) => sync(context, since(long))),
     };

@@ -30,6 +30,7 @@ import { markDelivered, markRead } from "./receipts/receipts.ts";
 import { restoring } from "./restoring.ts";
 import { chats, files, members, messages, reactions, relations } from "./store/collections.ts";
 import { publishTyping } from "./typing.ts";
+import { chatsById, filesById, membershipsOf } from "./store/repository.ts";
 
 const applyRelationEvent = (chatContext: ChatContext, { payload }: ReceivedEvent<RelationEvent>): Promise<void> =>
   applyRelation(chatContext, payload);
@@ -116,7 +117,7 @@ export default service(chat, {
       return visibleFile(inCall(this.context, ctx), ctx.params.fileId);
     },
     async filesInUse(ctx) {
-      return (await this.context.repository.files(ctx.params.fileIds)).map(({ _id }) => _id);
+      return (await filesById(this.context.db, ctx.params.fileIds)).map(({ _id }) => _id);
     },
 
     changeSettings(ctx) {
@@ -139,16 +140,16 @@ export default service(chat, {
       return sync(inCall(this.context, ctx), ctx.params.since);
     },
     async memberships(ctx) {
-      return (await this.context.repository.memberships(ctx.params.userId)).map(presentMembership);
+      return (await membershipsOf(this.context.db, ctx.params.userId)).map(presentMembership);
     },
     changes(ctx) {
-      return changesSince(this.context.repository, ctx.params.chatId, ctx.params.since);
+      return changesSince(this.context.db, ctx.params.chatId, ctx.params.since);
     },
     moved(ctx) {
-      return recentChanges(this.context.repository, ctx.params.since, ctx.params.cursor, this.context.clock.now());
+      return recentChanges(this.context.db, ctx.params.since, ctx.params.cursor, this.context.clock.now());
     },
     async heads(ctx) {
-      return (await this.context.repository.chats(ctx.params.chatIds)).map(presentHead);
+      return (await chatsById(this.context.db, ctx.params.chatIds)).map(presentHead);
     },
     async applyRelation(ctx) {
       await applyRelation(this.context, ctx.params);

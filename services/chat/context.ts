@@ -5,12 +5,10 @@ import type { Database } from "../../core/store/store.ts";
 import type { ServiceResources } from "../../mixins/context.ts";
 import { ReactionBatcher } from "./messages/react.ts";
 import { ReceiptPublisher } from "./receipts/publisher.ts";
-import { chatRepository, type ChatRepository } from "./store/repository.ts";
 import { openTimelines, type Timelines } from "./timeline/registry.ts";
 
 export interface ChatContext extends Pick<Ports, "config" | "clock" | "feed"> {
   readonly db: Database;
-  readonly repository: ChatRepository;
   readonly timelines: Timelines;
   readonly reactionBatcher: ReactionBatcher;
   readonly receiptPublisher: ReceiptPublisher;
@@ -20,8 +18,7 @@ export interface ChatContext extends Pick<Ports, "config" | "clock" | "feed"> {
 type ChatResources = Pick<ServiceResources, "db" | "log" | "config" | "feed" | "clock">;
 
 export const openChatContext = ({ db, log, config, feed, clock }: ChatResources): ChatContext => {
-  const repository = chatRepository(db);
-  const timelines = openTimelines({ db, repository, feed, clock, log });
+  const timelines = openTimelines({ db, feed, clock, log });
   const reactionBatcher = new ReactionBatcher(timelines, config.CONTACTS, clock);
-  return { config, clock, feed, db, log, repository, timelines, reactionBatcher, receiptPublisher: new ReceiptPublisher(feed) };
+  return { config, clock, feed, db, log, timelines, reactionBatcher, receiptPublisher: new ReceiptPublisher(feed) };
 };

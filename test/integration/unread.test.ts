@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../core/ids.ts";
 import { insert, type Database } from "../../core/store/store.ts";
-import { chatRepository } from "../../services/chat/store/repository.ts";
+import { unreadCount } from "../../services/chat/store/repository.ts";
 import { messages, type MemberRow } from "../../services/chat/store/collections.ts";
 import { describeWith } from "../support/systems/describe-with.ts";
 import { mongo, sqlite, type StoreAdapter, type TestStore } from "../support/store/stores.ts";
@@ -32,7 +32,7 @@ function describeOn(adapter: StoreAdapter): void {
     }
     const unread = async (chatId: string, userId: string, readN = 0, joinedN = 0): Promise<number> => {
       const [last] = await db.page(messages, { index: "byN", where: { chatId }, order: "desc", limit: 1 });
-      return chatRepository(db).unread({ chatId, userId, readN, joinedN } as MemberRow, last!.n);
+      return unreadCount(db, { chatId, userId, readN, joinedN } as MemberRow, last!.n);
     };
     const many = (author: string, count: number) => Array<string>(count).fill(author);
 

@@ -11,6 +11,7 @@ import { relations, type RelationRow } from "../store/collections.ts";
 import { isActive, mayChat } from "../policy.ts";
 import type { ChatContext } from "../context.ts";
 import { fetchRelations } from "../peers.ts";
+import { chatById, directChatOf, memberOf, relationsOfPairs } from "../store/repository.ts";
 
 /** The fields of a relation that chat stores. An event has more. */
 const copied = ({ pair, state, rev }: Relation): Complete<Omit<RelationRow, "_id">> => ({ pair, state, rev });
@@ -39,8 +40,9 @@ export async function relationsOf(
   userId: string,
   otherIds: readonly string[],
 ): Promise<CheckedRelation[]> {
-  const { repository, config } = context;
-  const known = new Map((await repository.relations(otherIds.map((other) => pairKey(userId, other)))).map((row) => [row.pair, row]));
+  const { db, config } = context;
+  const pairs = otherIds.map((other) => pairKey(userId, other));
+  const known = new Map((await relationsOfPairs(db, pairs)).map((row) => [row.pair, row]));
   const uncertain = otherIds.filter((other) => {
     const row = known.get(pairKey(userId, other));
     return row === undefined || !mayChat(config.CONTACTS, row.state);
@@ -74,14 +76,14 @@ export async function refreshRelation(context: CallContext<ChatContext>, userId:
  * Applies a new relation: first to the copy, so that no chat is created on the old one, then to the pair's chat in its own sequence.
  * A repeat changes nothing. A call with an older state returns once the newer one is applied.
  */
-export async function applyRelation({ db, repository, timelines }: ChatContext, relation: Relation): Promise<void> {
+export async function applyRelation({ db, timelines }: ChatContext, relation: Relation): Promise<void> {
   const { outcome } = await commitWithRetry(db, async () => {
-    const [known] = await repository.relations([relation.pair]);
+    const [known] = await relationsOfPairs(db, [relation.pair]);
     const newest = newerRelation(known, relation);
     return { operations: newest === known ? [] : [relationOperation(known, relation)], outcome: newest };
   });
   const { state, rev } = outcome;
-  const chat = await repository.directChat(relation.pair);
+  const chat = await directChatOf(db, relation.pair);
   if (chat === undefined) return;
   await timelines.append(chat._id, {
     reads: {},
@@ -94,8 +96,8 @@ export async function applyRelation({ db, repository, timelines }: ChatContext, 
 
 /** Fetches the relation of a direct chat's users if the stored one would refuse. @returns whether the stored one was out of date */
 export async function refreshDirectChatRelation(context: CallContext<ChatContext>, chatId: string): Promise<boolean> {
-  const { repository, config, userId } = context;
-  const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+  const { db, config, userId } = context;
+  const [chat, member] = await Promise.all([chatById(db, chatId), memberOf(db, chatId, userId)]);
   if (chat?.pair === undefined || !isActive(member) || mayChat(config.CONTACTS, chat.relation!.state)) return false;
   const other = chat.pair.split(":").find((id) => id !== userId)!;
   const [relation] = await fetchRelations(context, userId, [other]);

@@ -15,6 +15,7 @@ import type { ChatContext } from "../context.ts";
 import { refuseUnknown } from "./people.ts";
 import { firstViews, ownView, type CreatedChat } from "../reads/views.ts";
 import { userChannel } from "../../user-notes.ts";
+import { directChatOf, firstMembers } from "../store/repository.ts";
 
 /** Maximum number of users that a system message lists. */
 const maxListedInSystemMessage = 50;
@@ -61,7 +62,7 @@ export async function createDirect(context: CallContext<ChatContext>, receiverId
   const { chat, created } = await findOrCreateDirect(context, receiverId);
   if (created !== undefined) return { chat: await notifyMembers(context, created), created: true };
   // The node that created the chat may have died before it notified the members.
-  if (chat.n === 0) await notifyMembers(context, { chat, people: await context.repository.firstMembers(chat._id) });
+  if (chat.n === 0) await notifyMembers(context, { chat, people: await firstMembers(context.db, chat._id) });
   return { chat: (await ownView(context, chat._id)).chat, created: false };
 }
 
@@ -69,14 +70,14 @@ async function findOrCreateDirect(
   context: CallContext<ChatContext>,
   receiverId: string,
 ): Promise<{ chat: ChatRow; created?: CreatedChat }> {
-  const { db, repository, userId, config, clock } = context;
+  const { db, userId, config, clock } = context;
   if (receiverId === userId) throw new Invalid("A chat needs someone else", [{ field: "receiverId", message: "must not be yourself" }]);
   const pair = pairKey(userId, receiverId);
-  const existing = await repository.directChat(pair);
+  const existing = await directChatOf(db, pair);
   if (existing !== undefined) return { chat: existing };
 
   const { outcome } = await commitWithRetry<{ chat: ChatRow; created?: CreatedChat }>(db, async () => {
-    const concurrentChat = await repository.directChat(pair);
+    const concurrentChat = await directChatOf(db, pair);
     if (concurrentChat !== undefined) return { operations: [], outcome: { chat: concurrentChat } };
 
     const { relation, operation } = (await relationsOf(context, userId, [receiverId]))[0]!;

@@ -15,6 +15,7 @@ import { refreshRelation } from "./contact-relations.ts";
 import { viewOf } from "../reads/views.ts";
 import type { ChatContext } from "../context.ts";
 import { userChannel, type UserNote } from "../../user-notes.ts";
+import { firstMembers, memberOf } from "../store/repository.ts";
 
 /** Estimate of the bytes that a group change writes. */
 const size = 1000;
@@ -86,7 +87,7 @@ export async function removeFromGroup(context: CallContext<ChatContext>, chatId:
  * @returns the group without the caller; null if it has ended
  */
 export async function leaveGroup(context: CallContext<ChatContext>, chatId: string): Promise<SharedChat | null> {
-  const { userId, timelines, repository } = context;
+  const { userId, timelines, db } = context;
   const { chat, leftSeq } = await timelines.append(chatId, {
     reads: { people: [userId], seniors: true },
     estimatedBytes: size,
@@ -101,7 +102,7 @@ export async function leaveGroup(context: CallContext<ChatContext>, chatId: stri
     },
   });
   notifyRemoved(context, chatId, userId, leftSeq);
-  return chat.memberCount > 0 ? presentShared(chat, await repository.firstMembers(chatId)) : null;
+  return chat.memberCount > 0 ? presentShared(chat, await firstMembers(db, chatId)) : null;
 }
 
 function appointSuccessor(batch: ChangeBatch, exceptUserId: string): void {
@@ -183,7 +184,7 @@ function changePicture(batch: ChangeBatch, userId: string, picture: AdmittedFile
 
 /** Reads the caller's row again: marks and settings are written outside the sequence, so the batch's values may be old. */
 async function viewOfActor(context: CallContext<ChatContext>, { chat, actor }: GroupChangeResult): Promise<Chat> {
-  return viewOf(context, chat, (await context.repository.member(chat._id, actor.userId)) ?? actor);
+  return viewOf(context, chat, (await memberOf(context.db, chat._id, actor.userId)) ?? actor);
 }
 
 function notifyUser({ feed }: CallContext<ChatContext>, userId: string, note: UserNote): void {

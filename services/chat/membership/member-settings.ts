@@ -10,6 +10,7 @@ import { userChannel } from "../../user-notes.ts";
 import { isActive, notAMember } from "../policy.ts";
 import { viewOf } from "../reads/views.ts";
 import type { ChatContext } from "../context.ts";
+import { chatById, memberOf } from "../store/repository.ts";
 
 export type MemberSettings = Omit<Infer<typeof actions.changeSettings.params>, "chatId">;
 
@@ -23,16 +24,16 @@ export async function changeSettings(
   chatId: string,
   { mutedUntil, ...others }: MemberSettings,
 ): Promise<Chat> {
-  const { db, repository, feed, userId, clock } = context;
+  const { db, feed, userId, clock } = context;
   const settings = { ...others, mutedUntil: muteTime(mutedUntil, clock.now()) };
   if (Object.values(settings).every((value) => value === undefined)) throw new Invalid("Name a setting to change");
   const { outcome } = await commitWithRetry(db, async () => {
-    const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+    const [chat, member] = await Promise.all([chatById(db, chatId), memberOf(db, chatId, userId)]);
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
     return { operations: [update(members, { _id: member._id, leftSeq: null }, settings)], outcome: { chat, member } };
   });
   // Read again: another setting may have changed at the same time.
-  const member = (await repository.member(chatId, userId)) ?? outcome.member;
+  const member = (await memberOf(db, chatId, userId)) ?? outcome.member;
   const view = await viewOf(context, outcome.chat, member);
   feed.publish(userChannel(userId), { event: "chatChanged", data: view });
   return view;

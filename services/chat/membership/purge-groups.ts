@@ -6,7 +6,7 @@ import type { Logger } from "moleculer";
 import type { Clock } from "../../../core/clock.ts";
 import { remove, type Database, type Operation } from "../../../core/store/store.ts";
 import { releaseFile } from "../files/references.ts";
-import type { ChatRepository } from "../store/repository.ts";
+import { endedGroups, filesOfChat, messagesAfter } from "../store/repository.ts";
 import { chats, members, messages, reactions } from "../store/collections.ts";
 
 const purgeIntervalMs = 60_000;
@@ -16,19 +16,18 @@ const pageSize = 200;
 
 export interface PurgeContext {
   readonly db: Database;
-  readonly repository: ChatRepository;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** @returns stops it, and waits for a purge that is running */
-export function startGroupPurge({ db, repository, clock, log }: PurgeContext): () => Promise<void> | undefined {
+export function startGroupPurge({ db, clock, log }: PurgeContext): () => Promise<void> | undefined {
   let isStopped = false;
   let running: Promise<void> | undefined;
 
   async function purgeAll(): Promise<void> {
     for (;;) {
-      const ended = await repository.endedGroups(clock.now() - retentionMs, pageSize);
+      const ended = await endedGroups(db, clock.now() - retentionMs, pageSize);
       if (ended.length === 0) return;
       for (const { _id } of ended) if (!(await purge(_id))) return;
     }
@@ -36,8 +35,8 @@ export function startGroupPurge({ db, repository, clock, log }: PurgeContext): (
 
   /** @returns false  the purge was stopped before the end */
   async function purge(chatId: string): Promise<boolean> {
-    const nextFiles = () => repository.filesOfChat(chatId, pageSize);
-    const nextMessages = () => repository.messagesAfter(chatId, 0, pageSize);
+    const nextFiles = () => filesOfChat(db, chatId, pageSize);
+    const nextMessages = () => messagesAfter(db, chatId, 0, pageSize);
     const isComplete =
       (await eachPage(nextFiles, ({ _id }) => releaseFile(_id))) &&
       (await eachPage(nextMessages, ({ _id }) => [remove(reactions, { messageId: _id }), remove(messages, { _id })]));

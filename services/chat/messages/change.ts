@@ -5,6 +5,7 @@ import type { ChatContext } from "../context.ts";
 import { chat as actions, type Message } from "../contract.ts";
 import { deleteChange, editChange } from "./edit.ts";
 import { noSuchMessage } from "./visible-message.ts";
+import { messageById } from "../store/repository.ts";
 
 /** What an action does to a message. */
 type MessageAction = { act: "edit"; text: string } | { act: "remove" } | { act: "react"; emoji: string; on: boolean };
@@ -14,7 +15,7 @@ type MessageAction = { act: "edit"; text: string } | { act: "remove" } | { act: 
  * @throws NotFound  no such message; also the errors of the action
  */
 export async function routeToChat(context: CallContext<ChatContext>, messageId: string, action: MessageAction): Promise<Message> {
-  const message = await context.repository.message(messageId);
+  const message = await messageById(context.db, messageId);
   if (message === undefined) throw noSuchMessage();
   return call(context.ctx, actions.changeMessage, { chatId: message.chatId, messageId, ...action });
 }

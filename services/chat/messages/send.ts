@@ -3,9 +3,9 @@ import type { CallContext } from "../../../core/contract/call.ts";
 import { createHash } from "node:crypto";
 import { codeOf, NotFound, type DomainError } from "../../../core/errors.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
-import type { Complete } from "../../../core/store/store.ts";
+import type { Complete, Database } from "../../../core/store/store.ts";
 import { attachedFile, claimFile, referenceFile } from "../files/references.ts";
-import type { ChatRepository } from "../store/repository.ts";
+import { messagesById } from "../store/repository.ts";
 import type { MessageRow } from "../store/collections.ts";
 import { chat, type Message, type SendResult } from "../contract.ts";
 import type { ChangeBatch } from "../timeline/batch.ts";
@@ -118,18 +118,18 @@ async function sendResultOf(stored: Promise<StoredMessage>): Promise<SendResult>
 
 /** Reads the messages that these reply to, by id. */
 async function messagesRepliedTo(
-  repository: ChatRepository,
+  db: Database,
   outgoing: readonly { readonly replyTo?: string | undefined }[],
 ): Promise<ReadonlyMap<string, MessageRow>> {
   const ids = outgoing.flatMap(({ replyTo }) => (replyTo === undefined ? [] : [replyTo]));
-  return new Map((ids.length === 0 ? [] : await repository.messages(ids)).map((row) => [row._id, row]));
+  return new Map((ids.length === 0 ? [] : await messagesById(db, ids)).map((row) => [row._id, row]));
 }
 
 /** Stores messages in the given order. Each has its own result. */
 export async function send(context: CallContext<ChatContext>, chatId: string, outgoing: readonly OutgoingMessage[]): Promise<SendResult[]> {
-  const { config, timelines, clock, repository, userId } = context;
+  const { config, timelines, clock, db, userId } = context;
   const expiresAt = expiry(clock);
-  const replies = await messagesRepliedTo(repository, outgoing);
+  const replies = await messagesRepliedTo(db, outgoing);
   const storeAll = () =>
     Promise.all(
       outgoing.map((message) => {
@@ -145,9 +145,9 @@ export async function send(context: CallContext<ChatContext>, chatId: string, ou
 
 /** Stores a message with a file. */
 export async function sendFile(
-  { config, timelines, repository, userId }: CallContext<ChatContext>,
+  { config, timelines, db, userId }: CallContext<ChatContext>,
   { chatId, ...outgoing }: Infer<typeof chat.sendFile.params>,
 ): Promise<StoredMessage> {
-  const replies = await messagesRepliedTo(repository, [outgoing]);
+  const replies = await messagesRepliedTo(db, [outgoing]);
   return timelines.append(chatId, fileChange(config.CONTACTS, userId, outgoing, replies.get(outgoing.replyTo ?? "")));
 }

@@ -6,6 +6,7 @@ import type { chat as actions, Message } from "../contract.ts";
 import { isVisible } from "../policy.ts";
 import { presentMessage } from "../present.ts";
 import { activeMember } from "./member.ts";
+import { firstMembers, messagesAfter, messagesBefore } from "../store/repository.ts";
 
 /**
  * @returns messages in ascending order; `more` is true when the page is full
@@ -15,13 +16,13 @@ export async function history(
   context: CallContext<ChatContext>,
   { chatId, before, after, limit }: Infer<typeof actions.history.params>,
 ): Promise<{ messages: Message[]; more: boolean }> {
-  const { repository } = context;
+  const { db } = context;
   const member = await activeMember(context, chatId);
   const [readers, rows] = await Promise.all([
-    repository.firstMembers(chatId),
+    firstMembers(db, chatId),
     after === undefined
-      ? repository.messagesBefore(chatId, member.joinedN, before, limit)
-      : repository.messagesAfter(chatId, Math.max(after, member.joinedN), limit),
+      ? messagesBefore(db, chatId, member.joinedN, before, limit)
+      : messagesAfter(db, chatId, Math.max(after, member.joinedN), limit),
   ]);
   const shown = rows.filter((row) => isVisible(member, row));
   return { messages: shown.map((row) => presentMessage(row, readers)), more: rows.length === limit };

@@ -8,6 +8,7 @@ import type { Chat, MemberView } from "../contract.ts";
 import { presentMember } from "../present.ts";
 import { activeMember } from "./member.ts";
 import { viewsOf, type ChatAndReader } from "./views.ts";
+import { chatById, chatsById, membersAfter, membershipsOf } from "../store/repository.ts";
 
 type ListPosition = readonly [number, id: string];
 
@@ -28,10 +29,10 @@ export async function pageOfChats(
   context: CallContext<ChatContext>,
   { limit, before }: { limit: number; before?: string | undefined },
 ): Promise<{ chats: Chat[]; next?: string }> {
-  const { repository, userId } = context;
+  const { db, userId } = context;
   const from = before === undefined ? undefined : parseCursor("before", before);
-  const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
-  const rows = (await repository.chats([...memberships.keys()]))
+  const memberships = new Map((await membershipsOf(db, userId)).map((row) => [row.chatId, row]));
+  const rows = (await chatsById(db, [...memberships.keys()]))
     .filter((chat) => from === undefined || compare(positionOf(chat), from) > 0)
     .sort((a, b) => compare(positionOf(a), positionOf(b)));
   const page = rows.slice(0, limit).map((chat): ChatAndReader => [chat, memberships.get(chat._id)!]);
@@ -43,10 +44,10 @@ export async function pageOfMembers(
   context: CallContext<ChatContext>,
   { chatId, after, limit }: { chatId: string; after?: string | undefined; limit: number },
 ): Promise<{ members: MemberView[]; count: number; next?: string }> {
-  const { repository } = context;
+  const { db } = context;
   await activeMember(context, chatId);
   const from = after === undefined ? [] : parseCursor("after", after);
-  const [chat, rows] = await Promise.all([repository.chat(chatId), repository.membersAfter(chatId, from, limit + 1)]);
+  const [chat, rows] = await Promise.all([chatById(db, chatId), membersAfter(db, chatId, from, limit + 1)]);
   const page = rows.slice(0, limit);
   const last = rows.length > limit ? page.at(-1) : undefined;
   const next = last === undefined ? {} : { next: cursorOf([last.joinedSeq, last._id]) };

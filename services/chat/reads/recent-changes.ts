@@ -2,7 +2,8 @@
  * Lists chats and memberships that changed recently, for gateways that poll for what the feed lost. The two lists are paged side by
  * side, by the store time of the last change.
  */
-import type { ChatRepository } from "../store/repository.ts";
+import type { Database } from "../../../core/store/store.ts";
+import { chatsChangedAfter, membershipsChangedAfter } from "../store/repository.ts";
 import type { ChatHead, Membership } from "../contract.ts";
 import { presentHead, presentMembership } from "../present.ts";
 
@@ -13,11 +14,11 @@ type ChangeCursor = readonly [changedAt: number, id: string];
 const lowestId = "";
 
 /** @param cursor  `next` of the previous answer */
-export async function recentChanges(repository: ChatRepository, since: number, cursor: string | undefined, now: number) {
+export async function recentChanges(db: Database, since: number, cursor: string | undefined, now: number) {
   const [chatsAfter, membersAfter] = cursor === undefined ? [cursorAt(since, lowestId), cursorAt(since, lowestId)] : parseCursors(cursor);
   const [chatRows, memberRows] = await Promise.all([
-    repository.chatsChangedAfter(chatsAfter, pageSize),
-    repository.membershipsChangedAfter(membersAfter, pageSize),
+    chatsChangedAfter(db, chatsAfter, pageSize),
+    membershipsChangedAfter(db, membersAfter, pageSize),
   ]);
   const isComplete = chatRows.length < pageSize && memberRows.length < pageSize;
   const cursorAfter = <R extends { changedAt: number; _id: string }>(rows: readonly R[], start: ChangeCursor): ChangeCursor => {

@@ -2,13 +2,14 @@
  * Answers what changed while a client was offline: one indexed query by `seq` per chat, up to a head that was read before. Numbers may
  * have holes. A client that continues from the answer's `seq` misses nothing.
  */
+import type { Database } from "../../../core/store/store.ts";
 import type { CallContext } from "../../../core/contract/call.ts";
-import type { ChatRepository } from "../store/repository.ts";
+import { chatsById, firstMembers, membersByKey, membershipsOf, messagesBefore, messagesChangedAfter } from "../store/repository.ts";
 import type { ChatRow, MemberRow, MessageRow } from "../store/collections.ts";
 import { maxMembersForReceipts, type Message, type SyncPosition, type Receipt, type SyncAnswer } from "../contract.ts";
 import { isVoid, isVisible } from "../policy.ts";
 import { presentMembership, presentMessage, presentOwn, presentReceipt } from "../present.ts";
-import { viewsOf } from "./views.ts";
+import { viewsOf, type FirstMembersReader } from "./views.ts";
 import type { ChatContext } from "../context.ts";
 
 /** Maximum number of changes per chat in an answer. */
@@ -39,12 +40,13 @@ export async function sync(
   context: CallContext<ChatContext>,
   since: Readonly<Record<string, number>>,
 ): Promise<{ answer: SyncAnswer; positions: SyncPosition[] }> {
-  const { userId, clock } = context;
-  const repository = cachingFirstMembers(context.repository);
-  const before = await repository.memberships(userId);
-  const chats = await repository.chats(before.map(({ chatId }) => chatId));
+  const { db, userId, clock } = context;
+  const readMembers = cachedFirstMembers(db);
+  const before = await membershipsOf(db, userId);
+  const chatIds = before.map(({ chatId }) => chatId);
+  const chats = await chatsById(db, chatIds);
   // Read again: a removal after this has a seq above the head just read, and the socket receives it live.
-  const memberships = new Map((await repository.memberships(userId)).map((row) => [row.chatId, row]));
+  const memberships = new Map((await membershipsOf(db, userId)).map((row) => [row.chatId, row]));
   const heads = chats.filter(({ _id }) => memberships.has(_id));
   const removed = Object.keys(since).filter((chatId) => !memberships.has(chatId));
   const reset = heads.filter((chat) => isVoid(since[chat._id] ?? 0, chat, memberships.get(chat._id)!)).map(({ _id }) => _id);
@@ -55,7 +57,7 @@ export async function sync(
   let budget: AnswerBudget = answerLimit;
   for (const chat of behind) {
     if (budget.changes < newestMessages || budget.characters <= 0) break;
-    const syncedChat = await changesOf(repository, chat, memberships.get(chat._id)!, validSince(chat), budget);
+    const syncedChat = await changesOf(db, readMembers, chat, memberships.get(chat._id)!, validSince(chat), budget);
     budget = { changes: budget.changes - Math.max(1, syncedChat.messages.length), characters: budget.characters - syncedChat.characters };
     synced.push(syncedChat);
   }
@@ -65,8 +67,9 @@ export async function sync(
   const current = heads.filter((chat) => !behindSet.has(chat));
   const answer: SyncAnswer = {
     chats: await viewsOf(
-      { ...context, repository },
+      context,
       synced.map(({ chat }) => [chat, memberships.get(chat._id)!] as const),
+      readMembers,
     ),
     messages: Object.fromEntries(synced.map(({ chat, messages }) => [chat._id, messages])),
     seq: Object.fromEntries([
@@ -77,7 +80,8 @@ export async function sync(
     removed,
     reset,
     receipts: await receiptsOf(
-      repository,
+      db,
+      readMembers,
       heads.filter(({ _id }) => Object.hasOwn(since, _id)),
     ),
     own: Object.fromEntries(
@@ -92,32 +96,32 @@ export async function sync(
 }
 
 /** Reads the first members of each chat only once per answer. */
-function cachingFirstMembers(repository: ChatRepository): ChatRepository {
+function cachedFirstMembers(db: Database): FirstMembersReader {
   const read = new Map<string, Promise<MemberRow[]>>();
-  const firstMembers = (chatId: string): Promise<MemberRow[]> => {
-    const rows = read.get(chatId) ?? repository.firstMembers(chatId);
+  return (chatId) => {
+    const rows = read.get(chatId) ?? firstMembers(db, chatId);
     read.set(chatId, rows);
     return rows;
   };
-  return { ...repository, firstMembers };
 }
 
 async function changesOf(
-  repository: ChatRepository,
+  db: Database,
+  readMembers: FirstMembersReader,
   chat: ChatRow,
   member: MemberRow,
   since: number | undefined,
   budget: AnswerBudget,
 ): Promise<SyncedChat> {
-  const readers = await repository.firstMembers(chat._id);
+  const readers = await readMembers(chat._id);
   const present = (rows: readonly MessageRow[]) => rows.filter((row) => isVisible(member, row)).map((row) => presentMessage(row, readers));
   const size = (messages: readonly Message[]) =>
     messages.reduce((sum, message) => sum + charactersOf(message), readers.length * characterCosts.member);
   if (since === undefined) {
-    const messages = present(await repository.messagesBefore(chat._id, member.joinedN, chat.n + 1, newestMessages));
+    const messages = present(await messagesBefore(db, chat._id, member.joinedN, chat.n + 1, newestMessages));
     return { chat, messages, seq: chat.seq, more: false, characters: size(messages) };
   }
-  const rows = await repository.changes(chat._id, since, chat.seq, Math.min(maxChangesPerChat, budget.changes));
+  const rows = await messagesChangedAfter(db, chat._id, since, chat.seq, Math.min(maxChangesPerChat, budget.changes));
   const whole = present(rows);
   const messages = whole.slice(0, Math.max(1, countWithin(whole, budget.characters)));
   // Invisible messages count with the visible message before them.
@@ -140,10 +144,10 @@ function countWithin(messages: readonly Message[], most: number): number {
 }
 
 /** Marks of all members of small chats: they change outside the sequence. All direct chats take a single query. */
-async function receiptsOf(repository: ChatRepository, chats: readonly ChatRow[]): Promise<SyncAnswer["receipts"]> {
+async function receiptsOf(db: Database, readMembers: FirstMembersReader, chats: readonly ChatRow[]): Promise<SyncAnswer["receipts"]> {
   const direct = chats.flatMap(({ _id: chatId, pair = "" }) => (pair === "" ? [] : pair.split(":").map((userId) => ({ chatId, userId }))));
   const groups = chats.filter(({ pair, memberCount }) => pair === undefined && memberCount <= maxMembersForReceipts);
-  const rows = [repository.membersByKey(direct), ...groups.map(({ _id }) => repository.firstMembers(_id))];
+  const rows = [membersByKey(db, direct), ...groups.map(({ _id }) => readMembers(_id))];
   const receipts: Record<string, Receipt[]> = {};
   for (const row of (await Promise.all(rows)).flat()) (receipts[row.chatId] ??= []).push(presentReceipt(row));
   return receipts;

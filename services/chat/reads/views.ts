@@ -6,19 +6,27 @@ import { fetchSummaries } from "../peers.ts";
 import { presentChat, presentMembership } from "../present.ts";
 import { activeMember } from "./member.ts";
 import type { ChatContext } from "../context.ts";
+import { chatById, firstMembers, unreadCount } from "../store/repository.ts";
 
 /** A chat with its reader's member row. */
 export type ChatAndReader = readonly [ChatRow, MemberRow];
 
-/** Presents each chat to its reader. */
-export async function viewsOf(context: CallContext<ChatContext>, chatsAndReaders: readonly ChatAndReader[]): Promise<Chat[]> {
-  const { repository } = context;
+/** Reads the first members of a chat. */
+export type FirstMembersReader = (chatId: string) => Promise<MemberRow[]>;
+
+/** Presents each chat to its reader. @param readMembers  for a caller that has read the members of some chats already */
+export async function viewsOf(
+  context: CallContext<ChatContext>,
+  chatsAndReaders: readonly ChatAndReader[],
+  readMembers: FirstMembersReader = (chatId) => firstMembers(context.db, chatId),
+): Promise<Chat[]> {
+  const { db } = context;
   const viewRows = await Promise.all(
     chatsAndReaders.map(async ([chat, reader]) => ({
       chat,
       reader,
-      shown: await repository.firstMembers(chat._id),
-      unread: await repository.unread(reader, chat.n),
+      shown: await readMembers(chat._id),
+      unread: await unreadCount(db, reader, chat.n),
     })),
   );
   return presentWithTitles(context, viewRows);
@@ -33,7 +41,7 @@ export async function viewOf(context: CallContext<ChatContext>, chat: ChatRow, r
 /** Presents one chat to the caller. @throws Forbidden  the caller is not a member */
 export async function ownView(context: CallContext<ChatContext>, chatId: string): Promise<{ chat: Chat; membership: Membership }> {
   // Read the chat first: a removal in between then has a higher seq, and the caller's socket receives it after this answer.
-  const chat = await context.repository.chat(chatId);
+  const chat = await chatById(context.db, chatId);
   const member = await activeMember(context, chatId);
   return { chat: await viewOf(context, chat!, member), membership: presentMembership(member) };
 }

@@ -9,6 +9,7 @@ import { maxMembersForReceipts } from "../contract.ts";
 import { isActive, notAMember } from "../policy.ts";
 import { presentReceipt } from "../present.ts";
 import type { ChatContext } from "../context.ts";
+import { chatById, memberOf, membersOf, unreadCount } from "../store/repository.ts";
 
 /**
  * Raises the caller's read mark; it never goes back.
@@ -20,9 +21,9 @@ export async function markRead(
   chatId: string,
   n: number,
 ): Promise<{ chatId: string; readN: number; unread: number }> {
-  const { db, repository, userId, receiptPublisher } = context;
+  const { db, userId, receiptPublisher } = context;
   const { outcome } = await commitWithRetry(db, async () => {
-    const [chat, member] = await Promise.all([repository.chat(chatId), repository.member(chatId, userId)]);
+    const [chat, member] = await Promise.all([chatById(db, chatId), memberOf(db, chatId, userId)]);
     if (chat === undefined || !isActive(member)) throw new Forbidden(notAMember);
     if (n > chat.n) throw new Invalid("There is no such message yet", [{ field: "n", message: `must be at most ${chat.n}` }]);
     const isSmall = chat.memberCount <= maxMembersForReceipts;
@@ -35,7 +36,7 @@ export async function markRead(
   const { chat, member, isSmall, isRaised } = outcome;
   if (isRaised && isSmall) receiptPublisher.publishThrottled(chatId, [member]);
   if (isRaised && !isSmall) notifyOwnDevices(context, chatId, member);
-  return { chatId, readN: member.readN, unread: await repository.unread(member, chat.n) };
+  return { chatId, readN: member.readN, unread: await unreadCount(db, member, chat.n) };
 }
 
 /** In a large chat, notify only the reader's own devices. */
@@ -45,14 +46,14 @@ function notifyOwnDevices({ feed, userId }: CallContext<ChatContext>, chatId: st
 
 /** Raises delivered marks. Large chats have none: they would cost as many writes as messages. */
 export async function markDelivered(
-  { db, repository, receiptPublisher }: ChatContext,
+  { db, receiptPublisher }: ChatContext,
   chatId: string,
   marks: Readonly<Record<string, number>>,
 ): Promise<void> {
   const { outcome: raised } = await commitWithRetry(db, async () => {
-    const chat = await repository.chat(chatId);
+    const chat = await chatById(db, chatId);
     if (chat === undefined || chat.memberCount > maxMembersForReceipts) return { operations: [], outcome: [] };
-    const rows = (await repository.members(chatId, Object.keys(marks))).filter(isActive);
+    const rows = (await membersOf(db, chatId, Object.keys(marks))).filter(isActive);
     const toRaise = rows
       .map((row) => ({ row, deliveredN: Math.min(marks[row.userId]!, chat.n) }))
       .filter(({ row, deliveredN }) => deliveredN > row.deliveredN);

@@ -1,6 +1,7 @@
 /** Reads the first reactions of each kind, which the message lists. */
+import type { Database } from "../../../core/store/store.ts";
 import type { ReactionRow } from "./collections.ts";
-import type { ChatRepository } from "./repository.ts";
+import { reactionsOf } from "./repository.ts";
 
 export const reactionKey = (messageId: string, emoji: string): string => `${messageId} ${emoji}`;
 
@@ -8,11 +9,11 @@ export const reactionKey = (messageId: string, emoji: string): string => `${mess
 export const maxListedReactors = 50;
 
 /** Reads as many as are listed, plus one for each reaction that the batch may remove. */
-export async function readFirstReactions(repository: ChatRepository, keys: readonly Pick<ReactionRow, "messageId" | "emoji">[]) {
+export async function readFirstReactions(db: Database, keys: readonly Pick<ReactionRow, "messageId" | "emoji">[]) {
   const kinds = new Map(keys.map(({ messageId, emoji }) => [reactionKey(messageId, emoji), { messageId, emoji }]));
   const limit = maxListedReactors + keys.length;
   const rows = await Promise.all(
-    [...kinds].map(async ([key, { messageId, emoji }]) => [key, await repository.reactionsOf(messageId, emoji, limit)] as const),
+    [...kinds].map(async ([key, { messageId, emoji }]) => [key, await reactionsOf(db, messageId, emoji, limit)] as const),
   );
   return new Map(rows);
 }

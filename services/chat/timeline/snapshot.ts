@@ -2,7 +2,16 @@
  * Reads the state on which the changes of a batch are decided: the chat's head, and then the rows that they need. Every write to these
  * rows moves the head or is expected by the commit, so a commit that succeeds was decided on the current state.
  */
-import type { ChatRepository } from "../store/repository.ts";
+import type { Database } from "../../../core/store/store.ts";
+import {
+  filesById,
+  firstMembers,
+  longestStandingMembers,
+  membersOf,
+  messagesById,
+  reactionsByKey,
+  relationsOfPairs,
+} from "../store/repository.ts";
 import type { ChatRow, ChatFileRow, MemberRow, MessageRow, ReactionRow, RelationRow } from "../store/collections.ts";
 import { readFirstReactions } from "../store/first-reactions.ts";
 
@@ -52,7 +61,7 @@ export const headSnapshot = (chat: ChatRow): ChatSnapshot => ({ chat, people: ne
  * @param people  known member rows for this head; missing ones are added
  */
 export async function readSnapshot(
-  repository: ChatRepository,
+  db: Database,
   chat: ChatRow,
   people: Map<string, MemberRow | null>,
   reads: readonly SnapshotReads[],
@@ -60,7 +69,7 @@ export async function readSnapshot(
   const missing = distinctIds(reads, ({ people: ids }) => ids).filter((userId) => !people.has(userId));
   if (missing.length > 0) {
     for (const userId of missing) people.set(userId, null);
-    for (const row of await repository.members(chat._id, missing)) people.set(row.userId, row);
+    for (const row of await membersOf(db, chat._id, missing)) people.set(row.userId, row);
   }
   // Most batches consist of sends, which need nothing else.
   if (reads.every(({ messages, files, pairs, seniors }) => (messages ?? files ?? pairs ?? seniors) === undefined)) {
@@ -72,13 +81,13 @@ export async function readSnapshot(
   const reactionKeys = reads.flatMap(({ reactions = [] }) => reactions);
   const successors = reads.filter(({ seniors }) => seniors).length;
   const [messages, reactions, firstReactions, files, relations, seniors, readers] = await Promise.all([
-    messageIds.length === 0 ? [] : repository.messages(messageIds),
-    reactionKeys.length === 0 ? [] : repository.reactions(reactionKeys),
-    readFirstReactions(repository, reactionKeys),
-    fileIds.length === 0 ? [] : repository.files(fileIds),
-    pairs.length === 0 ? [] : repository.relations(pairs),
-    successors === 0 ? [] : repository.seniors(chat._id, successors + 1),
-    messageIds.length === 0 ? [] : repository.firstMembers(chat._id),
+    messageIds.length === 0 ? [] : messagesById(db, messageIds),
+    reactionKeys.length === 0 ? [] : reactionsByKey(db, reactionKeys),
+    readFirstReactions(db, reactionKeys),
+    fileIds.length === 0 ? [] : filesById(db, fileIds),
+    pairs.length === 0 ? [] : relationsOfPairs(db, pairs),
+    successors === 0 ? [] : longestStandingMembers(db, chat._id, successors + 1),
+    messageIds.length === 0 ? [] : firstMembers(db, chat._id),
   ]);
   return {
     chat,

@@ -12,7 +12,7 @@ import { histogram } from "../../../core/metrics/declare.ts";
 import { refusalCounter } from "../../../core/metrics/resources.ts";
 import { randomBackOff, commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { Duplicate, expect, type Database } from "../../../core/store/store.ts";
-import type { ChatRepository } from "../store/repository.ts";
+import { chatById, firstMembers, messagesByClientId } from "../store/repository.ts";
 import { chats, messages, type ChatRow, type MemberRow, type MessageRow } from "../store/collections.ts";
 import { chatChannel, type ChatNote } from "../contract.ts";
 import { ChangeBatch } from "./batch.ts";
@@ -23,7 +23,6 @@ import { expiry, resultOfRepeat, type Change } from "./change.ts";
 
 export interface TimelineContext {
   readonly db: Database;
-  readonly repository: ChatRepository;
   readonly feed: Feed;
   readonly clock: Clock;
   readonly log: Logger;
@@ -154,7 +153,7 @@ export class Timeline {
     try {
       // Expected in a commit, not only read: this waits for a change that only the primary has so far, for example after a stalled disk.
       const { outcome: chat } = await commitWithRetry(this.context.db, async () => {
-        const head = await this.context.repository.chat(this.chatId);
+        const head = await chatById(this.context.db, this.chatId);
         return { operations: head === undefined ? [] : [expect(chats, { _id: head._id, seq: head.seq })], outcome: head };
       });
       if (chat !== undefined) await this.publish(new ChangeBatch(headSnapshot(chat), this.context.clock.now()));
@@ -193,15 +192,15 @@ export class Timeline {
 
   /** A batch on the head and the rows that these changes need; undefined if the chat does not exist. */
   private async batchFor(entries: readonly QueuedChange[]): Promise<ChangeBatch | undefined> {
-    const { repository, clock } = this.context;
+    const { db, clock } = this.context;
     if (this.state === undefined) {
-      const chat = await repository.chat(this.chatId);
+      const chat = await chatById(db, this.chatId);
       if (chat === undefined) return undefined;
       this.state = { chat, people: new Map() };
     }
     const { chat, people } = this.state;
     const reads = entries.map(({ change }) => change.reads);
-    return new ChangeBatch(await readSnapshot(repository, chat, people, reads), clock.now());
+    return new ChangeBatch(await readSnapshot(db, chat, people, reads), clock.now());
   }
 
   private decide({ change, expiresAt }: QueuedChange, batch: ChangeBatch | undefined): ChangeDecision {
@@ -238,9 +237,9 @@ export class Timeline {
   }
 
   private async publish(batch: ChangeBatch): Promise<void> {
-    const { feed, repository } = this.context;
+    const { feed, db } = this.context;
     try {
-      const shared = batch.isSharedViewChanged ? presentShared(batch.chat, await repository.firstMembers(this.chatId)) : undefined;
+      const shared = batch.isSharedViewChanged ? presentShared(batch.chat, await firstMembers(db, this.chatId)) : undefined;
       const note: ChatNote = { kind: "batch", ...batch.publication(shared) };
       feed.publish(chatChannel(this.chatId), note);
     } catch {
@@ -258,11 +257,11 @@ export class Timeline {
     entries: readonly QueuedChange[],
     mayAnswer: (row: MessageRow) => boolean = () => true,
   ): Promise<QueuedChange[]> {
-    const { repository } = this.context;
+    const { db } = this.context;
     const sends = entries.flatMap(({ change: { idempotencyKey } }) => (idempotencyKey === undefined ? [] : [idempotencyKey]));
     const keys = sends.map(({ senderId, clientId }) => ({ chatId: this.chatId, senderId, clientId }));
-    const rows = (keys.length === 0 ? [] : await repository.messagesByClientId(keys)).filter(mayAnswer);
-    const readers = rows.length === 0 ? [] : await repository.firstMembers(this.chatId);
+    const rows = (keys.length === 0 ? [] : await messagesByClientId(db, keys)).filter(mayAnswer);
+    const readers = rows.length === 0 ? [] : await firstMembers(db, this.chatId);
     return entries.filter(({ change: { idempotencyKey }, resolve, reject }) => {
       const row = rows.find(({ senderId, clientId }) => senderId === idempotencyKey?.senderId && clientId === idempotencyKey.clientId);
       if (idempotencyKey === undefined || row === undefined) return true;

@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import { insert, update, type Database } from "../../../core/store/store.ts";
-import { chatRepository, type ChatRepository } from "../../../services/chat/store/repository.ts";
 import { chats, members, messages, type ChatRow } from "../../../services/chat/store/collections.ts";
 import { changesSince } from "../../../services/chat/reads/repair.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
@@ -31,16 +30,15 @@ function describeOn(adapter: StoreAdapter): void {
       await db.commit([insert(chats, head), ...rows.map((row) => insert(messages, row))]);
       return chatId;
     }
-    /** As it is, but a message changes between the first look at the head and that at the messages. */
-    function changing(chatId: string, n: number, seq: number): ChatRepository {
-      const real = chatRepository(db);
-      return {
-        ...real,
-        async changes(...asked) {
+    /** The database, but a message changes after the first read of the head and before the read of the messages. */
+    function changing(chatId: string, n: number, seq: number): Database {
+      const changed: Database = Object.create(db) as Database;
+      changed.page = async (collection, query) => {
+        if (collection.name === messages.name)
           await db.commit([update(chats, { _id: chatId }, { seq }), update(messages, { chatId, n }, { seq })]);
-          return real.changes(...asked);
-        },
+        return db.page(collection, query);
       };
+      return changed;
     }
 
     test("has every message that it counts, also one that changes while it is read", async () => {
@@ -58,7 +56,7 @@ function describeOn(adapter: StoreAdapter): void {
       const chatId = await chatOf(201);
       const found = await changesSince(changing(chatId, 7, 202), chatId, 0);
       expect(found).toMatchObject({ seq: 201, more: true });
-      const rest = await changesSince(chatRepository(db), chatId, 201);
+      const rest = await changesSince(db, chatId, 201);
       expect(rest).toMatchObject({ seq: 202, n: 201, more: false, changes: [{ n: 7, seq: 202 }] });
     });
   });
