@@ -15,6 +15,9 @@ const serviceArrows = "a service imports core's ports, mixins, its own folder an
 const mediaArrows = "media imports no other service: services/file-users.ts names those that use files";
 const socketArrows = `${serviceArrows}; the gateway's sockets import nothing from its http/`;
 const sharedArrows = `${serviceArrows}; what the gateway's folders share imports none of them`;
+/** Chat's folders. Each imports only those before it. */
+const chatFolders = ["store", "timeline", "files", "reads", "receipts", "membership", "messages"];
+const chatArrows = `${serviceArrows}; chat's folders import only those before them: ${chatFolders.join(", ")}`;
 const toAdapters = String.raw`/core/(?:store/(?!store\.ts|commit-with-retry\.ts|contents\.ts|migrate\.ts|migrations\.ts)|feed/(?!feed\.ts)|queue/(?!queue\.ts)|cache/(?!cache\.ts)|limits/(?!limits\.ts)|blobs/(?!blobs\.ts))`;
 
 /** Asks for the reason behind a rule that is disabled: `eslint-disable-next-line RULE -- REASON`. */
@@ -114,10 +117,19 @@ export default tseslint.config(
   forbid(["services/*/*.ts"], [String.raw`^\.\./${anotherService}`, toAdapters], serviceArrows),
   forbid(["services/*/*/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
   forbid(["services/*/*/*/**"], [String.raw`^\.\./\.\./\.\./${anotherService}`, toAdapters], serviceArrows),
+  // The last entry for a file wins, so these and the following repeat the services' patterns.
+  ...chatFolders
+    .slice(0, -1)
+    .map((folder, index) =>
+      forbid(
+        [`services/chat/${folder}/*.ts`],
+        [String.raw`^\.\./\.\./${anotherService}`, toAdapters, String.raw`^\.\./(?:${chatFolders.slice(index + 1).join("|")})/`],
+        chatArrows,
+      ),
+    ),
   // Users of files are in services/file-users.ts: a new one must not change media.
   forbid(["services/media/*.ts"], [String.raw`^\.\./(?!\.\./)[a-z]+/`, toAdapters], mediaArrows),
   forbid(["services/media/*/*.ts"], [String.raw`^\.\./\.\./(?!\.\./)[a-z]+/`, toAdapters], mediaArrows),
-  // The last entry for a file wins, so these repeat the services' patterns.
   forbid(["services/gateway/socket/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters, "/http/"], socketArrows),
   forbid(["services/gateway/socket/*/*.ts"], [String.raw`^\.\./\.\./\.\./${anotherService}`, toAdapters, "/http/"], socketArrows),
   forbid(["services/gateway/shared/*.ts"], [String.raw`^\.\./\.\./${anotherService}`, toAdapters, "/(?:http|socket|docs)/"], sharedArrows),
