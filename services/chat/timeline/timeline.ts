@@ -4,27 +4,21 @@
  * several nodes write. A writer with an old head gets a `Conflict`, reads again and decides again.
  */
 import type { Logger } from "moleculer";
-import type { Clock } from "../../../core/clock.ts";
 import { codeOf, DomainError, Forbidden, Unavailable } from "../../../core/errors.ts";
-import type { Feed } from "../../../core/feed/feed.ts";
 import { currentRequest, inRequest, type RequestContext } from "../../../core/request-context.ts";
 import { histogram } from "../../../core/metrics/declare.ts";
 import { refusalCounter } from "../../../core/metrics/resources.ts";
-import { randomBackOff, commitWithRetry } from "../../../core/store/commit-with-retry.ts";
-import { Duplicate, expect, type Database } from "../../../core/store/store.ts";
+import { randomBackOff } from "../../../core/store/commit-with-retry.ts";
+import { Duplicate } from "../../../core/store/store.ts";
 import { chatById, firstMembers, messagesByClientId } from "../store/repository.ts";
-import { chats, messages, type ChatRow, type MemberRow, type MessageRow } from "../store/collections.ts";
-import { chatChannel, type ChatNote } from "../contract.ts";
+import { messages, type ChatRow, type MemberRow, type MessageRow } from "../store/collections.ts";
+import { BatchPublisher, type BatchPublisherContext } from "./batch-publisher.ts";
 import { ChangeBatch } from "./batch.ts";
 import { notAMember, isVisible } from "../policy.ts";
-import { presentShared } from "../present.ts";
-import { headSnapshot, readSnapshot } from "./snapshot.ts";
+import { readSnapshot } from "./snapshot.ts";
 import { expiry, resultOfRepeat, type Change } from "./change.ts";
 
-export interface TimelineContext {
-  readonly db: Database;
-  readonly feed: Feed;
-  readonly clock: Clock;
+export interface TimelineContext extends BatchPublisherContext {
   readonly log: Logger;
 }
 
@@ -36,8 +30,6 @@ const maxBatch = { changes: 500, bytes: 512 * 1024 };
 const batchChanges = histogram("parley_chat_batch_changes", "Changes of one chat that were decided and committed together", {
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
 });
-/** Delay before the head is published after a commit with an unknown outcome. */
-const headPublishDelayMs = 1000;
 
 interface QueuedChange {
   readonly change: Change<unknown>;
@@ -58,18 +50,19 @@ interface TimelineState {
 export class Timeline {
   private readonly chatId: string;
   private readonly context: TimelineContext;
+  private readonly publisher: BatchPublisher;
   private queue: QueuedChange[] = [];
   private isRunning = false;
   private state: TimelineState | undefined;
-  private isHeadPublishScheduled = false;
 
   constructor(chatId: string, context: TimelineContext) {
     this.chatId = chatId;
     this.context = context;
+    this.publisher = new BatchPublisher(chatId, context);
   }
 
   get isIdle(): boolean {
-    return !this.isRunning && !this.isHeadPublishScheduled;
+    return !this.isRunning && this.publisher.isIdle;
   }
 
   /**
@@ -134,32 +127,14 @@ export class Timeline {
     return queued;
   }
 
-  /** Fails all queued changes: otherwise a sender's later message could be stored before a failed earlier one. */
+  /**
+   * Fails all queued changes: otherwise a sender's later message could be stored before a failed earlier one. The failed commit may have
+   * succeeded, so its head is published.
+   */
   private fail(queued: readonly QueuedChange[], error: unknown): false {
     for (const { reject } of [...queued, ...this.queue.splice(0)]) reject(error);
-    this.scheduleHeadPublish();
+    this.publisher.scheduleHead();
     return false;
-  }
-
-  /** The failed commit may have succeeded without being published. Rooms below the published head fetch it. */
-  private scheduleHeadPublish(): void {
-    if (this.isHeadPublishScheduled) return;
-    this.isHeadPublishScheduled = true;
-    setTimeout(() => void this.publishHead(), headPublishDelayMs).unref();
-  }
-
-  private async publishHead(): Promise<void> {
-    this.isHeadPublishScheduled = false;
-    try {
-      // Expected in a commit, not only read: this waits for a change that only the primary has so far, for example after a stalled disk.
-      const { outcome: chat } = await commitWithRetry(this.context.db, async () => {
-        const head = await chatById(this.context.db, this.chatId);
-        return { operations: head === undefined ? [] : [expect(chats, { _id: head._id, seq: head.seq })], outcome: head };
-      });
-      if (chat !== undefined) await this.publish(new ChangeBatch(headSnapshot(chat), this.context.clock.now()));
-    } catch {
-      this.scheduleHeadPublish();
-    }
   }
 
   private async decideAndCommit(queued: readonly QueuedChange[]): Promise<void> {
@@ -179,7 +154,7 @@ export class Timeline {
         this.state = undefined;
         await randomBackOff(attempt);
       } else if (commitResult === "repeated") {
-        this.scheduleHeadPublish();
+        this.publisher.scheduleHead();
         const remaining = await this.answerRepeats(pending);
         if (remaining.length === pending.length) throw new Error("a clientId is taken by a message that is not there");
         pending = remaining;
@@ -211,7 +186,7 @@ export class Timeline {
       const first = idempotencyKey === undefined ? undefined : batch.sentBefore(idempotencyKey.senderId, idempotencyKey.clientId);
       if (idempotencyKey !== undefined && first !== undefined) {
         // A commit whose answer was lost may have stored it without publishing it.
-        this.scheduleHeadPublish();
+        this.publisher.scheduleHead();
         return { result: resultOfRepeat(idempotencyKey, first, []) };
       }
       return { result: change.apply(batch) };
@@ -232,20 +207,8 @@ export class Timeline {
     const { people } = this.state!;
     this.state!.chat = batch.chat;
     for (const row of batch.changedMembers) people.set(row.userId, row);
-    await this.publish(batch);
+    await this.publisher.publish(batch);
     return "stored";
-  }
-
-  private async publish(batch: ChangeBatch): Promise<void> {
-    const { feed, db } = this.context;
-    try {
-      const shared = batch.isSharedViewChanged ? presentShared(batch.chat, await firstMembers(db, this.chatId)) : undefined;
-      const note: ChatNote = { kind: "batch", ...batch.publication(shared) };
-      feed.publish(chatChannel(this.chatId), note);
-    } catch {
-      // Publish only the head, so that rooms fetch everything: half of the batch would hide the other half.
-      this.scheduleHeadPublish();
-    }
   }
 
   /**
