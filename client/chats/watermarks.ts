@@ -1,4 +1,4 @@
-/** Keeps each member's delivered and read marks, and derives from them who has read a message and its delivery state. Marks only rise. */
+/** Keeps each member's watermarks, and derives from them who has read a message and its delivery state. They only rise. */
 import type { Chat, MemberView, Message, Receipt, SharedChat } from "../documents.ts";
 
 /** The server's limits: user ids in a message's `readBy`, and members of a chat whose receipts it sends. */
@@ -11,7 +11,7 @@ export type DeliveryState = "sent" | "delivered" | "read";
 export class Watermarks {
   private readonly byUserId = new Map<string, Receipt>();
 
-  /** @returns whether any mark rose */
+  /** @returns whether any of them rose */
   raise(receipts: readonly Receipt[]): boolean {
     let hasRisen = false;
     for (const { userId, deliveredN, readN } of receipts) {
@@ -27,7 +27,7 @@ export class Watermarks {
     return this.byUserId.get(userId) ?? { userId, deliveredN: 0, readN: 0 };
   }
 
-  /** The chat's members with their current marks. */
+  /** The chat's members with their current watermarks. */
   members({ members }: SharedChat): readonly MemberView[] {
     return members.map((member) => ({ ...member, ...this.of(member.userId) }));
   }

@@ -96,7 +96,7 @@ export interface Chat extends SharedChat {
   readonly title: string;
   /** Number of unread messages, at most 100. */
   readonly unread: number;
-  /** The member's own marks, even if `members` leaves them out. */
+  /** The member's own watermarks, even if `members` leaves them out. */
   readonly readN: number;
   readonly joinedN: number;
   readonly muted: boolean;
@@ -122,7 +122,7 @@ export interface SyncAnswer {
   readonly reset: readonly string[];
   /** Receipts of the requested chats that have at most 20 members. */
   readonly receipts: { readonly [chatId: string]: readonly Receipt[] };
-  /** The member's own settings and marks of requested chats that are not in `chats`. They change without a new `seq`. */
+  /** The member's own settings and watermarks of requested chats that are not in `chats`. They change without a new `seq`. */
   readonly own: { readonly [chatId: string]: OwnPart };
 }
 export type OwnPart = Pick<Chat, "readN" | "muted" | "mutedUntil" | "archived" | "pinned">;

@@ -111,7 +111,7 @@ export interface ReaderView {
   readonly now: number;
 }
 
-/** Presents the reader's settings and marks, which change outside the chat's sequence. @param now  epoch milliseconds */
+/** Presents the reader's settings and watermarks, which change outside the chat's sequence. @param now  epoch milliseconds */
 export function presentOwn({ readN, mutedUntil = null, archived = false, pinned = false }: MemberRow, now: number): OwnPart {
   const muted = mutedUntil !== null && mutedUntil > now;
   return { readN, muted, mutedUntil: muted ? iso(mutedUntil) : null, archived, pinned };

@@ -182,7 +182,7 @@ function changePicture(batch: ChangeBatch, userId: string, picture: AdmittedFile
   });
 }
 
-/** Reads the caller's row again: marks and settings are written outside the sequence, so the batch's values may be old. */
+/** Reads the caller's row again: watermarks and settings are written outside the sequence, so the batch's values may be old. */
 async function viewOfActor(context: CallContext<ChatContext>, { chat, actor }: GroupChangeResult): Promise<Chat> {
   return viewOf(context, chat, (await memberOf(context.db, chat._id, actor.userId)) ?? actor);
 }

@@ -143,7 +143,7 @@ function countWithin(messages: readonly Message[], most: number): number {
   return beyond < 0 ? messages.length : beyond;
 }
 
-/** Marks of all members of small chats: they change outside the sequence. All direct chats take a single query. */
+/** Watermarks of all members of small chats, which change outside the sequence. All direct chats take a single query. */
 async function receiptsOf(db: Database, readMembers: FirstMembersReader, chats: readonly ChatRow[]): Promise<SyncAnswer["receipts"]> {
   const direct = chats.flatMap(({ _id: chatId, pair = "" }) => (pair === "" ? [] : pair.split(":").map((userId) => ({ chatId, userId }))));
   const groups = chats.filter(({ pair, memberCount }) => pair === undefined && memberCount <= maxMembersForReceipts);

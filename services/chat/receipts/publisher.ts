@@ -34,7 +34,7 @@ export class ReceiptPublisher {
   }
 }
 
-/** Keeps the highest marks: two writers of one row may publish in another order than they wrote. */
+/** Keeps the highest watermarks: two writers of one row may publish in another order than they wrote. */
 const furthest = (one: Receipt, other: Receipt = one): Receipt => ({
   userId: one.userId,
   deliveredN: Math.max(one.deliveredN, other.deliveredN),

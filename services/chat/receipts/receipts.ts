@@ -1,4 +1,4 @@
-/** Raises members' read and delivered marks, which are stored outside the chat's sequence and published in small chats. */
+/** Raises members' watermarks, which are stored outside the chat's sequence and published in small chats. */
 import type { CallContext } from "../../../core/contract/call.ts";
 import { Forbidden, Invalid } from "../../../core/errors.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
@@ -12,7 +12,7 @@ import type { ChatContext } from "../context.ts";
 import { chatById, memberOf, membersOf, unreadCount } from "../store/repository.ts";
 
 /**
- * Raises the caller's read mark; it never goes back.
+ * Raises the caller's `readN`, which never goes back.
  * @param n  `n` of the last message read
  * @throws Forbidden  not a member; Invalid  no such message yet
  */
@@ -44,7 +44,7 @@ function notifyOwnDevices({ feed, userId }: CallContext<ChatContext>, chatId: st
   feed.publish(userChannel(userId), { event: "receipt", data: { chatId, ...presentReceipt(member) } });
 }
 
-/** Raises delivered marks. Large chats have none: they would cost as many writes as messages. */
+/** Raises `deliveredN`. Large chats do without: it would cost as many writes as messages. */
 export async function markDelivered(
   { db, receiptPublisher }: ChatContext,
   chatId: string,

@@ -45,7 +45,7 @@ export const membersOf = (db: Database, chatId: string, userIds: readonly string
     userIds.map((userId) => ({ chatId, userId })),
   );
 
-/** The members that an answer lists, whose marks also determine the readers of its messages. */
+/** The members that an answer lists, whose watermarks also determine the readers of its messages. */
 export const firstMembers = (db: Database, chatId: string): Promise<MemberRow[]> => longestStandingMembers(db, chatId, maxShownMembers);
 
 /** Members by seniority, after the given position. */

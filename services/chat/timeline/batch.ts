@@ -168,7 +168,7 @@ export class ChangeBatch {
     this.changedMessages.push(presented);
     return presented;
   }
-  /** Stores only `fields`: marks and settings are also written outside the sequence, so the row's values may be old. */
+  /** Stores only `fields`: watermarks and settings are also written outside the sequence, so the row's values may be old. */
   private setMember(member: MemberRow, fields: Partial<MemberRow>): void {
     const changedSeq = this.chat.seq + 1;
     const tracked = this.members.get(member.userId) ?? new TrackedRow(members, member);
