@@ -1,4 +1,4 @@
-/** Whatever a client sends, a clear refusal is all that comes of it: nothing is stored, and every process lives on. */
+/** Malformed input: the server refuses it with a clear error, stores nothing, and no process ends. */
 import { beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../../support/eventually.ts";
 import type { TestSocket, Person } from "../../support/people/person.ts";
@@ -7,7 +7,7 @@ import { story } from "../../support/systems/story.ts";
 /** JSON nested this deep. */
 const nested = (depth: number): unknown => JSON.parse(`${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`);
 
-/** What stands in for a field's proper value. */
+/** Values that replace a field's valid value. */
 const wrongValues: [string, unknown][] = [
   ["null", null],
   ["a number", -1.5],
@@ -31,19 +31,19 @@ const wrongValues: [string, unknown][] = [
 
 type IsValid = (value: unknown) => boolean;
 const never: IsValid = () => false;
-/** A text of this length is no fault in this place. */
+/** A field that accepts text of this length. */
 const text =
   (min: number, max: number): IsValid =>
   (value) =>
     typeof value === "string" && value.length >= min && value.length <= max && value.isWellFormed();
 const orNothing =
-  (fair: IsValid): IsValid =>
+  (isValid: IsValid): IsValid =>
   (value) =>
-    value === null || fair(value);
+    value === null || isValid(value);
 
 const chatId0 = "0123456789abcdef01234567";
 
-/** Every body of the API: its route, the rest of it, a field that matters, and which of the values above are fair in it. */
+/** JSON bodies: the route, the other fields, the field under test, and which of the values above are valid in it. */
 const bodies: [string, string, Record<string, unknown>, string, IsValid][] = [
   ["POST", "/auth/signup", { firstName: "Ada", lastName: "Example", password: "Correct-Horse-7" }, "emailId", never],
   ["POST", "/auth/login", { emailId: "nobody@example.org" }, "password", text(1, 72)],
@@ -63,6 +63,14 @@ const bodies: [string, string, Record<string, unknown>, string, IsValid][] = [
 ];
 
 const events = ["joinChat", "leaveChat", "subscribe", "sync", "sendMessage", "noSuchEvent"];
+/** All events that clients send, two that only the server sends, and an unknown one. */
+const allEvents = [
+  ...["joinChat", "leaveChat", "subscribe", "sync", "sendMessage", "editMessage", "deleteMessage", "react", "markRead", "typing"],
+  ...["receiveMessage", "error", "noSuchEvent"],
+];
+
+/** Parts of stack traces and of the texts of libraries. */
+const internals = /Error:|at .*\.[jt]s|node_modules|undefined|Cast to|E11000|SQLITE|Mongo|JSON at position/;
 
 story("Bad input", (world) => {
   let a: Person;
@@ -76,26 +84,27 @@ story("Bad input", (world) => {
     line = await a.connectAndSubscribe();
   });
 
-  async function everyProcessLives(): Promise<void> {
+  async function expectSameProcesses(): Promise<void> {
     expect(world.processes().map(({ pid }) => pid)).toEqual(pids);
     for (const { pid, statusUrl } of world.processes()) {
       expect(process.kill(pid, 0)).toBe(true);
-      await eventually("it is ready", async () => (await fetch(`${statusUrl}/ready`)).status === 200);
+      expect((await fetch(`${statusUrl}/health`)).status).toBe(200);
+      await eventually("the process is ready", async () => (await fetch(`${statusUrl}/ready`)).status === 200);
     }
   }
 
-  test.each(bodies)("%s %s refuses every wrong value, nothing, and what it does not know", async (method, path, rest, field, isFair) => {
+  test.each(bodies)("%s %s refuses every invalid value of a field, and unknown fields", async (method, path, rest, field, isValid) => {
     const cases: [string, unknown][] = wrongValues
-      .filter(([, value]) => !isFair(value))
+      .filter(([, value]) => !isValid(value))
       .map(([what, value]) => [what, { ...rest, [field]: value }]);
     cases.push(
       ["an unknown field", { ...rest, surprise: 1 }],
-      ["a known prototype field", JSON.parse('{"__proto__": {"admin": true}, "constructor": 1}')],
+      ["fields of the prototype", JSON.parse('{"__proto__": {"admin": true}, "constructor": 1}')],
     );
     for (const [what, body] of cases) {
       const answer = await a.request(method, path, { body });
       expect({ what, status: answer.status, code: answer.body.code }).toEqual({ what, status: 400, code: "VALIDATION" });
-      expect(JSON.stringify(answer.body)).not.toMatch(/\bat .*\.[jt]s|Error:|node_modules|SQLITE|Mongo/);
+      expect(JSON.stringify(answer.body)).not.toMatch(internals);
     }
   });
 
@@ -104,7 +113,7 @@ story("Bad input", (world) => {
     ["GET", "/chat/messages/"],
     ["DELETE", "/request/cancel/"],
     ["PATCH", "/request/respond/"],
-  ])("%s %s<a malformed id> is 400", async (method, path) => {
+  ])("%s %s<a malformed id> answers 400", async (method, path) => {
     for (const id of ["x", "0123456789ABCDEF01234567", "0123456789abcdef0123456", "%24ne", "__proto__", "%00", "x".repeat(3000)]) {
       const answer = await a.request(method, path + id, method === "PATCH" ? { body: { status: "accepted" } } : {});
       expect({ id, status: answer.status }).toEqual({ id, status: 400 });
@@ -118,11 +127,45 @@ story("Bad input", (world) => {
     "/request/invites/sent?status[$gt]=",
     "/chat/my-chats?limit[]=1",
     "/chat/my-chats?before[$gt]=1",
-  ])("GET %s is 400", async (path) => {
+  ])("GET %s answers 400", async (path) => {
     expect(await a.get(path)).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
   });
 
-  test.each(events)("the event %s answers any junk with an error, or leaves it alone", async (event) => {
+  test("an error reveals nothing of the server's internals, and no picture is fetched from an address", async () => {
+    const answers = [
+      await a.post("/chat/create-direct", { receiverId: { $ne: null } }),
+      await a.post("/chat/create-group", { name: "Group", participants: [{ $gt: "" }, { $gt: "" }] }),
+      await a.post("/request/invite/send", { toEmail: { $regex: ".*" } }),
+      await a.put("/profile/patchProfile", { profilePic: `${a.url}/docs/icon.svg?.png` }),
+      await a.request("POST", "/auth/login", {}),
+      await a.request("PATCH", "/auth/changePassword", {}),
+      await a.request("POST", "/auth/login", { body: '{"emailId":' }),
+    ];
+    for (const { status, body } of answers) {
+      expect({ status, body }).toMatchObject({ status: 400, body: { code: "VALIDATION", message: expect.any(String) } });
+      expect(JSON.stringify(body)).not.toMatch(internals);
+    }
+  });
+
+  test("an event without a payload is answered with an error on every gateway, and no process ends", async () => {
+    for (const url of world.gateways()) {
+      const socket = await (await world.person()).at(url).connect();
+      for (const event of allEvents) {
+        for (const payload of [[], [null], ["text"], [[]]]) {
+          expect(await socket.call(event, ...payload)).toMatchObject({
+            ok: false,
+            error: { code: expect.stringMatching(/^(VALIDATION|NOT_FOUND)$/) },
+          });
+          socket.socket.emit(event, ...payload);
+        }
+      }
+      expect(await socket.call("sync", { since: {} })).toMatchObject({ ok: true });
+      socket.close();
+    }
+    await expectSameProcesses();
+  });
+
+  test.each(events)("the event %s answers malformed payloads with an error", async (event) => {
     const junk: unknown[][] = [
       [],
       [null],
@@ -148,14 +191,14 @@ story("Bad input", (world) => {
     ];
     for (const payload of junk) {
       const answer = await line.call(event, ...payload);
-      const isFairCall = event !== "joinChat" && event !== "leaveChat" && event !== "sendMessage" && event !== "noSuchEvent" && answer.ok;
-      if (!isFairCall)
+      const isAccepted = event !== "joinChat" && event !== "leaveChat" && event !== "sendMessage" && event !== "noSuchEvent" && answer.ok;
+      if (!isAccepted)
         expect({ payload: shown(payload), answer }).toMatchObject({
           payload: shown(payload),
           answer: { ok: false, error: { code: expect.stringMatching(/^(VALIDATION|NOT_FOUND)$/), message: expect.any(String) } },
         });
     }
-    // The same without a callback, and callbacks where a payload should be.
+    // The same without an acknowledgement, and functions in place of a payload.
     for (const payload of junk) line.socket.emit(event, ...payload);
     line.socket.emit(
       event,
@@ -166,14 +209,14 @@ story("Bad input", (world) => {
     expect(await line.call("sync", { since: {} })).toMatchObject({ ok: true });
   });
 
-  test("a frame over 1 MB cuts the socket and nothing else", async () => {
+  test("a frame over 1 MB disconnects its own socket only", async () => {
     const other = await a.connect();
     other.socket.emit("sendMessage", { chatId, text: "x".repeat(1_500_000) });
     await other.waitFor("disconnect");
     expect(await line.call("sync", { since: {} })).toMatchObject({ ok: true });
   });
 
-  test("packets that no Socket.IO client would send cut at most their own socket", async () => {
+  test("malformed Socket.IO packets disconnect at most their own socket", async () => {
     for (const packet of [
       "42",
       "42[",
@@ -195,16 +238,16 @@ story("Bad input", (world) => {
       raw.close();
     }
     expect(await line.call("sync", { since: {} })).toMatchObject({ ok: true });
-    await everyProcessLives();
+    await expectSameProcesses();
   });
 
-  test("after all of this nothing was stored, and every process is the one it was", async () => {
+  test("after all of this nothing is stored, and the processes are the same", async () => {
     expect((await a.get("/chat/my-chats")).body).toMatchObject([{ _id: chatId, lastN: 0 }]);
     expect((await a.get(`/chat/messages/${chatId}`)).body).toEqual([]);
     expect((await a.get("/request/invites/sent")).body.count).toBe(1);
     expect((await a.get("/profile/getProfile")).body.data.firstName).toBe(a.firstName);
     expect((await a.logIn()).status).toBe(200);
-    await everyProcessLives();
+    await expectSameProcesses();
   });
 });
 

@@ -1,36 +1,34 @@
-/** Invites between two people, line by line of the state table: who may ask, answer and take back, and when. */
-import { expect, test } from "@jest/globals";
+/** Invites between two users: who may invite, answer and cancel, and when. Follows the transition table line by line. */
+import { describe, expect, test } from "@jest/globals";
 import { countByStatus, inParallel } from "../../support/concurrent.ts";
 import { eventually } from "../../support/eventually.ts";
-import { requestJson, type Person } from "../../support/people/person.ts";
+import { by, known, malformed, nobody, text } from "../../support/people/legacy-client.ts";
+import type { Person } from "../../support/people/person.ts";
+import { refusal, testNeedsSession } from "../../support/systems/refusals.ts";
 import { story } from "../../support/systems/story.ts";
 
-const nobody = "0123456789abcdef01234567";
 const invite = (from: Person, to: { emailId: string }, message?: string) =>
   from.post("/request/invite/send", { toEmail: to.emailId, ...(message === undefined ? {} : { message }) });
 const respond = (who: Person, requestId: string, status: "accepted" | "rejected") => who.patch(`/request/respond/${requestId}`, { status });
 
 story("Invites", (world) => {
-  test.each([
+  testNeedsSession(world, [
     ["POST", "/request/invite/send"],
     ["PATCH", `/request/respond/${nobody}`],
     ["GET", "/request/invites/sent"],
     ["GET", "/request/invites/received"],
     ["DELETE", `/request/cancel/${nobody}`],
-  ])("%s %s needs a session", async (method, path) => {
-    const answer = await requestJson(world.gateways()[0], method, path, method === "POST" || method === "PATCH" ? { body: {} } : {});
-    expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
-  });
+  ]);
 
-  test("an invite is pending, is heard by the other at once, and stands in both lists", async () => {
+  test("a new invite is pending, the other user is notified, and both users have it in their lists", async () => {
     const [a, b] = await world.people(2);
     const line = await b.connect();
     const sent = await invite(a, b, "  Hello, it's me ");
     expect(sent).toMatchObject({
       status: 201,
       body: {
-        message: expect.any(String),
-        data: { _id: expect.any(String), fromUserId: a.id, toUserId: b.id, status: "pending", message: "Hello, it's me" },
+        message: text,
+        data: known("request", { fromUserId: a.id, toUserId: b.id, status: "pending", message: "Hello, it's me" }),
       },
     });
     const { _id } = sent.body.data;
@@ -44,10 +42,12 @@ story("Invites", (world) => {
     expect((await a.get("/request/invites/received")).body).toMatchObject({ count: 0, data: [] });
   });
 
-  test("the lists have one shape, from the cache and from the store, and can be cut by status", async () => {
+  test("a list has the same shape from the cache and from the store, and can be filtered by status", async () => {
     const [a, b] = await world.people(2);
     await invite(a, b);
     const first = (await a.get("/request/invites/sent")).body;
+    expect(first.source).toBe("database");
+    expect(Object.keys(first).sort()).toEqual(["count", "data", "message", "source"]);
     const second = await eventually("the cache answers", async () => {
       const { body } = await a.get("/request/invites/sent");
       return body.source === "cache" && body;
@@ -58,10 +58,25 @@ story("Invites", (world) => {
     expect((await a.get("/request/invites/sent?status=odd")).status).toBe(400);
   });
 
-  test("the sender can't ask twice; the other's own invite accepts", async () => {
+  describe.each([
+    ["sent", 0],
+    ["received", 1],
+  ] as const)("GET /request/invites/%s", (list, reader) => {
+    test("answers the user's own invites of every status, the newest first, as PingTalk's clients read them", async () => {
+      const people = await world.people(3);
+      const [a, b, c] = people;
+      await respond(b, (await invite(a, b)).body.data._id, "rejected");
+      await (list === "sent" ? invite(a, c) : invite(c, b));
+      const answer = await by(people[reader])("GET", `/request/invites/${list}`);
+      const data = ["pending", "rejected"].map((status) => expect.objectContaining(known("request", { status })));
+      expect(answer).toMatchObject({ status: 200, body: { message: text, data, count: 2, source: text } });
+    });
+  });
+
+  test("a second invite is refused, and an invite in the other direction accepts the first", async () => {
     const [a, b] = await world.people(2);
     const first = await invite(a, b);
-    expect(await invite(a, b)).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
+    expect(await invite(a, b)).toMatchObject(refusal(409, "CONFLICT"));
     const line = await a.connect();
     expect(await invite(b, a)).toMatchObject({ status: 201, body: { data: { status: "accepted" } } });
     expect(await line.waitFor("requestAnswered")).toMatchObject({ _id: first.body.data._id, status: "accepted" });
@@ -73,53 +88,70 @@ story("Invites", (world) => {
     }
   });
 
-  test("only who was asked may answer, once", async () => {
+  test("only the invited user can answer, and only once", async () => {
     const [a, b, c] = await world.people(3);
     const { _id } = (await invite(a, b)).body.data;
-    for (const other of [a, c]) expect(await respond(other, _id, "accepted")).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
+    for (const other of [a, c]) expect(await respond(other, _id, "accepted")).toMatchObject(refusal(404, "NOT_FOUND"));
     const line = await a.connect();
     expect(await respond(b, _id, "accepted")).toMatchObject({ status: 200, body: { data: { _id, status: "accepted" } } });
     expect(await line.waitFor("requestAnswered")).toMatchObject({ _id, status: "accepted" });
-    expect((await respond(b, _id, "rejected")).status).toBe(404);
+    expect(await respond(b, _id, "rejected")).toMatchObject(refusal(404, "NOT_FOUND"));
     expect((await a.get("/request/invites/sent?status=accepted")).body).toMatchObject({ count: 1 });
   });
 
-  test("a rejected sender waits a day, the other may ask any time", async () => {
+  test.each(["accepted", "rejected"])(
+    "the answer %s returns the request as PingTalk's clients read it; any other answer is refused",
+    async (status) => {
+      const [a, b] = await world.people(2);
+      const path = `/request/respond/${(await invite(a, b)).body.data._id}`;
+      const answer = (at: string, body: object) => by(b)("PATCH", at, body);
+      for (const wrong of [undefined, "maybe"]) expect(await answer(path, { status: wrong })).toMatchObject(refusal(400, "VALIDATION"));
+      expect(await answer(`/request/respond/${malformed}`, { status })).toMatchObject(refusal(400, "VALIDATION"));
+      expect(await answer(path, { status })).toMatchObject({
+        status: 200,
+        body: { message: text, data: known("request", { fromUserId: a.id, toUserId: b.id, status }) },
+      });
+    },
+  );
+
+  test("after a rejection the sender cannot invite again right away, but the other user can", async () => {
     const [a, b] = await world.people(2);
     const { _id } = (await invite(a, b)).body.data;
     expect((await respond(b, _id, "rejected")).body.data.status).toBe("rejected");
     expect((await invite(a, b)).status).toBe(409);
-    expect((await respond(b, _id, "accepted")).status).toBe(404);
+    expect(await respond(b, _id, "accepted")).toMatchObject(refusal(404, "NOT_FOUND"));
     expect(await invite(b, a)).toMatchObject({ status: 201, body: { data: { status: "pending", fromUserId: b.id, toUserId: a.id } } });
   });
 
-  test("only the sender takes a pending invite back, and may ask again", async () => {
+  test("only the sender can cancel a pending invite, and can invite again after that", async () => {
     const [a, b, c] = await world.people(3);
     const { _id } = (await invite(a, b)).body.data;
-    expect(await b.delete(`/request/cancel/${_id}`)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
-    expect(await c.delete(`/request/cancel/${_id}`)).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
-    expect((await a.delete(`/request/cancel/${_id}`)).status).toBe(200);
+    expect(await b.delete(`/request/cancel/${_id}`)).toMatchObject(refusal(403, "FORBIDDEN"));
+    expect(await c.delete(`/request/cancel/${_id}`)).toMatchObject(refusal(404, "NOT_FOUND"));
+    expect(await a.delete(`/request/cancel/${malformed}`)).toMatchObject(refusal(400, "VALIDATION"));
+    expect(await a.delete(`/request/cancel/${_id}`)).toMatchObject({ status: 200, body: { message: text } });
+    expect((await b.get("/request/invites/received")).body.data).toEqual([]);
     expect((await respond(b, _id, "accepted")).status).toBe(404);
-    expect((await a.delete(`/request/cancel/${_id}`)).status).toBe(404);
+    expect(await a.delete(`/request/cancel/${_id}`)).toMatchObject(refusal(404, "NOT_FOUND"));
     expect(await invite(a, b)).toMatchObject({ status: 201, body: { data: { status: "pending" } } });
   });
 
-  test("an answered invite can't be taken back", async () => {
+  test("an accepted invite cannot be cancelled", async () => {
     const [a, b] = await world.people(2);
     const requestId = await world.befriend(a, b);
-    expect([404, 409]).toContain((await a.delete(`/request/cancel/${requestId}`)).status);
+    expect(await a.delete(`/request/cancel/${requestId}`)).toMatchObject(refusal(409, "CONFLICT"));
     expect((await a.post("/chat/create-direct", { receiverId: b.id })).status).toBe(201);
   });
 
-  test("nobody invites themselves or an unknown address", async () => {
+  test("an invite to yourself or to an unknown or malformed address is refused", async () => {
     const a = await world.person();
-    expect(await invite(a, a)).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
-    expect(await invite(a, world.stranger())).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
-    expect(await a.post("/request/invite/send", { toEmail: "nobody" })).toMatchObject({ status: 400 });
-    expect(await a.post("/request/invite/send", {})).toMatchObject({ status: 400 });
+    expect(await invite(a, world.stranger())).toMatchObject(refusal(404, "NOT_FOUND"));
+    for (const toEmail of [a.emailId, "nobody", undefined, 7, { $ne: "" }]) {
+      expect(await a.post("/request/invite/send", { toEmail })).toMatchObject(refusal(400, "VALIDATION"));
+    }
   });
 
-  test("an address is found however it is written", async () => {
+  test("an invite finds the address in any spelling", async () => {
     const [a, b] = await world.people(2);
     expect((await invite(a, { emailId: ` ${b.emailId.toUpperCase()} ` })).status).toBe(201);
   });

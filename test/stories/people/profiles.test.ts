@@ -1,37 +1,34 @@
-/** Profiles: one's own, those of contacts and of strangers. */
+/** Profiles: your own, those of your contacts and those of strangers. */
 import { expect, test } from "@jest/globals";
-import { requestJson } from "../../support/people/person.ts";
+import { eventually } from "../../support/eventually.ts";
+import { by, known, malformed, nobody, pixel, text } from "../../support/people/legacy-client.ts";
+import { refusal, testNeedsSession } from "../../support/systems/refusals.ts";
 import { story } from "../../support/systems/story.ts";
 
-const nobody = "0123456789abcdef01234567";
-
 story("Profiles", (world) => {
-  test.each([
+  testNeedsSession(world, [
     ["GET", "/profile/getProfile"],
     ["GET", `/profile/profile/${nobody}`],
     ["PUT", "/profile/patchProfile"],
-  ])("%s %s needs a session", async (method, path) => {
-    const answer = await requestJson(world.gateways()[0], method, path, method === "GET" ? {} : { body: {} });
-    expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
-  });
+  ]);
 
-  test("a profile is there from sign-up on, with the names given there", async () => {
-    const { get, id, firstName, lastName } = await world.person();
+  test("a new user has a profile with the names given at sign-up, in the form that PingTalk's clients read", async () => {
+    const { get, id: userId, firstName, lastName } = await world.person();
     const answer = await get("/profile/getProfile");
-    expect(answer).toMatchObject({
-      status: 200,
-      body: { data: { userId: id, firstName, lastName, about: null, gender: null, age: null, profilePic: null } },
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({
+      data: known("profile", { userId, firstName, lastName, about: null, profilePic: null, age: null, gender: null }),
+      source: expect.stringMatching(/^(cache|database)$/),
     });
-    expect(["cache", "database"]).toContain(answer.body.source);
   });
 
-  test("one changes any of its fields, and the next read shows it at every gateway", async () => {
+  test("a change shows in the next read at every gateway", async () => {
     const someone = await world.person();
     await someone.get("/profile/getProfile");
     const changed = await someone.put("/profile/patchProfile", { about: "Likes rain", age: 41 });
     expect(changed).toMatchObject({
       status: 200,
-      body: { message: expect.any(String), data: { about: "Likes rain", age: 41, firstName: someone.firstName } },
+      body: { message: text, data: { about: "Likes rain", age: 41, firstName: someone.firstName } },
     });
     for (const url of world.gateways()) {
       expect((await someone.at(url).get("/profile/getProfile")).body.data).toMatchObject({ about: "Likes rain", age: 41 });
@@ -39,32 +36,65 @@ story("Profiles", (world) => {
     expect((await someone.put("/profile/patchProfile", { about: null })).body.data).toMatchObject({ about: null, age: 41 });
   });
 
-  test("a contact sees the whole profile, a stranger the names and the picture", async () => {
-    const [a, b, stranger] = await world.people(3);
-    await a.put("/profile/patchProfile", { about: "Likes rain" });
-    await world.befriend(a, b);
-    expect((await b.get(`/profile/profile/${a.id}`)).body.data).toMatchObject({ userId: a.id, about: "Likes rain" });
+  test("PingTalk's clients can send all fields and the picture again with every change", async () => {
+    const [a, stranger] = await world.people(2);
+    const fields = { firstName: "Adele", lastName: "E", about: "Likes rain", gender: "Female", age: 41 };
+    const patch = (changes: object) => by(a)("PUT", "/profile/patchProfile", changes);
+    const answer = await patch({ ...fields, profilePic: pixel });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { message: text, data: known("profile", { userId: a.id, ...fields, profilePic: text }) },
+    });
+    const { profilePic } = answer.body.data;
+    expect((await patch({ ...fields, age: 42, profilePic })).body.data).toMatchObject({ age: 42, profilePic });
+    expect((await by(a)("GET", "/profile/getProfile")).body.data).toMatchObject({ ...fields, age: 42, profilePic });
+    expect((await by(stranger)("GET", profilePic)).status).toBe(200);
+  });
+
+  test("a change of some fields leaves the others as they are, and a replaced picture is removed", async () => {
+    const someone = await world.person();
+    const { firstName, lastName } = someone;
+    const change = async (fields: object) => (await someone.put("/profile/patchProfile", fields)).body.data;
+    const { profilePic } = await change({ about: "Likes rain", profilePic: pixel });
+    expect(await change({ age: 41 })).toMatchObject({ firstName, lastName, about: "Likes rain", age: 41, profilePic });
+    expect(await change({ about: null, profilePic })).toMatchObject({ firstName, lastName, about: null, age: 41, profilePic });
+    expect((await someone.get(profilePic)).status).toBe(200);
+    expect(await change({ profilePic: null })).toMatchObject({ firstName, lastName, age: 41, profilePic: null });
+    await eventually("the old picture is gone", async () => (await someone.get(profilePic)).status === 404);
+  });
+
+  test("a contact sees the whole profile, a stranger only the names and the picture", async () => {
+    const [a, contact, stranger] = await world.people(3);
+    await a.put("/profile/patchProfile", { about: "For friends", age: 41 });
+    await world.befriend(a, contact);
+    const seen = await contact.get(`/profile/profile/${a.id}`);
+    expect(seen).toMatchObject({ status: 200, body: { data: known("profile", { userId: a.id, about: "For friends", age: 41 }) } });
+    expect((await a.get(`/profile/profile/${contact.id}`)).body.data).toMatchObject({ userId: contact.id, age: null });
     const summary = (await stranger.get(`/profile/profile/${a.id}`)).body.data;
     expect(summary).toEqual({ userId: a.id, firstName: a.firstName, lastName: a.lastName, profilePic: null });
   });
 
-  test("nobody's profile is 404, a malformed id 400", async () => {
+  test("the profile of an unknown user is 404, a malformed id is 400", async () => {
     const { get } = await world.person();
-    expect(await get(`/profile/profile/${nobody}`)).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
-    expect(await get("/profile/profile/me")).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
+    expect(await get(`/profile/profile/${nobody}`)).toMatchObject(refusal(404, "NOT_FOUND"));
+    for (const id of ["me", malformed]) expect(await get(`/profile/profile/${id}`)).toMatchObject(refusal(400, "VALIDATION"));
   });
 
   test.each([
     ["a negative age", { age: -1 }],
     ["an age in words", { age: "forty" }],
+    ["an age as text", { age: "41" }],
     ["an unknown gender", { gender: "none of those" }],
-    ["an endless story", { about: "x".repeat(751) }],
+    ["a gender in capitals", { gender: "MALE" }],
+    ["a text that is too long", { about: "x".repeat(751) }],
     ["a name of one letter", { firstName: "A" }],
-    ["a field that nobody knows", { role: "admin" }],
+    ["an unknown field", { role: "admin" }],
+    ["a picture that is neither a path nor a data URI", { profilePic: "x" }],
+    ["a change without fields", {}],
   ])("%s is refused and changes nothing", async (_what, change) => {
     const someone = await world.person();
     const before = (await someone.get("/profile/getProfile")).body.data;
-    expect(await someone.put("/profile/patchProfile", change)).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
+    expect(await someone.put("/profile/patchProfile", change)).toMatchObject(refusal(400, "VALIDATION"));
     expect((await someone.get("/profile/getProfile")).body.data).toEqual(before);
   });
 
