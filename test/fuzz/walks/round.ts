@@ -120,7 +120,7 @@ export class FuzzRound {
     for (const { event: name, data } of line.received) {
       if (name === "disconnect") continue;
       try {
-        this.sockets.heard(name, data);
+        this.sockets.received(name, data);
       } catch (error) {
         this.verdict.found(this.part, "undocumented", `${name}, received while sending ${event}`, (error as Error).message.slice(0, 700));
       }

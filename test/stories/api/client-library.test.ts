@@ -1,4 +1,4 @@
-/** People who use the client library: what each of them sees in their own client, and what the others do. */
+/** The client library against a server: what each user sees in their client after their own actions and those of others. */
 import { describe, expect, test } from "@jest/globals";
 import { Parley, type MessageView } from "../../../client/index.ts";
 import { waitUntilStored, openDevice, waitForView, texts, eventsOf } from "../../support/client/devices.ts";
@@ -12,7 +12,7 @@ const ns = (messages: readonly MessageView[]) => messages.map(({ n }) => n);
 
 story("The client library", (world) => {
   describe("log-in", () => {
-    test("a wrong password, an unknown address, and a token that is none are UNAUTHENTICATED", async () => {
+    test("a wrong password, an unknown address, and an invalid or missing token are UNAUTHENTICATED", async () => {
       const { url, emailId } = await world.person();
       const refused = { name: "ParleyError", code: "UNAUTHENTICATED", status: 401 };
       await expect(Parley.logIn({ url, emailId, password: "Wrong-Horse-7" })).rejects.toMatchObject(refused);
@@ -21,7 +21,7 @@ story("The client library", (world) => {
       await expect(Parley.resume({ url })).rejects.toMatchObject(refused);
     });
 
-    test("sign-up logs in; the same address again is a CONFLICT, and bad fields are named", async () => {
+    test("sign-up logs in; a taken address is a CONFLICT, and the error names invalid fields", async () => {
       const [url] = world.gateways();
       const account = { url, firstName: "Ada", lastName: "Example", emailId: freshEmail(), password };
       const ada = await Parley.signUp(account);
@@ -43,8 +43,8 @@ story("The client library", (world) => {
       await elsewhere.online();
       const states = [one, two].map((client) => eventsOf(client, "state"));
       await one.logOut();
-      for (const told of states) await eventually("it has ended", () => told.at(-1)?.state === "ended");
-      expect(states.map((told) => told.at(-1))).toEqual([
+      for (const events of states) await eventually("the session has ended", () => events.at(-1)?.state === "ended");
+      expect(states.map((events) => events.at(-1))).toEqual([
         { state: "ended", reason: "loggedOut" },
         { state: "ended", reason: "loggedOut" },
       ]);
@@ -55,26 +55,26 @@ story("The client library", (world) => {
   });
 
   describe("contacts", () => {
-    test("an invite is heard by the invited, its answer by the inviter; then they can chat", async () => {
+    test("the invited user is notified of an invite, the inviter of its answer, and then they can chat", async () => {
       const [a, b] = await world.people(2);
       const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
-      const [heardA, heardB] = [eventsOf(ada, "request"), eventsOf(ben, "request")];
+      const [requestsA, requestsB] = [eventsOf(ada, "request"), eventsOf(ben, "request")];
       await expect(ada.groups.direct(ben.me._id)).rejects.toMatchObject({ code: "FORBIDDEN" });
       const { _id } = await ada.contacts.invite(b.emailId, "Hello Ben");
-      await eventually("Ben hears of it", () => heardB.some((request) => request._id === _id && request.status === "pending"));
+      await eventually("Ben gets the invite", () => requestsB.some((request) => request._id === _id && request.status === "pending"));
       expect(await ben.contacts.received("pending")).toMatchObject([{ _id, message: "Hello Ben", user: { firstName: a.firstName } }]);
       await ben.contacts.respond(_id, "accepted");
-      await eventually("Ada hears the answer", () => heardA.some((request) => request._id === _id && request.status === "accepted"));
+      await eventually("Ada gets the answer", () => requestsA.some((request) => request._id === _id && request.status === "accepted"));
       expect(await ada.contacts.list()).toMatchObject([{ userId: ben.me._id }]);
       const { _id: chatId } = await ada.groups.direct(ben.me._id);
       await eventually("Ben has the chat", () => ben.chat(chatId) !== undefined);
       const title = `${a.firstName} ${a.lastName}`;
-      // A name that did not come soon enough for the event is there at another look.
+      // The event has a placeholder if the server did not get the name in time.
       expect(ben.chat(chatId)).toMatchObject({ title: expect.stringMatching(`^(${title}|Someone)$`), unread: 0 });
       await eventually("Ben's next device shows the name", async () => (await openDevice(b)).chat(chatId)?.title === title);
     });
 
-    test("a block refuses what is sent, for good, and what is sent after it is lifted goes through", async () => {
+    test("a message sent during a block fails, and can be sent again after the block is removed", async () => {
       const { a, b, chatId } = await world.pair();
       const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       await ben.contacts.block(ada.me._id);
@@ -92,10 +92,10 @@ story("The client library", (world) => {
   });
 
   describe("messages", () => {
-    test("a message is there at once, then stored, and heard by the other; both see one order", async () => {
+    test("a message appears in the sender's client before it is stored, reaches the other user, and both see the same order", async () => {
       const { a, b, chatId } = await world.pair();
       const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
-      const told = eventsOf(ada, "message");
+      const events = eventsOf(ada, "message");
       const pending = ada.send(chatId, "Hello");
       expect(pending).toMatchObject({ _id: "", n: 0, state: "sending", text: "Hello", senderId: ada.me._id });
       expect(ada.messages(chatId)).toEqual([pending]);
@@ -108,13 +108,13 @@ story("The client library", (world) => {
       expect(texts(ben, chatId)).toEqual(texts(ada, chatId));
       expect(ns(ada.messages(chatId))).toEqual(numbers(1, 41));
       for (const name of ["Ada", "Ben"]) {
-        const own = texts(ada, chatId).filter((text) => text.startsWith(name));
-        expect(own).toEqual(numbers(1, 20).map((i) => `${name} ${i}`));
+        const sent = texts(ada, chatId).filter((text) => text.startsWith(name));
+        expect(sent).toEqual(numbers(1, 20).map((i) => `${name} ${i}`));
       }
-      expect(told.filter(({ senderId }) => senderId === ada.me._id).map(({ state }) => state)).toEqual(Array(21).fill("sending"));
+      expect(events.filter(({ senderId }) => senderId === ada.me._id).map(({ state }) => state)).toEqual(Array(21).fill("sending"));
     });
 
-    test("two devices of one person see the same, whichever sent", async () => {
+    test("two devices of one user see the same messages, whichever device sent them", async () => {
       const { a, b, chatId } = await world.pair();
       const [first, second] = world.gateways();
       const [phone, laptop, ben] = await Promise.all([openDevice(a, { url: first }), openDevice(a, { url: second }), openDevice(b)]);
@@ -134,7 +134,7 @@ story("The client library", (world) => {
       await eventually("the laptop knows it is read", () => laptop.chat(chatId)!.unread === 0);
     });
 
-    test("a message refused for good fails alone: those before and behind it are stored in order", async () => {
+    test("a refused message fails alone: the messages before and after it are stored in order", async () => {
       const { a, b, chatId } = await world.pair();
       const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       const sent = ["one", "x".repeat(10_001), "two", " ", "three"].map((text) => ada.send(chatId, text));
@@ -153,7 +153,7 @@ story("The client library", (world) => {
       expect(texts(ada, chatId)).toEqual(["one", "two", "three"]);
     });
 
-    test("edits, deletions, reactions and replies are seen by the other as they are made", async () => {
+    test("the other user sees edits, deletions, reactions and replies", async () => {
       const { a, b, chatId } = await world.pair();
       const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       const first = await ada.stored(ada.send(chatId, "Helo"));
@@ -177,7 +177,7 @@ story("The client library", (world) => {
       await expect(ben.edit("0123456789abcdef01234567", "Nothing")).rejects.toMatchObject({ code: "NOT_FOUND" });
     });
 
-    test("older pages are loaded to the beginning, each message once, in the state it has now", async () => {
+    test("older pages load back to the first message, each message once and in its current state", async () => {
       const { a, b, chatId } = await world.pair();
       const ada = await openDevice(a);
       for (const i of numbers(1, 130)) ada.send(chatId, `message ${i}`);
@@ -202,7 +202,7 @@ story("The client library", (world) => {
   });
 
   describe("files", () => {
-    test("a file takes its place among the texts, is told with what it is, and its bytes are the other's to read", async () => {
+    test("a file keeps its place among the texts, has its name and size, and the other user can download it", async () => {
       const { a, b, chatId } = await world.pair();
       const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
       const bytes = new TextEncoder().encode("a file's bytes, line by line\n".repeat(100));
@@ -249,10 +249,10 @@ story("The client library", (world) => {
       expect(again.chat(chatId)!.unread).toBe(0);
     });
 
-    test("who types is told to the others, and forgotten with their message", async () => {
+    test("a typing user is shown to the others until their message arrives", async () => {
       const { a, b, chatId } = await world.pair();
       const [ada, ben] = await Promise.all([openDevice(a), openDevice(b)]);
-      const told = eventsOf(ben, "typing");
+      const events = eventsOf(ben, "typing");
       numbers(1, 50).forEach(() => ada.typing(chatId));
       await eventually("Ben sees that Ada types", () => {
         ada.typing(chatId);
@@ -260,19 +260,19 @@ story("The client library", (world) => {
       });
       await ada.stored(ada.send(chatId, "Done"));
       await eventually("Ben sees that she has stopped", () => ben.typists(chatId).length === 0);
-      // Typing may be lost on its way: as at each key, it is said until it is seen.
+      // A typing event may get lost. Repeat it until it arrives, as a client does at each key press.
       await eventually("Ben sees that she types again", () => {
         ada.typing(chatId);
         return ben.typists(chatId).length === 1;
       });
       ada.typing(chatId, false);
-      await eventually("and has stopped", () => ben.typists(chatId).length === 0);
-      expect(told.map(({ isTyping }) => isTyping)).toEqual([true, false, true, false]);
+      await eventually("Ben sees that she has stopped again", () => ben.typists(chatId).length === 0);
+      expect(events.map(({ isTyping }) => isTyping)).toEqual([true, false, true, false]);
     });
   });
 
   describe("groups", () => {
-    test("members come, go and come back, and each sees their own time in it", async () => {
+    test("a user who is added, removed and added again sees only messages since they last joined", async () => {
       const { members, chatId } = await world.group(3);
       const [founder] = members;
       const late = await world.person();
@@ -290,7 +290,7 @@ story("The client library", (world) => {
       await eventually("all see four members", () => [ada, ben, cleo, dan].every((one) => one!.chat(chatId)?.memberCount === 4));
 
       await ada!.groups.remove(chatId, userId);
-      await eventually("Dan's client lets go of it", () => dan!.chat(chatId) === undefined);
+      await eventually("Dan's client no longer has the chat", () => dan!.chat(chatId) === undefined);
       expect(removed).toEqual([{ chatId }]);
       await ada!.stored(ada!.send(chatId, "Without Dan"));
       await expect(dan!.stored(dan!.send(chatId, "Still here?"))).rejects.toMatchObject({ code: "FORBIDDEN" });
@@ -302,19 +302,19 @@ story("The client library", (world) => {
       expect(texts(dan!, chatId)).not.toContain("Without Dan");
 
       await ben!.groups.leave(chatId);
-      await eventually("Ben's client lets go of it", () => ben!.chat(chatId) === undefined);
+      await eventually("Ben's client no longer has the chat", () => ben!.chat(chatId) === undefined);
       await waitForView(cleo!, chatId, "that Ben left", (messages) => messages.at(-1)?.system?.event === "left");
       expect(await ada!.groups.members(chatId)).toHaveLength(3);
     });
 
-    test("a group's new name and admins are seen by all; one's own settings by oneself", async () => {
+    test("all members see a group's new name and admins; settings are seen only by the user who set them", async () => {
       const { members, chatId } = await world.group(3);
       const [ada, ben, twin] = await Promise.all([openDevice(members[0]), openDevice(members[1]!), openDevice(members[1]!)]);
       await ada.groups.rename(chatId, "Sailing");
       await ada.groups.setAdmin(chatId, ben.me._id, true);
       await eventually("Ben sees both", () => ben.chat(chatId)!.title === "Sailing" && ben.chat(chatId)!.admins.includes(ben.me._id));
       await ben.groups.set(chatId, { pinned: true, mutedUntil: "2099-01-01T00:00:00.000Z" });
-      await eventually("his other device knows", () => twin.chat(chatId)!.pinned);
+      await eventually("his other device has the setting", () => twin.chat(chatId)!.pinned);
       expect(twin.chat(chatId)).toMatchObject({ title: "Sailing", pinned: true, muted: true, archived: false });
       await ben.groups.rename(chatId, "Rowing");
       await eventually("Ada sees it", () => ada.chat(chatId)!.title === "Rowing");

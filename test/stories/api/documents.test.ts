@@ -1,4 +1,4 @@
-/** The API's documents, held against the running server: every route and event, what it answers, and what it answers when it refuses. */
+/** Checks the API's documents against the running server: the answers and errors of every route and event. */
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { readFileSync } from "node:fs";
@@ -32,13 +32,13 @@ const socketDocument = asyncApi(clientEvents, serverEvents, readAnswers(), versi
 const http = new DocumentedHttp(httpDocument);
 const sockets = new DocumentedSockets(socketDocument);
 
-/** More than any route takes. */
+/** A body that is too large for every route. */
 const tooMuch = "x".repeat(8 * 1024 * 1024);
 
 story("The API's documents", (world) => {
   let someone: Person;
   let url: string;
-  /** Made first, for events that come only now and then. */
+  /** Created first, for events that come only from time to time. */
   let early: EventExampleContext;
 
   beforeAll(async () => {
@@ -47,25 +47,25 @@ story("The API's documents", (world) => {
     early = await eventExampleContext(world);
   });
 
-  test("are served as they are made here", async () => {
+  test("are served by every gateway as they are generated here", async () => {
     for (const gateway of world.gateways()) {
       expect((await requestJson(gateway, "GET", "/openapi.json")).body).toEqual(JSON.parse(JSON.stringify(httpDocument)));
       expect((await requestJson(gateway, "GET", "/asyncapi.json")).body).toEqual(JSON.parse(JSON.stringify(socketDocument)));
     }
   });
 
-  test("come whole to who sends a body along and takes one answer a connection", async () => {
+  test("arrive complete when the request has a body and closes the connection", async () => {
     const body = "x".repeat(300_000);
     const headers = { connection: "close", "content-length": String(body.length) };
     const page = await new Promise<string>((resolve, reject) => {
-      const asked = request(`${url}/docs`, { agent: false, headers }, (answer) => void text(answer).then(resolve, reject));
-      asked.on("error", reject);
-      asked.end(body);
+      const sent = request(`${url}/docs`, { agent: false, headers }, (answer) => void text(answer).then(resolve, reject));
+      sent.on("error", reject);
+      sent.end(body);
     });
     expect(page).toMatch(/<\/html>\s*$/);
   });
 
-  test("are kept by browsers, but asked for again; the page runs and loads nothing but its own", async () => {
+  test("are cached by browsers but revalidated, and the page loads only its own style, script and images", async () => {
     for (const path of ["/openapi.json", "/asyncapi.json", "/docs", "/docs/style.css", "/docs/page.js", "/docs/icon.svg"]) {
       const { status, headers } = await requestJson(url, "GET", path);
       expect({ status, caching: headers.get("cache-control"), etag: headers.get("etag") }).toEqual({
@@ -79,11 +79,11 @@ story("The API's documents", (world) => {
     expect(policy).not.toContain("unsafe");
   });
 
-  test("have an example walk for each operation, and no walk has lost its operation", () => {
+  test("have an example for each operation, and each example has its operation", () => {
     expect(Object.keys(routeExamples).sort()).toEqual([...http.operations.keys()].sort());
   });
 
-  test.each([...http.operations])("say all that %s answers, and nothing that it does not", async (name, operation) => {
+  test.each([...http.operations])("list all answers of %s, and no others", async (name, operation) => {
     const probe = (who: Person | undefined, request: DocumentedRequest) => http.ask(url, name, who, request);
     const asking = expecting(probe);
     const may = (status: number) => operation.responses[status] !== undefined;
@@ -97,7 +97,7 @@ story("The API's documents", (world) => {
     expect(http.unseen(name).filter((status) => unproducible(name, status) === undefined)).toEqual([]);
   });
 
-  test("have an example for each socket event, and a cause for each that is heard", () => {
+  test("have an example for each event that clients send, and a trigger for each that the server sends", () => {
     expect(Object.keys(clientEventExamples).sort()).toEqual([...sockets.clientEvents].sort());
     expect(Object.keys(eventTriggers).sort()).toEqual([...sockets.serverEvents].sort());
   });
@@ -119,20 +119,20 @@ story("The API's documents", (world) => {
       }
     });
 
-    test.each(sockets.serverEvents)("%s is heard as documented", async (event) => {
+    test.each(sockets.serverEvents)("%s arrives as documented", async (event) => {
       const fresh = event === "positions" ? early : await eventExampleContext(world);
       const line = await eventTriggers[event]!(fresh);
       await line.waitFor(event, () => true, 60_000);
-      for (const heard of [fresh.socketA, fresh.socketB, line].flatMap((one) => one.received)) {
-        if (heard.event !== "disconnect") sockets.heard(heard.event, heard.data);
+      for (const received of [fresh.socketA, fresh.socketB, line].flatMap((socket) => socket.received)) {
+        if (received.event !== "disconnect") sockets.received(received.event, received.data);
       }
     });
   });
 
-  // On servers of their own, with other settings: once is enough.
+  // These tests start their own servers with other settings, so they need not run on the mesh.
   if (globalThis.parleyWorld === "mesh") return;
 
-  test("tell of limits on every route that has them", async () => {
+  test("list 429 for every route that has a limit", async () => {
     const server = await startEmbedded({ env: { LIMITS: "on" } });
     try {
       for (const [name, { responses }] of http.operations) {
@@ -148,7 +148,7 @@ story("The API's documents", (world) => {
     }
   });
 
-  test("tell of what other settings bring about", async () => {
+  test("list the answers that other settings cause", async () => {
     const server = await startEmbedded({ env: otherSettings });
     const people = factory(() => [server.url]);
     try {
@@ -162,14 +162,14 @@ story("The API's documents", (world) => {
   });
 });
 
-/** Something that no route knows, where the route would look for it. */
+/** An unknown field, where the route reads its fields. */
 function unknownInput(name: string, { requestBody }: OpenApiOperation): DocumentedRequest {
   if (/^(GET|DELETE)/.test(name)) return { query: "?surprise=1" };
   const takesJson = requestBody === undefined || "application/json" in (requestBody["content"] as object);
   return { body: takesJson ? { surprise: 1 } : formOf({ surprise: "1", file: new Blob(["bytes"]) }) };
 }
 
-/** Asks, and expects a status. */
+/** Sends the request, and expects a status. */
 const expecting =
   (probe: (who: Person | undefined, request: DocumentedRequest) => Promise<ApiResponse>): RouteExampleContext["ask"] =>
   async (who, status, request = {}) => {

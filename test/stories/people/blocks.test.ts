@@ -1,4 +1,4 @@
-/** Blocks: what they end, that they hold everywhere when they are answered, and that who is blocked can't tell. */
+/** Blocks: what they end and refuse on every gateway, and that a blocked user cannot tell a block from an ended contact. */
 import { expect, test } from "@jest/globals";
 import { requestJson, type ApiResponse, type Person } from "../../support/people/person.ts";
 import { story, type StoryWorld } from "../../support/systems/story.ts";
@@ -20,10 +20,10 @@ const invites = async (who: Person) => {
   return boxes.flatMap(({ body }) => body.data as unknown[]);
 };
 
-/** An answer as it would be about anybody. */
-const impersonal = ({ status, body }: ApiResponse) => ({ status, body: { ...body, requestId: undefined } });
+/** The answer without its request id, to compare answers about different users. */
+const withoutRequestId = ({ status, body }: ApiResponse) => ({ status, body: { ...body, requestId: undefined } });
 
-/** One blocks, and the other is blocked: wherever they look. */
+/** Expects the block of one user by the other in all lists and answers, on every gateway. */
 async function expectBlocked(world: StoryWorld, blocker: Person, other: Person): Promise<void> {
   const views = world.gateways().flatMap((url) => [blocker.at(url), other.at(url)]);
   const seen = views.map(async (who) => ({ blocked: await blocked(who), contacts: await contacts(who), invites: await invites(who) }));
@@ -33,7 +33,7 @@ async function expectBlocked(world: StoryWorld, blocker: Person, other: Person):
   const chats = await Promise.all([openChat(blocker, other), openChat(other, blocker)]);
   expect(chats.map(({ status }) => status)).toEqual([403, 403]);
   expect((await invite(blocker, other)).status).toBe(409);
-  expect(impersonal(await invite(other, blocker))).toEqual(impersonal(await invite(other, world.stranger())));
+  expect(withoutRequestId(await invite(other, blocker))).toEqual(withoutRequestId(await invite(other, world.stranger())));
 }
 
 story("Blocks", (world) => {
@@ -46,7 +46,7 @@ story("Blocks", (world) => {
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
-  test("a stranger who is blocked stands in one's own list, and can't invite or chat", async () => {
+  test("a blocked stranger is in your list of blocks, and cannot invite you or open a chat", async () => {
     const [a, b] = await world.people(2);
     expect(await block(a, b)).toMatchObject({ status: 200, body: { message: expect.any(String) } });
     const { firstName, lastName } = b;
@@ -58,7 +58,7 @@ story("Blocks", (world) => {
     await expectBlocked(world, a, b);
   });
 
-  test("a contact who is blocked is none any more; the chat stays readable, and nobody can send, on any gateway", async () => {
+  test("a block ends the contact; the chat stays readable, and neither user can send, on any gateway", async () => {
     const { a, b, chatId } = await world.pair();
     await send(b, chatId);
     expect((await block(a, b)).status).toBe(200);
@@ -72,7 +72,7 @@ story("Blocks", (world) => {
     }
   });
 
-  test("a block keeps a person out of one's groups, and oneself out of theirs", async () => {
+  test("after a block neither user can create a group with the other", async () => {
     const { members } = await world.group(3);
     const [a, b, c] = members as [Person, Person, Person];
     await block(a, b);
@@ -81,7 +81,7 @@ story("Blocks", (world) => {
     expect((await b.post("/chat/create-group", { name: "Theirs", participants: [a.id, c.id] })).status).toBe(403);
   });
 
-  test("whoever of the two blocked, neither adds the other to a group; who is in one stays", async () => {
+  test("a block by either user prevents adding the other to a group; members of a group stay", async () => {
     const { members, chatId } = await world.group(3);
     const [founder, inside] = members as [Person, Person, Person];
     const outside = await world.person();
@@ -100,7 +100,7 @@ story("Blocks", (world) => {
     expect((await send(inside, chatId)).status).toBe(201);
   });
 
-  test("a pending invite of either is gone for both, and can't be answered or taken back", async () => {
+  test("a block removes a pending invite in either direction for both, and it cannot be answered or cancelled", async () => {
     for (const [from, to] of [
       [0, 1],
       [1, 0],
@@ -112,36 +112,38 @@ story("Blocks", (world) => {
       await block(a, b);
       await expectBlocked(world, a, b);
       for (const who of people) {
-        expect(impersonal(await respond(who, _id))).toEqual(impersonal(await respond(who, nobody)));
-        expect(impersonal(await who.delete(`/request/cancel/${_id}`))).toEqual(impersonal(await who.delete(`/request/cancel/${nobody}`)));
+        expect(withoutRequestId(await respond(who, _id))).toEqual(withoutRequestId(await respond(who, nobody)));
+        expect(withoutRequestId(await who.delete(`/request/cancel/${_id}`))).toEqual(
+          withoutRequestId(await who.delete(`/request/cancel/${nobody}`)),
+        );
       }
     }
   });
 
-  test("to who is blocked it looks as if the contact had ended", async () => {
+  test("to the blocked user a block looks like the end of the contact", async () => {
     const { a: ended, b: left, chatId } = await world.pair();
     const { a: blocker, b: refused, chatId: otherChatId } = await world.pair();
     await end(ended, left);
     await block(blocker, refused);
     const views = await Promise.all(
       [[left, ended, chatId] as const, [refused, blocker, otherChatId] as const].map(async ([who, other, id]) => [
-        impersonal(await who.get("/request/connections")),
-        impersonal(await who.get("/request/blocks")),
+        withoutRequestId(await who.get("/request/connections")),
+        withoutRequestId(await who.get("/request/blocks")),
         (await who.get("/request/invites/sent")).body.data,
         (await who.get("/request/invites/received")).body.data,
-        impersonal(await send(who, id)),
+        withoutRequestId(await send(who, id)),
         (await openChat(who, other)).status,
-        impersonal(await end(who, other)),
-        impersonal(await unblock(who, other)),
+        withoutRequestId(await end(who, other)),
+        withoutRequestId(await unblock(who, other)),
         Object.keys((await who.get(`/profile/profile/${other.id}`)).body.data),
         Object.keys((await who.get(`/profile/profile/${other.id}`)).body),
       ]),
     );
     expect(views[1]).toEqual(views[0]);
-    expect(impersonal(await block(refused, blocker))).toEqual(impersonal(await block(left, ended)));
+    expect(withoutRequestId(await block(refused, blocker))).toEqual(withoutRequestId(await block(left, ended)));
   });
 
-  test("nobody is told, neither of a block nor of its lifting", async () => {
+  test("the other user gets no event about a block or its removal", async () => {
     const { a, b } = await world.pair();
     const c = await world.person();
     const line = await b.connectAndSubscribe();
@@ -163,7 +165,7 @@ story("Blocks", (world) => {
     expect(await blocked(a)).toEqual([]);
   });
 
-  test("a lifted block leads to none: contact must be asked for again, and then the old chat goes on", async () => {
+  test("after the block is removed, a new invite is needed before both can write in the old chat", async () => {
     const { a, b, chatId } = await world.pair();
     await block(a, b);
     expect(await unblock(a, b)).toMatchObject({ status: 200, body: { message: expect.any(String) } });
@@ -172,35 +174,35 @@ story("Blocks", (world) => {
       expect(await invites(who)).toEqual([]);
       expect((await send(who, chatId)).status).toBe(403);
     }
-    const asked = await invite(b, a);
-    expect(asked).toMatchObject({ status: 201, body: { data: { status: "pending" } } });
-    expect((await respond(a, asked.body.data._id)).status).toBe(200);
+    const invited = await invite(b, a);
+    expect(invited).toMatchObject({ status: 201, body: { data: { status: "pending" } } });
+    expect((await respond(a, invited.body.data._id)).status).toBe(200);
     expect((await send(b, chatId)).status).toBe(201);
     expect((await send(a, chatId)).status).toBe(201);
   });
 
-  test("when both block, each lifts their own: who did can't tell that the other still blocks", async () => {
+  test("when both block each other, each removes only their own block, and cannot tell that the other still blocks", async () => {
     const { a, b, chatId } = await world.pair();
     await block(a, b);
     expect((await block(b, a)).status).toBe(200);
     expect([await blocked(a), await blocked(b)]).toEqual([[b.id], [a.id]]);
     expect((await invite(b, a)).status).toBe(409);
 
-    const lifted = await unblock(a, b);
+    const unblocked = await unblock(a, b);
     expect(await blocked(a)).toEqual([]);
     expect(await blocked(b)).toEqual([a.id]);
-    expect(impersonal(await invite(a, b))).toEqual(impersonal(await invite(a, world.stranger())));
+    expect(withoutRequestId(await invite(a, b))).toEqual(withoutRequestId(await invite(a, world.stranger())));
     expect((await invite(b, a)).status).toBe(409);
     expect((await send(a, chatId)).status).toBe(403);
     expect((await unblock(a, b)).status).toBe(404);
 
-    expect(impersonal(await unblock(b, a))).toEqual(impersonal(lifted));
+    expect(withoutRequestId(await unblock(b, a))).toEqual(withoutRequestId(unblocked));
     expect((await invite(a, b)).status).toBe(201);
     expect((await invite(b, a)).body.data.status).toBe("accepted");
     expect((await send(a, chatId)).status).toBe(201);
   });
 
-  test("oneself can't be blocked, nor nobody; only one's own block can be lifted", async () => {
+  test("you cannot block yourself or an unknown user, and can remove only your own blocks", async () => {
     const [a, b, c] = await world.people(3);
     expect(await block(a, a)).toMatchObject({ status: 400, body: { code: "VALIDATION", details: [{ field: "userId" }] } });
     expect(await a.put(`/request/blocks/${nobody}`)).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
@@ -217,13 +219,13 @@ story("Blocks", (world) => {
     expect(await blocked(a)).toEqual([b.id]);
   });
 
-  test("who just signed up can be blocked at once", async () => {
+  test("a new user can be blocked right away", async () => {
     const a = await world.person();
     for (let i = 0; i < 5; i++) expect((await block(a, await world.person())).status).toBe(200);
     expect(await blocked(a)).toHaveLength(5);
   });
 
-  test("the list has the newest first, and a page says where the next begins", async () => {
+  test("the newest block comes first, and each page links to the next", async () => {
     const a = await world.person();
     const others = await world.people(5);
     for (const other of others) await block(a, other);
@@ -238,7 +240,7 @@ story("Blocks", (world) => {
     expect(seen).toEqual(newestFirst);
   });
 
-  test("a block that races the invite's acceptance has one outcome: blocked", async () => {
+  test("after a block and an acceptance at the same time, the user is blocked", async () => {
     const [a, b] = await world.people(2);
     for (let round = 0; round < 20; round++) {
       const [blocker, other] = round % 2 === 0 ? [a, b] : [b, a];
@@ -251,7 +253,7 @@ story("Blocks", (world) => {
     }
   });
 
-  test("a block that races crossing invites has one outcome: blocked", async () => {
+  test("after a block and two crossing invites at the same time, the user is blocked", async () => {
     const [a, b] = await world.people(2);
     for (let round = 0; round < 20; round++) {
       const [one, other, done] = await Promise.all([invite(a, b), invite(b, a), block(a, b)]);
@@ -263,19 +265,19 @@ story("Blocks", (world) => {
     }
   });
 
-  test("two who block each other at once both have, and each lifts their own", async () => {
+  test("when two users block each other at the same time, both blocks hold, and each removes their own", async () => {
     const [a, b] = await world.people(2);
     for (let round = 0; round < 20; round++) {
       const answers = await Promise.all([block(a, b), block(b, a), block(a, b)]);
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
       expect([await blocked(a), await blocked(b)]).toEqual([[b.id], [a.id]]);
-      const lifted = await Promise.all([unblock(a, b), unblock(b, a)]);
-      expect(lifted.map(({ status }) => status)).toEqual([200, 200]);
+      const unblocked = await Promise.all([unblock(a, b), unblock(b, a)]);
+      expect(unblocked.map(({ status }) => status)).toEqual([200, 200]);
       expect((await invite(a, b)).status).toBe(201);
     }
   });
 
-  test("a block that races the chat's making and sends refuses all that begins after its answer", async () => {
+  test("while a chat's creation and sends race a block, all that begin after its answer are refused", async () => {
     for (let round = 0; round < 10; round++) {
       const [a, b] = await world.people(2);
       await world.befriend(a, b);
@@ -301,13 +303,13 @@ story("Blocks", (world) => {
     ["PUT", "/request/blocks/0123456789ABCDEF01234567"],
     ["DELETE", "/request/blocks/%00"],
     ["DELETE", `/request/blocks/${nobody}?userId=${nobody}`],
-  ])("%s %s is refused with the field at fault", async (method, path) => {
+  ])("%s %s is refused, and the error names the field", async (method, path) => {
     const a = await world.person();
     const answer = await a.request(method, path);
     expect(answer).toMatchObject({ status: 400, body: { code: "VALIDATION", details: [{ field: expect.any(String) }] } });
   });
 
-  test("a body has no place in a block", async () => {
+  test("a block refuses a body with fields", async () => {
     const [a, b] = await world.people(2);
     const refused = { status: 400, body: { code: "VALIDATION" } };
     expect(await a.put(`/request/blocks/${b.id}`, { userId: a.id })).toMatchObject(refused);

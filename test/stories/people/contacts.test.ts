@@ -1,4 +1,4 @@
-/** Contacts: who they are, what ends with them, and that an end holds everywhere when it is answered. */
+/** Contacts: the list, ending a contact, and what an ended contact refuses on every gateway. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../../support/eventually.ts";
 import { requestJson, type ApiResponse, type Person } from "../../support/people/person.ts";
@@ -23,7 +23,7 @@ story("Contacts", (world) => {
     expect(await requestJson(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
-  test("an accepted invite makes a contact of either, with name and time; a pending one makes none", async () => {
+  test("an accepted invite makes both users contacts, with name and time; a pending one does not", async () => {
     const [a, b, c] = await world.people(3);
     await world.befriend(a, b);
     await invite(a, c);
@@ -44,7 +44,7 @@ story("Contacts", (world) => {
     expect((await connections(c)).body).toMatchObject({ data: [], count: 0 });
   });
 
-  test("the newest contact comes first, whoever asked, and a page says where the next begins", async () => {
+  test("the newest contact comes first, whoever sent the invite, and each page links to the next", async () => {
     const a = await world.person();
     const others = await world.people(5);
     for (const [i, other] of others.entries()) await (i % 2 === 0 ? world.befriend(a, other) : world.befriend(other, a));
@@ -60,7 +60,7 @@ story("Contacts", (world) => {
     expect(nextOf(await a.get("/request/connections?limit=5"))).toBeUndefined();
   });
 
-  test("a name is as it is now", async () => {
+  test("the list shows a contact's current name", async () => {
     const [a, b] = await world.people(2);
     await world.befriend(a, b);
     await connections(a);
@@ -68,7 +68,7 @@ story("Contacts", (world) => {
     expect((await connections(a)).body.data).toMatchObject([{ userId: b.id, firstName: "Renamed" }]);
   });
 
-  test("whoever ends it: both lists are without it, the chat stays readable, and nobody can send, on any gateway", async () => {
+  test("after either user ends the contact, neither list has it, the chat stays readable, and neither can send, on any gateway", async () => {
     const { a, b, chatId } = await world.pair();
     await send(a, chatId);
     expect(await end(b, a)).toMatchObject({ status: 200, body: { message: expect.any(String) } });
@@ -77,14 +77,16 @@ story("Contacts", (world) => {
         expect(await send(who, chatId)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
         expect((await who.get(`/chat/messages/${chatId}`)).body).toMatchObject([{ text: "Hello" }]);
         expect((await who.get("/chat/my-chats")).body).toMatchObject([{ _id: chatId }]);
-        await eventually("the other has a name", async () => / Example$/.test((await who.get("/chat/my-chats")).body[0].title));
+        await eventually("the title is the other user's name", async () =>
+          / Example$/.test((await who.get("/chat/my-chats")).body[0].title),
+        );
         expect(await contactIds(who)).toEqual([]);
         for (const box of ["sent", "received"]) expect((await who.get(`/request/invites/${box}`)).body.data).toEqual([]);
       }
     }
   });
 
-  test("an end without a chat refuses one, alone and in a group", async () => {
+  test("after the end of a contact without a chat, neither can open one or add the other to a group", async () => {
     const [a, b, c] = await world.people(3);
     await world.befriend(a, b);
     await world.befriend(a, c);
@@ -99,7 +101,7 @@ story("Contacts", (world) => {
     expect(await contactIds(a)).toEqual([c.id]);
   });
 
-  test("the other is not told", async () => {
+  test("the other user gets no event when a contact ends", async () => {
     const { a, b } = await world.pair();
     const line = await b.connectAndSubscribe();
     const [c] = await world.people(2);
@@ -110,7 +112,7 @@ story("Contacts", (world) => {
     expect(line.received.filter(({ event }) => event !== "positions").map(({ event }) => event)).toEqual(["requestReceived"]);
   });
 
-  test("what has ended can be ended again, by either; what never was can't", async () => {
+  test("either user can end an ended contact again; ending a contact that never was answers 404", async () => {
     const [a, b, c] = await world.people(3);
     await world.befriend(a, b);
     for (const [who, other] of [
@@ -130,17 +132,17 @@ story("Contacts", (world) => {
     expect((await c.get("/request/invites/received?status=pending")).body.count).toBe(1);
   });
 
-  test("either may ask again, and once it is accepted the old chat goes on at once, on any gateway", async () => {
+  test("either user can invite again, and once it is accepted both can write in the old chat right away, on any gateway", async () => {
     const { a, b, chatId } = await world.pair();
-    for (const [asking, answering] of [
+    for (const [inviter, invited] of [
       [a, b],
       [b, a],
     ] as const) {
       await end(a, b);
-      const asked = await invite(asking, answering);
-      expect(asked).toMatchObject({ status: 201, body: { data: { status: "pending" } } });
-      expect((await send(asking, chatId)).status).toBe(403);
-      expect((await answering.patch(`/request/respond/${asked.body.data._id}`, { status: "accepted" })).status).toBe(200);
+      const sent = await invite(inviter, invited);
+      expect(sent).toMatchObject({ status: 201, body: { data: { status: "pending" } } });
+      expect((await send(inviter, chatId)).status).toBe(403);
+      expect((await invited.patch(`/request/respond/${sent.body.data._id}`, { status: "accepted" })).status).toBe(200);
       const answers = world.gateways().flatMap((url) => [send(a.at(url), chatId), send(b.at(url), chatId)]);
       expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
       expect(await openChat(a, b)).toMatchObject({ status: 200, body: { _id: chatId } });
@@ -148,17 +150,17 @@ story("Contacts", (world) => {
     }
   });
 
-  test("whoever hears that they were accepted may write at once", async () => {
+  test("a user who is notified of the acceptance can write right away", async () => {
     const { a, b, chatId } = await world.pair();
     await end(a, b);
     const line = await a.connect();
     const { _id } = (await invite(a, b)).body.data;
-    const heard = line.waitFor("requestAnswered").then(() => send(a, chatId));
+    const sent = line.waitFor("requestAnswered").then(() => send(a, chatId));
     await b.patch(`/request/respond/${_id}`, { status: "accepted" });
-    expect((await heard).status).toBe(201);
+    expect((await sent).status).toBe(201);
   });
 
-  test("the third person's contacts are untouched", async () => {
+  test("the end of a contact leaves the contacts with other users", async () => {
     const [a, b, c] = await world.people(3);
     await world.befriend(a, b);
     await world.befriend(b, c);
@@ -167,7 +169,7 @@ story("Contacts", (world) => {
     expect((await openChat(b, c)).status).toBe(201);
   });
 
-  test("ended by both at once, it has ended for both", async () => {
+  test("a contact that both users end at the same time has ended for both", async () => {
     const [a, b] = await world.people(2);
     for (let round = 0; round < 20; round++) {
       await world.befriend(a, b);
@@ -178,7 +180,7 @@ story("Contacts", (world) => {
     }
   });
 
-  test("an end that races sends refuses all that begin after its answer", async () => {
+  test("while sends race the end of a contact, all sends that begin after its answer are refused", async () => {
     for (let round = 0; round < 5; round++) {
       const { a, b, chatId } = await world.pair();
       const writers = world.gateways().flatMap((url) => [a.at(url), b.at(url)]);
@@ -201,7 +203,7 @@ story("Contacts", (world) => {
     ["DELETE", "/request/connections/nobody"],
     ["DELETE", "/request/connections/0123456789ABCDEF01234567"],
     ["DELETE", `/request/connections/${nobody}?force=true`],
-  ])("%s %s is refused with the field at fault", async (method, path) => {
+  ])("%s %s is refused, and the error names the field", async (method, path) => {
     const a = await world.person();
     const answer = await a.request(method, path);
     expect(answer).toMatchObject({ status: 400, body: { code: "VALIDATION", details: [{ field: expect.any(String) }] } });

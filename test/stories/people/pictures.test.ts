@@ -1,4 +1,4 @@
-/** Pictures of people and groups: who may set and see them, what is made of them, and what becomes of the one before. */
+/** Pictures of users and groups: who may set and see them, how they are processed, and the removal of replaced ones. */
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import sharp from "sharp";
@@ -11,7 +11,7 @@ import { download, file, formBytes, formType, sendForm, text } from "../../suppo
 const nobody = "0123456789abcdef01234567";
 const pictureUrl = /^\/profile\/pictures\/[0-9a-f]{24}$/;
 
-/** Some 300 kB. */
+/** An image of about 300 kB. */
 const noisy = (): Promise<Buffer> =>
   sharp(randomBytes(330 * 330 * 3), { raw: { width: 330, height: 330, channels: 3 } })
     .png()
@@ -25,7 +25,7 @@ const patch = (person: Person, changes: object) => person.put("/profile/patchPro
 const picture = (bytes: string | Uint8Array, field = "profilePic") => file(bytes, "me.png", "image/png", field);
 
 story("Profile pictures", (world) => {
-  test("setting and seeing one needs a session", async () => {
+  test("setting and fetching a profile picture needs a session", async () => {
     const [url] = world.gateways();
     const body = { profilePic: dataUri(await plain("red")) };
     expect(await requestJson(url, "PUT", "/profile/patchProfile", { body })).toMatchObject({
@@ -37,7 +37,7 @@ story("Profile pictures", (world) => {
     expect((await requestJson(url, "GET", `/profile/pictures/${nobody}`)).status).toBe(401);
   });
 
-  test("a data URI and a form do the same: a square of 512, a thumbnail of 96, no metadata, for anyone signed in", async () => {
+  test("a data URI and a form give the same: a square of 512 pixels, a thumbnail of 96, no metadata, for any signed-in user", async () => {
     const [a, stranger] = await world.people(2);
     const photo = await gpsPhoto(900, 600);
     for (const send of [
@@ -62,7 +62,7 @@ story("Profile pictures", (world) => {
     }
   });
 
-  test("it can be left, taken away, and changed along with other fields or alone", async () => {
+  test("a picture can be kept, removed, and changed with other fields or alone", async () => {
     const a = await world.person();
     const { profilePic } = (await patch(a, { profilePic: dataUri(await plain("red")) })).body.data;
     expect((await patch(a, { profilePic })).body.data.profilePic).toBe(profilePic);
@@ -72,7 +72,7 @@ story("Profile pictures", (world) => {
     for (const url of world.gateways()) expect((await a.at(url).get("/profile/getProfile")).body.data.profilePic).toBeNull();
   });
 
-  test("the one before is gone for all", async () => {
+  test("a replaced picture is gone for everyone", async () => {
     const [a, b] = await world.people(2);
     const urls: string[] = [];
     for (const colour of ["red", "green"]) urls.push((await patch(a, { profilePic: dataUri(await plain(colour)) })).body.data.profilePic);
@@ -80,7 +80,7 @@ story("Profile pictures", (world) => {
     for (const url of urls) await eventually("the picture is gone", async () => (await download(b, url)).status === 404);
   });
 
-  test("two changes at once leave one picture, and nothing else behind", async () => {
+  test("concurrent changes leave one picture, and the others are removed", async () => {
     const a = await world.person();
     const [red, green] = await Promise.all([plain("red"), plain("green")]);
     const answers = await Promise.all(
@@ -91,21 +91,21 @@ story("Profile pictures", (world) => {
     expect(urls.length).toBeGreaterThan(0);
     expect((await download(a, kept)).status).toBe(200);
     for (const url of urls.filter((url) => url !== kept)) {
-      await eventually("a picture that was overtaken is gone", async () => (await download(a, url)).status === 404);
+      await eventually("the replaced picture is gone", async () => (await download(a, url)).status === 404);
     }
   });
 
   test.each([
-    ["another's URL", () => `/profile/pictures/${nobody}`, 400],
-    ["a URL of elsewhere", () => "https://evil.example/pixel.png", 400],
+    ["the URL of another user's picture", () => `/profile/pictures/${nobody}`, 400],
+    ["the URL of another site", () => "https://evil.example/pixel.png", 400],
     ["a data URI that is not base64", () => "data:image/png,%89PNG", 400],
-    ["a data URI of nonsense", () => "data:image/png;base64,@@@@", 400],
+    ["a data URI with invalid base64", () => "data:image/png;base64,@@@@", 400],
     ["an empty data URI", () => "data:image/png;base64,", 400],
-    ["no text", () => 7, 400],
-    ["HTML that says it is an image", () => dataUri(Buffer.from("<script>alert(1)</script>")), 415],
+    ["a number", () => 7, 400],
+    ["HTML declared as an image", () => dataUri(Buffer.from("<script>alert(1)</script>")), 415],
     ["SVG", () => dataUri(Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg"/>`), "image/svg+xml"), 415],
     ["a PDF", () => dataUri(Buffer.from("%PDF-1.7\n"), "application/pdf"), 415],
-    ["a bomb", () => dataUri(pngBomb(50_000, 50_000)), 400],
+    ["a decompression bomb", () => dataUri(pngBomb(50_000, 50_000)), 400],
     ["an image cut in half", () => dataUri(pngBomb(10, 10).subarray(0, 60)), 400],
     ["more than 5 MB", () => dataUri(Buffer.alloc(5 * 1024 * 1024 + 1)), 413],
     ["more than 7 MB", () => dataUri(Buffer.alloc(6 * 1024 * 1024)), 413],
@@ -123,17 +123,17 @@ story("Profile pictures", (world) => {
   test.each([
     ["two files", () => [picture("x"), picture("y", "file")], 400],
     ["a file and a URL", () => [picture("x"), text("profilePic", "/profile/pictures/x")], 400],
-    ["a field that is not known", () => [picture("x"), text("role", "admin")], 400],
+    ["an unknown field", () => [picture("x"), text("role", "admin")], 400],
     ["an age in words", () => [picture("x"), text("age", "forty")], 400],
-    ["a file that is no image", () => [picture("just text")], 415],
-    ["too large a file", () => [picture(Buffer.alloc(5 * 1024 * 1024 + 1))], 413],
+    ["a file that is not an image", () => [picture("just text")], 415],
+    ["a file over 5 MB", () => [picture(Buffer.alloc(5 * 1024 * 1024 + 1))], 413],
   ])("a form with %s is refused", async (_what, parts, status) => {
     const a = await world.person();
     expect((await sendForm(a, "PUT", "/profile/patchProfile", parts())).status).toBe(status);
     expect((await a.get("/profile/getProfile")).body.data).toMatchObject({ profilePic: null, age: null });
   });
 
-  test("JSON may be long for its picture alone", async () => {
+  test("a JSON body over 100 kB is accepted only if the picture makes it so long", async () => {
     const a = await world.person();
     const put = (body: string) => a.request("PUT", "/profile/patchProfile", { body, headers: { "content-type": "application/json" } });
     const many = JSON.stringify(Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [i, 1])));
@@ -142,18 +142,18 @@ story("Profile pictures", (world) => {
     const beside = JSON.stringify({ profilePic: dataUri(Buffer.alloc(200_000)), about: "x".repeat(110_000) });
     for (const body of [many, deep, elsewhere, beside]) expect(await put(body)).toMatchObject({ status: 413, body: { code: "TOO_LARGE" } });
     expect((await a.get("/profile/getProfile")).body.data).toMatchObject({ profilePic: null });
-    // As PHP writes slashes.
+    // Escaped slashes, as PHP writes them.
     const large = JSON.stringify({ about: 'I say "data:"', profilePic: dataUri(await noisy()) }).replaceAll("/", String.raw`\/`);
     expect(large.length).toBeGreaterThan(200_000);
     expect(await put(large)).toMatchObject({ status: 200, body: { data: { about: 'I say "data:"', profilePic: expect.any(String) } } });
   });
 
-  test("JSON of other routes is as short as before", async () => {
+  test("other routes still refuse JSON over 100 kB", async () => {
     const a = await world.person();
     expect((await a.post("/request/invite/send", { toEmail: "x".repeat(200_000) })).status).toBe(413);
   });
 
-  test("a file of a chat is no profile picture", async () => {
+  test("the file of a chat cannot be fetched as a profile picture", async () => {
     const { a, chatId } = await world.pair();
     const sent = await sendForm(a, "POST", "/chat/send-file", [text("chatId", chatId), file(await plain("red"), "a.png")]);
     expect((await download(a, `/profile/pictures/${sent.body.file._id}`)).status).toBe(404);
@@ -161,7 +161,7 @@ story("Profile pictures", (world) => {
 });
 
 story("Group pictures", (world) => {
-  test("only admins set one, and only members see it", async () => {
+  test("only admins can set a group picture, and only members can fetch it", async () => {
     const { members, chatId } = await world.group(3);
     const [admin, member] = members as [Person, Person, Person];
     const stranger = await world.person();
@@ -181,7 +181,7 @@ story("Group pictures", (world) => {
     expect((await download(stranger, changed.body.picture)).status).toBe(404);
   });
 
-  test("name and picture change together or alone, in a form too; the picture before is gone", async () => {
+  test("name and picture change together or alone, also in a form, and the replaced picture is gone", async () => {
     const { members, chatId } = await world.group(3);
     const [admin, member] = members;
     const path = `/chat/groups/${chatId}`;
@@ -193,14 +193,14 @@ story("Group pictures", (world) => {
     await eventually("the first picture is gone", async () => (await download(member!, first.picture)).status === 404);
     expect((await admin.patch(path, { name: "Sitters" })).body).toMatchObject({ name: "Sitters", picture: second.picture });
     expect((await admin.patch(path, { picture: null })).body.picture).toBeNull();
-    await eventually("the second is gone", async () => (await download(member!, second.picture)).status === 404);
+    await eventually("the second picture is gone", async () => (await download(member!, second.picture)).status === 404);
   });
 
   test.each([
     ["a URL", { picture: "https://evil.example/pixel.png" }, 400],
     ["text", { picture: dataUri(Buffer.from("hello")) }, 415],
-    ["nothing at all", {}, 400],
-  ])("%s is refused", async (_what, body, status) => {
+    ["an empty body", {}, 400],
+  ])("a group picture given as %s is refused", async (_what, body, status) => {
     const { members, chatId } = await world.group(3);
     expect((await members[0].patch(`/chat/groups/${chatId}`, body)).status).toBe(status);
   });

@@ -1,6 +1,6 @@
 /**
- * The API held to its documents: each answer's status must be documented and its body must be what its schema says, to the last
- * field; what was seen is noted, so that a test can say what was not.
+ * Checks answers and events against the API's documents: the status must be documented, and the body must match its schema without
+ * further fields. Records the answers seen, so that a test can list those that are missing.
  */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { AsyncApi } from "../../../services/gateway/docs/asyncapi.ts";
@@ -9,7 +9,7 @@ import type { JsonSchema } from "../../../services/gateway/docs/json-schema.ts";
 import type { OpenApi } from "../../../services/gateway/docs/openapi.ts";
 import { requestJson, type Ack, type ApiResponse, type Person } from "../people/person.ts";
 
-/** Who asks, and with what: path parameters and query by name, a body as JSON or as it is. */
+/** A request of a documented operation. An object body is sent as JSON, any other unchanged. */
 export interface DocumentedRequest {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: string;
@@ -19,7 +19,7 @@ export interface DocumentedRequest {
 
 type SchemaCheck = (what: string, value: unknown) => void;
 
-/** Schemas of one document, compiled when they are needed. */
+/** Compiles schemas of one document on first use. */
 function checks(document: object): (schema: JsonSchema) => SchemaCheck {
   const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: "log", allErrors: true, logger: false });
   ajv.addFormat("date-time", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -35,10 +35,10 @@ function checks(document: object): (schema: JsonSchema) => SchemaCheck {
   };
 }
 
-/** References into the document become the names under which its schemas are known. */
+/** Replaces references into the document by the names under which `checks` adds its schemas. */
 const referring = (schema: JsonSchema): unknown => JSON.parse(JSON.stringify(schema).replaceAll("#/components/schemas/", ""));
 
-/** HTTP, by operation: `POST /chat/messages`. */
+/** Checks HTTP answers. An operation is named like `POST /chat/messages`. */
 export class DocumentedHttp {
   readonly operations: ReadonlyMap<string, OpenApiOperation>;
   private readonly check: (schema: JsonSchema) => SchemaCheck;
@@ -53,7 +53,7 @@ export class DocumentedHttp {
     );
   }
 
-  /** Asks, and holds the answer to the document; what a success was asked with is held to it too. */
+  /** Sends a request and checks the answer. If it succeeds, checks the request's body too. */
   async ask(
     url: string,
     name: string,
@@ -68,7 +68,7 @@ export class DocumentedHttp {
     return answer;
   }
 
-  /** @throws Error  the operation may not answer so, or its JSON was taken and is not documented */
+  /** @throws Error  the answer, or the body of an accepted request, is not documented */
   answered(name: string, body: unknown, answer: ApiResponse): void {
     const operation = this.operations.get(name);
     const response = operation?.responses[answer.status];
@@ -91,13 +91,13 @@ export class DocumentedHttp {
     if (schema !== undefined && isJson) this.check(schema)(`the body of ${name}`, body);
   }
 
-  /** Documented answers of an operation that were not seen yet. */
+  /** Documented statuses of an operation that no answer had yet. */
   unseen(name: string): string[] {
     return Object.keys(this.operations.get(name)!.responses).filter((status) => !this.seen.has(`${name} ${status}`));
   }
 }
 
-/** Socket events: what they are acknowledged with, and what is heard. */
+/** Checks acknowledgements and events of sockets. */
 export class DocumentedSockets {
   readonly clientEvents: readonly string[];
   readonly serverEvents: readonly string[];
@@ -113,21 +113,21 @@ export class DocumentedSockets {
     this.serverEvents = named("server.");
   }
 
-  /** What a client's event takes. */
+  /** The schema of the payload of a client's event. */
   payloadOf(event: string): JsonSchema {
     return this.document.channels.events.messages[`client.${event}`]!.payload;
   }
 
-  /** @throws Error  the event may not be answered so, or its payload was taken and is not documented */
+  /** @throws Error  the acknowledgement, or an accepted payload, is not documented */
   acknowledged(event: string, payload: unknown, ack: Ack): void {
     const { events, acknowledgements } = this.document.channels;
     this.check(acknowledgements.messages[ack.ok ? event : "refused"]!.payload)(`the answer to ${event}`, ack);
     if (ack.ok) this.check(events.messages[`client.${event}`]!.payload)(`the payload of ${event}`, payload);
   }
 
-  heard(event: string, data: unknown): void {
+  received(event: string, data: unknown): void {
     const message = this.document.channels.events.messages[`server.${event}`];
-    if (message === undefined) throw new Error(`heard ${event}, which is not documented`);
-    this.check(message.payload)(`what ${event} brings`, data);
+    if (message === undefined) throw new Error(`received ${event}, which is not documented`);
+    this.check(message.payload)(`the payload of ${event}`, data);
   }
 }

@@ -1,11 +1,11 @@
 /**
- * For each documented socket event an example: what is sent and accepted, what is refused for a reason of its own, and how each of
- * the server's events comes to be heard.
+ * Examples for each documented socket event: a payload that is accepted and one that is refused, and for each event that the server
+ * sends, an action that causes it.
  */
 import type { TestSocket, Person } from "../people/person.ts";
 import type { StoryWorld } from "../systems/story.ts";
 
-/** Two contacts, their chat, the connections they hear it on, and a message in it. */
+/** Two contacts, their chat with one message, and a subscribed socket of each. */
 export interface EventExampleContext {
   readonly world: StoryWorld;
   readonly a: Person;
@@ -59,7 +59,7 @@ export const clientEventExamples: Readonly<Record<string, ClientEventExample>> =
   },
 };
 
-/** Does what makes the server send the event. @returns who hears it */
+/** Causes the event. @returns the socket that receives it */
 type EventTrigger = (scene: EventExampleContext) => Promise<TestSocket> | TestSocket;
 
 export const eventTriggers: Readonly<Record<string, EventTrigger>> = {

@@ -1,6 +1,6 @@
 /**
- * For each documented route an example of each answer that is particular to it: the successes, and the errors its action throws.
- * What all routes answer alike (no session, malformed input, ...) is asked by the test itself.
+ * Examples for each documented route: its successes and the errors that its action throws. The test itself checks the errors that all
+ * routes share, such as a missing session or malformed input.
  */
 import { newId } from "../../../core/ids.ts";
 import type { DocumentedRequest } from "./documented.ts";
@@ -9,20 +9,20 @@ import type { ApiResponse, Person } from "../people/person.ts";
 
 export interface RouteExampleContext {
   readonly world: Factory;
-  /** Asks the route, as someone or nobody, and expects this status. */
+  /** Sends a request to the route, with or without a session, and expects this status. */
   readonly ask: (who: Person | undefined, status: number, request?: DocumentedRequest) => Promise<ApiResponse>;
 }
-export type RouteExample = (walking: RouteExampleContext) => Promise<unknown>;
+export type RouteExample = (context: RouteExampleContext) => Promise<unknown>;
 
 const nobody = "0123456789abcdef01234567";
 
-/** A message of one person to another in their chat. */
+/** A direct chat with one message. */
 async function message(world: Factory) {
   const { a, b, chatId } = await world.pair();
   const sent = await a.post("/chat/messages", { chatId, text: "Hello" });
   return { a, b, chatId, messageId: sent.body._id as string };
 }
-/** A group, and who is not in it but a contact of its founder. */
+/** A group, and a contact of its founder who is not a member. */
 async function group(world: Factory) {
   const { members, chatId } = await world.group(3);
   const [admin, member, other] = members as [Person, Person, Person];
@@ -44,7 +44,7 @@ export function formOf(fields: Readonly<Record<string, string | Blob>>): FormDat
   return form;
 }
 
-/** A file whole, in part, not again, and beyond its end. */
+/** Fetches a file as a whole, in part, with its ETag, and beyond its end. */
 async function fetched(ask: RouteExampleContext["ask"], who: Person, fileId: string): Promise<void> {
   const { headers } = await ask(who, 200, { params: { fileId } });
   await ask(who, 200, { params: { fileId }, query: "?thumb=1" });
@@ -53,7 +53,7 @@ async function fetched(ask: RouteExampleContext["ask"], who: Person, fileId: str
   await ask(who, 416, { params: { fileId }, headers: { range: "bytes=99999999-" } });
 }
 
-/** Asked again with the ETag of the first answer. */
+/** Fetches twice, the second time with the ETag of the first answer. */
 async function cached({ ask }: RouteExampleContext): Promise<void> {
   const { headers } = await ask(undefined, 200);
   await ask(undefined, 304, { headers: { "if-none-match": headers.get("etag")! } });
@@ -345,7 +345,7 @@ export const routeExamples: Readonly<Record<string, RouteExample>> = {
   "GET /docs": cached,
 };
 
-/** What only other settings bring about: where anyone may be written to, and groups have at most three members. */
+/** Answers that need other settings: `CONTACTS=open`, and groups of at most three members. */
 export const otherSettings = { CONTACTS: "open", GROUP_LIMIT: "3" } as const;
 export const routeExamplesWithOtherSettings: Readonly<Record<string, RouteExample>> = {
   "POST /chat/create-direct": async ({ world, ask }) => ask(await world.person(), 404, { body: { receiverId: nobody } }),
@@ -359,16 +359,16 @@ export const routeExamplesWithOtherSettings: Readonly<Record<string, RouteExampl
   },
 };
 
-/** Why a documented answer can't be brought about by a walk, if it can't. */
+/** The reason why no example can cause a documented answer, if there is one. */
 export function unproducible(operation: string, status: string): string | undefined {
-  if (status === "500") return "nothing is known to break it";
-  if (status === "503") return "all parts are there";
-  if (status === "429") return "limits are off; they have a test of their own";
+  if (status === "500") return "no known request causes it";
+  if (status === "503") return "all parts are ready";
+  if (status === "429") return "limits are off; another test causes it";
   return exceptions[`${operation} ${status}`];
 }
 const exceptions: Readonly<Record<string, string>> = {
-  "POST /chat/create-direct 404": "it takes other settings",
-  "POST /chat/create-group 404": "it takes other settings",
-  "PUT /chat/add-to-group 409": "it takes other settings",
-  [globalThis.parleyWorld === "mesh" ? "GET /metrics 200" : "GET /metrics 404"]: "it is the other mode's",
+  "POST /chat/create-direct 404": "it needs other settings",
+  "POST /chat/create-group 404": "it needs other settings",
+  "PUT /chat/add-to-group 409": "it needs other settings",
+  [globalThis.parleyWorld === "mesh" ? "GET /metrics 200" : "GET /metrics 404"]: "it belongs to the other mode",
 };

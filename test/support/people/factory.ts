@@ -1,4 +1,4 @@
-/** Makes what a story needs: people with addresses of their own, contacts, chats. Everyone is spread over the gateways in turn. */
+/** Creates users with unique addresses, contacts and chats for tests. Users are assigned to the gateways in turn. */
 import { randomBytes } from "node:crypto";
 import { Person } from "./person.ts";
 
@@ -6,10 +6,10 @@ const names = ["Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo", "Iris
 const run = randomBytes(4).toString("hex");
 let made = 0;
 
-/** An address that nobody has yet. */
+/** An address that no account has. */
 export const freshEmail = (): string => `person-${run}-${++made}@example.org`;
 
-/** So many people: a tuple where the number is small and known, so that each can have a name. */
+/** N people: a tuple for 2 to 4, so that a test can name each. */
 export type PeopleTuple<N extends number> = N extends 2
   ? [Person, Person]
   : N extends 3
@@ -19,22 +19,22 @@ export type PeopleTuple<N extends number> = N extends 2
       : [Person, ...Person[]];
 
 export interface Factory {
-  /** Someone who has not signed up yet. */
+  /** A user who has not signed up. */
   stranger(): Person;
-  /** Someone signed up and signed in. */
+  /** A user who is signed up and has a session. */
   person(): Promise<Person>;
   people<const N extends number>(count: N): Promise<PeopleTuple<N>>;
   /** Makes two people contacts. @returns the accepted request's id */
   befriend(a: Person, b: Person): Promise<string>;
   /** Two contacts and their chat's id. */
   pair(): Promise<{ a: Person; b: Person; chatId: string }>;
-  /** A group; its first member made it and is a contact of all the others. */
+  /** A group. Its first member created it and is a contact of all others. */
   group(size: number): Promise<{ members: [Person, ...Person[]]; chatId: string }>;
-  /** Closes every connection of the people made here. */
+  /** Closes all connections of these users. */
   disconnectAll(): void;
 }
 
-/** @param gateways  URLs, taken in turn; asked anew for each person, since a server starts after the tests are declared */
+/** @param gateways  returns the URLs; called for each user, because a server starts after the tests are declared */
 export function factory(gateways: () => readonly string[]): Factory {
   const everyone: Person[] = [];
 

@@ -1,6 +1,6 @@
 /**
- * What PingTalk's clients are: the cookie is their only credential, bodies are JSON, and they know these documents. The stories
- * `pingtalk-*.test.ts` walk its API row by row with it.
+ * A client of PingTalk, the product whose API Parley keeps: its only credential is the cookie, its bodies are JSON, and it reads
+ * the documents below. Tests use it where these clients rely on the exact answer.
  */
 import { describe, expect, test } from "@jest/globals";
 import { requestJson, type ApiResponse, type Person } from "./person.ts";
@@ -9,7 +9,7 @@ import type { StoryWorld } from "../systems/story.ts";
 export const nobody = "0123456789abcdef01234567";
 export const malformed = "no-id";
 
-/** Stands for a value in a document that is expected. */
+/** A matcher in place of a value of an expected document. */
 const like = <T>(matcher: object): T => matcher as T;
 export const id = like<string>(expect.stringMatching(/^[0-9a-f]{24}$/));
 export const text = like<string>(expect.any(String));
@@ -26,7 +26,7 @@ const documents = {
 /** A picture of one pixel. */
 export const pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
 
-/** A document as PingTalk's clients know it, with these values. */
+/** A document with the fields that PingTalk's clients read, and these values. */
 export const known = (kind: keyof typeof documents, values: object): object => ({
   ...documents[kind],
   createdAt: time,
@@ -36,13 +36,13 @@ export const known = (kind: keyof typeof documents, values: object): object => (
 });
 export const refusal = (status: number): object => ({ status, body: { message: text } });
 
-/** A request as a browser with the person's cookie makes it. */
+/** Sends requests as a browser that has the person's cookie. */
 export const by =
   ({ url, token }: Person) =>
   (method: string, path: string, body?: unknown): Promise<ApiResponse> =>
     requestJson(url, method, path, { ...(body === undefined ? {} : { body }), headers: { cookie: `token=${token}` } });
 
-/** A form as the same browser sends it. */
+/** Sends a form as the same browser would. */
 export async function byForm({ url, token }: Person, path: string, fields: Readonly<Record<string, string | Blob>>): Promise<ApiResponse> {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);

@@ -1,12 +1,12 @@
-/** A person at their client, kept thin: HTTP with a bearer token or a cookie, and a Socket.IO connection that remembers what it heard. */
+/** A thin client for tests: HTTP with a bearer token or a cookie, and a Socket.IO connection that records the events it receives. */
 import { io, type Socket } from "socket.io-client";
 import { defaultTimeoutMs, within } from "../eventually.ts";
 
-/** What a server sent. A test reads it as it expects it, and fails where it is something else. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a type would take for granted what is being tested
+/** Data from a server. A test reads the fields that it expects, and fails if they are missing. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a type would assume what is being tested
 export type Received = any;
 
-/** An HTTP answer; `body` is the parsed JSON, or the text where it is none. */
+/** An HTTP answer. `body` is the parsed JSON, or the text if it is not JSON. */
 export interface ApiResponse<B = Received> {
   readonly status: number;
   readonly headers: Headers;
@@ -23,7 +23,7 @@ export interface ApiRequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One HTTP request; an object body goes as JSON, a string and a form as they are. */
+/** Sends one HTTP request. An object is sent as JSON, a string or a form unchanged. */
 export async function requestJson(
   url: string,
   method: string,
@@ -49,7 +49,7 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-/** One connection and everything it heard, in the order heard. */
+/** One connection and all events that it received, in order. */
 export class TestSocket {
   readonly received: { readonly event: string; readonly data: Received }[] = [];
   readonly socket: Socket;
@@ -70,33 +70,33 @@ export class TestSocket {
     return this.socket.timeout(15_000).emitWithAck(event, ...payload) as Promise<Ack>;
   }
 
-  /** As `call`, for what must succeed. @returns the answer's data */
+  /** Like `call`, but throws if the server refuses. @returns the answer's data */
   async callOrThrow(event: string, payload: unknown): Promise<Received> {
     const answer = await this.call(event, payload);
     if (!answer.ok) throw new Error(`${event} was refused: ${answer.error.code} ${answer.error.message}`);
     return answer.data;
   }
 
-  /** What this event brought so far. */
+  /** The payloads of this event so far. */
   payloadsOf(event: string): Received[] {
     return this.received.filter((one) => one.event === event).map(({ data }) => data);
   }
 
-  /** The first event of this name, heard before or to come, that the predicate likes. */
+  /** Waits for the first event of this name that matches. It may have arrived before the call. */
   waitFor(event: string, matches: (data: Received) => boolean = () => true, timeoutMs = defaultTimeoutMs): Promise<Received> {
-    return this.waitUntil(`heard ${event}`, () => this.received.find((one) => one.event === event && matches(one.data)), timeoutMs).then(
+    return this.waitUntil(`received ${event}`, () => this.received.find((one) => one.event === event && matches(one.data)), timeoutMs).then(
       ({ data }) => data,
     );
   }
 
-  /** Resolves once this event was heard so many times. @returns all of them */
+  /** Waits until this event arrived `times` times. @returns all its payloads */
   async waitForCount(event: string, times: number, timeoutMs = defaultTimeoutMs): Promise<Received[]> {
     await this.waitUntil(
-      `heard ${event} ${times} times`,
+      `received ${event} ${times} times`,
       () => (this.payloadsOf(event).length >= times ? true : undefined),
       timeoutMs,
     ).catch((error: unknown) => {
-      throw new Error(`${(error as Error).message}; heard ${this.payloadsOf(event).length}`);
+      throw new Error(`${(error as Error).message}; received ${this.payloadsOf(event).length}`);
     });
     return this.payloadsOf(event);
   }
@@ -141,7 +141,7 @@ export async function connect(
   });
 }
 
-/** The cookie pair an answer sets, ready to be sent back. */
+/** The cookie that an answer sets, as `name=value`. */
 export function cookieOf({ headers }: ApiResponse, name = "token"): string | undefined {
   return headers
     .getSetCookie()
@@ -156,7 +156,7 @@ export interface Identity {
   readonly password: string;
 }
 
-/** A person at one gateway. Signed up or logged in, `token` is their credential. */
+/** A user at one gateway. After sign-up or log-in, `token` is their credential. */
 export class Person implements Identity {
   readonly url: string;
   readonly firstName: string;
@@ -217,7 +217,7 @@ export class Person implements Identity {
     return line;
   }
 
-  /** Connects, and hears all own chats from now on. */
+  /** Connects, and subscribes to all chats of this user. */
   async connectAndSubscribe(): Promise<TestSocket> {
     const line = await this.connect();
     await line.callOrThrow("subscribe", {});

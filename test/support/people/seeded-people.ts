@@ -1,6 +1,6 @@
 /**
- * Many people at once, where signing each up would take minutes of hashing: their accounts are written to the store, and their
- * tokens signed with the secret that its server has. No password opens such an account.
+ * Creates many users without the minutes that hashing their passwords would take: writes their accounts to the store and signs
+ * their tokens with the server's secret. They cannot log in with a password.
  */
 import { openSqliteStore } from "../../../core/store/sqlite/store.ts";
 import { newId } from "../../../core/ids.ts";
@@ -17,7 +17,7 @@ const quiet = { fatal: ignore, error: ignore, warn: ignore, info: ignore, debug:
 const dayMs = 24 * 60 * 60_000;
 const atOnce = 200;
 
-/** People of a data folder whose server is not running yet. @param url  where it will answer */
+/** Creates users in a data folder whose server is not running. @param url  the server's URL */
 export async function seededPeople(dataDir: string, secret: string, url: string, count: number): Promise<Person[]> {
   const store = await openSqliteStore(dataDir, { log: quiet });
   try {
@@ -27,7 +27,7 @@ export async function seededPeople(dataDir: string, secret: string, url: string,
   }
 }
 
-/** Once a store; everyone is at one of these gateways, in turn. */
+/** Creates users in a store; call it once. They are assigned to the gateways in turn. */
 export async function seedPeople(store: Store, secret: string, urls: readonly string[], count: number): Promise<Person[]> {
   const db = await store.open("auth", [accounts, sessions, outbox]);
   const now = Date.now();
