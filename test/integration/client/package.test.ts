@@ -81,3 +81,8 @@ test("a program runs with it in Node", async () => {
   expect(stdout.trim()).toBe("online 0 NOT_FOUND");
   await server.stop();
 });
+
+test("it includes its README and the license", async () => {
+  expect(await readFile(`${installed}/LICENSE`, "utf8")).toBe(await readFile(`${root}LICENSE`, "utf8"));
+  expect(await readFile(`${installed}/README.md`, "utf8")).toContain("# parley-client");
+});
