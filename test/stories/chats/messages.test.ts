@@ -1,16 +1,18 @@
-/** Messages over HTTP: sending, sending again with the same clientId, and paging through history. */
-import { expect, test } from "@jest/globals";
+/** Messages over HTTP: sending, repeating a send under its clientId, and reading the history in pages. */
+import { describe, expect, test } from "@jest/globals";
+import { countByStatus, inParallel } from "../../support/concurrent.ts";
 import { file, sendFile } from "../../support/files/uploads.ts";
-import { requestJson, type ApiResponse, type Person } from "../../support/people/person.ts";
+import { by, known, malformed, nobody } from "../../support/people/legacy-client.ts";
+import type { ApiResponse, Person } from "../../support/people/person.ts";
+import { refusal, testNeedsSession } from "../../support/systems/refusals.ts";
 import { story } from "../../support/systems/story.ts";
 
-const nobody = "0123456789abcdef01234567";
 const send = (who: Person, chatId: string, text: string, clientId?: string) =>
   who.post("/chat/messages", { chatId, text, ...(clientId === undefined ? {} : { clientId }) });
 const ns = (messages: { n: number }[]) => messages.map(({ n }) => n);
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-/** Fills a chat by socket, one send after another on the wire, none awaited. */
+/** Sends this many messages to a chat over a socket, without waiting in between. */
 async function fill(who: Person, chatId: string, count: number): Promise<void> {
   const line = await who.connect();
   await Promise.all(numbers(1, count).map((i) => line.callOrThrow("sendMessage", { chatId, text: `message ${i}` })));
@@ -18,25 +20,23 @@ async function fill(who: Person, chatId: string, count: number): Promise<void> {
 }
 
 story("Messages", (world) => {
-  test.each([
+  testNeedsSession(world, [
     ["POST", "/chat/messages"],
     ["POST", "/chat/sync"],
     ["GET", `/chat/messages/${nobody}`],
-  ])("%s %s needs a session", async (method, path) => {
-    const answer = await requestJson(world.gateways()[0], method, path, method === "POST" ? { body: {} } : {});
-    expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
-  });
+  ]);
 
-  test("a chat one is not in answers like one that does not exist", async () => {
+  test("a user who is not a member gets the same answer as for a chat that does not exist", async () => {
     const { chatId } = await world.pair();
     const stranger = await world.person();
     for (const id of [chatId, nobody]) {
-      expect(await stranger.get(`/chat/messages/${id}`)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
-      expect(await send(stranger, id, "Let me in")).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
+      expect(await stranger.get(`/chat/messages/${id}`)).toMatchObject(refusal(403, "FORBIDDEN"));
+      expect(await send(stranger, id, "Let me in")).toMatchObject(refusal(403, "FORBIDDEN"));
     }
+    expect(await stranger.get(`/chat/messages/${malformed}`)).toMatchObject(refusal(400, "VALIDATION"));
   });
 
-  test("a sent message is answered as it is stored, and read by the other at the other gateway", async () => {
+  test("a send answers the message as it is stored and as the other user reads it", async () => {
     const { a, b, chatId } = await world.pair();
     const sent = await send(a, chatId, "  Hello\n", "first");
     expect(sent.status).toBe(201);
@@ -60,7 +60,7 @@ story("Messages", (world) => {
     expect((await b.get(`/chat/messages/${chatId}`)).body).toEqual([sent.body]);
   });
 
-  test("a reply names a message of the same chat, and no other", async () => {
+  test("a reply refers to a message of the same chat and to no other", async () => {
     const { a, b, chatId } = await world.pair();
     const first = (await send(a, chatId, "Question?")).body;
     expect(await b.post("/chat/messages", { chatId, text: "Answer.", replyTo: first._id })).toMatchObject({
@@ -75,7 +75,7 @@ story("Messages", (world) => {
     expect((await b.get(`/chat/messages/${chatId}`)).body).toHaveLength(2);
   });
 
-  test("the same clientId with the same text is one message, with another text a conflict", async () => {
+  test("a repeated send with the same clientId and text is one message, with another text a conflict", async () => {
     const { a, b, chatId } = await world.pair();
     const first = await send(a, chatId, "Once", "key");
     const again = await send(a.at(world.gateways()[1]), chatId, "Once", "key");
@@ -86,14 +86,23 @@ story("Messages", (world) => {
     expect((await b.get(`/chat/messages/${chatId}`)).body.map(({ text }: { text: string }) => text)).toEqual(["Once", "Mine"]);
   });
 
+  test("200 concurrent sends with one clientId, over both gateways, are one message", async () => {
+    const { a, b, chatId } = await world.pair();
+    const gateways = world.gateways();
+    const answers = await inParallel(200, (i) => send(a.at(gateways[i % 2]!), chatId, "Once", "key"));
+    expect(countByStatus(answers)).toEqual({ 200: 199, 201: 1 });
+    expect(new Set(answers.map(({ body }) => body._id)).size).toBe(1);
+    expect((await b.get(`/chat/messages/${chatId}`)).body).toHaveLength(1);
+  });
+
   test.each([
     ["an empty text", ""],
-    ["white space alone", " \n\t "],
-    ["over 10,000 characters", "x".repeat(10_001)],
-    ["a number", 7],
-    ["an object", { $gt: "" }],
-    ["nothing", undefined],
-  ])("%s is not a message", async (_what, text) => {
+    ["only white space", " \n\t "],
+    ["more than 10,000 characters", "x".repeat(10_001)],
+    ["a number as its text", 7],
+    ["an object as its text", { $gt: "" }],
+    ["no text", undefined],
+  ])("a message with %s is refused", async (_what, text) => {
     const { a, chatId } = await world.pair();
     const answer = await a.post("/chat/messages", { chatId, text });
     expect(answer).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
@@ -101,7 +110,7 @@ story("Messages", (world) => {
     expect((await a.get(`/chat/messages/${chatId}`)).body).toEqual([]);
   });
 
-  test("10,000 characters of any script are a message", async () => {
+  test("a message may have 10,000 characters of any script", async () => {
     const { a, b, chatId } = await world.pair();
     const text = "ж😀".repeat(3333);
     expect((await send(a, chatId, text)).status).toBe(201);
@@ -125,37 +134,56 @@ story("Messages", (world) => {
     expect((await stranger.post("/chat/sync", { since: { [chatId]: 0 } })).body).toMatchObject({ messages: {}, removed: [chatId] });
   });
 
-  test("history pages by ordinals, both ways, ascending", async () => {
+  test("the history comes in pages by n, in both directions, in ascending order", async () => {
     const { a, b, chatId } = await world.pair();
-    await fill(a, chatId, 120);
+    await fill(a, chatId, 210);
     const page = async (query: string) => ns((await b.get(`/chat/messages/${chatId}${query}`)).body);
-    expect(await page("")).toEqual(numbers(71, 120));
-    expect(await page("?limit=200")).toEqual(numbers(1, 120));
+    expect(await page("")).toEqual(numbers(161, 210));
+    expect(await page("?limit=200")).toEqual(numbers(11, 210));
     expect(await page("?before=71&limit=30")).toEqual(numbers(41, 70));
     expect(await page("?before=1")).toEqual([]);
     expect(await page("?after=0&limit=10")).toEqual(numbers(1, 10));
-    expect(await page("?after=115")).toEqual(numbers(116, 120));
-    expect(await page("?after=120")).toEqual([]);
+    expect(await page("?after=205")).toEqual(numbers(206, 210));
+    expect(await page("?after=210")).toEqual([]);
   });
 
-  test("following a page's link leads through the whole history", async () => {
+  test.each([
+    [25, 10],
+    [210, 200],
+  ])("the next links lead through a history of %d messages in pages of %d", async (count, limit) => {
     const { a, chatId } = await world.pair();
-    await fill(a, chatId, 25);
-    const seen: number[] = [];
-    let path: string | undefined = `/chat/messages/${chatId}?limit=10`;
+    await fill(a, chatId, count);
+    const pages: number[][] = [];
+    let path: string | undefined = `/chat/messages/${chatId}?limit=${limit}`;
     while (path !== undefined) {
       const answer = await a.get(path);
-      seen.unshift(...ns(answer.body));
+      pages.unshift(ns(answer.body));
       path = /<([^>]*)>; rel="next"/.exec(answer.headers.get("link") ?? "")?.[1];
     }
-    expect(seen).toEqual(numbers(1, 25));
+    expect(pages.flat()).toEqual(numbers(1, count));
+    expect(pages).toHaveLength(Math.ceil(count / limit));
   });
 
   test.each(["limit=0", "limit=201", "limit=ten", "before=0", "before=x", "after=-1", "color=red"])(
-    "history refuses ?%s",
+    "the history refuses ?%s",
     async (query) => {
       const { a, chatId } = await world.pair();
       expect(await a.get(`/chat/messages/${chatId}?${query}`)).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
     },
   );
+
+  describe("as PingTalk's clients use them", () => {
+    test("the history is a bare array of messages, the oldest first", async () => {
+      const { a, b, chatId } = await world.pair();
+      await send(a, chatId, " Hello ");
+      await send(b, chatId, "Hi");
+      expect(await by(b)("GET", `/chat/messages/${chatId}`)).toMatchObject({
+        status: 200,
+        body: [
+          known("message", { chatId, senderId: a.id, text: " Hello ", readBy: [a.id] }),
+          known("message", { chatId, senderId: b.id, text: "Hi", readBy: [b.id] }),
+        ],
+      });
+    });
+  });
 });
