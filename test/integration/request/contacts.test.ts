@@ -1,4 +1,7 @@
 /** Contacts and blocks as other services see them: what is stored and announced, and what is answered while chat is away. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { call } from "../../../core/contract/call.ts";
 import { newId } from "../../../core/ids.ts";
@@ -19,6 +22,9 @@ import {
   type SignedUpUser,
 } from "../../support/systems/services.ts";
 import { eventually } from "../../support/eventually.ts";
+import { factory } from "../../support/people/factory.ts";
+import type { Person } from "../../support/people/person.ts";
+import { startEmbedded, temporaryFolder, type EmbeddedServer } from "../../support/servers/server.ts";
 
 const refused = (code: string) => expect.objectContaining({ type: code });
 type RelationCall = typeof request.end | typeof request.block | typeof request.unblock;
@@ -183,5 +189,96 @@ describe("while chat is away", () => {
     expect(await block(carl, dora)).toBeNull();
     expect(await known(ada, ben)).toMatchObject({ state: "ended", rev: 3 });
     expect(await known(carl, dora)).toMatchObject({ state: "blocked", rev: 3 });
+  });
+});
+
+/** With `CONTACTS=open` anyone may write to anyone: an ended contact changes nothing for chats, and a block still ends them. */
+describe("with CONTACTS=open", () => {
+  let server: EmbeddedServer;
+  const made = factory(() => [server.url]);
+  beforeAll(async () => {
+    server = await startEmbedded({ env: { CONTACTS: "open" } });
+  });
+  afterAll(async () => {
+    made.disconnectAll();
+    await server.stop();
+  });
+
+  const openChat = (who: Person, other: Person) => who.post("/chat/create-direct", { receiverId: other.id });
+  const send = (who: Person, chatId: string) => who.post("/chat/messages", { chatId, text: "Hello" });
+
+  test("an ended contact may still write", async () => {
+    const { a, b, chatId } = await made.pair();
+    expect((await a.delete(`/request/connections/${b.id}`)).status).toBe(200);
+    for (const who of [a, b]) expect((await send(who, chatId)).status).toBe(201);
+  });
+
+  test("a block refuses messages, and lifted takes them again", async () => {
+    const [a, b] = await made.people(2);
+    const chatId: string = (await openChat(a, b)).body._id;
+    expect((await a.put(`/request/blocks/${b.id}`)).status).toBe(200);
+    for (const who of [a, b]) expect((await send(who, chatId)).status).toBe(403);
+    expect((await a.delete(`/request/blocks/${b.id}`)).status).toBe(200);
+    for (const who of [a, b]) expect((await send(who, chatId)).status).toBe(201);
+  });
+
+  test("a block refuses a chat and a group, either way", async () => {
+    const [a, b, c] = await made.people(3);
+    await a.put(`/request/blocks/${b.id}`);
+    for (const [who, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      expect((await openChat(who, other)).status).toBe(403);
+      expect((await who.post("/chat/create-group", { name: "Three", participants: [other.id, c.id] })).status).toBe(403);
+    }
+    expect((await openChat(b, c)).status).toBe(201);
+  });
+});
+
+describe("when a process is killed between a commit and the publishing of its event", () => {
+  function rowsIn(dataDir: string, query: string): Record<string, unknown>[] {
+    const file = new DatabaseSync(join(dataDir, "parley.db"), { readOnly: true });
+    try {
+      return file.prepare(query).all();
+    } finally {
+      file.close();
+    }
+  }
+  /** What chat knows of how people stand to each other. */
+  const relationsIn = (dataDir: string): string[] =>
+    rowsIn(dataDir, "SELECT doc ->> '$.state' AS state FROM chat_relations").map(({ state }) => String(state));
+  /** How many events wait to be published, of all services. */
+  function waitingIn(dataDir: string): number {
+    const outboxes = rowsIn(dataDir, "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '*_outbox'");
+    expect(outboxes.length).toBeGreaterThan(0);
+    return outboxes.flatMap(({ name }) => rowsIn(dataDir, `SELECT 1 FROM "${String(name)}"`)).length;
+  }
+
+  test("a rejection whose event was not published yet reaches chat after the restart", async () => {
+    const dataDir = await temporaryFolder();
+    const first = await startEmbedded({ dataDir });
+    const made = factory(() => [first.url]);
+    const [a, b] = await made.people(2);
+    const { _id } = (await a.post("/request/invite/send", { toEmail: b.emailId })).body.data;
+    await eventually("all events so far are out", () => waitingIn(dataDir) === 0, 60_000);
+    await first.stop();
+
+    // Of an acceptance chat is told directly too; of a rejection it learns by the event alone.
+    const doomed = await startEmbedded({ dataDir, env: { FAULTS: "outbox.publish=kill" } });
+    await b
+      .at(doomed.url)
+      .patch(`/request/respond/${_id}`, { status: "rejected" })
+      .catch(() => undefined);
+    expect(await doomed.exited).toEqual({ code: null, signal: "SIGKILL" });
+    expect(relationsIn(dataDir)).toEqual([]);
+
+    const third = await startEmbedded({ dataDir });
+    // The dead relay's lease lasts 10 s, and the next look for what others left may be 5 s later.
+    await eventually("chat knows of the rejection", () => relationsIn(dataDir).length > 0, 60_000);
+    expect(relationsIn(dataDir)).toEqual(["rejected"]);
+    expect((await b.at(third.url).get("/request/invites/received")).body.data).toMatchObject([{ _id, status: "rejected" }]);
+    await third.stop();
+    await rm(dataDir, { recursive: true });
   });
 });

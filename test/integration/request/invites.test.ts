@@ -6,7 +6,6 @@ import { portsOf } from "../../../core/node/ports.ts";
 import type { DurableEvent } from "../../../core/queue/queue.ts";
 import { update } from "../../../core/store/store.ts";
 import authService from "../../../services/auth/auth.service.ts";
-import { auth, authEvents } from "../../../services/auth/contract.ts";
 import { profile } from "../../../services/profile/contract.ts";
 import profileService from "../../../services/profile/profile.service.ts";
 import { pairKey, request, type ContactRequest } from "../../../services/request/contract.ts";
@@ -325,26 +324,5 @@ describe("relations", () => {
       { pair: pairKey(ada.userId, ben.userId), state: "accepted", rev: 2 },
       { pair: pairKey(ada.userId, carl.userId), state: "none", rev: 0 },
     ]);
-  });
-});
-
-describe("the directory", () => {
-  const publish = (ref: { topic: string }, userId: string, rev: number, payload: object) =>
-    portsOf(services.broker).queue.publish({ id: newId(), topic: ref.topic, key: userId, rev, payload });
-
-  test("keeps the newest of what it heard, in whatever order, and forgets the deleted for good", async () => {
-    const ada = await signUpUser(services.broker);
-    const [account] = await call(services.broker, auth.accounts, { userIds: [ada.userId] });
-    const known = () => services.db("request").get(people, ada.userId);
-    await publish(authEvents["user.changed"], ada.userId, 3, { ...account, emailId: "new@example.org" });
-    await eventually("the newer is kept", async () => (await known())?.rev === 3);
-    await publish(authEvents["user.changed"], ada.userId, 2, { ...account, emailId: "old@example.org" });
-    await publish(authEvents["user.deleted"], ada.userId, 4, { userId: ada.userId });
-    await eventually("the deleted is forgotten", async () => (await known())?.rev === 4);
-    await publish(authEvents["user.created"], ada.userId, 1, account!);
-    const marker = { ...account!, userId: newId() };
-    await publish(authEvents["user.created"], marker.userId, 1, marker);
-    await eventually("the late event is through", () => services.db("request").get(people, marker.userId));
-    expect(await known()).toMatchObject({ emailId: null, rev: 4 });
   });
 });

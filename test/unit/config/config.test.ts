@@ -1,10 +1,13 @@
 /** The configuration: its defaults, a clear line for whatever is wrong, and the README's table of it. */
-import { resolve } from "node:path";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { ConfigError, readConfig, variables } from "../../../core/config/config.ts";
-import { serviceNames } from "../../../core/service-names.ts";
+import { serviceNames, serviceNamesIn } from "../../../core/service-names.ts";
 import { configTable } from "../../../scripts/generate/config-table.ts";
 import { outOfDate, withTable } from "../../../scripts/generate/markdown-table.ts";
+import { allSchemas } from "../../../scripts/operator/service-data.ts";
 
 type ConfigEnv = Parameters<typeof readConfig>[0];
 
@@ -206,5 +209,28 @@ describe("the README's table", () => {
   });
   test("without markers for it the script says so", async () => {
     await expect(withTable(configTable, "# Parley")).rejects.toThrow("README.md has no markers for the table");
+  });
+});
+
+describe("the names of services", () => {
+  test("a folder with a file of its name is a service", () => {
+    const folder = mkdtempSync(join(tmpdir(), "parley-services-"));
+    for (const file of [
+      "wave/wave.service.ts",
+      "chat/chat.service.ts",
+      "chat/contract.ts",
+      "page/layout.ts",
+      "odd/other.service.ts",
+      "map.ts",
+    ]) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      writeFileSync(join(folder, file), "");
+    }
+    expect(serviceNamesIn(folder)).toEqual(["chat", "wave"]);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("each file that moleculer-runner loads is one of them, and bears its name", async () => {
+    expect((await allSchemas()).map(({ name }) => name).sort()).toEqual(serviceNames);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { codeOf } from "../../../core/errors.ts";
-import type { RelationState } from "../../../services/request/contract.ts";
+import { newId } from "../../../core/ids.ts";
+import { pairKey, type RelationState } from "../../../services/request/contract.ts";
 import {
   rejectionCooldownMs,
   transition,
@@ -179,4 +180,10 @@ describe("how two people stand to each other", () => {
       }
     }
   });
+});
+
+test("two users have one key, in either order", () => {
+  const [a, b] = [newId(), newId()];
+  expect(pairKey(a, b)).toBe(pairKey(b, a));
+  expect(pairKey(b, a)).toBe([a, b].sort().join(":"));
 });

@@ -1,10 +1,10 @@
 /** A session that expires while its socket is open: the socket is told, and cut, whatever it does. */
 import { expect, test } from "@jest/globals";
-import { newId } from "../../core/ids.ts";
-import { firstEra } from "../../core/node/installation.ts";
-import { signToken } from "../../core/security/access-tokens.ts";
-import { connect } from "../support/people/person.ts";
-import { startEmbedded } from "../support/servers/server.ts";
+import { newId } from "../../../../core/ids.ts";
+import { firstEra } from "../../../../core/node/installation.ts";
+import { signToken } from "../../../../core/security/access-tokens.ts";
+import { connect } from "../../../support/people/person.ts";
+import { startEmbedded } from "../../../support/servers/server.ts";
 
 const secret = "a-secret-of-this-test-alone-and-long";
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
-import { callMetrics } from "../../core/broker/call-metrics.ts";
-import { call } from "../../core/contract/call.ts";
-import { contract, returns } from "../../core/contract/contract.ts";
-import { Conflict } from "../../core/errors.ts";
-import { registryOf } from "../../core/metrics/declare.ts";
+import { callMetrics } from "../../../core/broker/call-metrics.ts";
+import { call } from "../../../core/contract/call.ts";
+import { contract, returns } from "../../../core/contract/contract.ts";
+import { Conflict } from "../../../core/errors.ts";
+import { registryOf } from "../../../core/metrics/declare.ts";
 
 const spec = { summary: "", access: "service", params: {}, result: returns<string>() } as const;
 const shop = contract("shop", { buy: spec, refuse: spec, crash: spec, wait: spec, neverCalled: spec });

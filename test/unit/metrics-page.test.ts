@@ -1,7 +1,0 @@
-import { expect, test } from "@jest/globals";
-import { outOfDate } from "../../scripts/generate/markdown-table.ts";
-import { metricsTable } from "../../scripts/generate/metrics-table.ts";
-
-test("the table of docs/metrics.md is up to date", async () => {
-  expect(await outOfDate(metricsTable)).toBeUndefined();
-});
