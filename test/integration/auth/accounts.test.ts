@@ -58,7 +58,7 @@ describe("signing up", () => {
     expect(JSON.stringify(await services.db("auth").get(accounts, userId))).not.toContain(goodPassword);
   });
 
-  test("folds the address, so that one has one account however it is written", async () => {
+  test("folds the address, so that each spelling leads to the same account", async () => {
     const { emailId, ...rest } = newcomer();
     await call(services.broker, auth.signUp, { ...rest, emailId });
     const again = call(services.broker, auth.signUp, { ...rest, emailId: ` ${emailId.toUpperCase()} ` });
@@ -110,7 +110,7 @@ describe("logging out", () => {
     await expect(call(services.broker, auth.logOut, {})).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("ends this session only, tells the gateways before it answers, and may be repeated", async () => {
+  test("ends this session only, notifies the gateways before it answers, and may be repeated", async () => {
     const ada = await signUpUser(services.broker);
     const { sessionId: another } = await logIn(ada);
     const heard = await recordFeed(services.broker, [revocationsChannel]);
@@ -141,7 +141,7 @@ describe("changing the password", () => {
     await expect(anonymous).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("needs the old one, and another than it", async () => {
+  test("needs the old password, and a new one that differs from it", async () => {
     const ada = await signUpUser(services.broker);
     await expect(change(ada, "Wrong-Horse-9")).rejects.toEqual(refused("UNAUTHENTICATED"));
     await expect(change(ada, goodPassword, goodPassword)).rejects.toEqual(refused("VALIDATION"));
@@ -149,7 +149,7 @@ describe("changing the password", () => {
     await expect(logIn(ada)).resolves.toBeDefined();
   });
 
-  test("lets the new one in, keeps the old one out, and ends every session but this one", async () => {
+  test("accepts the new password, refuses the old one, and ends every other session", async () => {
     const ada = await signUpUser(services.broker);
     const { sessionId: phone } = await logIn(ada);
     const stranger = await signUpUser(services.broker);
@@ -165,7 +165,7 @@ describe("changing the password", () => {
     expect(heard.map(({ message }) => [message.sessionId, message.reason])).toEqual([[phone, "passwordChanged"]]);
   });
 
-  test("does not revive sessions that had ended, nor may one of them ask for it", async () => {
+  test("does not revive ended sessions, and an ended session cannot do it", async () => {
     const ada = await signUpUser(services.broker);
     const { sessionId: phone } = await logIn(ada);
     await call(services.broker, auth.logOut, {}, asUser({ ...ada, sessionId: phone }));
@@ -232,12 +232,12 @@ describe("looking someone up by address", () => {
   });
 });
 
-describe("one's own account", () => {
+describe("your own account", () => {
   test("is refused without a user", async () => {
     await expect(call(services.broker, auth.me, {})).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("has what its owner may know and nothing internal", async () => {
+  test("has the owner's fields and no internal ones", async () => {
     const ada = await signUpUser(services.broker);
     const { createdAt, ...rest } = await call(services.broker, auth.me, {}, asUser(ada));
     expect(new Date(createdAt).toISOString()).toBe(createdAt);
@@ -258,14 +258,14 @@ describe("one's own account", () => {
 });
 
 describe("accounts for other services", () => {
-  test("come by id, unknown ids left out", async () => {
+  test("are returned by id, without unknown ids", async () => {
     const [ada, ben] = [await signUpUser(services.broker, "Ada"), await signUpUser(services.broker, "Ben")];
     const found = await call(services.broker, auth.accounts, { userIds: [ada.userId, newId(), ben.userId] });
     expect(found.map(({ firstName }) => firstName).sort()).toEqual(["Ada", "Ben"]);
     expect(Object.keys(found[0]!).sort()).toEqual(["createdAt", "emailId", "firstName", "lastName", "userId"]);
   });
 
-  test("come by address, null for an unknown one", async () => {
+  test("are returned by address, with null for an unknown one", async () => {
     const ada = await signUpUser(services.broker);
     expect(await call(services.broker, auth.accountByEmail, { emailId: ada.emailId })).toMatchObject({ userId: ada.userId });
     expect(await call(services.broker, auth.accountByEmail, { emailId: "nobody@example.org" })).toBeNull();
@@ -273,7 +273,7 @@ describe("accounts for other services", () => {
 });
 
 describe("revocations for gateways", () => {
-  test("come oldest first, a page at a time, each once", async () => {
+  test("are returned oldest first, in pages, each once", async () => {
     const since = await portsOf(services.broker).store.time();
     const people = await Promise.all(Array.from({ length: 5 }, () => signUpUser(services.broker)));
     for (const person of people) await call(services.broker, auth.logOut, {}, asUser(person));
@@ -293,7 +293,7 @@ describe("revocations for gateways", () => {
     expect(pages).toBe(3);
   });
 
-  test("are asked again from the store time of the last answer, less some slack", async () => {
+  test("are next requested from a little before the store time of the last answer", async () => {
     const ada = await signUpUser(services.broker);
     const { at } = await call(services.broker, auth.revocations, { since: 0 });
     await call(services.broker, auth.logOut, {}, asUser(ada));

@@ -24,7 +24,7 @@ describeStores("A member's settings", (open) => {
   });
   afterAll(() => opened.remove());
 
-  test("are stored, each that is named and no other", async () => {
+  test("are stored if given, and otherwise kept", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const stored = async () => (await db.find(members, [{ chatId, userId: ada }]))[0];
     await changeSettings(context, chatId, { mutedUntil: "2999-01-01T00:00:00Z", archived: true, pinned: undefined });
@@ -35,7 +35,7 @@ describeStores("A member's settings", (open) => {
     expect(await stored()).toMatchObject({ mutedUntil: Date.UTC(2999, 0), archived: true, pinned: true, label: "work" });
   });
 
-  test("can't be changed by a change that names none", async () => {
+  test("refuse an empty change", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     await expect(changeSettings(context, chatId, { archived: undefined })).rejects.toMatchObject({ type: "VALIDATION" });
   });

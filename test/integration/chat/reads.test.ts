@@ -1,4 +1,4 @@
-/** What a gateway is told that missed changes, while the chat goes on. */
+/** Tests reads while a chat changes: the repair of missed changes, and the unread counts. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import { insert, update, type Database } from "../../../core/store/store.ts";
@@ -83,7 +83,7 @@ describeStores("Unread messages", (open) => {
   };
   const many = (author: string, count: number) => Array<string>(count).fill(author);
 
-  test("are those of others after the mark and after one joined, up to 100", async () => {
+  test("are other people's messages after the read watermark and the join, up to 100", async () => {
     const chatId = await chatOf(["system", "ada", "ben", "ada", "cleo", "system", ...many("ben", 130)]);
     expect(await unread(chatId, "ada", 130)).toBe(6);
     expect(await unread(chatId, "ada", 0, 134)).toBe(2);
@@ -92,7 +92,7 @@ describeStores("Unread messages", (open) => {
     expect(await unread(chatId, "cleo", 136)).toBe(0);
   });
 
-  test("are the same after a monologue of one's own", async () => {
+  test("are the same after a long run of the reader's own messages", async () => {
     const chatId = await chatOf(["system", "ben", ...many("ada", 1500), "ben", "cleo", "system", ...many("ada", 20)]);
     expect(await unread(chatId, "ada")).toBe(3);
     expect(await unread(chatId, "ada", 2)).toBe(2);

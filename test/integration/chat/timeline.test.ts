@@ -105,7 +105,7 @@ describeStores("A chat's timeline", (open) => {
     expect(renamed.stored).toMatchObject({ name: "Renamed", preview: { text: "Hello" }, relation: { rev: 7 }, label: "renamed" });
   });
 
-  test("removes the fields that a change takes away", async () => {
+  test("removes the fields that a change clears", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const file = { fileId: newId(), name: "a.txt", mimeType: "text/plain", size: 1, hasThumb: false };
     const sent = await outcome(messages, chatId, {}, (batch) => {
@@ -124,7 +124,7 @@ describeStores("A chat's timeline", (open) => {
     expect(await db.get(chats, chatId)).toMatchObject({ picture: null });
   });
 
-  test("keeps the marks and settings that were written outside the sequence, and resets settings when someone joins again", async () => {
+  test("keeps watermarks and settings that were written outside the sequence, and resets settings when someone joins again", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const setRole = (role: MemberRow["role"]) => changeMember(node, chatId, ben, (batch) => batch.setRole(batch.member(ben)!, role));
     await setRole("admin");
@@ -140,7 +140,7 @@ describeStores("A chat's timeline", (open) => {
     expect(await memberOf(chatId, ben)).toMatchObject({ leftSeq: null, readN: 2, deliveredN: 2, ...fresh });
   });
 
-  test("refuses nothing on a state that another node has changed since", async () => {
+  test("does not refuse a change because of a state that another node has changed since", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const send = () => node.timelines.append(chatId, sendChange("required", cleo, { text: "Hello", clientId: newId() }, undefined));
     await expect(send()).rejects.toMatchObject({ type: "FORBIDDEN" });
@@ -150,7 +150,7 @@ describeStores("A chat's timeline", (open) => {
     await expect(send()).rejects.toMatchObject({ type: "FORBIDDEN" });
   });
 
-  test("calls nothing unchanged on a state that another node has changed since", async () => {
+  test("does not drop a change as a no-op because of a state that another node has changed since", async () => {
     const { chatId } = await seedGroup(db, [ada, ben]);
     const rename = (at: ChatContext, name: string) =>
       at.timelines.append(chatId, {

@@ -1,4 +1,4 @@
-/** What media keeps and lets go, on real stores and storages: repeats, races, files that nobody came to refer to. */
+/** Tests which files media keeps and drops, on real stores and storages: repeats, races, and unused files. */
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -78,7 +78,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       return admit(contextAt(), ownerId, fileId, { name: "photo.jpg", size: bytes.length });
     };
 
-    test("while a backup runs, the bytes of what is let go stay; the sweeper removes them after it", async () => {
+    test("while a backup runs, the bytes of dropped files stay; the sweeper removes them afterwards", async () => {
       const { fileId } = await admitted(newId(), Buffer.from("words that a backup still has to read"));
       areHeld = true;
       await dropReleasedFile(contextAt(), fileId);
@@ -89,7 +89,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       expect([await row(fileId), await isStored(rawKey(fileId))]).toEqual([undefined, false]);
     });
 
-    test("nobody but its owner has a file admitted or given up", async () => {
+    test("only its owner can have a file admitted or given up", async () => {
       const [owner, other] = [newId(), newId()];
       const fileId = await written(owner, photo);
       await expect(admit(contextAt(), other, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
@@ -117,7 +117,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       await db.commit([remove(files, { _id: unknown })]);
     });
 
-    test("a place that nothing was written to is refused", async () => {
+    test("a reserved file without bytes is refused", async () => {
       const owner = newId();
       const { fileId } = await reserve(contextAt(), owner, "message");
       await expect(admit(contextAt(), owner, fileId, { name: "x", size: 1 })).rejects.toMatchObject(notFound);
@@ -136,7 +136,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       expect(await isStored(thumbKey(fileId))).toBe(true);
     });
 
-    test("a file that is dropped while it is judged comes to nothing", async () => {
+    test("a file that is dropped during its admission is not kept", async () => {
       const owner = newId();
       const fileId = await written(owner, photo);
       const admission = admit(contextAt(), owner, fileId, { name: "photo.jpg", size: photo.length });
@@ -149,7 +149,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       for (const key of [rawKey(fileId), imageKey(fileId), thumbKey(fileId)]) expect(await isStored(key)).toBe(false);
     });
 
-    test("a drop removes the bytes at once, may repeat, and may name a file that nobody knows", async () => {
+    test("a drop removes the bytes immediately, may be repeated, and may name an unknown file", async () => {
       const { fileId } = await admitted(newId(), photo);
       for (let time = 0; time < 2; time++) {
         await dropReleasedFile(contextAt(), fileId);
@@ -161,7 +161,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       expect(await row(fileId)).toBeUndefined();
     });
 
-    test("what is in use can't be given up", async () => {
+    test("a file in use cannot be given up", async () => {
       const owner = newId();
       const { fileId } = await admitted(owner, photo);
       used.add(fileId);
@@ -174,7 +174,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       await dropReleasedFile(contextAt(), fileId);
     });
 
-    test("only a person's picture is given out as one, and only once it was judged", async () => {
+    test("only an admitted profile picture is served as a picture", async () => {
       const owner = newId();
       const pictureId = (await admitted(owner, photo, "profile")).fileId;
       expect(await profilePicture(contextAt(), pictureId)).toMatchObject({ fileId: pictureId, mimeType: "image/webp", hasThumb: true });
@@ -185,7 +185,7 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       await expect(profilePicture(contextAt(), pictureId)).rejects.toMatchObject(notFound);
     });
 
-    test("the sweeper removes what nothing refers to, keeps the rest, and leaves what is young", async () => {
+    test("the sweeper removes files that nothing refers to, and keeps used and recent ones", async () => {
       await sweepLate();
       const owner = newId();
       const text = Buffer.from("text");

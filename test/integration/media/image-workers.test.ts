@@ -1,4 +1,4 @@
-/** Where images are decoded: what brings a process down there is one image's end, and nobody else's. */
+/** Tests the processes that decode images: a crash fails one image and no other. */
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import sharp from "sharp";
@@ -23,7 +23,7 @@ function workers(): number[] {
   return all.filter((line) => line.includes("image-process")).map((line) => parseInt(line));
 }
 
-test("images are made, at most two at a time, and refusals say why", async () => {
+test("images are rendered, at most two at a time, and refusals have a reason", async () => {
   const many = await Promise.all(Array.from({ length: 8 }, () => develop(photo)));
   for (const { content, width, height } of many) {
     expect([width, height]).toEqual([200, 400]);
@@ -35,13 +35,13 @@ test("images are made, at most two at a time, and refusals say why", async () =>
   await expect(bomb).rejects.toMatchObject({ type: "VALIDATION", message: expect.stringMatching(/50000 × 50000/) });
 });
 
-test("bytes that can't be fetched are that failure, and cost no turn", async () => {
+test("bytes that cannot be fetched fail with that error, and use no worker", async () => {
   const failing = () => darkroom.renderImage("Ada", "attached", "image/jpeg", () => Promise.reject(new Error("gone")));
   for (let time = 0; time < 5; time++) await expect(failing()).rejects.toThrow("gone");
   expect((await develop(photo)).width).toBe(200);
 });
 
-test("a crash ends the image that was under way, and the next is made", async () => {
+test("a crash fails the image in progress, and the next one is rendered", async () => {
   const other = openImageWorkers();
   const large = await sharp({ create: { width: 5000, height: 4000, channels: 3, background: "teal" } })
     .jpeg()
@@ -64,14 +64,14 @@ test("a crash ends the image that was under way, and the next is made", async ()
   other.close();
 });
 
-test("a process that fell while it waited is replaced", async () => {
+test("a process that died while it was idle is replaced", async () => {
   await develop(photo);
   for (const pid of workers()) process.kill(pid, "SIGSEGV");
   const again = await Promise.all([develop(photo), develop(photo), develop(photo)]);
   expect(again.map(({ width }) => width)).toEqual([200, 200, 200]);
 });
 
-test("closing ends what is under way, and all processes", async () => {
+test("closing ends the images in progress and all processes", async () => {
   const other = openImageWorkers();
   const before = new Set(workers());
   const underWay = other.renderImage("Ada", "attached", "image/jpeg", () => Promise.resolve(photo)).catch((error: unknown) => error);

@@ -71,7 +71,7 @@ test.concurrent("after a death between letting a file go and removing its bytes 
   await rm(dataDir, { recursive: true });
 });
 
-test("a download that nobody reads does not hold up the end", async () => {
+test("a download that nobody reads does not delay the shutdown", async () => {
   const server = await startEmbedded();
   const { a, chatId } = await factory(() => [server.url]).pair();
   const { url } = (await sendFile(a, chatId, file(Buffer.alloc(5_000_000, 1)))).body.file;

@@ -74,7 +74,7 @@ const inUse = (...pictures: readonly AdmittedFile[]) =>
   call(services.broker, profile.picturesInUse, { fileIds: pictures.map(({ fileId }) => fileId) });
 
 describe("a picture", () => {
-  test("is shown, and in use, until it is replaced or taken away; then it is announced as dropped", async () => {
+  test("is shown and in use until it is replaced or removed; then it is announced as dropped", async () => {
     const ada = await signUpUser(services.broker);
     const [first, second] = [picture(), picture()];
     expect((await patch(ada, { picture: first })).profilePic).toBe(`/profile/pictures/${first.fileId}`);
@@ -119,7 +119,7 @@ describe("a picture", () => {
   });
 });
 
-describe("one's own profile", () => {
+describe("your own profile", () => {
   test("is refused without a user, also when the cache has it", async () => {
     const ada = await signUpUser(services.broker);
     await mine(ada);
@@ -153,22 +153,22 @@ describe("one's own profile", () => {
     expect(await mine(ada)).toMatchObject({ source: "database", profile: { about: "Counts" } });
   });
 
-  test("of nobody is NotFound", async () => {
+  test("of an unknown user is NotFound", async () => {
     await expect(mine({ userId: newId(), sessionId: newId() })).rejects.toEqual(refused("NOT_FOUND"));
   });
 
-  test("is made by the sign-up's event, whether someone looks at it or not", async () => {
+  test("is created by the sign-up's event, even if nobody reads it", async () => {
     const ada = await signUpUser(services.broker);
     expect(await eventually("the event has made it", () => rowOf(ada.userId))).toMatchObject({ firstName: "Ada" });
   });
 });
 
-describe("changing one's profile", () => {
+describe("changing your profile", () => {
   test("is refused without a user", async () => {
     await expect(call(services.broker, profile.patch, { about: "x" })).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("changes what is named, keeps the rest, and clears with null", async () => {
+  test("changes the given fields, keeps the others, and clears a field with null", async () => {
     const ada = await signUpUser(services.broker);
     await patch(ada, { firstName: " Augusta ", about: "Counts", age: 36, gender: "female" });
     const changed = await patch(ada, { age: null });
@@ -176,7 +176,7 @@ describe("changing one's profile", () => {
     expect((await mine(ada)).profile).toEqual(changed);
   });
 
-  test("refuses blank names, names taken away, nothing at all and values out of range", async () => {
+  test("refuses blank names, removed names, an empty change and values out of range", async () => {
     const ada = await signUpUser(services.broker);
     for (const fields of [
       { firstName: "   " },
@@ -206,7 +206,7 @@ describe("changing one's profile", () => {
     expect((await mine(ada)).profile.firstName).toBe("Augusta");
   });
 
-  test("raced with the profile's first making never loses the change", async () => {
+  test("is never lost when it races with the profile's creation", async () => {
     for (let round = 0; round < 20; round++) {
       const ada = await signUpUser(services.broker);
       await Promise.all([patch(ada, { firstName: "Augusta" }), mine(ada), mine(ada)]);
@@ -246,7 +246,7 @@ describe("someone's profile", () => {
     await expect(call(services.broker, profile.byId, { userId: ada.userId })).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("is a summary for strangers and for who was only invited, whole for contacts and oneself", async () => {
+  test("is a summary for strangers and invited users, and complete for contacts and yourself", async () => {
     const [ada, ben] = [await signUpUser(services.broker, "Ada"), await signUpUser(services.broker, "Ben")];
     await patch(ben, { about: "Bakes" });
     const summary = { userId: ben.userId, firstName: "Ben", lastName: "Example", profilePic: null };
@@ -266,7 +266,7 @@ describe("someone's profile", () => {
 });
 
 describe("summaries", () => {
-  test("come for a thousand ids at once; ids of nobody are left out, and whom profile has not heard of is asked of auth", async () => {
+  test("are returned for a thousand ids in one call, without unknown ids, and with those that profile gets from auth", async () => {
     const [ada, ben] = [await signUpUser(services.broker, "Ada"), await signUpUser(services.broker, "Ben")];
     await patch(ben, { firstName: "Benno" });
     const nobody = Array.from({ length: 998 }, newId);
@@ -277,7 +277,7 @@ describe("summaries", () => {
 });
 
 describe("a deleted account", () => {
-  test("takes its profile along for good, whatever comes late", async () => {
+  test("loses its profile for good, whatever events arrive late", async () => {
     const [ada, ben] = [await signUpUser(services.broker), await signUpUser(services.broker)];
     await befriend(ada, ben);
     const own = picture();
@@ -327,7 +327,7 @@ describeStores("Erasing a profile", (open) => {
     expect(await picturesInUse(db, [added.pictureId])).toEqual([]);
   });
 
-  test("erases what is changed at the same moment too, and is harmless when repeated", async () => {
+  test("also erases concurrent changes, and is harmless when repeated", async () => {
     for (let round = 0; round < 10; round++) {
       const row = initialProfile(account());
       await addProfile(db, row);
@@ -339,7 +339,7 @@ describeStores("Erasing a profile", (open) => {
     }
   });
 
-  test("leaves a tombstone for someone it has not heard of, so that a late sign-up event adds nothing", async () => {
+  test("leaves a tombstone for an unknown user, so that a late sign-up event adds nothing", async () => {
     const late = account();
     await eraseProfile(db, late.userId);
     await addProfile(db, initialProfile(late));

@@ -1,4 +1,4 @@
-/** Contacts and blocks as other services see them: what is stored and announced, and what is answered while chat is away. */
+/** Tests contacts and blocks: what is stored and announced, with and without chat, with CONTACTS=open, and across a crash. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -69,7 +69,7 @@ describe("with chat", () => {
   });
   afterAll(() => services.stop());
 
-  test("all of it is refused without a user", async () => {
+  test("every action is refused without a user", async () => {
     const userId = newId();
     for (const ref of [request.end, request.block, request.unblock]) {
       await expect(call(services.broker, ref, { userId })).rejects.toEqual(refused("UNAUTHENTICATED"));
@@ -79,7 +79,7 @@ describe("with chat", () => {
     }
   });
 
-  test("what is answered, chat knows, at the same rev", async () => {
+  test("chat has each change when it is answered, at the same rev", async () => {
     const [ada, ben] = await pairOfPeople();
     await befriend(ada, ben);
     expect(await known(ada, ben)).toMatchObject({ state: "accepted", rev: 2 });
@@ -95,7 +95,7 @@ describe("with chat", () => {
     expect(await relation(ada, ben)).toMatchObject({ state: "none", rev: 7 });
   });
 
-  test("a repeat has no rev of its own, also ten at once", async () => {
+  test("a repeat does not raise the rev, even ten concurrent ones", async () => {
     const [ada, ben] = await pairOfPeople();
     await befriend(ada, ben);
     expect(await countOutcomes(Array.from({ length: 10 }, (_, i) => end(i % 2 === 0 ? ada : ben, i % 2 === 0 ? ben : ada)))).toEqual({
@@ -132,7 +132,7 @@ describe("with chat", () => {
     }
   });
 
-  test("someone whose account is gone can still be seen in the lists, and let go of", async () => {
+  test("someone whose account was deleted is still listed, and the contact can be ended", async () => {
     const [ada] = await pairOfPeople();
     const goneId = newId();
     const pair = pairKey(ada.userId, goneId);
@@ -156,7 +156,7 @@ describe("while chat is away", () => {
   });
   afterAll(() => services.stop());
 
-  test("a contact is made and a block lifted all the same; an end and a block stand, are Unavailable, and hold when chat is back", async () => {
+  test("accepting and unblocking work; ending and blocking are saved, answer Unavailable, and apply when chat is back", async () => {
     const [ada, ben] = await pairOfPeople();
     const [carl, dora] = await pairOfPeople();
     for (const [a, b] of [
@@ -213,7 +213,7 @@ describe("with CONTACTS=open", () => {
     for (const who of [a, b]) expect((await send(who, chatId)).status).toBe(201);
   });
 
-  test("a block refuses messages, and lifted takes them again", async () => {
+  test("a block refuses messages until it is lifted", async () => {
     const [a, b] = await made.people(2);
     const chatId: string = (await openChat(a, b)).body._id;
     expect((await a.put(`/request/blocks/${b.id}`)).status).toBe(200);
@@ -222,7 +222,7 @@ describe("with CONTACTS=open", () => {
     for (const who of [a, b]) expect((await send(who, chatId)).status).toBe(201);
   });
 
-  test("a block refuses a chat and a group, either way", async () => {
+  test("a block refuses a chat and a group to both users", async () => {
     const [a, b, c] = await made.people(3);
     await a.put(`/request/blocks/${b.id}`);
     for (const [who, other] of [

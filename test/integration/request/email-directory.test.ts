@@ -1,4 +1,4 @@
-/** Request's directory of e-mail addresses, on both stores. */
+/** Tests request's directory of e-mail addresses, on both stores and in a running service. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { call } from "../../../core/contract/call.ts";
 import { newId } from "../../../core/ids.ts";
@@ -46,7 +46,7 @@ describe("The directory in a running service", () => {
   const publish = (ref: { topic: string }, userId: string, rev: number, payload: object) =>
     portsOf(services.broker).queue.publish({ id: newId(), topic: ref.topic, key: userId, rev, payload });
 
-  test("keeps the newest of what it heard, in whatever order, and forgets the deleted for good", async () => {
+  test("keeps the newest event's state in any order of arrival, and a deleted user stays deleted", async () => {
     const ada = await signUpUser(services.broker);
     const [account] = await call(services.broker, auth.accounts, { userIds: [ada.userId] });
     const known = () => services.db("request").get(people, ada.userId);

@@ -63,7 +63,7 @@ describe("an invite", () => {
     await expect(call(services.broker, request.invite, { toEmail: emailId })).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("is pending, shows in both lists, and is told to the recipient", async () => {
+  test("is pending, shows in both lists, and notifies the recipient", async () => {
     const [ada, ben] = await pairOfPeople();
     const heard = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
     const made = await invite(ada, { emailId: ` ${ben.emailId.toUpperCase()}` }, " Hello ");
@@ -91,7 +91,7 @@ describe("an invite", () => {
     expect((await invite(ada, ben)).message).toMatch(/\w/);
   });
 
-  test("to oneself is invalid, to an unknown address NotFound", async () => {
+  test("to yourself is invalid, and to an unknown address NotFound", async () => {
     const ada = await signUpUser(services.broker);
     await expect(invite(ada, ada)).rejects.toEqual(refused("VALIDATION"));
     await expect(invite(ada, { emailId: "nobody@example.org" })).rejects.toEqual(refused("NOT_FOUND"));
@@ -105,13 +105,13 @@ describe("an invite", () => {
     expect(await invite(ada, carl)).toMatchObject({ toUserId: carl.userId });
   });
 
-  test("twice is a conflict, also ten at once: one request", async () => {
+  test("sent twice is a conflict, and ten concurrent ones make one request", async () => {
     const [ada, ben] = await pairOfPeople();
     expect(await countOutcomes(Array.from({ length: 10 }, () => invite(ada, ben)))).toEqual({ ok: 1, CONFLICT: 9 });
     expect((await received(ben)).requests).toHaveLength(1);
   });
 
-  test("that crosses the other's accepts it, and both are told", async () => {
+  test("that crosses the other user's accepts it, and notifies both", async () => {
     const [ada, ben] = await pairOfPeople();
     const first = await invite(ada, ben);
     const heard = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
@@ -122,7 +122,7 @@ describe("an invite", () => {
     expect(await relation(ada, ben)).toMatchObject({ state: "accepted", rev: 2 });
   });
 
-  test("crossing at the same moment makes one contact, and nobody an error", async () => {
+  test("that crosses another at the same moment makes one contact and no error", async () => {
     for (let round = 0; round < 20; round++) {
       const [ada, ben] = await pairOfPeople();
       const answers = await Promise.all([invite(ada, ben), invite(ben, ada)]);
@@ -156,7 +156,7 @@ describe("answering", () => {
     await expect(anonymous).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("makes contacts, tells the inviter, and announces it for chat", async () => {
+  test("makes contacts, notifies the inviter, and announces it for chat", async () => {
     const [ada, ben] = await pairOfPeople();
     const made = await invite(ada, ben);
     const heard = await recordFeed(services.broker, [userChannel(ada.userId)]);
@@ -180,7 +180,7 @@ describe("answering", () => {
     expect((await sent(ada)).requests).toMatchObject([{ status: "accepted" }]);
   });
 
-  test("is the recipient's alone; not there, not theirs and answered look the same", async () => {
+  test("is possible only for the recipient; a missing, foreign or answered invite looks the same", async () => {
     const [ada, ben] = await pairOfPeople();
     const carl = await signUpUser(services.broker);
     const made = await invite(ada, ben);
@@ -208,12 +208,12 @@ describe("answering", () => {
   });
 });
 
-describe("taking an invite back", () => {
+describe("cancelling an invite", () => {
   test("is refused without a user", async () => {
     await expect(call(services.broker, request.cancel, { requestId: newId() })).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("removes it from both lists, and the way is open again", async () => {
+  test("removes it from both lists, and a new one can be sent", async () => {
     const [ada, ben] = await pairOfPeople();
     const made = await invite(ada, ben);
     expect((await received(ben)).requests).toHaveLength(1);
@@ -225,7 +225,7 @@ describe("taking an invite back", () => {
     expect(await invite(ben, ada)).toMatchObject({ status: "pending", fromUserId: ben.userId });
   });
 
-  test("is the sender's alone: the recipient is forbidden, others find nothing; answered is a conflict", async () => {
+  test("is possible only for the sender: Forbidden for the recipient, NotFound for others, Conflict once answered", async () => {
     const [ada, ben] = await pairOfPeople();
     const carl = await signUpUser(services.broker);
     const made = await invite(ada, ben);
@@ -283,7 +283,7 @@ describe("the lists", () => {
     await expect(call(services.broker, request.received, {})).rejects.toEqual(refused("UNAUTHENTICATED"));
   });
 
-  test("have the newest first and can be asked for one status; cached and fresh look the same", async () => {
+  test("have the newest first and can be filtered by status; cached and fresh ones are equal", async () => {
     const ada = await signUpUser(services.broker);
     const made: ContactRequest[] = [];
     const others: SignedUpUser[] = [];
@@ -313,7 +313,7 @@ describe("the lists", () => {
 });
 
 describe("relations", () => {
-  test("come in the order asked; who never met is none at rev 0, and a rev grows with each change", async () => {
+  test("are returned in the given order, none at rev 0 for strangers, with a rev that rises with each change", async () => {
     const [ada, ben] = await pairOfPeople();
     const carl = await signUpUser(services.broker);
     const made = await invite(ben, ada);

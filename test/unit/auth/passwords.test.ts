@@ -6,7 +6,7 @@ import { hashPassword, isPassword } from "../../../services/auth/passwords.ts";
 const cost = 10;
 
 describe("a password", () => {
-  test("is known by its hash, which is another each time", async () => {
+  test("is stored as a hash, which differs each time", async () => {
     const [one, two] = await Promise.all([hashPassword("Correct-Horse-7", cost), hashPassword("Correct-Horse-7", cost)]);
     expect(one).not.toBe(two);
     expect(await isPassword("Correct-Horse-7", one, cost)).toBe(true);
@@ -43,7 +43,7 @@ describe("a password", () => {
     }
   });
 
-  test("is at most 72 bytes long, for bcrypt ignores the rest", () => {
+  test("is at most 72 bytes long, because bcrypt ignores the rest", () => {
     expect(isAccepted(`Aa1!${"x".repeat(68)}`)).toBe(true);
     expect(isAccepted(`Aa1!${"x".repeat(69)}`)).toBe(false);
     expect(isAccepted(`Aa1!${"é".repeat(34)}`)).toBe(true);
@@ -66,7 +66,7 @@ describe("an e-mail address", () => {
     }
   });
 
-  test("that is 90 kB of @ is refused at once", () => {
+  test("that is 90 kB of @ is refused quickly", () => {
     const before = process.cpuUsage();
     expect(check({ emailId: "@".repeat(90_000) })).not.toBe(true);
     expect(process.cpuUsage(before).user / 1000).toBeLessThan(500);

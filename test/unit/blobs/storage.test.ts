@@ -1,4 +1,4 @@
-/** What all storages of the blobs port have in common. */
+/** Tests what all adapters of the blobs port have in common. */
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
@@ -16,7 +16,7 @@ const reading = (bytes: () => Readable): BlobAdapter => ({
   close: () => Promise.resolve(),
 });
 
-test("bytes that fail before anyone reads them end no process, and whoever reads them then is told", async () => {
+test("a read that fails before anyone consumes it does not end the process, and its consumer gets an error", async () => {
   const broken = () =>
     new Readable({
       read() {

@@ -29,7 +29,7 @@ afterAll(() => broker.stop());
 
 const lines = async (): Promise<string[]> => (await registryOf(broker).metrics()).split("\n");
 
-test("calls are counted by action, with their time, their failures by code and whose fault they were, and those under way", async () => {
+test("calls are counted by action, with their duration, failures by code and fault, and the calls in progress", async () => {
   await call(broker, shop.buy, {});
   await call(broker, shop.buy, {});
   await expect(call(broker, shop.refuse, {})).rejects.toThrow("Sold out");
@@ -56,7 +56,7 @@ test("the buckets of a histogram add up to its count", async () => {
   expect(below.at(-1)).toBe(2);
 });
 
-test("what is asked for twice is counted once", async () => {
+test("a second scrape counts nothing twice", async () => {
   await lines();
   expect((await lines()).filter((line) => line.startsWith("parley_calls_failed_total{"))).toHaveLength(2);
   expect(await lines()).toContain('parley_calls_failed_total{action="shop.refuse",kind="answered",code="CONFLICT",fault="client"} 1');

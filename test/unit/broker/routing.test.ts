@@ -1,4 +1,4 @@
-/** Rendezvous hashing: every node picks alike, and only the keys of a node that came or went move. */
+/** Tests rendezvous hashing: every node picks alike, and only the keys of a node that joined or left move. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { Context, ServiceBroker } from "moleculer";
 import { pickNode, Routing } from "../../../core/broker/routing.ts";
@@ -21,7 +21,7 @@ test("each node gets its share", () => {
   }
 });
 
-test("when a node goes only its own keys move, and to all the others", () => {
+test("when a node leaves, only its own keys move, and they spread over all the others", () => {
   const gone = nodes[2]!;
   const [before, after] = [placed(nodes), placed(nodes.filter((node) => node !== gone))];
   const moved = keys.filter((key) => before.get(key) !== after.get(key));
@@ -29,7 +29,7 @@ test("when a node goes only its own keys move, and to all the others", () => {
   expect(new Set(moved.map((key) => after.get(key))).size).toBe(4);
 });
 
-test("when a node comes keys move only to it", () => {
+test("when a node joins, keys move only to that node", () => {
   const [before, after] = [placed(nodes), placed([...nodes, { id: "node-new" }])];
   const moved = keys.filter((key) => before.get(key) !== after.get(key));
   expect(new Set(moved.map((key) => after.get(key)))).toEqual(new Set(["node-new"]));
@@ -58,10 +58,10 @@ describe("as Moleculer's strategy", () => {
   };
   afterEach(() => broker.stop());
 
-  test("calls go by the param it is told to", () => {
+  test("calls are routed by the configured param", () => {
     expect(used("on", (chatId) => ({ chatId }))).toEqual(keys.slice(0, 200).map((key) => pickNode(nodes, key).id));
   });
-  test("a node not heard of for a while is passed over, unless none is heard of", () => {
+  test("a silent node is skipped, unless all nodes are silent", () => {
     const heard = nodes.filter(({ id }) => id !== "node-c");
     const by = (chatId: string) => ({ chatId });
     expect(used("on", by, { "node-c": 4 })).toEqual(keys.slice(0, 200).map((key) => pickNode(heard, key).id));
@@ -74,7 +74,7 @@ describe("as Moleculer's strategy", () => {
   ])("a call %s goes anywhere", (_title, params) => {
     expect(new Set(used("on", params)).size).toBe(nodes.length);
   });
-  test("switched off, calls about one chat go anywhere", () => {
+  test("with routing off, calls about one chat go to any node", () => {
     expect(new Set(used("off", () => ({ chatId: keys[0] }))).size).toBe(nodes.length);
   });
 });

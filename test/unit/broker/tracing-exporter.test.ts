@@ -1,4 +1,4 @@
-/** What leaves of a trace, and what a collector that is away, slow or talks nonsense costs: some dropped spans, counted. */
+/** Tests what spans contain, and that a collector that is away, slow or broken costs only dropped spans, which are counted. */
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
@@ -32,7 +32,7 @@ const finish = (count: number, error?: Error): void => {
   }
 };
 
-test("a span leaves with its name, times and codes, and without what its call was about", async () => {
+test("a span is exported with its name, times and codes, and without its call's params", async () => {
   const requestId = newId();
   const parent = broker.tracer.startSpan("POST /chat/messages", { traceID: requestId, service: { name: "gateway" } });
   const child = broker.tracer.startSpan("chat.send", { parentSpan: parent, service: { name: "chat" } });
@@ -53,7 +53,7 @@ test("a span leaves with its name, times and codes, and without what its call wa
   expect(JSON.stringify(second)).not.toContain("ada@example.org");
 });
 
-test("while nobody answers so many spans wait and no more, and what is dropped is counted", async () => {
+test("while the collector does not answer, a limited number of spans wait, and dropped spans are counted", async () => {
   collector.answer = () => undefined;
   finish(1);
   exporter.flush();
@@ -68,7 +68,7 @@ test("while nobody answers so many spans wait and no more, and what is dropped i
 test.each([
   ["refuses", (response: ServerResponse) => response.writeHead(503)],
   ["sends elsewhere", (response: ServerResponse) => response.writeHead(307, { location: "http://127.0.0.1:1/" })],
-])("spans that a collector %s are dropped, and the next ones are taken", async (_, answer) => {
+])("spans that a collector %s are dropped, and the next ones are sent", async (_, answer) => {
   collector.answer = (_request, response) => answer(response).end();
   finish(3);
   exporter.flush();
@@ -82,7 +82,7 @@ test.each([
   expect(collector.spans).toHaveLength(2);
 });
 
-test("an answer that is no HTTP, or a collector that is gone, drops the spans", async () => {
+test("spans are dropped when the answer is not HTTP or the collector is gone", async () => {
   collector.answer = ({ socket }) => void socket.end("nonsense\r\n\r\n");
   finish(3);
   exporter.flush();
@@ -95,7 +95,7 @@ test("an answer that is no HTTP, or a collector that is gone, drops the spans", 
   });
 });
 
-test("a stop sends what waits, and waits for no collector that hangs", async () => {
+test("stopping sends the waiting spans, and does not wait for a collector that hangs", async () => {
   finish(2);
   await exporter.stop();
   expect(collector.spans).toHaveLength(2);

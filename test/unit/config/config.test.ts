@@ -1,4 +1,4 @@
-/** The configuration: its defaults, a clear line for whatever is wrong, and the README's table of it. */
+/** Tests the configuration: defaults, a clear message for each bad variable, the README's table, and the services' names. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";

@@ -1,4 +1,4 @@
-/** What media and the gateway make of names, types and ranges. */
+/** Tests how media and the gateway interpret file names, types and ranges. */
 import { Readable } from "node:stream";
 import { describe, expect, test } from "@jest/globals";
 import { dispositionOf } from "../../../services/gateway/http/response/disposition.ts";
@@ -29,7 +29,7 @@ describe("a file's name", () => {
     expect(withExtension("sea", "webp")).toBe("sea.webp");
     expect(withExtension("x".repeat(200), "webp")).toHaveLength(200);
   });
-  test("is safe in a header, whatever it is", () => {
+  test("is safe in a header, whatever it contains", () => {
     expect(dispositionOf({ mimeType: "image/png", name: `a"b\\c%41é*'().png` })).toBe(
       `inline; filename="a_b_c_41_*'().png"; filename*=UTF-8''a%22b%5Cc%2541%C3%A9%2A%27%28%29.png`,
     );
@@ -47,7 +47,7 @@ describe("a type", () => {
     expect(await detectType(Buffer.from("\x89PNG\r\n\x1a\nnonsense", "latin1"))).toBe("image/png");
     expect(await detectType(Buffer.alloc(0))).toBeUndefined();
   });
-  test("is text only when all of it is, and no markup", async () => {
+  test("is text only if all bytes are text and there is no markup", async () => {
     const euro = Buffer.from("€");
     expect(await textOrBinaryType(pieces("a text", " in pieces\n"))).toBe("text/plain");
     expect(await textOrBinaryType(pieces(euro.subarray(0, 1), euro.subarray(1)))).toBe("text/plain");
@@ -77,7 +77,7 @@ describe("a range", () => {
     ["bytes=0-1,2-3", undefined],
     ["bytes=a-b", undefined],
   ])("%s of ten bytes is %j", (range, expected) => expect(of(range)).toEqual(expected));
-  test("counts only while the file is the one meant", () => {
+  test("applies only while the file is the expected version", () => {
     expect(of("bytes=1-2", '"a"')).toEqual({ start: 1, end: 2 });
     for (const other of ['"b"', 'W/"a"', "Sat, 21 Nov 2026 08:00:00 GMT"]) expect(of("bytes=1-2", other)).toBeUndefined();
   });

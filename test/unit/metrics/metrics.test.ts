@@ -6,7 +6,7 @@ const newBroker = () => new ServiceBroker({ logger: false });
 const linesOf = async (broker: ServiceBroker, name: string): Promise<string[]> =>
   (await registryOf(broker).metrics()).split("\n").filter((line) => line.startsWith(name));
 
-test("each broker has values of its own", async () => {
+test("each broker has its own values", async () => {
   const sold = counter("parley_sold_total", "Sold", ["what"]);
   const [one, other] = [newBroker(), newBroker()];
   sold.of(one).inc({ what: "tea" });
@@ -17,7 +17,7 @@ test("each broker has values of its own", async () => {
   expect(await linesOf(newBroker(), "parley_sold_total")).toEqual([]);
 });
 
-test("values are asked for at each scrape and added up; one that can't be had leaves the others", async () => {
+test("gauges are read and added up at each scrape, and one that fails leaves the others", async () => {
   const inStore = gauge("parley_in_store", "In store", ["what"]);
   const broker = newBroker();
   let tea = 1;
@@ -29,7 +29,7 @@ test("values are asked for at each scrape and added up; one that can't be had le
   expect(await linesOf(broker, "parley_in_store")).toEqual(['parley_in_store{what="tea"} 15']);
 });
 
-test("what can't be had is not there, rather than zero", async () => {
+test("a gauge that cannot be read is missing, rather than zero", async () => {
   const age = gauge("parley_age_seconds", "Age");
   const broker = newBroker();
   let isThere = true;
@@ -41,7 +41,7 @@ test("what can't be had is not there, rather than zero", async () => {
   expect(await linesOf(broker, "parley_age_seconds")).toEqual(["parley_age_seconds 7"]);
 });
 
-test("a name that breaks Prometheus' conventions, or is taken, is refused", () => {
+test("a name that breaks Prometheus' conventions, or that exists already, is refused", () => {
   counter("parley_taken_total", "Taken");
   expect(() => counter("parley_taken_total", "Taken")).toThrow("is declared already");
   expect(() => counter("parley_calls", "Calls")).toThrow("counters end with _total");

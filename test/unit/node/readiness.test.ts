@@ -1,4 +1,4 @@
-/** What a node needs of other services before it is ready. */
+/** Tests which services a node needs before it is ready. */
 import { afterEach, expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
 import { servicesAvailable } from "../../../core/node/readiness.ts";

@@ -1,4 +1,4 @@
-/** Rate limits, switched on: who is over gets 429 and is told when to come back, and others notice nothing. */
+/** Tests the rate limits: a client over a limit gets 429 with Retry-After, and others are not affected. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../../../support/eventually.ts";
 import { factory, type Factory } from "../../../support/people/factory.ts";
@@ -8,7 +8,7 @@ import { startEmbedded, type EmbeddedServer } from "../../../support/servers/ser
 let server: EmbeddedServer;
 let made: Factory;
 
-/** An address of one's own, as a trusted proxy tells it. */
+/** A new address, as a trusted proxy reports it. */
 let hosts = 0;
 const from = () => ({ "x-forwarded-for": `192.0.2.${++hosts}` });
 const times = <T>(count: number, make: (i: number) => Promise<T>) => Promise.all(Array.from({ length: count }, (_, i) => make(i)));
@@ -40,14 +40,14 @@ test("an address has 10 requests a second and 20 more at once; another address i
   expect((await requestJson(server.url, "GET", "/auth/me", { headers: from() })).status).toBe(401);
 });
 
-test("a refused client may come back when it was told to", async () => {
+test("a refused client is accepted again after Retry-After", async () => {
   const headers = from();
   const refused = (await times(60, () => requestJson(server.url, "GET", "/auth/me", { headers }))).find(({ status }) => status === 429)!;
   await new Promise((resolve) => setTimeout(resolve, Number(refused.headers.get("retry-after")) * 1000));
   expect((await requestJson(server.url, "GET", "/auth/me", { headers })).status).toBe(401);
 });
 
-test("once signed in a person is counted, wherever they come from, and not their neighbours", async () => {
+test("a signed-in user is counted across addresses, without affecting other users", async () => {
   const [a, b] = await signedUp(2);
   const answers = await times(60, () => a!.request("GET", "/auth/me", { headers: from() }));
   expectRefused(answers.find(({ status }) => status === 429)!);
@@ -60,7 +60,7 @@ test("health and readiness are never refused", async () => {
   expect(answers.every(({ status }) => status === 200)).toBe(true);
 });
 
-test("an unknown route is told before the limit", async () => {
+test("an unknown route is answered with 404 before any limit applies", async () => {
   const headers = from();
   const answers = await times(60, () => requestJson(server.url, "GET", "/nothing", { headers }));
   expect(answers.every(({ status }) => status === 404)).toBe(true);
@@ -82,7 +82,7 @@ test("fifteen log-ins of one account from one address; then another address may 
   );
 });
 
-test("a person has 10 messages a second and 30 at once; what was refused may be sent again", async () => {
+test("a user has 10 messages a second and a burst of 30, and may repeat a refused message", async () => {
   const [a, b] = await signedUp(2);
   const { _id } = (await a!.request("POST", "/request/invite/send", { body: { toEmail: b!.emailId }, headers: from() })).body.data;
   await b!.request("PATCH", `/request/respond/${_id}`, { body: { status: "accepted" }, headers: from() });
@@ -97,7 +97,7 @@ test("a person has 10 messages a second and 30 at once; what was refused may be 
   line.close();
 });
 
-test("a session is no way to guess the password", async () => {
+test("a session cannot be used to guess the password", async () => {
   const [a] = await signedUp(1);
   const statuses: number[] = [];
   for (let i = 0; i < 16; i++) {
@@ -108,7 +108,7 @@ test("a session is no way to guess the password", async () => {
   expect(statuses).toEqual([...Array.from({ length: 15 }, () => 401), 429]);
 });
 
-test("events nobody knows are counted like those that are known", async () => {
+test("unknown events are counted like known ones", async () => {
   const [a] = await signedUp(1);
   const line = await connect(server.url, { auth: { token: a!.token }, headers: from() });
   const codes = (await times(60, () => line.call("nonsense", {}))).map((answer) => (answer.ok ? "ok" : answer.error.code));
@@ -117,18 +117,21 @@ test("events nobody knows are counted like those that are known", async () => {
 });
 
 // An empty `sid` opens a connection too.
-test.each(["", "&sid=", "&sid=a&sid="])("an address opens connections as an office does, not as a flood: %j", async (sid) => {
-  const headers = from();
-  const open = () => fetch(`${server.url}/socket.io/?EIO=4&transport=polling${sid}`, { headers }).then(({ status }) => status);
-  const began = performance.now();
-  const statuses = await times(500, open);
-  const seconds = Math.ceil((performance.now() - began) / 1000);
-  const letIn = statuses.filter((status) => status === 200).length;
-  expect(letIn).toBeGreaterThanOrEqual(300);
-  expect(letIn).toBeLessThanOrEqual(300 + 50 * (seconds + 1));
-  expect(statuses.filter((status) => status === 403)).toHaveLength(500 - letIn);
-  expect((await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers: from() })).status).toBe(200);
-});
+test.each(["", "&sid=", "&sid=a&sid="])(
+  "an address may open as many connections as an office needs, but not a flood of them: %j",
+  async (sid) => {
+    const headers = from();
+    const open = () => fetch(`${server.url}/socket.io/?EIO=4&transport=polling${sid}`, { headers }).then(({ status }) => status);
+    const began = performance.now();
+    const statuses = await times(500, open);
+    const seconds = Math.ceil((performance.now() - began) / 1000);
+    const letIn = statuses.filter((status) => status === 200).length;
+    expect(letIn).toBeGreaterThanOrEqual(300);
+    expect(letIn).toBeLessThanOrEqual(300 + 50 * (seconds + 1));
+    expect(statuses.filter((status) => status === 403)).toHaveLength(500 - letIn);
+    expect((await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers: from() })).status).toBe(200);
+  },
+);
 
 async function signedUp(count: number) {
   return times(count, async () => {

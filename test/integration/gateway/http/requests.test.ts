@@ -158,7 +158,7 @@ describe("a session", () => {
     expect((await ask("GET", "/auth/me", { token })).status).toBe(401);
     expect((await ask("POST", "/auth/logout", { token })).status).toBe(200);
   });
-  test("that was revoked is known to a gateway that starts later", async () => {
+  test("that was revoked is refused by a gateway that starts later", async () => {
     const { token } = await signedUp();
     await ask("POST", "/auth/logout", { token });
     const { feed, clock, installation, jwtSecrets } = portsOf(broker);
@@ -201,7 +201,7 @@ describe("an error", () => {
       });
     }
   });
-  test("bears the security headers, as every answer does", async () => {
+  test("has the security headers, as every answer does", async () => {
     for (const path of ["/nowhere", "/health", "/auth/me"]) {
       const { headers } = await ask("GET", path);
       expect(headers.get("x-frame-options")).toBe("DENY");
@@ -210,7 +210,7 @@ describe("an error", () => {
       expect(headers.get("vary")).toBe("Origin");
     }
   });
-  test("of the server tells nothing of its inside", async () => {
+  test("of the server reveals no internals", async () => {
     const { token } = await signedUp();
     answers["myChats"] = () => {
       throw new Error(inner);
@@ -219,7 +219,7 @@ describe("an error", () => {
     expect(status).toBe(500);
     expect(body).toEqual({ message: "Something went wrong on our side", code: "INTERNAL", requestId: expect.any(String) });
   });
-  test("of a service that is away is 503 with a time to come again", async () => {
+  test("of a service that is away is 503 with Retry-After", async () => {
     const { token } = await signedUp();
     const { status, headers, body } = await ask("GET", "/profile/getProfile", { token });
     expect({ status, code: body.code, retryAfter: headers.get("retry-after") }).toEqual({
@@ -239,7 +239,7 @@ describe("an error", () => {
       body: { code: "FORBIDDEN", message: "Not a member" },
     });
   });
-  test("is what bytes that are no HTTP get", async () => {
+  test("is the answer to bytes that are not HTTP", async () => {
     const { port } = serverOf(broker).address() as AddressInfo;
     const answerTo = (bytes: string): Promise<string> =>
       new Promise((resolve, reject) => {
@@ -257,7 +257,7 @@ describe("an error", () => {
   });
 });
 
-test("an expectation that no server knows is passed over", async () => {
+test("an unknown Expect header is ignored", async () => {
   const headers = { expect: "something" };
   const answer = await new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
     const request = httpRequest(`${base}/nothing`, { headers }, (response) => {
@@ -290,7 +290,7 @@ describe("the order of checks", () => {
     });
     expect((await ask("POST", "/nowhere", { raw: large })).status).toBe(404);
   });
-  test("refuses a body beyond the limit that does not say its size", async () => {
+  test("refuses a body over the limit that declares no length", async () => {
     const { token } = await signedUp();
     const status = await new Promise((resolve, reject) => {
       const request = httpRequest(`${base}/chat/create-direct`, {
@@ -307,7 +307,7 @@ describe("the order of checks", () => {
     });
     expect(status).toBe(413);
   });
-  test("gives sync a megabyte", async () => {
+  test("allows sync a megabyte", async () => {
     const { token } = await signedUp();
     answers["sync"] = ({ params }) => ({ answer: { chats: [], count: Object.keys(params.since as object).length }, positions: [] });
     const since = Object.fromEntries(Array.from({ length: 10_000 }, () => [newId(), 1]));
@@ -342,7 +342,7 @@ describe("input", () => {
     expect(status).toBe(400);
     expect(body.details.map(({ field }: { field: string }) => field)).toEqual(["name", "participants[0]", "evil"]);
   });
-  test("counts only where it belongs", async () => {
+  test("is refused where the route does not take it", async () => {
     expect((await group(JSON.stringify({ name: "Us", participants: [newId(), newId()] }))).status).toBe(201);
     expect((await ask("POST", "/chat/create-group?x=1", { body: {}, token })).body.message).toBe("This route takes no query");
     expect(await history(`?chatId=${newId()}`)).toMatchObject({ status: 400, body: { details: [{ field: "chatId" }] } });
@@ -363,7 +363,7 @@ describe("input", () => {
       expect({ query, status: (await history(query)).status }).toEqual({ query, status: 400 });
     }
   });
-  test("in a path is 400 when it is no id or badly encoded", async () => {
+  test("in a path is 400 if it is not an id or badly encoded", async () => {
     for (const path of ["/chat/messages/xyz", "/chat/messages/%zz", `/chat/messages/${newId().toUpperCase()}0`]) {
       expect({ path, status: (await ask("GET", path, { token })).status }).toEqual({ path, status: 400 });
     }
@@ -374,7 +374,7 @@ describe("answers", () => {
   let token: string;
   beforeAll(async () => void ({ token } = await signedUp()));
 
-  test("that are bare lists link to the next page, in the direction asked", async () => {
+  test("that are bare lists link to the next page, in the requested direction", async () => {
     const chatId = newId();
     answers["history"] = () => ({ messages: [{ n: 5 }, { n: 6 }], more: true });
     const older = await ask("GET", `/chat/messages/${chatId}?limit=2`, { token });
@@ -414,7 +414,7 @@ describe("answers", () => {
     ])
       expect((await send(bad)).status).toBe(400);
   });
-  test("carry who asks to the action, and from where", async () => {
+  test("depend on an action that gets the caller and their address", async () => {
     let meta: unknown;
     answers["myChats"] = (ctx) => {
       meta = ctx.meta;
@@ -467,7 +467,7 @@ describe("limits", () => {
     const made = await attempt();
     return made.most < 60 ? made : crowd(attempt);
   }
-  test("count a person's requests, wherever they come from", async () => {
+  test("count a user's requests, from any address", async () => {
     const other = await signedUp();
     answers["myChats"] = () => ({ chats: [] });
     const { heard, most } = await crowd(async () => {
@@ -481,7 +481,7 @@ describe("limits", () => {
     expect(Number(refused[0]!.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
     expect((await ask("GET", "/chat/my-chats", { token: other.token })).status).toBe(200);
   });
-  test("count public routes and bad credentials by address, before anything else is looked at", async () => {
+  test("count public routes and bad credentials by address, before any other check", async () => {
     const { bad, tooLarge, from } = await crowd(async () => {
       const from = newAddress();
       const bad = await sixty(() => ask("GET", "/auth/me", { token: "bad", from }));
@@ -504,14 +504,14 @@ describe("limits", () => {
     expect((await wrong(` ${emailId.toUpperCase()} `)).status).toBe(429);
     expect((await wrong(emailId, newAddress())).status).toBe(401);
   });
-  test("don't count what operators ask", async () => {
+  test("do not count health checks", async () => {
     const from = newAddress();
     expect(withStatus(await many(50, () => ask("GET", "/health", { from })), 200)).toHaveLength(50);
   });
 });
 
 describe("operators", () => {
-  test("see what is away", async () => {
+  test("see which parts are away", async () => {
     const { status, body } = await ask("GET", "/ready");
     expect(status).toBe(503);
     expect(body.parts).toMatchObject({ store: "ok", sessions: "ok", "services called": "away: profile, request, media" });
@@ -531,12 +531,12 @@ describe("operators", () => {
 });
 
 describe("the server", () => {
-  test("says in a line that its port is taken", async () => {
+  test("reports in one line that its port is taken", async () => {
     const { port } = serverOf(broker).address() as AddressInfo;
     const second = createServer();
     await expect(listen(second, port, "127.0.0.1")).rejects.toThrow(new StartError(`port ${port} is taken`));
   });
-  test("finishes what is in flight when it stops, and accepts nothing more", async () => {
+  test("finishes requests in flight when it stops, and accepts no new ones", async () => {
     const other = await startBroker();
     const url = baseOf(other);
     const { headers } = await ask("POST", "/auth/signup", { body: anyone(), to: url });

@@ -26,7 +26,7 @@ function exchange(bytes: string): Promise<string> {
   });
 }
 
-test("a page of an allowed origin may poll, and is told so; others are not", async () => {
+test("a page of an allowed origin may use polling and gets CORS headers; other origins get none", async () => {
   const polling = `${server.url}/chat/socket.io/?EIO=4&transport=polling`;
   const allowed = await fetch(polling, { headers: { origin: page } });
   expect(allowed.status).toBe(200);
@@ -38,7 +38,7 @@ test("a page of an allowed origin may poll, and is told so; others are not", asy
   expect((await fetch(polling, { headers: { origin: "http://evil.example.org" } })).headers.get("access-control-allow-origin")).toBeNull();
 });
 
-test("an offer to speak another protocol is answered in this one", async () => {
+test("an offer to upgrade to another protocol is answered with HTTP/1.1", async () => {
   const answer = await exchange(
     "GET /health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
   );
@@ -61,7 +61,7 @@ test("a connection that was idle for a while is served", async () => {
   expect(answers).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test("junk behind a request does not take the place of its answer", async () => {
+test("junk after a request does not replace its answer", async () => {
   const body = JSON.stringify({ firstName: "Ada", lastName: "Example", emailId: freshEmail(), password: "Correct-Horse-7" });
   const head = `POST /auth/signup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   const answer = await exchange(`${head}${body}JUNK\r\n\r\n`);

@@ -183,7 +183,7 @@ class Device {
 
 const seeds = [1, 2, 3, 4, 5, 6];
 
-test.each(seeds)("everybody's view ends as the store's, and nothing was told twice or to a stranger (seed %i)", async (seed) => {
+test.each(seeds)("everybody's view ends as the store's, and nothing was emitted twice or to a stranger (seed %i)", async (seed) => {
   const random = seeded(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const chats = chatIds.map((chatId) => new StoredChat(chatId, people.slice(0, 2)));
@@ -289,7 +289,7 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was told twi
   expect(live.rooms.all()).toEqual([]);
 });
 
-test("what only a newer release knows is dropped and counted, and what follows is told", async () => {
+test("an event that only a newer release knows is dropped and counted, and the next ones are emitted", async () => {
   const feed = openLocalFeed();
   const chat = new StoredChat(chatIds[0], ["a"]);
   const service = chatService([chat], () => 0.5);

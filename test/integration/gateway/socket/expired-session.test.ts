@@ -1,4 +1,4 @@
-/** A session that expires while its socket is open: the socket is told, and cut, whatever it does. */
+/** Tests that a socket is notified and disconnected when its session expires. */
 import { expect, test } from "@jest/globals";
 import { newId } from "../../../../core/ids.ts";
 import { firstEra } from "../../../../core/node/installation.ts";

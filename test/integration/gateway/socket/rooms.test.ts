@@ -79,7 +79,7 @@ const settled = async ({ server, received: heard }: ListeningSocket) => {
 };
 
 describe("a room", () => {
-  test("emits what follows, drops what is old, and fetches what is missing", async () => {
+  test("emits the next changes, drops old ones, and fetches missing ones", async () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const { server, received: heard } = await listener();
@@ -138,7 +138,7 @@ describe("a room", () => {
     }
   });
 
-  test("counts a message as new once, also when the chat moves on while its pages are fetched", async () => {
+  test("emits a message as new once, even if the chat changes while its pages are fetched", async () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const ears = await listener();
@@ -154,7 +154,7 @@ describe("a room", () => {
     expect(told(ears.received)).toEqual([...upTo(12).map((n) => `receiveMessage ${n}`), "messageChanged 3", "messageChanged 8"]);
   });
 
-  test("counts it once too for a socket that was further than the room", async () => {
+  test("emits it as new once to a socket that is ahead of the room", async () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const ears = await listener();
@@ -172,7 +172,7 @@ describe("a room", () => {
     expect(told(ears.received)).toEqual(["receiveMessage 2", "receiveMessage 3", "messageChanged 2", "messageChanged 1"]);
   });
 
-  test("calls no message new that a socket knows from its answer, whatever is new to the room", async () => {
+  test("does not emit a message as new to a socket whose answer had it, even if it is new to the room", async () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const [behind, further] = [await listener(), await listener()];
@@ -189,7 +189,7 @@ describe("a room", () => {
     expect(told(further.received)).toEqual([...[5, 6, 7, 8].map((n) => `receiveMessage ${n}`), "messageChanged 3"]);
   });
 
-  test("shows who joined late no change of an older message", async () => {
+  test("hides changes of older messages from a member who joined later", async () => {
     const chat = new StoredChat(chatId);
     chat.commit(() => upTo(3).forEach(() => chat.send()));
     const { room } = openRoom(chat);
@@ -204,7 +204,7 @@ describe("a room", () => {
     expect(messages(young.received).map(({ data }) => data.n)).toEqual([4]);
   });
 
-  test("puts out who left, after the changes before it and before those after it", async () => {
+  test("unsubscribes a member who left, after the changes before that and before the later ones", async () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room } = openRoom(chat);
     const [stays, leaves] = [await listener(), await listener()];
@@ -224,7 +224,7 @@ describe("a room", () => {
     expect(leaves.received).toHaveLength(2);
   });
 
-  test("does not seat who was removed while their answer was under way", async () => {
+  test("does not subscribe a member who was removed while their answer was in flight", async () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room } = openRoom(chat);
     const gone = await listener();
@@ -265,7 +265,7 @@ describe("a room", () => {
     },
   );
 
-  test("leaves a new seat alone when it hears late of an earlier end", async () => {
+  test("keeps a new subscription when it learns late that an earlier membership ended", async () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room } = openRoom(chat);
     const ears = await listener();
@@ -281,7 +281,7 @@ describe("a room", () => {
     expect(told(ears.received)).toEqual(["receiveMessage 4", "receiveMessage 5"]);
   });
 
-  test("tells how the chat is now after the messages that say why, and to nobody who has seen it so", async () => {
+  test("emits chatChanged after the messages that explain it, and not to sockets that have that view", async () => {
     const chat = new StoredChat(chatId, ["a"]);
     const { room } = openRoom(chat);
     const [old, young, further] = [await listener(), await listener(), await listener()];
@@ -300,7 +300,7 @@ describe("a room", () => {
     expect(told(further.received)).toEqual(["receiveMessage 3", "chatChanged"]);
   });
 
-  test("tells how the chat is now at the end of a repair, once, and not to who left on its way", async () => {
+  test("emits chatChanged once at the end of a repair, and not to a member who left during it", async () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room } = openRoom(chat);
     const [stays, leaves] = [await listener(), await listener()];
@@ -318,7 +318,7 @@ describe("a room", () => {
     expect(told(leaves.received)).toEqual([...upTo(9).map((n) => `receiveMessage ${n + 2}`), "chatRemoved"]);
   });
 
-  test("puts everybody out when the chat is no more", async () => {
+  test("unsubscribes everybody when the chat is gone", async () => {
     const chat = new StoredChat(chatId, ["a"]);
     const { room, release, closed } = openRoom(chat);
     const ears = await listener();
@@ -330,7 +330,7 @@ describe("a room", () => {
     expect(closed()).toBe(true);
   });
 
-  test("closes when the last socket goes, also one that was still ahead of it", async () => {
+  test("closes when the last socket leaves, even one that was ahead of it", async () => {
     const chat = new StoredChat(chatId, ["a"]);
     const { room, release, closed } = openRoom(chat);
     const ears = await listener();
@@ -341,7 +341,7 @@ describe("a room", () => {
     await eventually("the room is closed", closed);
   });
 
-  test("fetches instead of holding more than it should while it waits", async () => {
+  test("fetches changes instead of buffering too many", async () => {
     const chat = new StoredChat(chatId);
     const { room } = openRoom(chat);
     const ears = await listener();
@@ -353,8 +353,8 @@ describe("a room", () => {
   });
 });
 
-describe("what has no place in the sequence", () => {
-  test("a receipt that was told before a socket was seated is told to it then, unless its answer said so", async () => {
+describe("what is outside the sequence", () => {
+  test("a receipt from before a socket subscribed is emitted to it when it subscribes, unless its answer had it", async () => {
     const { room } = openRoom(new StoredChat(chatId));
     const [first, second, third] = [await listener(), await listener(), await listener()];
     room.subscribe(first.server, member("a"), start);
@@ -371,7 +371,7 @@ describe("what has no place in the sequence", () => {
     expect([first, second, third].map(toldTo)).toEqual([[ofB, ofA], [ofB, ofA], [ofA]]);
   });
 
-  test("receipts are told when a mark rises, and not again", async () => {
+  test("a receipt is emitted when a watermark rises, and not again", async () => {
     const { room } = openRoom(new StoredChat(chatId));
     const ears = await listener();
     room.subscribe(ears.server, member("a"), start);
@@ -388,7 +388,7 @@ describe("what has no place in the sequence", () => {
     ]);
   });
 
-  test("typing is told once to all but the typist, and ends with a message of theirs or with their leaving", async () => {
+  test("typing is emitted once to everyone but the typist, and ends when they send a message or leave", async () => {
     const chat = new StoredChat(chatId, ["a", "b", "c"]);
     const { room } = openRoom(chat);
     const [a, b] = [await listener(), await listener()];
@@ -409,11 +409,11 @@ describe("what has no place in the sequence", () => {
   });
 });
 
-describe("delivered marks", () => {
+describe("delivered watermarks", () => {
   const raised = (marks: readonly Record<string, number>[], userId: string) =>
     marks.map((one) => one[userId]).findLast((n) => n !== undefined);
 
-  test("rise for who is handed another's message, in few calls however many messages", async () => {
+  test("rise for a member who gets someone else's message, in few calls even for many messages", async () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room, marks } = openRoom(chat);
     const [a, b] = [await listener(), await listener()];
@@ -425,7 +425,7 @@ describe("delivered marks", () => {
     expect(marks.length).toBeLessThanOrEqual(2);
   });
 
-  test("cost a lone sender nothing", async () => {
+  test("cause no call when only the sender is online", async () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room, marks, release } = openRoom(chat);
     const a = await listener();
@@ -437,7 +437,7 @@ describe("delivered marks", () => {
     expect(marks).toEqual([]);
   });
 
-  test("are told at the end when the last one goes at once, and not what chat has already", async () => {
+  test("are reported when the last member leaves right away, except those that chat already has", async () => {
     const chat = new StoredChat(chatId, ["a", "b"]);
     const { room, marks, release, closed } = openRoom(chat);
     const b = await listener();

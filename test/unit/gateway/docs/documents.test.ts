@@ -1,4 +1,4 @@
-/** The API's documents: whole, in step with the code, and readable by others' tools. */
+/** Tests that the API's documents are complete, match the code, and can be read by other tools. */
 import { describe, expect, test } from "@jest/globals";
 import { outOfDate } from "../../../../scripts/generate/api-answers.ts";
 import { readAnswers } from "../../../../services/gateway/docs/answers.ts";
@@ -13,7 +13,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 );
 
 describe("answers.json", () => {
-  test("is what the types say", async () => {
+  test("matches the types", async () => {
     expect(await outOfDate()).toBeUndefined();
   });
 
@@ -23,7 +23,7 @@ describe("answers.json", () => {
 });
 
 describe("the OpenAPI document", () => {
-  test("has every route of the table, and what is answered besides", () => {
+  test("has every route of the table, and the paths that are served besides", () => {
     const expected = [
       ...routes.map(({ method, path }) => `${method} ${templated(path)}`),
       ...Object.keys(fixedPaths).map((path) => `GET ${path}`),
@@ -31,7 +31,7 @@ describe("the OpenAPI document", () => {
     expect(operations.map(({ name }) => name).sort()).toEqual(expected.sort());
   });
 
-  test("gives each operation an id of its own, and each path parameter its place", () => {
+  test("gives each operation a unique id, and lists each path parameter", () => {
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { name, operation } of operations) {
@@ -40,7 +40,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  test("refers to nothing that is not in it", () => {
+  test("has no dangling references", () => {
     const named = new Set(Object.keys(document.components.schemas));
     const missing = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)].filter(([, name]) => !named.has(name!));
     expect(missing).toEqual([]);

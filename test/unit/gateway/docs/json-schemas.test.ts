@@ -1,4 +1,4 @@
-/** Validation rules as JSON Schema: what the validator takes the schema takes, and what it refuses the schema refuses. */
+/** Tests that a rule's JSON Schema accepts and refuses the same values as the validator. */
 import { describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { emailAddress, id, pageLimit, visibleName } from "../../../../core/contract/rules.ts";
@@ -89,7 +89,7 @@ describe("a rule as JSON Schema", () => {
     expect(patternSource(/^a.$/u)).toBe("^a.$");
   });
 
-  test("a pattern that JSON Schema can't express is left to the words of its rule", () => {
+  test("a pattern that JSON Schema cannot express is described in words", () => {
     expect(patternSource(/^a$/i)).toBeUndefined();
     expect(ruleSchema(emoji)).toEqual({ type: "string", maxLength: 64, description: "must be one emoji" });
   });

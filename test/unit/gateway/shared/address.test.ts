@@ -1,4 +1,4 @@
-/** Whose address a request counts under. */
+/** Tests which address a request is counted under. */
 import { describe, expect, test } from "@jest/globals";
 import { StartError } from "../../../../core/errors.ts";
 import { addressKey } from "../../../../core/security/address-key.ts";
@@ -10,7 +10,7 @@ describe("the client's address", () => {
   test("is the peer's, whatever it claims, while no proxy is trusted", () => {
     expect(addressResolver(0)(from("198.51.100.7", "203.0.113.9"))).toBe("198.51.100.7");
   });
-  test("is found that many hops away", () => {
+  test("is taken from as many hops away as proxies are trusted", () => {
     expect(addressResolver(1)(from("10.0.0.1", "6.6.6.6, 203.0.113.9"))).toBe("203.0.113.9");
     expect(addressResolver(2)(from("10.0.0.1", "6.6.6.6, 203.0.113.9, 10.0.0.2"))).toBe("203.0.113.9");
   });
@@ -25,7 +25,7 @@ describe("the client's address", () => {
     expect(addressOf(from("198.51.100.7", "203.0.113.9"))).toBe("198.51.100.7");
     expect(addressOf(from("10.0.0.1", "10.0.0.3, 10.0.0.2"))).toBe("10.0.0.3");
   });
-  test("never comes from beyond a part that is no address", () => {
+  test("never comes from beyond a part that is not an address", () => {
     expect(addressResolver(2)(from("10.0.0.1", "203.0.113.9, <junk>, 10.0.0.2"))).toBe("10.0.0.2");
     expect(addressResolver(["10.0.0.0/8"])(from("10.0.0.1", "203.0.113.9, junk"))).toBe("10.0.0.1");
   });
@@ -33,7 +33,7 @@ describe("the client's address", () => {
     expect(addressResolver(0)(from("::ffff:198.51.100.7"))).toBe("198.51.100.7");
     expect(addressResolver(["10.0.0.0/8"])(from("::ffff:10.0.0.1", "203.0.113.9"))).toBe("203.0.113.9");
   });
-  test("a trusted range that is none ends the start", () => {
+  test("an invalid trusted range stops the start", () => {
     for (const bad of ["proxy", "10.0.0.0/33", "10.0.0.0/", "::1/129", "10.0.0/8", "010.0.0.0/8", "10.0.0.0/8/8", "loopback"])
       expect(() => addressResolver([bad])).toThrow(StartError);
   });

@@ -1,4 +1,4 @@
-/** Where a credential is found, which cookie keeps it, and which pages may use it. */
+/** Tests where the gateway finds a credential, its cookie, and which origins may use it. */
 import { describe, expect, test } from "@jest/globals";
 import { tokenCookie, tokenOf } from "../../../../services/gateway/shared/credential.ts";
 import { origins } from "../../../../services/gateway/shared/origins.ts";
@@ -18,7 +18,7 @@ describe("the token of a request", () => {
     expect(token({ cookie: "  token = a.b.c ; token=x" })).toBe("a.b.c");
     expect(token({ cookie: "token=; token=x" })).toBe("");
   });
-  test("of a bearer wins over the cookie", () => {
+  test("of a bearer header takes precedence over the cookie", () => {
     expect(token({ authorization: "Bearer x.y.z", cookie: "token=a.b.c" })).toBe("x.y.z");
     expect(token({ authorization: "bearer x.y.z" })).toBe("x.y.z");
     expect(token({ authorization: "Basic eDp5", cookie: "token=a.b.c" })).toBe("a.b.c");
@@ -32,7 +32,7 @@ describe("the cookie", () => {
   });
   test("travels over TLS only where the public URL is https", () =>
     expect(tokenCookie("a", true)).toBe("token=a; Max-Age=86400; Path=/; HttpOnly; Secure; SameSite=Lax"));
-  test("is forgotten at once on log-out", () => expect(tokenCookie(null, false)).toMatch(/^token=; Max-Age=0; Path=\/;/));
+  test("is deleted on log-out", () => expect(tokenCookie(null, false)).toMatch(/^token=; Max-Age=0; Path=\/;/));
 });
 
 describe("a page's origin", () => {
@@ -46,12 +46,12 @@ describe("a page's origin", () => {
     expect(own.isAllowed(from("http://localhost:3000", "localhost:3000"))).toBe(true);
     expect(own.isAllowed(from("http://localhost:3001", "localhost:3000"))).toBe(false);
   });
-  test("has to be the public URL's once one is set, whatever the host says", () => {
+  test("must be the public URL's if one is set, whatever the Host header says", () => {
     expect(named.isAllowed(from("https://chat.example.org"))).toBe(true);
     expect(named.isAllowed(from("http://chat.example.org"))).toBe(false);
     expect(named.isAllowed(from("https://evil.example", "evil.example"))).toBe(false);
   });
-  test("is compared whole: one that contains an allowed one is foreign", () => {
+  test("is compared as a whole: an origin that merely contains an allowed one is foreign", () => {
     for (const foreign of ["https://app.example.org.evil.example", "https://evil.example?https://app.example.org", "null", ""])
       expect(own.isAllowed(from(foreign))).toBe(false);
   });

@@ -1,4 +1,4 @@
-/** What a client learns of an error, and what it doesn't. */
+/** Tests what a client sees of an error, and what is hidden from it. */
 import { describe, expect, test } from "@jest/globals";
 import { Errors } from "moleculer";
 import { Conflict, DomainError, Invalid, TooMany, Unavailable } from "../../../../core/errors.ts";
@@ -14,11 +14,11 @@ describe("an error of ours", () => {
     expect(publicError(new TooMany(1500))).toMatchObject({ status: 429, code: "RATE_LIMITED", retryAfterMs: 1500 });
     expect(publicError(new Unavailable())).toMatchObject({ status: 503, code: "UNAVAILABLE", retryAfterMs: 1000 });
   });
-  test("is known by its type after it has lost its class on the wire", () => {
+  test("is recognised by its type after losing its class on the wire", () => {
     const crossed = Object.assign(new Error("Taken"), { type: "CONFLICT", code: 409, data: {} });
     expect(publicError(crossed)).toEqual({ status: 409, code: "CONFLICT", message: "Taken" });
   });
-  test("keeps an internal text to itself", () => {
+  test("hides an internal text", () => {
     expect(publicError(new DomainError("INTERNAL", "secret detail"))).toMatchObject({
       status: 500,
       message: "Something went wrong on our side",
@@ -63,7 +63,7 @@ test("anything else is INTERNAL with a fixed text", () => {
   }
 });
 
-test("a socket hears the code, the message and when to come again", () => {
+test("a socket gets the code, the message and the time to wait before a retry", () => {
   expect(socketError(new TooMany(250, "Slow down"))).toEqual({ code: "RATE_LIMITED", message: "Slow down", retryAfterMs: 250 });
   expect(socketError(new Invalid("Bad", [{ field: "a", message: "b" }]))).toEqual({ code: "VALIDATION", message: "Bad" });
 });

@@ -1,4 +1,4 @@
-/** What the gateway lets in: strict params, flat queries, and messages as chat takes them. */
+/** Tests the gateway's input: strict params, flat queries, and messages in the form that chat expects. */
 import { describe, expect, test } from "@jest/globals";
 import { Invalid } from "../../../../core/errors.ts";
 import { newId } from "../../../../core/ids.ts";
@@ -39,14 +39,14 @@ describe("strict params", () => {
     check(few);
     expect(few).toEqual({ name: "Ada", limit: 50 });
   });
-  test("have no unknown keys, nested ones neither", () => {
+  test("have no unknown keys, not even nested ones", () => {
     expect(wrong({ name: "Ada", evil: 1 })).toEqual(["evil"]);
     expect(wrong({ name: "Ada", place: { city: "Rome", evil: 1 } })).toEqual(["place.evil"]);
     expect(wrong({ name: "Ada", all: [{ n: 1 }, { n: 1, evil: 1 }] })).toEqual(["all[1].evil"]);
     expect(wrong(JSON.parse('{"name":"Ada","__proto__":{"x":1}}') as object)).toEqual(["__proto__"]);
     expect(wrong({ name: "Ada", constructor: 1 })).toEqual(["constructor"]);
   });
-  test("take null only where a rule says so, also where there is a default", () => {
+  test("accept null only where a rule allows it, even if there is a default", () => {
     const check = inputCheck({ since: { type: "record", key: { type: "string" }, value: { type: "number" }, default: {} } });
     const params = {};
     check(params);
@@ -56,12 +56,12 @@ describe("strict params", () => {
     expect(wrong({ name: "Ada", note: null })).toEqual(["note"]);
     expect(wrong({ name: null })).toEqual(["name"]);
   });
-  test("take no object where a text belongs", () => expect(wrong({ name: { $ne: "" } })).toEqual(["name"]));
-  test("keep a record's keys to their rule", () => {
+  test("accept no object in place of a string", () => expect(wrong({ name: { $ne: "" } })).toEqual(["name"]));
+  test("validate a record's keys", () => {
     expect(wrong({ name: "Ada", seen: { [newId()]: 1 } })).toEqual([]);
     expect(wrong(JSON.parse('{"name":"Ada","seen":{"__proto__":1}}') as object)).toEqual(["seen.__proto__"]);
   });
-  test("name every wrong field, up to a bound", () => {
+  test("list every wrong field, up to a limit", () => {
     expect(wrong({ name: 1, note: 2, place: 3 })).toEqual(["name", "note", "place"]);
     expect(wrong({ name: "Ada", all: Array.from({ length: 500 }, () => 1) })).toHaveLength(20);
   });
@@ -69,8 +69,8 @@ describe("strict params", () => {
 
 describe("a query", () => {
   test("is a flat map", () => expect(parseQuery("a=1&b=x%20y+z&c")).toEqual({ a: "1", b: "x y z", c: "" }));
-  test("has no parameter twice", () => expect(wrongIn(() => parseQuery("a=1&a=2"))).toEqual(["a"]));
-  test("knows no nested values", () => expect(parseQuery("a[$ne]=1")).toEqual({ "a[$ne]": "1" }));
+  test("refuses a repeated parameter", () => expect(wrongIn(() => parseQuery("a=1&a=2"))).toEqual(["a"]));
+  test("refuses nested values", () => expect(parseQuery("a[$ne]=1")).toEqual({ "a[$ne]": "1" }));
   test("is refused when it is not valid percent-encoding", () => {
     expect(() => parseQuery("a=%zz")).toThrow(Invalid);
     expect(() => parseQuery("%ff=1")).toThrow(Invalid);
@@ -79,12 +79,12 @@ describe("a query", () => {
 });
 
 describe("a message to send", () => {
-  test("gets a clientId of its own when it brings none", () => {
+  test("gets a clientId if it has none", () => {
     const draft = { text: "hi" };
     expect(messageToSend({ ...draft, clientId: "mine" })).toEqual({ text: "hi", clientId: "mine" });
     expect(messageToSend(draft).clientId).not.toBe(messageToSend(draft).clientId);
   });
-  test("that was not stored is the error that chat names", () => {
+  test("that was not stored becomes the error that chat returned", () => {
     const refused = { ok: false, error: { code: "FORBIDDEN", message: "Not a member" } } as const;
     expect(() => requireStored(refused)).toThrow(expect.objectContaining({ type: "FORBIDDEN", code: 403, message: "Not a member" }));
     expect(() => requireStored({ ok: false, error: { code: "ODD", message: "inner" } })).toThrow(

@@ -1,4 +1,4 @@
-/** The gateway's tables take their params from contracts: what an action gains is public at once, or does not compile. */
+/** Tests that the gateway's tables take their params from contracts, so that a new param is public or does not compile. */
 import { describe, expect, test } from "@jest/globals";
 import { contract, returns } from "../../../../core/contract/contract.ts";
 import { newId } from "../../../../core/ids.ts";
@@ -25,7 +25,7 @@ const basics = { method: "PUT", path: "/shelves/:shelfId", action: shelf.put, pr
 const picture = { type: "string", max: 9, optional: true, nullable: true } as const;
 
 describe("a route", () => {
-  test("takes the action's params, but for those that it sets itself, and its own in place of the action's", () => {
+  test("takes the action's params, except those that it sets itself, and prefers its own rule to the action's", () => {
     const made = row({
       ...basics,
       params: { cover: picture, thumb: { type: "boolean", optional: true } },
@@ -37,7 +37,7 @@ describe("a route", () => {
     expect(actionInput(made, given)).toEqual({ shelfId: given.shelfId, title: "Emma", isNew: true, cover: "red, small" });
   });
 
-  test("that says wrong things of its action's params does not compile", () => {
+  test("that contradicts its action's params does not compile", () => {
     const rows = [
       () => row({ ...basics, sets: { isNew: () => false } }),
       // @ts-expect-error it sets a param that the action does not have

@@ -1,4 +1,4 @@
-/** Delivered marks: collected, told rarely, and told again when chat was away. */
+/** Tests how a gateway reports delivered watermarks, emits positions, and remembers known memberships. */
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { emitPositions } from "../../../../services/gateway/socket/delivery/positions.ts";
 import { KnownMemberships } from "../../../../services/gateway/socket/known-memberships.ts";
@@ -25,7 +25,7 @@ describe("delivered watermarks", () => {
   }
   const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
-  test("tells soon after the first, then every two seconds what came meanwhile", async () => {
+  test("the first is reported quickly, and later ones together every two seconds", async () => {
     const { deliveries, told } = chatOf();
     deliveries.recordDelivered("a", 1, true);
     deliveries.recordDelivered("b", 1, true);
@@ -40,7 +40,7 @@ describe("delivered watermarks", () => {
     expect(told.at(-1)).toEqual({ a: 1000 });
   });
 
-  test("tells nothing that chat has already, and nothing twice", async () => {
+  test("nothing that chat already has is reported, and nothing is reported twice", async () => {
     const { deliveries, told } = chatOf();
     deliveries.recordStored("a", 5);
     deliveries.recordDelivered("a", 5, true);
@@ -51,7 +51,7 @@ describe("delivered watermarks", () => {
     expect(told).toEqual([{ b: 5 }]);
   });
 
-  test("one's own messages alone are not told, but go along with what is", async () => {
+  test("a user's own messages alone cause no report, but are included in the next one", async () => {
     const { deliveries, told } = chatOf();
     for (let n = 1; n <= 50; n++) deliveries.recordDelivered("a", n, false);
     await pass(5000);
@@ -61,7 +61,7 @@ describe("delivered watermarks", () => {
     expect(told).toEqual([{ a: 50, b: 50 }]);
   });
 
-  test("tells again what could not be told, less and less often, one call at a time", async () => {
+  test("a failed report is repeated with growing delays, one call at a time", async () => {
     const { deliveries, told, away } = chatOf();
     away(true);
     deliveries.recordDelivered("a", 1, true);
@@ -77,7 +77,7 @@ describe("delivered watermarks", () => {
     expect(told).toHaveLength(count);
   });
 
-  test("at the end it tells what is left, once, and plans no more", async () => {
+  test("closing reports what is left, once, and schedules no further report", async () => {
     const { deliveries, told } = chatOf();
     deliveries.recordDelivered("a", 1, true);
     deliveries.close();
@@ -86,7 +86,7 @@ describe("delivered watermarks", () => {
     expect(told).toHaveLength(1);
   });
 
-  test("forgets who is no member any more", async () => {
+  test("nothing is reported for someone who is no longer a member", async () => {
     const { deliveries, told } = chatOf();
     deliveries.recordDelivered("a", 1, true);
     deliveries.recordDelivered("b", 1, true);
@@ -105,7 +105,7 @@ describe("positions", () => {
     return { socket, told };
   }
 
-  test("each subscribed socket hears of its own chats that moved, and is told nothing when none did", () => {
+  test("each subscribed socket gets the positions of its own chats that changed, and no event if none did", () => {
     const [a, b, idle, joiner] = [listener(true), listener(true), listener(true), listener(false)];
     const room = (chatId: string, seq: number | undefined, ...of: { socket: RoomSocket }[]) => ({
       chatId,
@@ -124,14 +124,14 @@ describe("known memberships", () => {
   const joined = (joinedSeq: number) => ({ chatId, joinedSeq });
   const left = (leftSeq: number) => ({ chatId, leftSeq });
 
-  test("a joining is news once, and an end once", () => {
+  test("a join is new once, and so is a leave", () => {
     const told = new KnownMemberships();
     expect([told.recordJoin(joined(1)), told.recordJoin(joined(1))]).toEqual(["new", "known"]);
     expect([told.recordLeave(left(5)), told.recordLeave(left(5))]).toEqual(["new", "known"]);
     expect([told.recordJoin(joined(1)), told.recordJoin(joined(9))]).toEqual(["known", "new"]);
   });
 
-  test("a second joining whose end in between was not told says so, and the late end changes nothing", () => {
+  test('a second join without the leave between them is reported as "again", and the late leave changes nothing', () => {
     const told = new KnownMemberships();
     told.recordJoin(joined(1));
     expect(told.recordJoin(joined(9))).toBe("again");
@@ -139,7 +139,7 @@ describe("known memberships", () => {
     expect(told.isMember(chatId, 9)).toBe(true);
   });
 
-  test("an end that comes before its joining makes the joining no news", () => {
+  test("a leave that arrives before its join makes the join known", () => {
     const told = new KnownMemberships();
     told.recordJoin(joined(1));
     told.recordLeave(left(5));
@@ -148,7 +148,7 @@ describe("known memberships", () => {
     expect(told.hasLeft(chatId)).toBe(true);
   });
 
-  test("the end of a chat it knows nothing of is told as such", () => {
+  test("a leave of an unknown chat is reported as unknown", () => {
     const told = new KnownMemberships();
     expect(told.hasLeft(chatId)).toBe(false);
     expect([told.recordLeave(left(5)), told.recordLeave(left(5))]).toEqual(["unknown", "known"]);

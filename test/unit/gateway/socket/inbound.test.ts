@@ -1,4 +1,4 @@
-/** One sender's order at the gateway, also when calls fail in the middle. */
+/** Tests the order of a sender's messages at the gateway when calls fail, and the throttle of typing reports. */
 import { once } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
@@ -31,7 +31,7 @@ describe("the send queue", () => {
     return { sends, send, calls, stored, away: (is: boolean) => (isAway = is) };
   }
 
-  test("keeps one call under way, and sends what gathers meanwhile as one list", async () => {
+  test("one call is in flight at a time, and the messages that arrive meanwhile are sent together", async () => {
     const { send, calls, stored } = chatOf();
     const first = send("1");
     await Promise.resolve();
@@ -41,7 +41,7 @@ describe("the send queue", () => {
     expect(stored).toEqual(["1", "2", "3", "4"]);
   });
 
-  test("lets nothing overtake a failed message that will come again", async () => {
+  test("no message overtakes a failed one that will be repeated", async () => {
     const { send, stored, away } = chatOf();
     away(true);
     expect(await Promise.all([send("1"), send("2"), send("3")])).toEqual(["UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]);
@@ -52,7 +52,7 @@ describe("the send queue", () => {
     expect(stored).toEqual(["1", "2", "3", "4"]);
   });
 
-  test("holds those behind a message that came too soon", async () => {
+  test("messages behind a rate-limited one are refused until it is repeated", async () => {
     const { send, stored } = chatOf();
     const refusal = new TooMany(100);
     expect(await Promise.all([send("1"), send("2", { refusal }), send("3")])).toEqual(["stored", "RATE_LIMITED", "RATE_LIMITED"]);
@@ -60,7 +60,7 @@ describe("the send queue", () => {
     expect(stored).toEqual(["1", "2", "3"]);
   });
 
-  test("gives up a refused message that does not come again when it may", async () => {
+  test("a refused message that is not repeated in time no longer blocks the queue", async () => {
     const { send, stored } = chatOf();
     expect(await send("1", { refusal: new TooMany(50) })).toBe("RATE_LIMITED");
     expect(await send("2")).toBe("RATE_LIMITED");
@@ -68,7 +68,7 @@ describe("the send queue", () => {
     expect(stored).toEqual(["3"]);
   });
 
-  test("a message that came while the gateway stood still does not overtake the refused one", async () => {
+  test("a message that arrived while the gateway was paused does not overtake the refused one", async () => {
     const { send, stored } = chatOf();
     expect(await send("1", { refusal: new TooMany(50) })).toBe("RATE_LIMITED");
     // As from a socket: it is there already, and is read when the process goes on, after its timers.
@@ -82,7 +82,7 @@ describe("the send queue", () => {
     expect(stored).toEqual(["1"]);
   });
 
-  test("waits for nothing that can't come again", async () => {
+  test("a message that cannot be repeated does not block the queue", async () => {
     const { send, stored } = chatOf();
     const old = { isRepeatable: false };
     expect(await send("1", { ...old, refusal: new TooMany(100) })).toBe("RATE_LIMITED");
@@ -91,7 +91,7 @@ describe("the send queue", () => {
     expect(stored).toEqual(["2", "3"]);
   });
 
-  test("is not idle while a failed message may come again", async () => {
+  test("the queue is not idle while a failed message may be repeated", async () => {
     const { sends, send, away } = chatOf();
     expect(sends.isIdle).toBe(true);
     away(true);
@@ -123,7 +123,7 @@ describe("the typing throttle", () => {
     return { typed, says, calls };
   }
 
-  test("the same again costs nothing, another word or another chat a call", async () => {
+  test("a repeated report makes no call, and a changed one or another chat's makes one", async () => {
     const { says, calls } = socket();
     for (let key = 0; key < 20; key++) await says("a", true);
     await says("b", true);
@@ -132,7 +132,7 @@ describe("the typing throttle", () => {
     expect(calls).toEqual(["a true", "b true", "a false"]);
   });
 
-  test("whoever goes on typing is heard again before they are forgotten", async () => {
+  test("a user who goes on typing is reported again before the indicator expires", async () => {
     const { says, calls } = socket();
     for (let key = 0; key < 60; key++) {
       await says("a", true);
@@ -141,7 +141,7 @@ describe("the typing throttle", () => {
     expect(calls.length).toBe(3);
   });
 
-  test("after a message it is news again", async () => {
+  test("typing is reported again after a message", async () => {
     const { typed, says, calls } = socket();
     await says("a", true);
     typed.forget("a");
@@ -149,7 +149,7 @@ describe("the typing throttle", () => {
     expect(calls).toEqual(["a true", "a true"]);
   });
 
-  test("a refusal is everyone's who asked meanwhile, and is not remembered", async () => {
+  test("a refusal fails all reports that waited for it, and is not remembered", async () => {
     const { says, calls } = socket();
     const both = [says("a", true, new Forbidden()), says("a", true)];
     expect(await Promise.allSettled(both)).toMatchObject([{ status: "rejected" }, { status: "rejected" }]);

@@ -1,4 +1,4 @@
-/** Events for people's sockets: what the gateway's table does not have does not compile where a service publishes it. */
+/** Tests that services can publish only the events of the gateway's table to users' sockets. */
 import { expect, test } from "@jest/globals";
 import { channel, type Feed } from "../../../../core/feed/feed.ts";
 import { openLocalFeed } from "../../../../core/feed/local.ts";
@@ -6,7 +6,7 @@ import type { ContactRequest } from "../../../../services/request/contract.ts";
 import { serverEvents, isServerEvent } from "../../../../services/gateway/socket/server-events.ts";
 import { userChannel, type UserNote } from "../../../../services/user-notes.ts";
 
-test("a note that the table does not have does not compile", () => {
+test("publishing an event that is not in the table does not compile", () => {
   const data = {} as ContactRequest;
   const ada = userChannel("ada");
   const uses: ((feed: Feed) => void)[] = [
@@ -28,7 +28,7 @@ test("a note that the table does not have does not compile", () => {
   expect(uses).toHaveLength(8);
 });
 
-test("a note comes as it was published, on the channel of its person", async () => {
+test("a note arrives as it was published, on its user's channel", async () => {
   const feed = openLocalFeed();
   const heard: UserNote[] = [];
   await feed.subscribe([userChannel("ada")], (note) => heard.push(note));
@@ -37,7 +37,7 @@ test("a note comes as it was published, on the channel of its person", async () 
   expect(heard).toEqual([{ event: "chatRemoved", data: { chatId: "d" } }]);
 });
 
-test("an event is known by the table, and by nothing that all objects have", () => {
+test("only names in the table are server events, and not names that every object inherits", () => {
   expect(Object.keys(serverEvents).filter((event) => !isServerEvent(event))).toEqual([]);
   for (const event of ["presence", "constructor", ""]) expect(isServerEvent(event)).toBe(false);
 });
