@@ -1,0 +1,110 @@
+/** The queue's connection to RabbitMQ: shared by nodes, cut, frozen, refused and late. */
+import { setTimeout as pause } from "node:timers/promises";
+import { expect, test } from "@jest/globals";
+import { connect } from "amqplib";
+import { StartError } from "../../../core/errors.ts";
+import type { DurableEvent, Queue } from "../../../core/queue/queue.ts";
+import { rabbitNames } from "../../../core/queue/rabbit-topology.ts";
+import { openRabbitQueue } from "../../../core/queue/rabbit.ts";
+import { eventually, within } from "../../support/eventually.ts";
+import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
+import { amqpUrl } from "../../support/infrastructure/infra.ts";
+import { afterTest, handled, numbered, publishAll, rabbitQueues, revs } from "../../support/ports/queue-tests.ts";
+import { event, groups, quietLogger } from "../../support/ports/queues.ts";
+import { describeWith } from "../../support/systems/describe-with.ts";
+
+const unavailable = expect.objectContaining({ type: "UNAVAILABLE" });
+
+describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
+  async function proxied(): Promise<{ proxy: TcpProxy; near: Queue; far: Queue; name: string }> {
+    const proxy = await openTcpProxy(amqpUrl());
+    afterTest(proxy.close);
+    const { name, join } = rabbitQueues();
+    return { proxy, near: await join(proxy.url), far: await join(), name };
+  }
+  /** As the outbox does: again until it is taken. */
+  const publishSurely = (queue: Queue, each: DurableEvent): Promise<true> =>
+    eventually("it is published", () => queue.publish(each).then(() => true as const), 60_000);
+
+  test("two nodes of a group share its events", async () => {
+    const { join } = rabbitQueues();
+    const [one, two] = [await join(), await join()];
+    const [byOne, byTwo] = [await handled(one, "profile", 5), await handled(two, "profile", 5)];
+    await publishAll(one, numbered(200));
+    await eventually("all are handled", () => byOne.length + byTwo.length === 200, 60_000);
+    expect(revs([...byOne, ...byTwo])).toEqual(revs(numbered(200)));
+    expect(Math.min(byOne.length, byTwo.length)).toBeGreaterThan(0);
+  });
+
+  test("connections cut in the middle, of the publisher and of the consumer, lose nothing", async () => {
+    const { proxy, near, far } = await proxied();
+    const profile: DurableEvent[] = [];
+    await near.consume("profile", async (each) => {
+      await pause(2);
+      profile.push(each);
+    });
+    const events = numbered(300);
+    const publishing = Promise.all(events.map((each, index) => publishSurely(index % 2 === 0 ? near : far, each)));
+    for (const share of [0.2, 0.6]) {
+      await eventually("some are handled", () => profile.length >= events.length * share);
+      await proxy.cut();
+      await proxy.mend();
+    }
+    await publishing;
+    await eventually("all are handled", () => new Set(revs(profile)).size === 300, 60_000);
+    expect([...new Set(revs(profile))]).toEqual(revs(events));
+  });
+
+  test("while RabbitMQ is away publishing fails at once and health says so; then all goes on", async () => {
+    const { proxy, near, far } = await proxied();
+    const request = await handled(near, "request");
+    await proxy.cut();
+    await eventually("it is noticed", () => !near.health().ok);
+    await expect(near.publish(event("user.created"))).rejects.toEqual(unavailable);
+    await far.publish(event("user.created", 7));
+    await proxy.mend();
+    await eventually("what came meanwhile is handled", () => request.length === 1);
+    await publishSurely(near, event("user.created", 8));
+    await eventually("it works again", () => request.some(({ rev }) => rev === 8));
+  });
+
+  test("a RabbitMQ that froze is not waited for beyond 5 s", async () => {
+    const { proxy, near } = await proxied();
+    proxy.freeze();
+    const refused = expect(near.publish(event("user.created"))).rejects.toEqual(unavailable);
+    await within(7000, "the publisher gives up", refused);
+    await proxy.cut();
+    await proxy.mend();
+  });
+
+  test("a channel that closes alone is repaired, and what it consumed declared again", async () => {
+    const { name, join } = rabbitQueues();
+    const queue = await join();
+    const request = await handled(queue, "request");
+    const connection = await connect(amqpUrl());
+    await (await connection.createChannel()).deleteQueue(rabbitNames(name).queue("request"));
+    await connection.close();
+    await eventually("it is heard again", async () => {
+      await queue.publish(event("user.created"));
+      return request.length > 0;
+    });
+  });
+
+  test("wrong credentials end the start with one line", async () => {
+    const url = Object.assign(new URL(amqpUrl()), { username: "nobody", password: "wrong" }).href;
+    const opening = openRabbitQueue({ url, name: "test", groups, retry: { firstDelayMs: 50, attempts: 2 }, log: quietLogger });
+    await expect(opening).rejects.toThrow(StartError);
+    await expect(opening).rejects.toThrow(/^AMQP_URL: [^\n]+$/);
+  });
+
+  test("a RabbitMQ that is not there yet is waited for", async () => {
+    const proxy = await openTcpProxy(amqpUrl());
+    afterTest(proxy.close);
+    const { join } = rabbitQueues();
+    await join(); // Only the connection is waited for then: the queues are there.
+    await proxy.cut();
+    const opening = join(proxy.url);
+    await proxy.mend();
+    expect((await within(10_000, "it opens", opening)).health()).toEqual({ ok: true });
+  });
+});
