@@ -64,17 +64,6 @@ story("Typing", (world) => {
     expect((await ears.waitForCount("typing", 3)).map(({ isTyping }) => isTyping)).toEqual([true, false, true]);
   });
 
-  test("is forgotten some seconds after the last word of it", async () => {
-    const { a, b, chatId } = await world.pair();
-    const [line, ears] = [await a.connect(), await b.connectAndSubscribe()];
-    await says(line, chatId, true);
-    await ears.waitFor("typing", ({ isTyping }) => !isTyping, 15_000);
-    expect(heard(ears)).toEqual([
-      [a.id, true],
-      [a.id, false],
-    ]);
-  });
-
   test("ends when the typist leaves the chat", async () => {
     const { members, chatId } = await world.group(3);
     const [admin, leaver] = members as [Person, Person];

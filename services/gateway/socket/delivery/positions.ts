@@ -5,7 +5,7 @@
 import type { UserSocket } from "../socket-state.ts";
 import type { Room } from "../rooms/room.ts";
 
-const everyMs = 25_000;
+const defaultIntervalMs = 25_000;
 
 /** Emits to each subscribed socket the positions of its chats that changed since the last call. */
 export function emitPositions(rooms: readonly Pick<Room, "chatId" | "unreportedPosition">[]): void {
@@ -24,7 +24,7 @@ export function emitPositions(rooms: readonly Pick<Room, "chatId" | "unreportedP
 }
 
 /** @returns stops emitting */
-export function startEmittingPositions(rooms: () => readonly Room[]): () => void {
-  const timer = setInterval(() => emitPositions(rooms()), everyMs);
+export function startEmittingPositions(rooms: () => readonly Room[], intervalMs = defaultIntervalMs): () => void {
+  const timer = setInterval(() => emitPositions(rooms()), intervalMs);
   return () => clearInterval(timer);
 }
