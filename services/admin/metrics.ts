@@ -2,7 +2,7 @@
 import { Unavailable } from "../../core/errors.ts";
 import { withTimeout } from "../../core/resilience/timeout.ts";
 import { gauge } from "../../core/metrics/declare.ts";
-import type { AdminContext } from "./context.ts";
+import type { ServiceResources } from "../../mixins/context.ts";
 
 const waiting = gauge(
   "parley_queue_waiting_events",
@@ -15,7 +15,9 @@ const lastBackup = gauge("parley_backup_last_success_timestamp_seconds", "When t
 /** Maximum time that a scrape waits for a store or broker that is down. */
 const scrapeTimeoutMs = 2000;
 
-export function exposeInstallationMetrics({ broker, queue, installation }: Omit<AdminContext, "security">): void {
+type MetricsContext = Pick<ServiceResources, "broker" | "queue" | "installation">;
+
+export function exposeInstallationMetrics({ broker, queue, installation }: MetricsContext): void {
   const inScrapeTime = <T>(answer: Promise<T>) => withTimeout(answer, scrapeTimeoutMs, () => new Unavailable());
   // Both metrics of a scrape share one read.
   let pendingDepths: Promise<Awaited<ReturnType<typeof queue.depths>>> | undefined;
