@@ -14,6 +14,8 @@ export interface RepairContext {
   /** Runs a task when the room's earlier ones are done. */
   readonly enqueue: (task: () => Promise<void>) => void;
   readonly onChatGone: () => void;
+  /** Whether the room has closed. Then nothing more is fetched. */
+  readonly isClosed: () => boolean;
 }
 
 /** Delay before a failed fetch is repeated. It is repeated until it succeeds, because a room must not stay behind. */
@@ -36,7 +38,6 @@ export class RoomRepair {
   /** The highest `seq` that the chat is known to have reached. */
   private targetSeq = 0;
   private isScheduled = false;
-  private isStopped = false;
 
   constructor(context: RepairContext) {
     this.context = context;
@@ -46,9 +47,8 @@ export class RoomRepair {
     return this.context.position()?.seq ?? 0;
   }
 
-  /** Schedules a repair up to `seq`. It fetches nothing if the feed brings the changes first. */
+  /** Schedules a repair up to `seq`, which the room has not reached. It fetches nothing if the feed brings the changes first. */
   fetchUpTo(seq: number, cause: RepairCause): void {
-    if (seq <= this.seq) return;
     this.targetSeq = Math.max(this.targetSeq, seq);
     if (this.isScheduled) return;
     this.isScheduled = true;
@@ -57,7 +57,7 @@ export class RoomRepair {
 
   /** Fetches a page, retrying until chat answers. @returns undefined when the chat no longer exists or the room has closed */
   async fetch(since: number): Promise<ChangePage | undefined> {
-    while (!this.isStopped) {
+    while (!this.context.isClosed()) {
       try {
         const page = await this.context.fetchChanges(since);
         if (page === undefined) this.context.onChatGone();
@@ -67,10 +67,6 @@ export class RoomRepair {
       }
     }
     return undefined;
-  }
-
-  stop(): void {
-    this.isStopped = true;
   }
 
   /** Fetches until the room has reached the target. An answer that ends before the target is asked for again. */

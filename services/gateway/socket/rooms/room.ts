@@ -44,7 +44,7 @@ export class Room {
   /** Sockets whose subscription is queued. */
   private readonly subscribing = new Map<RoomSocket, RoomSubscriber>();
   private readonly tasks: SerialTasks;
-  private readonly repair: RoomRepair;
+  private lazyRepair: RoomRepair | undefined;
   private pendingBatches: Batch[] = [];
   /** Answers in progress whose sockets are about to subscribe. */
   private retainCount = 0;
@@ -67,13 +67,18 @@ export class Room {
       beforeEach: () => this.applyPendingBatches(),
       onIdle: () => this.closeIfUnused(),
     });
-    this.repair = new RoomRepair({
-      fetchChanges: (since) => context.fetchChanges(chatId, since),
+  }
+
+  /** Created on first use: most rooms never lack changes, and a gateway has many rooms. */
+  private get repair(): RoomRepair {
+    return (this.lazyRepair ??= new RoomRepair({
+      fetchChanges: (since) => this.context.fetchChanges(this.chatId, since),
       position: () => this.position,
       deliver: (page, run, isLastPage) => this.deliver(page, run, isLastPage),
       enqueue: (task) => this.tasks.run(task),
       onChatGone: () => this.end(),
-    });
+      isClosed: () => this.isClosed,
+    }));
   }
 
   private get seq(): number {
@@ -119,7 +124,7 @@ export class Room {
 
   /** Fetches the changes up to `seq`, which the chat has reached, unless the feed brings them first. */
   fetchUpTo(seq: number, cause: RepairCause): void {
-    this.repair.fetchUpTo(seq, cause);
+    if (seq > this.seq) this.repair.fetchUpTo(seq, cause);
   }
 
   /**
@@ -169,7 +174,6 @@ export class Room {
     if (this.isClosed) return false;
     this.isClosed = true;
     this.tasks.clear();
-    this.repair.stop();
     this.pendingBatches = [];
     this.typingIndicators.close();
     this.receipts.close();
