@@ -1,4 +1,4 @@
-/** Backup and restore of an embedded server, by the operator's own commands: exactly what was there at one moment, or one clear line. */
+/** Backs up and restores an embedded server with the operator's commands. A restore brings back exactly one moment, or fails with one clear line. */
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Sends one message after the other, until it is told to stop. @returns how many were acknowledged */
+/** Sends one message after another until `stop` is called. @returns the number of acknowledged messages */
 function load(who: Person, chatId: string): { readonly sent: () => number; readonly stop: () => Promise<number> } {
   let sent = 0;
   const stopping = new AbortController();
@@ -61,7 +61,7 @@ async function sendPhoto(who: Person, chatId: string): Promise<void> {
   if (status !== 201) throw new Error(`send-file answered ${status}: ${JSON.stringify(body)}`);
 }
 
-/** All messages of a chat, as the server tells them. */
+/** All messages of a chat, as the server returns them. */
 async function history(who: Person, chatId: string): Promise<{ n: number; text: string; _id: string }[]> {
   const found: { n: number; text: string; _id: string }[] = [];
   for (;;) {
@@ -72,7 +72,7 @@ async function history(who: Person, chatId: string): Promise<{ n: number; text: 
   }
 }
 
-describe("a server backed up under load, written on, and restored", () => {
+describe("a server that was backed up under load, changed, and restored", () => {
   let server: EmbeddedServer;
   let port: number;
   let people: { a: Person; b: Person; chatId: string };
@@ -90,13 +90,13 @@ describe("a server backed up under load, written on, and restored", () => {
     storage = new MemoryStorage();
     const client = await openDevice(b, { storage });
     const loading = load(a, chatId);
-    await eventually("there is load", () => loading.sent() > 50);
+    await eventually("50 messages are sent", () => loading.sent() > 50);
     await runOrThrow("backup", ["--to", file()], env("source"));
     const total = (await loading.stop()) + 1;
     const other = await made.person();
     await made.befriend(a, other);
     const otherChatId = (await a.post("/chat/create-direct", { receiverId: other.id })).body._id as string;
-    await eventually("the client has all", () => client.chat(chatId)?.lastN === total);
+    await eventually("the client has all messages", () => client.chat(chatId)?.lastN === total);
     client.markRead(chatId);
     later = { otherChatId, total };
     await client.close();
@@ -107,10 +107,10 @@ describe("a server backed up under load, written on, and restored", () => {
   });
   afterAll(() => server.stop());
 
-  test("has exactly what was there at the backup's moment", async () => {
+  test("has exactly the data of the moment of the backup", async () => {
     const { a, chatId } = people;
-    const held = await readArchive(file());
-    const backedUp = held.rows["chat.messages"] as { n: number; text: string; _id: string }[];
+    const archive = await readArchive(file());
+    const backedUp = archive.rows["chat.messages"] as { n: number; text: string; _id: string }[];
     expect(backedUp.length).toBeGreaterThan(50);
     expect(backedUp.length).toBeLessThan(later.total);
     expect((await a.get("/auth/me")).status).toBe(401);
@@ -126,7 +126,7 @@ describe("a server backed up under load, written on, and restored", () => {
     expect([bytes.status, (await bytes.arrayBuffer()).byteLength]).toEqual([200, photo!.file.size]);
   });
 
-  test("a client of before is told to log in and reset, and then holds what the store has", async () => {
+  test("a client from before the restore must log in again and reset, and then has the messages that the store has", async () => {
     const { a, b, chatId } = people;
     await expect(openDevice(b, { storage })).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     const again = await Parley.logIn({ url: b.url, emailId: b.emailId, password, storage });
@@ -135,7 +135,7 @@ describe("a server backed up under load, written on, and restored", () => {
     expect(resets).toEqual([{ chatId }]);
     await a.logIn();
     const stored = await history(a, chatId);
-    await eventually("it has the newest", () => again.messages(chatId).length > 0);
+    await eventually("the client has the newest messages", () => again.messages(chatId).length > 0);
     while (again.hasOlder(chatId)) await again.loadOlder(chatId);
     expect(again.messages(chatId).map(({ _id }) => _id)).toEqual(stored.map(({ _id }) => _id));
     expect(again.chat(chatId)).toMatchObject({ lastN: stored.length, readN: 0 });
@@ -146,7 +146,7 @@ describe("a server backed up under load, written on, and restored", () => {
     await again.close();
   });
 
-  test("a position of before is answered with a reset, also after a second restore", async () => {
+  test("a position from before the restore gets a reset, also after a second restore", async () => {
     const { a, b, chatId } = people;
     await a.logIn();
     const before = (await a.post("/chat/sync", { since: {} })).body.seq[chatId] as number;
@@ -163,7 +163,7 @@ describe("a server backed up under load, written on, and restored", () => {
     expect((await b.post("/chat/sync", { since: seq })).body).toMatchObject({ reset: [], messages: {} });
   });
 
-  test("new-era alone ends sessions and voids positions, and lets a moved source run", async () => {
+  test("new-era, without a restore, ends sessions, voids positions, and lets a server start whose data was moved elsewhere", async () => {
     const { b, chatId } = people;
     await b.logIn();
     const { seq } = (await b.post("/chat/sync", { since: {} })).body;
@@ -178,7 +178,7 @@ describe("a server backed up under load, written on, and restored", () => {
   });
 });
 
-describe("a backup's file", () => {
+describe("a backup file", () => {
   let good: string;
   beforeAll(async () => {
     const server = await startEmbedded({ dataDir: at("few") });
@@ -191,14 +191,14 @@ describe("a backup's file", () => {
     await runOrThrow("backup", ["--to", good], env("few"));
   });
 
-  /** What restoring this says; nothing is made then. */
-  async function refused(name: string, args: readonly string[] = []): Promise<string> {
+  /** Restores a file that must be refused, and checks that nothing was created. @returns the error line, with FILE for the path */
+  async function refusalOf(name: string, args: readonly string[] = []): Promise<string> {
     const line = await refusal("restore", ["--from", at(name), ...args], env("fresh"));
     expect(existsSync(at("fresh"))).toBe(false);
     return line.replace(at(name), "FILE");
   }
 
-  test("holds equal content when what was restored from it is backed up again", async () => {
+  test("has the same content as a backup of the server that was restored from it", async () => {
     await runOrThrow("restore", ["--from", good], env("copy"));
     await runOrThrow("backup", ["--to", at("copy.tar")], env("copy"));
     const [first, second] = [await readArchive(good), await readArchive(at("copy.tar"))];
@@ -209,7 +209,7 @@ describe("a backup's file", () => {
     }
   });
 
-  test("is written of a broken store too, is said to be of no use as it is, and is refused", async () => {
+  test("of a broken store is written with a warning that it can't be restored, and restore refuses it", async () => {
     await runOrThrow("restore", ["--from", good], env("broken"));
     const store = new DatabaseSync(at("broken/parley.db"));
     store.exec("DELETE FROM chat_messages WHERE n = 1");
@@ -218,12 +218,12 @@ describe("a backup's file", () => {
       / is written, but .* broken.*: chat \w{24} is at message/,
     );
     expect((await readArchive(at("of-broken.tar"))).rows["auth.accounts"]!.length).toBeGreaterThan(0);
-    expect(await refused("of-broken.tar")).toMatch(/^FILE is damaged: chat \w{24} is at message/);
+    expect(await refusalOf("of-broken.tar")).toMatch(/^FILE is damaged: chat \w{24} is at message/);
     expect(await refusal("backup", ["--to", at("no.tar"), "--move"], env("broken"))).toMatch(/^The store can't be moved: chat/);
     expect(existsSync(at("no.tar"))).toBe(false);
   });
 
-  test("is taken of an earlier release's store without making it this one's", async () => {
+  test("of an earlier release's store is written without migrating the store", async () => {
     await runOrThrow("restore", ["--from", good], env("earlier"));
     const version = (set?: number): unknown => {
       const store = new DatabaseSync(at("earlier/parley.db"));
@@ -237,53 +237,55 @@ describe("a backup's file", () => {
     expect(version()).toBe(2);
   });
 
-  test("is refused where it ends too early, wherever that is", async () => {
+  test("is refused when it is cut off anywhere", async () => {
     const bytes = await readFile(good);
     for (const length of [0, 100, 512, 2000, Math.floor(bytes.length / 2), bytes.length - 1500]) {
       await writeFile(at("cut.tar"), bytes.subarray(0, length));
-      expect(await refused("cut.tar")).toMatch(
+      expect(await refusalOf("cut.tar")).toMatch(
         /^FILE is (damaged: .*(too early|without its manifest|were written)|not a backup of Parley)/,
       );
     }
   });
 
-  test("is refused when a byte of it is another one", async () => {
+  test("is refused when one of its bytes has changed", async () => {
     const bytes = await readFile(good);
     const starts = [...bytes.toString("latin1").matchAll(/(rows\/|blobs\/|manifest)/g)].map(({ index }) => index);
-    for (const start of [starts[0]!, starts.find((one) => bytes.toString("latin1", one, one + 5) === "blobs")!, starts.at(-1)!]) {
+    for (const start of [starts[0]!, starts.find((start) => bytes.toString("latin1", start, start + 5) === "blobs")!, starts.at(-1)!]) {
       const broken = Buffer.from(bytes);
       broken[start + 512 + 40]! ^= 1;
       await writeFile(at("broken.tar"), broken);
-      expect(await refused("broken.tar")).toMatch(/^FILE(: \S+)? is damaged: /);
+      expect(await refusalOf("broken.tar")).toMatch(/^FILE(: \S+)? is damaged: /);
     }
   });
 
-  test("is refused when it is missing, something else, or written by a newer release", async () => {
-    expect(await refused("missing.tar")).toMatch(/^FILE can't be read: ENOENT/);
+  test("is refused when it is missing, not a backup, or written by a newer release", async () => {
+    expect(await refusalOf("missing.tar")).toMatch(/^FILE can't be read: ENOENT/);
     await writeFile(at("other.tar"), "x".repeat(10_000));
-    expect(await refused("other.tar")).toBe("FILE is not a backup of Parley");
+    expect(await refusalOf("other.tar")).toBe("FILE is not a backup of Parley");
     const head = Buffer.from(JSON.stringify({ parleyBackup: 99, version: "9.0.0", createdAt: new Date().toISOString() }));
     await writeFile(at("newer.tar"), Buffer.concat(entryBytes("parley-backup.json", head, sha256(head), Date.now())));
-    expect(await refused("newer.tar")).toMatch(/^FILE was written by a newer release \(9\.0\.0, format 99; this one knows \d+\)/);
+    expect(await refusalOf("newer.tar")).toMatch(/^FILE was written by a newer release \(9\.0\.0, format 99; this one knows \d+\)/);
   });
 
-  test("is refused with rows of a schema or of a collection that this release does not know", async () => {
+  test("is refused when it has a schema version or a collection that this release does not know", async () => {
     const head = { parleyBackup: 1, version: "9.0.0", createdAt: new Date().toISOString() };
     const rest = { store: "sqlite", era: "first", isMove: false } as const;
-    const made = async (name: string, schemas: Readonly<Record<string, number>>, collection?: string) => {
+    const refusalOfArchive = async (name: string, schemas: Readonly<Record<string, number>>, collection?: string) => {
       const archive = await ArchiveWriter.begin(at(name), head);
       if (collection !== undefined) await archive.rows("chat", collection, Readable.from([[JSON.stringify({ _id: "1" })]]));
       await archive.finish({ ...rest, schemas });
       await renameWhole(at(name));
-      return refused(name);
+      return refusalOf(name);
     };
-    expect(await made("schema.tar", { chat: 99 })).toMatch(
+    expect(await refusalOfArchive("schema.tar", { chat: 99 })).toMatch(
       /newer release \(9\.0\.0: the data of chat has schema 99, this release knows \d+\)/,
     );
-    expect(await made("novel.tar", { chat: 1 }, "novels")).toMatch(/^FILE holds rows of chat\.novels, which this release does not know/);
+    expect(await refusalOfArchive("novel.tar", { chat: 1 }, "novels")).toMatch(
+      /^FILE holds rows of chat\.novels, which this release does not know/,
+    );
   });
 
-  test("is not restored over anything, nor beside a server; --dry-run says so too", async () => {
+  test("is not restored over existing data or into a running server's folder, and --dry-run says so too", async () => {
     const server = await startEmbedded({ dataDir: at("few") });
     expect(await refusal("restore", ["--from", good, "--dry-run"], env("few"))).toMatch(/is in use by another process$/);
     await server.stop();
@@ -293,23 +295,23 @@ describe("a backup's file", () => {
     await mkdir(join(at("stray"), "blobs"), { recursive: true });
     await writeFile(join(at("stray"), "blobs", "0123456789abcdef01234567"), "bytes");
     expect(await refusal("restore", ["--from", good], env("stray"))).toMatch(/^The target is not empty: there is a file 0123/);
-    expect(await refused("few.tar", ["--move"])).toMatch(/^--move needs a backup that was made with --move/);
+    expect(await refusalOf("few.tar", ["--move"])).toMatch(/^--move needs a backup that was made with --move/);
   });
 
-  test("--dry-run says what would come, and makes nothing", async () => {
+  test("with --dry-run is checked and summarized, and nothing is restored", async () => {
     const out = await runOrThrow("restore", ["--from", good, "--dry-run"], env("fresh"));
     expect(out).toMatch(/is intact: \d+ rows \(1 messages\) and 2 files/);
     expect(existsSync(at("fresh"))).toBe(false);
   });
 
-  test("is not there after a backup that was killed, ended, or had no room, and the next one comes through", async () => {
+  test("does not exist after a backup that was killed or ended, and the next backup succeeds", async () => {
     const target = at("late.tar");
     for (const point of ["backup.rows", "backup.files"]) {
       expect(await command("backup", ["--to", target], { ...env("few"), FAULTS: `${point}=kill` })).toMatchObject({ signal: "SIGKILL" });
       expect(existsSync(target)).toBe(false);
     }
     const frozen = startCommand("backup", ["--to", target], { ...env("few"), FAULTS: "backup.files=freeze" });
-    await eventually("it stands in the middle of writing", () => isFrozen(frozen));
+    await eventually("it is frozen in the middle of writing", () => isFrozen(frozen));
     expect(existsSync(`${target}.part`)).toBe(true);
     frozen.signal("SIGTERM");
     frozen.signal("SIGCONT");
@@ -319,7 +321,7 @@ describe("a backup's file", () => {
     expect((await readArchive(target)).manifest.rows).toEqual((await readArchive(good)).manifest.rows);
   });
 
-  test("is not there when the disk was full, and nothing of it", async () => {
+  test("does not exist, not even in part, when the disk was full", async () => {
     const disk = openSmallDisk();
     try {
       if (disk.means !== "a small tmpfs") return;
@@ -333,7 +335,7 @@ describe("a backup's file", () => {
     }
   });
 
-  test("restored by a process that was killed: no server starts on the part, and the next restore makes it whole", async () => {
+  test("that was restored in part by a killed process lets no server start, and the next restore completes it", async () => {
     for (const point of ["restore.rows", "restore.files"]) {
       expect(await command("restore", ["--from", good], { ...env("half"), FAULTS: `${point}=kill` })).toMatchObject({ signal: "SIGKILL" });
       await expect(startEmbedded({ dataDir: at("half") })).rejects.toThrow(/a restore that began at .* has not ended/);

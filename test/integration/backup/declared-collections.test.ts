@@ -1,4 +1,4 @@
-/** What backups hold: whatever a service declares, with nothing to be kept up by hand. */
+/** Backups contain every collection that a service declares, so there is no second list to maintain. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -31,8 +31,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test("a collection that a service opens is in the next backup", async () => {
-  const row = { _id: newId(), words: "nobody told the backup of me" };
+test("a collection that a service declares is in the next backup", async () => {
+  const row = { _id: newId(), words: "declared by a service only" };
   const store = await openSqliteStore(folder, { log: silentLogger });
   await (await store.open("novel", [extras])).commit([insert(extras, row)]);
   await store.close();
@@ -47,7 +47,7 @@ test("a collection that a service opens is in the next backup", async () => {
   expect(manifest.rows["novel.extras"]).toBe(1);
 });
 
-test("everything that a server keeps is declared, or said to be on its way only", async () => {
+test("every collection that a server stores is declared by a service or listed as transient", async () => {
   const server = await startEmbedded({ dataDir: join(folder, "data") });
   await server.stop();
   const connection = new DatabaseSync(join(folder, "data", "parley.db"), { readOnly: true });
@@ -60,7 +60,7 @@ test("everything that a server keeps is declared, or said to be on its way only"
   expect(kept.filter((name) => !known.includes(name))).toEqual([]);
 });
 
-test("what a service does with restored rows finds them at its release's schema", async () => {
+test("a service's restore hook sees rows that are migrated to its release's schema", async () => {
   const store = await openSqliteStore(join(folder, "older"), { log: silentLogger });
   await addThings(await openAs(store, 1), 12);
   const seen: unknown[] = [];

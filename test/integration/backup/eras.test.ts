@@ -1,4 +1,4 @@
-/** Eras: how nodes learn of a new one, and what beginning one does to a store. */
+/** Eras: a node notices a new era, and a restore that begins one prepares each service's data for it. */
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { serviceDataOf } from "../../../core/backup/service-data.ts";
 import { prepareServices } from "../../../core/backup/era.ts";
@@ -26,8 +26,8 @@ import { eventually } from "../../support/eventually.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
 import { storeAdapters, silentLogger, sqlite, type TestStore } from "../../support/store/stores.ts";
 
-/** Holds this process up, as SIGSTOP would. */
-const standStill = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+/** Blocks this process, as SIGSTOP would. */
+const blockProcess = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 describe("A node", () => {
   let opened: TestStore;
@@ -45,17 +45,17 @@ describe("A node", () => {
     await opened.remove();
   });
 
-  test("is in the first era until another one begins, and says so to who listens", async () => {
+  test("is in the first era until another one begins, and then notifies its listeners", async () => {
     const node = await open({ ...installationTiming, refreshMs: 20 });
-    const told: string[] = [];
-    node.onNewEra((era) => told.push(era));
+    const eras: string[] = [];
+    node.onNewEra((era) => eras.push(era));
     expect(node.era()).toBe("first");
     await updateFacts(facts, { era: "second" });
-    await eventually("it knows", () => node.era() === "second");
-    expect(told).toEqual(["second"]);
+    await eventually("the node is in the second era", () => node.era() === "second");
+    expect(eras).toEqual(["second"]);
   });
 
-  test("removes no bytes while a backup holds them, and does again when its time is over", async () => {
+  test("may not remove blobs while a backup holds them, and may again when the hold has expired", async () => {
     const node = await open(installationTiming);
     expect(await node.areBlobsHeld()).toBe(false);
     const now = await opened.store.time();
@@ -66,25 +66,25 @@ describe("A node", () => {
     expect(await node.areBlobsHeld()).toBe(false);
   });
 
-  test("that stood still answers nobody before it has asked again", async () => {
+  test("that was paused reports no era until it has read the facts again", async () => {
     const node = await open({ refreshMs: 1_000_000, tickMs: 10, standstillMs: 300 });
     await updateFacts(facts, { era: "second" });
-    standStill(400);
+    blockProcess(400);
     expect(() => node.era()).toThrow("Temporarily unavailable");
     expect(node.isEraKnown()).toBe(false);
-    await eventually("it has asked", () => node.isEraKnown());
+    await eventually("it has read the facts", () => node.isEraKnown());
     expect(node.era()).toBe("second");
   });
 
   test.each([
-    ["restored in part", { restoringSince: 1_700_000_000_000 }, /a restore that began at 2023-11-14T22:13:20.000Z has not ended/],
-    ["moved", { movedAt: 1_700_000_000_000 }, /was moved elsewhere at 2023-11-14T22:13:20.000Z/],
-  ])("does not run on an installation that was %s, nor goes on", async (_what, mark, line) => {
+    ["only partly restored", { restoringSince: 1_700_000_000_000 }, /a restore that began at 2023-11-14T22:13:20.000Z has not ended/],
+    ["moved elsewhere", { movedAt: 1_700_000_000_000 }, /was moved elsewhere at 2023-11-14T22:13:20.000Z/],
+  ])("does not start, and stops if it runs, when the installation was %s", async (_what, mark, line) => {
     const node = await open({ ...installationTiming, refreshMs: 20 });
     const reasons: string[] = [];
     node.onStopRequired((reason) => reasons.push(reason));
     await updateFacts(facts, mark);
-    await eventually("it is told", () => reasons.length > 0);
+    await eventually("the node is asked to stop", () => reasons.length > 0);
     expect(reasons[0]).toMatch(line);
     const refused = openInstallation(opened.store, silentLogger);
     await expect(refused).rejects.toThrow(line);
@@ -100,7 +100,7 @@ for (const adapter of storeAdapters) {
     });
     afterEach(() => opened.remove());
 
-    test("jumps above every position that was given, each time further", async () => {
+    test("raises each chat's seq above every position that was given out, further each time", async () => {
       const db = await opened.store.open("chat", [chats]);
       const rows = Array.from({ length: 450 }, (_, index) => chatRow(index + 1));
       for (let from = 0; from < rows.length; from += 150) await db.commit(rows.slice(from, from + 150).map((row) => insert(chats, row)));
@@ -130,7 +130,7 @@ for (const adapter of storeAdapters) {
       }
     });
 
-    test("announces every account and relation, and asks again which files are in use", async () => {
+    test("announces every account and relation, and marks kept files to be checked for use again", async () => {
       const [auth, request, media] = await Promise.all([
         opened.store.open("auth", [accounts, outbox]),
         opened.store.open("request", [requests, outbox]),
@@ -142,7 +142,7 @@ for (const adapter of storeAdapters) {
       const standing = { fromUserId: one, updatedAt: 1, blockedBy: [], wereContacts: true, message: "", createdAt: 1 };
       await request.commit([
         insert(requests, { _id: newId(), pair: pairKey(one, two), toUserId: two, state: "blocked", rev: 7, ...standing }),
-        // Nobody hears of an open invite, but who missed that the contact had ended before it must.
+        // A pending invite alone needs no announcement, but a follower may have missed the end of the contact before it.
         insert(requests, { _id: newId(), pair: pairKey(one, three), toUserId: three, state: "pending", rev: 3, ...standing }),
       ]);
       const file = { _id: newId(), ownerId: one, purpose: "message", state: "kept", since: 1, expiresAt: 1 } as const;
@@ -164,33 +164,33 @@ for (const adapter of storeAdapters) {
   });
 }
 
-describe("A backup whose chats don't fit their messages is refused", () => {
+describe("The check of restored chats against their messages", () => {
   const head = chatRow(3);
-  const said = (n: number, seq: number) => ({ _id: newId(), chatId: head._id, n, seq });
+  const messageRow = (n: number, seq: number) => ({ _id: newId(), chatId: head._id, n, seq });
   const problem = (rows: readonly (readonly [string, object])[]): string | undefined => {
     const verifier = serviceDataOf(chat)!.restoring!.verify!();
     for (const [collection, row] of rows) verifier.check(collection, row as ChatRow);
     return verifier.problem();
   };
-  const message = (n: number, seq: number) => [messages.name, said(n, seq)] as const;
+  const message = (n: number, seq: number) => [messages.name, messageRow(n, seq)] as const;
 
   test.each([
-    ["has them all", [message(2, 6), message(1, 2), message(3, 4)], undefined],
+    ["a complete run of messages passes", [message(2, 6), message(1, 2), message(3, 4)], undefined],
     [
-      "lies below them",
+      "a head below the last message is refused",
       [message(1, 2), message(2, 3), message(3, 4), message(4, 5)],
       /is at message 3 \(seq 6\), and its 4 messages end at 4/,
     ],
-    ["lies above them", [message(1, 2), message(2, 3)], /its 2 messages end at 2/],
-    ["has a hole", [message(1, 2), message(3, 4)], /its 2 messages end at 3/],
-    ["lies below a change of them", [message(1, 2), message(2, 3), message(3, 7)], /\(seq 7\)/],
-  ])("where the head %s", (_what, rows, expected) => {
+    ["a head above the last message is refused", [message(1, 2), message(2, 3)], /its 2 messages end at 2/],
+    ["a missing message is refused", [message(1, 2), message(3, 4)], /its 2 messages end at 3/],
+    ["a seq above the head's is refused", [message(1, 2), message(2, 3), message(3, 7)], /\(seq 7\)/],
+  ])("%s", (_what, rows, expected) => {
     const found = problem([[chats.name, head], ...rows]);
     if (expected === undefined) expect(found).toBeUndefined();
     else expect(found).toMatch(expected);
   });
 
-  test("where the chat is missing, but not where a group that has ended is being removed", () => {
+  test("messages without their chat are refused, but not those of a group that has ended and is being purged", () => {
     expect(problem([message(1, 2)])).toMatch(/no such chat/);
     expect(problem([[chats.name, { ...head, endedAt: 5 }], message(3, 4)])).toBeUndefined();
   });

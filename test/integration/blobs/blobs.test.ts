@@ -1,4 +1,4 @@
-/** What core/blobs/blobs.ts promises, held against all adapters. */
+/** The suite of the port `core/blobs/blobs.ts`, run on each of its adapters. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { describeWith } from "../../support/systems/describe-with.ts";
 
 const invalid = { type: "VALIDATION" };
 const unavailable = { type: "UNAVAILABLE" };
-/** Of a GridFS chunk: what lies around its multiples is where a range can go wrong. */
+/** The size of a GridFS chunk. Ranges are most likely to go wrong around its multiples. */
 const chunk = 255 * 1024;
 
 describeWithEach((open) => {
@@ -36,19 +36,19 @@ describeWithEach((open) => {
     const stream = await blobs.read(...of);
     return stream && buffer(stream);
   };
-  /** The storage holds as much as before, once what is going on in it is over. */
-  const nothingStays = async (before: number) =>
-    eventually("nothing stays", async () => (await opened.storedCount()) === before).catch(async () =>
+  /** Waits until the storage holds as much as before. */
+  const nothingRemains = async (before: number) =>
+    eventually("nothing remains", async () => (await opened.storedCount()) === before).catch(async () =>
       expect(await opened.storedCount()).toBe(before),
     );
 
-  test.each([1, chunk - 1, chunk, chunk + 1, 5_000_000])("%d bytes come back as they were written", async (size) => {
+  test.each([1, chunk - 1, chunk, chunk + 1, 5_000_000])("%d bytes are read as they were written", async (size) => {
     const bytes = randomBytes(size);
     const key = await stored(bytes);
     expect((await read(key))!.equals(bytes)).toBe(true);
   });
 
-  test("a range gives its bytes, and what lies beyond the end is left out", async () => {
+  test("a range returns its bytes, up to the end of the blob", async () => {
     const bytes = randomBytes(2 * chunk + 1000);
     const key = await stored(bytes);
     for (const [start, end] of [
@@ -67,12 +67,12 @@ describeWithEach((open) => {
     }
   });
 
-  test("what is not there is undefined, with a range too", async () => {
+  test("reading a blob that does not exist returns undefined, with a range too", async () => {
     expect(await blobs.read(newId())).toBeUndefined();
     expect(await blobs.read(newId(), { start: 0, end: 5 })).toBeUndefined();
   });
 
-  test("the forms of one file are blobs of their own", async () => {
+  test("a file and its thumbnail are separate blobs", async () => {
     const id = newId();
     const [whole, small] = [randomBytes(2000), randomBytes(100)];
     await stored(whole, id);
@@ -82,16 +82,16 @@ describeWithEach((open) => {
     expect(await read(`${id}.thumb`)).toEqual(small);
   });
 
-  test("a key that is written again has the new bytes, and nothing of the old stays", async () => {
+  test("a key that is written again has the new bytes, and the old ones are removed", async () => {
     const key = await stored(randomBytes(600_000));
     const before = await opened.storedCount();
     const bytes = randomBytes(1000);
     await stored(bytes, key);
     expect(await read(key)).toEqual(bytes);
-    await nothingStays(before);
+    await nothingRemains(before);
   });
 
-  test("its keys are told: those that hold bytes, and no others", async () => {
+  test("the list of keys has each key that has bytes once, and no removed key", async () => {
     const kept = [await stored(randomBytes(600_000)), await stored(randomBytes(10), `${newId()}.thumb`)];
     const gone = await stored(randomBytes(10));
     await blobs.remove([gone]);
@@ -102,17 +102,17 @@ describeWithEach((open) => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test("what is removed is gone, and removing what is not there is fine", async () => {
+  test("a removed blob is gone, and removing a missing one is no error", async () => {
     const before = await opened.storedCount();
     const keys = [await stored(randomBytes(600_000)), await stored(randomBytes(10)), newId()];
     await blobs.remove(keys);
     await blobs.remove(keys);
     await blobs.remove([]);
     for (const key of keys) expect(await blobs.read(key)).toBeUndefined();
-    await nothingStays(before);
+    await nothingRemains(before);
   });
 
-  test("a source that fails half-way leaves nothing, and what was there before stays", async () => {
+  test("a source that fails half-way leaves nothing behind, and the blob that it would have replaced stays", async () => {
     const bytes = randomBytes(1000);
     const key = await stored(bytes);
     const before = await opened.storedCount();
@@ -124,17 +124,17 @@ describeWithEach((open) => {
     abandoned.write(randomBytes(10_000), () => abandoned.destroy());
     await expect(writing).rejects.toThrow();
     expect(await read(key)).toEqual(bytes);
-    await nothingStays(before);
+    await nothingRemains(before);
   });
 
-  test("a source that has failed before it is read is refused, and does no harm", async () => {
+  test("a source that fails before it is read makes the write fail, and does no harm", async () => {
     const [failed, destroyed] = [new PassThrough(), new PassThrough()];
     const writing = [blobs.write(newId(), failed), blobs.write(newId(), destroyed.destroy())];
     failed.destroy(new Error("the client went away"));
     expect((await Promise.allSettled(writing)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   });
 
-  test("a source of another size than was said, or of none, is refused and let go", async () => {
+  test("a source that is empty or has not the announced size is refused and destroyed", async () => {
     const before = await opened.storedCount();
     for (const [bytes, size] of [
       [400_000, 400_001],
@@ -150,10 +150,10 @@ describeWithEach((open) => {
     const endless = Readable.from(repeated(randomBytes(1000)), { objectMode: false });
     await expect(blobs.write(newId(), endless, 10_000)).rejects.toMatchObject(invalid);
     expect(endless.destroyed).toBe(true);
-    await nothingStays(before);
+    await nothingRemains(before);
   });
 
-  test("what is no key is refused everywhere, whatever it names", async () => {
+  test("an invalid key is refused by every method", async () => {
     const before = await opened.storedCount();
     const id = newId();
     for (const key of [
@@ -167,7 +167,7 @@ describeWithEach((open) => {
       `${id}\n`,
       id.toUpperCase().replace(/\d/g, "F"),
       "unfinished",
-      // eslint-disable-next-line no-restricted-syntax -- no text at all, as it might come from a query
+      // eslint-disable-next-line no-restricted-syntax -- not a string, as it might come from a query
       { $ne: null } as unknown as string,
     ]) {
       const source = inPieces(randomBytes(10));
@@ -176,10 +176,10 @@ describeWithEach((open) => {
       await expect(blobs.read(key)).rejects.toMatchObject(invalid);
       await expect(blobs.remove([newId(), key])).rejects.toMatchObject(invalid);
     }
-    await nothingStays(before);
+    await nothingRemains(before);
   });
 
-  test("what is no range is refused", async () => {
+  test("an invalid range is refused", async () => {
     const key = await stored(randomBytes(10));
     for (const [start, end] of [
       [5, 4],
@@ -192,7 +192,7 @@ describeWithEach((open) => {
     }
   });
 
-  test("of many writers of one key at once, one's bytes stay whole, and nothing of the others", async () => {
+  test("when many write one key simultaneously, the bytes of one remain complete, and nothing of the others", async () => {
     const before = await opened.storedCount();
     const key = newId();
     const versions = Array.from({ length: 8 }, () => randomBytes(300_000));
@@ -200,23 +200,26 @@ describeWithEach((open) => {
     const bytes = (await read(key))!;
     expect(versions.filter((version) => version.equals(bytes))).toHaveLength(1);
     await blobs.remove([key]);
-    await nothingStays(before);
+    await nothingRemains(before);
   });
 
-  test.each(["replaced", "removed"])("who reads while it is %s gets the old bytes or an error, never a mix or less", async (what) => {
-    const bytes = randomBytes(5_000_000);
-    const key = await stored(bytes);
-    const [slow, slower] = [(await blobs.read(key))!, (await blobs.read(key, { start: 100_000, end: 4_900_000 }))!];
-    await Promise.all([once(slow, "readable"), once(slower, "readable")]);
-    await (what === "removed" ? blobs.remove([key]) : stored(randomBytes(5_000_000), key));
-    const outcomes = await Promise.allSettled([buffer(slow), buffer(slower)]);
-    outcomes.forEach((outcome, i) => {
-      if (outcome.status === "rejected") expect(outcome.reason).toMatchObject(unavailable);
-      else expect(outcome.value.equals(i === 0 ? bytes : bytes.subarray(100_000, 4_900_001))).toBe(true);
-    });
-  });
+  test.each(["replaced", "removed"])(
+    "a reader of a blob that is %s meanwhile gets the old bytes or an error, never a mix or only a part",
+    async (what) => {
+      const bytes = randomBytes(5_000_000);
+      const key = await stored(bytes);
+      const [slow, slower] = [(await blobs.read(key))!, (await blobs.read(key, { start: 100_000, end: 4_900_000 }))!];
+      await Promise.all([once(slow, "readable"), once(slower, "readable")]);
+      await (what === "removed" ? blobs.remove([key]) : stored(randomBytes(5_000_000), key));
+      const outcomes = await Promise.allSettled([buffer(slow), buffer(slower)]);
+      outcomes.forEach((outcome, i) => {
+        if (outcome.status === "rejected") expect(outcome.reason).toMatchObject(unavailable);
+        else expect(outcome.value.equals(i === 0 ? bytes : bytes.subarray(100_000, 4_900_001))).toBe(true);
+      });
+    },
+  );
 
-  test("readers that go away leave nothing open", async () => {
+  test("readers that go away leave no file or connection open", async () => {
     const key = await stored(randomBytes(2_000_000));
     await read(key);
     const openNow = async () => (process.platform === "linux" ? (await readdir("/proc/self/fd")).length : 0);
@@ -227,11 +230,11 @@ describeWithEach((open) => {
       await Promise.all(streams.map((stream) => once(stream.destroy(), "close")));
     }
     // A client of the storage may keep a few connections to it.
-    await eventually("as much is open as before", async () => (await openNow()) <= before + 20);
+    await eventually("as few files are open as before", async () => (await openNow()) <= before + 20);
     expect((await read(key))!.length).toBe(2_000_000);
   });
 
-  test("twenty streams of 5 MB in each direction at once take little memory, also when readers are slow", async () => {
+  test("twenty simultaneous streams of 5 MB in each direction take little memory, even when readers are slow", async () => {
     const program = fileURLToPath(new URL("../../support/ports/blobs-load-process.ts", import.meta.url));
     const child = spawn(process.execPath, ["--expose-gc", program, ...opened.location], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -245,7 +248,7 @@ describeWithEach((open) => {
     for (const megabytes of Object.values(seen.grewMegabytes)) expect(megabytes).toBeLessThan(64);
   });
 
-  test("a storage that works says so", async () => {
+  test("a working storage reports that it is healthy", async () => {
     expect(await blobs.health()).toEqual({ ok: true });
   });
 });

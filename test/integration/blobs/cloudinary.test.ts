@@ -1,4 +1,4 @@
-/** What only blobs at Cloudinary have to stand: a service that is away, refuses, falls silent or cuts, and secrets that must not get out. */
+/** Faults that only blobs at Cloudinary can meet: a service that is away, refuses, stops answering or cuts connections; and its secrets. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
@@ -22,16 +22,16 @@ let blobs: Blobs;
 let warnings: readonly string[];
 beforeEach(async () => {
   server = await startCloudinaryEmulator();
-  const { log, warnings: heard } = recordWarnings();
-  warnings = heard;
-  blobs = await openBlobs(["cloudinary", server.url, "parley/test"], log);
+  const recorded = recordWarnings();
+  warnings = recorded.warnings;
+  blobs = await openBlobs(["cloudinary", server.url, "parley/test"], recorded.log);
 });
 afterEach(async () => {
   await blobs.close();
   await server.stop();
 });
 
-/** What each method answers while Cloudinary is in a bad mood. */
+/** Calls every method. @returns their outcomes */
 const attempts = (key: string) =>
   Promise.allSettled([
     blobs.write(newId(), source(), bytes.length),
@@ -41,7 +41,7 @@ const attempts = (key: string) =>
   ]);
 const settled = async <T>(promise: Promise<T>) => (await Promise.allSettled([promise]))[0];
 
-test("a blob lies in Parley's folder, and no URL without a signature delivers it", async () => {
+test("a blob is stored in Parley's folder, and URLs without a signature do not deliver it", async () => {
   const key = newId();
   await blobs.write(key, source());
   expect(server.stored()).toEqual([`authenticated/parley/test/${key}`]);
@@ -52,34 +52,37 @@ test("a blob lies in Parley's folder, and no URL without a signature delivers it
   }
 });
 
-test.each(["broken", "refusing"] as const)("while Cloudinary is %s everything is unavailable, and nothing changes", async (mood) => {
-  const key = newId();
-  await blobs.write(key, source());
-  server.setMode(mood);
-  expect(await attempts(key)).toEqual(
-    Array.from({ length: 4 }, () => ({ status: "rejected", reason: expect.objectContaining(unavailable) })),
-  );
-  expect(await blobs.health()).toEqual({ ok: false, detail: "Cloudinary can't be reached, or rejects requests" });
-  server.setMode("well");
-  expect((await buffer((await blobs.read(key))!)).equals(bytes)).toBe(true);
-  expect(await blobs.health()).toEqual({ ok: true });
-  expect(server.stored()).toHaveLength(1);
-});
+test.each(["broken", "refusing"] as const)(
+  "while Cloudinary is %s every call fails as unavailable, and nothing stored changes",
+  async (mode) => {
+    const key = newId();
+    await blobs.write(key, source());
+    server.setMode(mode);
+    expect(await attempts(key)).toEqual(
+      Array.from({ length: 4 }, () => ({ status: "rejected", reason: expect.objectContaining(unavailable) })),
+    );
+    expect(await blobs.health()).toEqual({ ok: false, detail: "Cloudinary can't be reached, or rejects requests" });
+    server.setMode("well");
+    expect((await buffer((await blobs.read(key))!)).equals(bytes)).toBe(true);
+    expect(await blobs.health()).toEqual({ ok: true });
+    expect(server.stored()).toHaveLength(1);
+  },
+);
 
-test("a Cloudinary that falls silent fails callers within 20 s, and keeps no connection of theirs", async () => {
+test("calls to a Cloudinary that stops answering fail within 20 s, and their connections are closed", async () => {
   const key = newId();
   await blobs.write(key, source());
   server.setMode("stalling");
   const stalled = (await blobs.read(key))!;
   await once(stalled, "readable");
   server.setMode("silent");
-  const [outcomes, delivery] = await within(20_000, "callers are told", Promise.all([attempts(key), settled(buffer(stalled))]));
+  const [outcomes, delivery] = await within(20_000, "all calls have failed", Promise.all([attempts(key), settled(buffer(stalled))]));
   expect(delivery).toMatchObject({ status: "rejected", reason: unavailable });
   expect(outcomes).toEqual(Array.from({ length: 4 }, () => ({ status: "rejected", reason: expect.objectContaining(unavailable) })));
   await eventually("no connection is left", () => server.connections() === 0);
 });
 
-test("a delivery that is cut fails, and does not end short", async () => {
+test("a delivery that is cut off fails instead of ending early", async () => {
   const key = newId();
   await blobs.write(key, source());
   server.setMode("cutting");
@@ -89,7 +92,7 @@ test("a delivery that is cut fails, and does not end short", async () => {
   }
 });
 
-test("a range comes out right when all is delivered instead", async () => {
+test("a range is right even when Cloudinary delivers the whole file", async () => {
   const key = newId();
   await blobs.write(key, source());
   server.setMode("rangeless");
@@ -103,11 +106,11 @@ test("a range comes out right when all is delivered instead", async () => {
   }
 });
 
-test("an upload that its source gives up is cut at once", async () => {
+test("an upload is aborted when its source fails", async () => {
   const upload = new PassThrough();
   const writing = blobs.write(newId(), upload);
   upload.write(randomBytes(500_000));
-  await eventually("it is on its way", () => server.connections() > 0);
+  await eventually("the upload has begun", () => server.connections() > 0);
   upload.destroy(new Error("the client went away"));
   await expect(writing).rejects.toThrow("the client went away");
   await eventually("no connection is left", () => server.connections() === 0);
@@ -115,7 +118,7 @@ test("an upload that its source gives up is cut at once", async () => {
   expect(await blobs.health()).toEqual({ ok: true });
 });
 
-test("a reader that goes away cuts the delivery", async () => {
+test("a delivery is aborted when its reader goes away", async () => {
   const key = newId();
   await blobs.write(key, source());
   const stream = (await blobs.read(key))!;
@@ -124,20 +127,20 @@ test("a reader that goes away cuts the delivery", async () => {
   await eventually("no connection is left", () => server.connections() === 0);
 });
 
-test("two accounts in one process are kept apart", async () => {
+test("two accounts in one process do not mix", async () => {
   const other = await startCloudinaryEmulator();
-  const others = await openBlobs(["cloudinary", other.url, "parley/test"]);
+  const otherBlobs = await openBlobs(["cloudinary", other.url, "parley/test"]);
   const key = newId();
   await blobs.write(key, source());
-  expect(await others.read(key)).toBeUndefined();
-  await others.write(key, Readable.from([Buffer.from("theirs")], { objectMode: false }));
+  expect(await otherBlobs.read(key)).toBeUndefined();
+  await otherBlobs.write(key, Readable.from([Buffer.from("theirs")], { objectMode: false }));
   expect((await buffer((await blobs.read(key))!)).equals(bytes)).toBe(true);
-  expect((await buffer((await others.read(key))!)).toString()).toBe("theirs");
-  await others.close();
+  expect((await buffer((await otherBlobs.read(key))!)).toString()).toBe("theirs");
+  await otherBlobs.close();
   await other.stop();
 });
 
-test("a wrong key or secret ends the start with one line", async () => {
+test("a wrong key or secret makes the start fail with one line", async () => {
   for (const url of [server.url.replace(/:[\w-]+@/, ":wrong-secret@"), server.url.replace(/\/\/\d+/, "//1234")]) {
     const error = await openBlobs(["cloudinary", url, "parley/test"]).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StartError);
@@ -145,35 +148,35 @@ test("a wrong key or secret ends the start with one line", async () => {
   }
 });
 
-test("a Cloudinary that is away at the start is warned about, and does not hold it up", async () => {
-  const { log, warnings: heard } = recordWarnings();
+test("a Cloudinary that is away does not delay the start, and a warning says that it is away", async () => {
+  const recorded = recordWarnings();
   const away = server.url.replaceAll(server.host, `127.0.0.1:${await freePort()}`);
-  const early = await openBlobs(["cloudinary", away, "parley/test"], log);
-  expect(heard).toEqual([expect.stringMatching(/^Cloudinary can't be reached/)]);
+  const early = await openBlobs(["cloudinary", away, "parley/test"], recorded.log);
+  expect(recorded.warnings).toEqual([expect.stringMatching(/^Cloudinary can't be reached/)]);
   expect(await early.health()).toMatchObject({ ok: false });
   await expect(early.write(newId(), source())).rejects.toMatchObject(unavailable);
   await early.close();
 });
 
-test("no secret, signature or address is logged or told", async () => {
+test("no secret, account key or signature appears in the log or in an error", async () => {
   const key = newId();
   await blobs.write(key, source());
-  const told: unknown[] = [];
-  for (const mood of ["broken", "refusing", "cutting"] as const) {
-    server.setMode(mood);
+  const errors: unknown[] = [];
+  for (const mode of ["broken", "refusing", "cutting"] as const) {
+    server.setMode(mode);
     for (const outcome of await attempts(key))
-      if (outcome.status === "rejected") told.push(JSON.stringify(outcome.reason), outcome.reason.stack);
+      if (outcome.status === "rejected") errors.push(JSON.stringify(outcome.reason), outcome.reason.stack);
   }
   expect(warnings.length).toBeGreaterThan(8);
   const [account] = /\/\/\d+:/.exec(server.url)!;
-  for (const text of [...warnings, ...told] as string[]) {
+  for (const text of [...warnings, ...errors] as string[]) {
     expect(text).not.toContain(server.secret);
     expect(text).not.toContain(account.slice(2, -1));
     expect(text).not.toMatch(/s--[\w-]+--|signature=/);
   }
 });
 
-test("a server with CLOUDINARY_URL keeps its files there", async () => {
+test("a server with CLOUDINARY_URL stores its files there", async () => {
   const { certificateFile } = await import("../../support/infrastructure/cloudinary-emulator.ts");
   const node = await startEmbedded({ env: { CLOUDINARY_URL: server.url, NODE_EXTRA_CA_CERTS: certificateFile } });
   const { parts } = (await (await fetch(`${node.url}/ready`)).json()) as { parts: Record<string, string> };

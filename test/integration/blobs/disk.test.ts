@@ -1,4 +1,4 @@
-/** What only blobs on disk have to stand: a process killed in the middle of a write, a full disk, a folder that can't be had. */
+/** Faults that only blobs on disk can meet: a process killed in the middle of a write, a full disk, a folder that can't be used. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ afterEach(() => rm(folder, { recursive: true }));
 const program = (name: string) => fileURLToPath(new URL(`../../support/ports/${name}`, import.meta.url));
 const oneChunk = (bytes: Buffer) => Readable.from([bytes], { objectMode: false });
 
-test("a process killed in the middle of a write leaves what was there before, and no leftovers after the next start", async () => {
+test("a process killed in the middle of a write leaves the old blob as it was, and the next start removes what it had written", async () => {
   const [key, other] = [newId(), newId()];
   const bytes = randomBytes(1000);
   const blobs = await openBlobs(place);
@@ -46,7 +46,7 @@ test("a process killed in the middle of a write leaves what was there before, an
 });
 
 // The program limits itself with prlimit, which only Linux has.
-(process.platform === "linux" ? test : test.skip)("a full disk fails the writes that meet it, and nothing of them stays", async () => {
+(process.platform === "linux" ? test : test.skip)("a full disk makes writes fail, and nothing of them remains", async () => {
   const child = spawn(process.execPath, [program("blobs-full-disk-process.ts"), folder], { stdio: ["ignore", "pipe", "inherit"] });
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
   expect(code).toBe(0);
@@ -58,14 +58,14 @@ test("a process killed in the middle of a write leaves what was there before, an
   });
 });
 
-test("a folder that can't be made or written ends the start with one line", async () => {
+test("a folder that can't be created or written makes the start fail with one line", async () => {
   await writeFile(join(folder, "file"), "");
   const error = await openBlobs(["disk", join(folder, "file"), ""]).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(StartError);
   expect((error as StartError).message).toMatch(/^The folder [^\n]*file can't be written[^\n]*$/);
 });
 
-test("a folder that is lost makes reads and writes fail, not the process, and the log says why", async () => {
+test("a folder that disappears makes reads and writes fail, not the process, and the log says why", async () => {
   const { log, warnings } = recordWarnings();
   const blobs = await openBlobs(place, log);
   await rm(place[1], { recursive: true });
@@ -90,7 +90,7 @@ test("a blob that can't be read is unavailable, not missing", async () => {
   if (!isRoot) await expect(blobs.read(closed)).rejects.toMatchObject({ type: "UNAVAILABLE" });
 });
 
-test("files and folders are their owner's alone", async () => {
+test("only their owner can read or write the files and the folder", async () => {
   const blobs = await openBlobs(place);
   const key = newId();
   await blobs.write(key, oneChunk(randomBytes(10)));

@@ -1,4 +1,4 @@
-/** What only blobs in GridFS have to stand: dead and frozen writers, what they leave, and a MongoDB that is away. */
+/** Faults that only blobs in GridFS can meet: dead and frozen writers, what they leave behind, and a MongoDB that is away. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -30,7 +30,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
+describeWith(["mongo"], "Blobs in GridFS", () => {
   let opened: TestBlobs;
   let client: mongoose.mongo.MongoClient;
   beforeAll(async () => {
@@ -51,13 +51,13 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
   const db = () => client.db(`${opened.location[2]}_media`);
   const rows = () => db().collection<Row>("blobs");
   const chunksOf = (fileId: mongoose.mongo.ObjectId) => db().collection("blobs.chunks").countDocuments({ files_id: fileId });
-  /** What another node does when it starts. */
+  /** Sweeps as another node does when it starts. */
   const sweep = async () => {
     const other = await openBlobs(opened.location);
     await other.close();
   };
 
-  test("a process killed in the middle of a write leaves what was there before, and its leftovers go an hour later", async () => {
+  test("a process killed in the middle of a write leaves the old blob as it was, and what it had written is swept an hour later", async () => {
     const bytes = randomBytes(1000);
     const [key, other] = [newId(), newId()];
     await opened.blobs.write(key, inPieces(bytes));
@@ -76,7 +76,7 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     for (const target of [key, other]) {
       const left = (await rows().findOne({ _id: target }))!.writing[0]!;
       expect(await chunksOf(left)).toBeGreaterThan(2);
-      // The file's id tells since when it is written: make it two hours ago.
+      // The file's id has the time at which its write began: set it to two hours ago.
       const earlier = new ObjectId(ObjectId.createFromTime(Math.floor((Date.now() - twoHours) / 1000)).toHexString().slice(0, 8) + left.toHexString().slice(8)); // prettier-ignore
       await db()
         .collection("blobs.chunks")
@@ -89,7 +89,7 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     expect(await rows().findOne({ _id: other })).toBeNull();
   });
 
-  test("what a process that died between counting and cleaning left is swept at once", async () => {
+  test("a removed blob whose chunks a dead process left is swept without a delay", async () => {
     const before = await opened.storedCount();
     const key = newId();
     await opened.blobs.write(key, inPieces(randomBytes(600_000)));
@@ -99,7 +99,7 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     expect(await opened.storedCount()).toBe(before);
   });
 
-  test("a writer that wakes after it was given up finds out, and leaves nothing", async () => {
+  test("a writer that continues after its write was given up fails, and leaves nothing behind", async () => {
     const before = await opened.storedCount();
     const key = newId();
     const source = new PassThrough();
@@ -115,7 +115,7 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     expect(await opened.storedCount()).toBe(before);
   });
 
-  test("who loses the connection to MongoDB in the middle is told so, and nothing half counts", async () => {
+  test("readers and writers that lose the connection to MongoDB fail, and a partial write does not count", async () => {
     const proxy = await openTcpProxy(`${mongoUri().split("?")[0]}?directConnection=true`);
     cleanUps.push(() => proxy.close());
     const { log, warnings } = recordWarnings();
@@ -137,8 +137,8 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     );
     await proxy.cut();
     source.end(randomBytes(600_000));
-    const told = Promise.allSettled([buffer(reading), writing, blobs.read(key), blobs.remove([key])]);
-    const outcomes = await within(12_000, "all are told", told);
+    const calls = Promise.allSettled([buffer(reading), writing, blobs.read(key), blobs.remove([key])]);
+    const outcomes = await within(12_000, "all calls have failed", calls);
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject({ status: "rejected", reason: { ...unavailable, message: "Temporarily unavailable, try again" } });
     }
@@ -153,7 +153,7 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     expect((await buffer((await blobs.read(other))!)).equals(bytes)).toBe(true);
   });
 
-  (hasMongod ? test : test.skip)("a frozen MongoDB fails callers within 12 s, and serves them again when it goes on", async () => {
+  (hasMongod ? test : test.skip)("calls to a frozen MongoDB fail within 12 s, and succeed again when it continues", async () => {
     const server = await startMongod();
     cleanUps.push(() => server.stop());
     const blobs = await openBlobs(["gridfs", server.uri, "test"]);
@@ -161,17 +161,17 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     const [key, bytes] = [newId(), randomBytes(1000)];
     await blobs.write(key, inPieces(bytes));
     server.freeze();
-    const told = Promise.all([
+    const failures = Promise.all([
       expect(blobs.read(key)).rejects.toMatchObject(unavailable),
       expect(blobs.write(newId(), inPieces(bytes))).rejects.toMatchObject(unavailable),
       expect(blobs.health()).resolves.toMatchObject({ ok: false }),
     ]);
-    await within(12_000, "callers are told", told).finally(() => server.thaw());
+    await within(12_000, "the calls have failed", failures).finally(() => server.thaw());
     const again = await eventually("it serves again", () => blobs.read(key), 60_000);
     expect(await buffer(again)).toEqual(bytes);
   });
 
-  test("wrong credentials end the start with one line", async () => {
+  test("wrong credentials make the start fail with one line", async () => {
     const uri = new URL(mongoUri());
     uri.username = "nobody";
     uri.password = "a-secret";
@@ -180,7 +180,7 @@ describeWith(["mongo"], "Blobs in GridFS, in trouble", () => {
     expect((error as StartError).message).toMatch(/^MONGO_URI: [^\n]*user or the password[^\n]*$/);
   });
 
-  test("a read looks at the row, and at the chunks of its range alone", async () => {
+  test("a read of a range looks at the row and at the chunks of the range only", async () => {
     const key = newId();
     await opened.blobs.write(key, inPieces(randomBytes(3_000_000)));
     await db().command({ profile: 2 });
