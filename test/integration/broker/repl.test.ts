@@ -1,9 +1,9 @@
-/** The REPL in process, as `npm run dev` opens it: an operator looks around and calls an action as a user. */
+/** The REPL of an embedded server, as `npm run dev` opens it: its commands `nodes`, `services` and `call`. */
 import { test } from "@jest/globals";
 import { factory } from "../../support/people/factory.ts";
 import { startEmbeddedRepl } from "../../support/servers/repl.ts";
 
-test("nodes, services, and an action called as a user", async () => {
+test("the REPL lists nodes and services, and calls an action as a user", async () => {
   const { repl, url } = await startEmbeddedRepl();
   try {
     const { a, chatId } = await factory(() => [url]).pair();

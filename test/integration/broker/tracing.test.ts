@@ -1,4 +1,4 @@
-/** Tracing of an embedded server: which requests leave spans, and what a collector that is away, or hostile headers, cost. */
+/** Tracing of an embedded server: which requests leave spans, and that neither an unavailable collector nor hostile headers do harm. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { startTraceCollector, type TestTraceCollector } from "../../support/infrastructure/trace-collector.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -23,13 +23,16 @@ async function start(env: ServerEnv) {
   return { url, log: server.log, made: factory(() => [url]) };
 }
 
-test("a request's spans are one trace in one process too", async () => {
+test("the spans of a request form one trace", async () => {
   const { made } = await start({ TRACING_URL: collector.url, TRACING_SAMPLE: "1" });
   const { a, chatId } = await made.pair();
   const sent = await a.post("/chat/messages", { chatId, text: "Hello" });
   const requestId = sent.headers.get("x-request-id")!;
   const ofRequest = () => collector.spans.filter(({ traceId }) => traceId.endsWith(requestId));
-  const spans = await eventually("its spans", () => ofRequest().some(({ parentId }) => parentId === undefined) && ofRequest());
+  const spans = await eventually(
+    "its spans are collected",
+    () => ofRequest().some(({ parentId }) => parentId === undefined) && ofRequest(),
+  );
   const root = spans.find(({ parentId }) => parentId === undefined)!;
   expect(root.name).toBe("POST /chat/messages");
   expect(spans.find(({ name }) => name === "chat.send")).toMatchObject({ parentId: root.id });
@@ -37,7 +40,7 @@ test("a request's spans are one trace in one process too", async () => {
   for (const { parentId } of spans) expect(parentId === undefined || ids.has(parentId)).toBe(true);
 });
 
-test("what is not sampled leaves no span, whatever its headers ask for", async () => {
+test("a request that is not sampled leaves no span, even if its headers ask for one", async () => {
   const { url } = await start({ TRACING_URL: collector.url, TRACING_SAMPLE: "0" });
   const headers = {
     traceparent: "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-aaaaaaaaaaaaaaaa-01",
@@ -48,27 +51,27 @@ test("what is not sampled leaves no span, whatever its headers ask for", async (
   const answer = await requestJson(url, "GET", "/auth/me", { headers });
   expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f]{24}$/);
   expect(answer.body).not.toHaveProperty("traceId");
-  await server!.stop(); // Then all is sent.
+  await server!.stop(); // By then all spans are sent.
   expect(collector.spans).toEqual([]);
 });
 
-test("while the collector is away requests are answered, and the log says it once", async () => {
+test("while the collector is away, requests are answered and the log says it once", async () => {
   const port = await freePort();
   const { url, log, made } = await start({ TRACING_URL: `http://me:collectors-password@127.0.0.1:${port}`, TRACING_SAMPLE: "1" });
   await made.person();
-  const told = () =>
+  const complaints = () =>
     log()
       .split("\n")
       .filter((line) => line.includes("does not accept spans"));
-  await eventually("it is told", () => told().length === 1);
+  await eventually("the log says it", () => complaints().length === 1);
   for (let i = 0; i < 20; i++) expect((await requestJson(url, "GET", "/auth/me")).status).toBe(401);
   await server!.stop();
-  expect(told()).toHaveLength(1);
-  expect(told()[0]).toContain(`127.0.0.1:${port}`);
+  expect(complaints()).toHaveLength(1);
+  expect(complaints()[0]).toContain(`127.0.0.1:${port}`);
   expect(log()).not.toContain("collectors-password");
 });
 
-test("headers that are too long, or would end a line, are refused or harmless", async () => {
+test("too long headers are refused, and quotes and control characters in headers do not break a log line", async () => {
   const { url, log } = await start({ LOG_LEVEL: "debug" });
   const long = await fetch(`${url}/auth/me`, { headers: { "user-agent": "x".repeat(20_000) } });
   expect(long.status).toBe(431);
@@ -78,7 +81,7 @@ test("headers that are too long, or would end a line, are refused or harmless", 
     headers: { "user-agent": '\u009b2J"},{"security":"logged_in"' },
   });
   expect(answer.status).toBe(401);
-  const lines = await eventually("the failure's line", () => {
+  const lines = await eventually("the failed log-in is in the log", () => {
     const found = log()
       .split("\n")
       .filter((line) => line.includes('"security":"log_in_failed"'));

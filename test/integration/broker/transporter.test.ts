@@ -1,4 +1,4 @@
-/** Calls over RabbitMQ when the connection of a node breaks while it works: each request is worked on once, and the next ones answered. */
+/** Calls over RabbitMQ when the connection of a node breaks: each request is handled once, and later ones are answered. */
 import { randomBytes } from "node:crypto";
 import { afterEach, expect, test } from "@jest/globals";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
@@ -11,7 +11,7 @@ import { describeWith } from "../../support/systems/describe-with.ts";
 import { amqpUrl } from "../../support/infrastructure/infra.ts";
 import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
 
-describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
+describeWith(["amqp"], "A node on RabbitMQ", () => {
   const name = `test-${randomBytes(5).toString("hex")}`;
   const cleanUps: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
@@ -27,7 +27,7 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
       JWT_SECRET: "x".repeat(32),
     };
     const options = brokerOptions(readConfig(env), followers);
-    // Without what opens the store and Redis.
+    // Without the middlewares that open the store and Redis.
     const broker = new ServiceBroker({ ...options, middlewares: [...builtInMiddlewares], cacher: false, logger: false });
     for (const service of services) broker.createService(service);
     await broker.start();
@@ -35,23 +35,23 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
     return broker;
   }
 
-  test("works on no request twice, and hears and answers the next ones", async () => {
+  test("whose connection breaks handles no request twice, and receives and answers later ones", async () => {
     const proxy: TcpProxy = await openTcpProxy(amqpUrl());
     cleanUps.push(proxy.close);
-    const begun: number[] = [];
+    const started: number[] = [];
     const held = Promise.withResolvers<undefined>();
     const slow = async (n: number) => {
-      begun.push(n);
+      started.push(n);
       if (n < 20) await held.promise;
       return n;
     };
     const worker = await node(proxy.url, [{ name: "slow", actions: { work: ({ params }) => slow(params.n) } }]);
     const caller = await node(amqpUrl());
     await caller.waitForServices("slow", 60_000);
-    const ask = (n: number, timeout: number) => caller.call<number, { n: number }>("slow.work", { n }, { timeout });
+    const request = (n: number, timeout: number) => caller.call<number, { n: number }>("slow.work", { n }, { timeout });
 
-    const lost = Array.from({ length: 20 }, (_, n) => ask(n, 1000).catch(() => undefined));
-    await eventually("all are begun", () => begun.length === 20);
+    const lost = Array.from({ length: 20 }, (_, n) => request(n, 1000).catch(() => undefined));
+    await eventually("all have started", () => started.length === 20);
     let connections = 0;
     worker.localBus.on("$transporter.connected", () => (connections += 1));
     await proxy.cut();
@@ -59,22 +59,22 @@ describeWith(["amqp"], "A node whose connection to RabbitMQ breaks", () => {
     await Promise.all(lost);
     await eventually("it is connected again", () => connections === 1, 20_000);
     held.resolve(undefined);
-    expect(await eventually("it answers again", () => ask(100, 1000), 20_000)).toBe(100);
-    expect(begun.filter((n) => n < 20)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect(await eventually("it answers again", () => request(100, 1000), 20_000)).toBe(100);
+    expect(started.filter((n) => n < 20)).toEqual(Array.from({ length: 20 }, (_, n) => n));
     expect(connections).toBe(1);
   });
 
-  test("leaves without an error, also when a heartbeat is due meanwhile", async () => {
-    const leaving = await node(amqpUrl());
-    const state = { hasLeft: false };
-    const left = leaving.stop().then(() => (state.hasLeft = true));
-    const beats: Promise<unknown>[] = [];
-    while (!state.hasLeft) {
-      beats.push(leaving.registry.discoverer.sendHeartbeat());
+  test("stops without an error, also when it sends heartbeats meanwhile", async () => {
+    const stopping = await node(amqpUrl());
+    const state = { hasStopped: false };
+    const stopped = stopping.stop().then(() => (state.hasStopped = true));
+    const heartbeats: Promise<unknown>[] = [];
+    while (!state.hasStopped) {
+      heartbeats.push(stopping.registry.discoverer.sendHeartbeat());
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await left;
-    expect(beats.length).toBeGreaterThan(10);
-    await Promise.all(beats);
+    await stopped;
+    expect(heartbeats.length).toBeGreaterThan(10);
+    await Promise.all(heartbeats);
   });
 });
