@@ -14,6 +14,7 @@ import { newId } from "../core/ids.ts";
 import { openSqliteStore } from "../core/store/sqlite/store.ts";
 import { insert, type Operation } from "../core/store/store.ts";
 import { chats, files, members, messages, type MessageRow } from "../services/chat/store/collections.ts";
+import { openChats } from "./seed/chats.ts";
 import { files as mediaFiles } from "../services/media/files.repository.ts";
 import { startCommand } from "../test/support/servers/commands.ts";
 import setUpInfra, { tearDownInfra } from "../test/support/jest/infra.setup.ts";
@@ -38,7 +39,7 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 /** Fills a data folder with direct chats of 1,000 messages each, and adds files to the first ones. */
 async function fill(folder: string, messageCount: number, fileCount: number, fileBytes: number): Promise<void> {
   const store = await openSqliteStore(folder, { log: silentLogger });
-  const db = await store.open("chat", [chats, members, messages, files]);
+  const db = await openChats(store);
   const media = await store.open("media", [mediaFiles]);
   const blobs = await openDiskBlobs(join(folder, "blobs"), { log: silentLogger });
   const now = Date.now();

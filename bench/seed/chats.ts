@@ -5,7 +5,7 @@
 import { newId } from "../../core/ids.ts";
 import { insert, updateAll, type Database, type Store } from "../../core/store/store.ts";
 import { outbox } from "../../mixins/outbox.ts";
-import { chats, files, members, messages, reactions, relations, type ChatRow } from "../../services/chat/store/collections.ts";
+import { chatCollections, chats, members, type ChatRow } from "../../services/chat/store/collections.ts";
 import { ChangeBatch } from "../../services/chat/timeline/batch.ts";
 import { headSnapshot } from "../../services/chat/timeline/snapshot.ts";
 
@@ -19,8 +19,7 @@ export interface SeededChat {
 /** Messages per commit. */
 const atOnce = 1000;
 
-export const openChats = (store: Store): Promise<Database> =>
-  store.open("chat", [chats, members, messages, reactions, files, relations, outbox]);
+export const openChats = (store: Store): Promise<Database> => store.open("chat", [...chatCollections, outbox]);
 
 /** Creates a group of these users, who have read all of its messages. The members send in rotation. */
 export async function seedGroup(db: Database, userIds: readonly string[], messageCount = 0): Promise<SeededChat> {

@@ -28,7 +28,7 @@ import { sync } from "./reads/sync.ts";
 import { ownView } from "./reads/views.ts";
 import { markDelivered, markRead } from "./receipts/receipts.ts";
 import { restoring } from "./restoring.ts";
-import { chats, files, members, messages, reactions, relations } from "./store/collections.ts";
+import { chatCollections } from "./store/collections.ts";
 import { publishTyping } from "./typing.ts";
 import { chatsById, filesById, membershipsOf } from "./store/repository.ts";
 
@@ -40,7 +40,7 @@ export default service(chat, {
   mixins: [
     context(openChatContext),
     relay,
-    database("chat", [chats, members, messages, reactions, files, relations, outbox]),
+    database("chat", [...chatCollections, outbox]),
     follow(followed.chat, {
       "request.accepted": applyRelationEvent,
       "request.rejected": applyRelationEvent,

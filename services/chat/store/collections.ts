@@ -143,3 +143,6 @@ export interface RelationRow {
   readonly rev: number;
 }
 export const relations = collection<RelationRow>()("relations", { byPair: { fields: ["pair"], unique: true } });
+
+/** All of chat's collections except the outbox. */
+export const chatCollections = [chats, members, messages, reactions, files, relations];
