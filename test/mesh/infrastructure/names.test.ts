@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
+import { format } from "prettier";
 import { readAnswers } from "../../../services/gateway/docs/answers.ts";
 import { openApi } from "../../../services/gateway/docs/openapi.ts";
 import { routes } from "../../../services/gateway/http/routes/index.ts";
@@ -39,7 +40,7 @@ describeMesh("The names that travel or are stored", () => {
       );
       const seen = await observed.names();
       if (isUpdate) {
-        writeFileSync(file, `${JSON.stringify({ ...declared, ...seen }, null, 2)}\n`);
+        writeFileSync(file, await format(JSON.stringify({ ...declared, ...seen }, null, 2), { parser: "json", printWidth: 140 }));
         return;
       }
       const [names, all] = [

@@ -102,7 +102,7 @@ export const routeExamples: Readonly<Record<string, RouteExample>> = {
   },
   "PUT /profile/patchProfile": async ({ world, ask }) => {
     const a = await world.person();
-    await ask(a, 200, { body: { firstName: "Ada", about: "Numbers", gender: "female", age: 36 } });
+    await ask(a, 200, { body: { firstName: "Augusta", about: "Numbers", gender: "female", age: 36 } });
     await ask(a, 200, { body: { about: null, gender: null, age: null, profilePic: null } });
     await ask(a, 200, { body: { profilePic: dataUri } });
     await ask(a, 200, { body: formOf({ profilePic: picture }) });
