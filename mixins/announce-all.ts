@@ -1,11 +1,11 @@
-/** Announces the state of all of a service's entities again after a restore from a backup: followers may have missed events. */
+/** Announces the state of each of a service's entities again, after a restore from a backup: followers may have missed events. */
 import type { Collection, Database, Doc, Operation } from "../core/store/store.ts";
 
 const pageSize = 200;
 
 /**
  * Writes an event for each row to the outbox, page by page. It can be repeated: each run announces the same state.
- * @param index     a unique index that contains all rows
+ * @param index     a unique index that contains every row to announce. It leaves out rows without one of its fields
  * @param cursorOf  a row's values in the index
  */
 export async function announceAll<T extends Doc, I extends string>(

@@ -16,8 +16,9 @@ export { outbox };
 export interface EntityState<T> {
   /** The entity's id. */
   readonly key: string;
-  /** Increases with each change of the entity. */
+  /** Increases with each change of the entity. The commit expects the `rev` that it counted from, so no two changes have the same. */
   readonly rev: number;
+  /** Written as it is: it cannot contain `storeTime`. Events carry no time, so a time that followers need belongs in here. */
   readonly payload: T;
 }
 

@@ -123,7 +123,10 @@ export const auth = contract("auth", {
   },
 });
 
-/** The account after a change; `rev` counts its changes. */
+/**
+ * The account after a change; `rev` counts its changes. No action deletes an account yet, but followers must handle `user.deleted`
+ * already.
+ */
 export const authEvents = events("auth", {
   "user.created": returns<Account>(),
   "user.changed": returns<Account>(),

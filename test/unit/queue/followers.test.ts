@@ -1,9 +1,10 @@
 /** Durable events: whoever follows one is in the map of all nodes, and handles it. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { events, returns, type EventRef } from "../../../core/contract/contract.ts";
 import { follow, followings, type DeclaredFollowing } from "../../../mixins/follower.ts";
-import { allSchemas } from "../../../scripts/operator/service-data.ts";
+import { allSchemas, allServiceData } from "../../../scripts/operator/service-data.ts";
+import { releasedFileEvents } from "../../../services/file-users.ts";
 import { followed, followers } from "../../../services/followers.ts";
 
 const services = new URL("../../../services/", import.meta.url);
@@ -29,6 +30,32 @@ describe("The map of followers", () => {
       .flatMap(([, declared]) => Object.values(declared as Record<string, EventRef>).map(({ topic }) => topic));
     expect(announced.length).toBeGreaterThan(9);
     expect(new Set(Object.values(followers).flat())).toEqual(new Set(announced));
+  });
+
+  test("has events only of services that announce their state again after a restore; media itself asks which files were released", async () => {
+    const announcing = (await allServiceData()).filter(({ restoring }) => restoring?.announceState !== undefined);
+    const released = releasedFileEvents.map(({ topic }) => topic as string);
+    const topics = Object.values(followers)
+      .flat()
+      .filter((topic) => !released.includes(topic));
+    const known = announcing.map(({ service }) => service);
+    expect(topics.filter((topic) => !known.includes(topic.split(".", 1)[0]!))).toEqual([]);
+  });
+
+  test("has an arrow for each group and each announcing service in docs/architecture.md", () => {
+    const page = readFileSync(new URL("../../../docs/architecture.md", import.meta.url), "utf8");
+    const arrows = [...page.matchAll(/^ {2}queue -- (.+) --> (.+)$/gm)].flatMap(([, events, groups]) =>
+      groups!.split(" & ").flatMap((group) => events!.split(", ").map((event) => `${group} follows ${event}`)),
+    );
+    const sources = /^ {2}(.+) -- outbox --> queue$/m.exec(page)![1]!.split(" & ");
+    const isDrawn = (group: string, topic: string) =>
+      arrows.includes(`${group} follows ${topic}`) ||
+      arrows.includes(`${group} follows ${topic.split(".").slice(0, -1).join(".")}.*`) ||
+      arrows.includes(`${group} follows ${topic.split(".", 1)[0]}.*`);
+    const missing = Object.entries(followers).flatMap(([group, topics]) => topics.filter((topic) => !isDrawn(group, topic)));
+    expect(missing).toEqual([]);
+    const announcing = Object.values(followers).flatMap((topics) => topics.map((topic) => topic.split(".", 1)[0]!));
+    expect(sources.sort()).toEqual([...new Set(announcing)].sort());
   });
 
   test("is what the queue gets", () => {
