@@ -1,8 +1,5 @@
 /** Tests the client library in a real browser, on a page of another origin that loads nothing of Node or of the server. */
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -13,7 +10,8 @@ import { openDevice, waitForView, texts } from "../../support/client/devices.ts"
 import { eventually } from "../../support/eventually.ts";
 import { factory } from "../../support/people/factory.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
-import { freePort, startEmbedded, type EmbeddedServer } from "../../support/servers/server.ts";
+import { servePage, type PageServer } from "../../support/servers/page-server.ts";
+import { startEmbedded, type EmbeddedServer } from "../../support/servers/server.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const socketIo = "/node_modules/socket.io-client/dist/socket.io.esm.min.js";
@@ -21,26 +19,11 @@ const page = `<!doctype html><title>A page</title>
 <script type="importmap">{"imports": {"socket.io-client": "${socketIo}"}}</script>
 <script type="module">import * as client from "/client/index.ts"; Object.assign(window, client, { isReady: true });</script>`;
 
-/** Serves the page and the client's files, with types stripped, and records each requested path. */
-async function servePage(port: number): Promise<{ served: string[]; server: HttpServer }> {
-  const served: string[] = [];
-  const server = createServer((request, response) => {
-    const path = request.url ?? "/";
-    served.push(path);
-    const answer = async () => {
-      response.setHeader("Content-Type", path === "/" ? "text/html" : "text/javascript");
-      if (path === "/") return page;
-      const text = await readFile(root + path.slice(1), "utf8");
-      return path.endsWith(".ts") ? stripTypeScriptTypes(text) : text;
-    };
-    answer().then(
-      (text) => response.end(text),
-      () => response.writeHead(404).end(),
-    );
-  });
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  return { served, server };
+/** The page, and the client's files with their types stripped. */
+async function readPageFile(path: string): Promise<string> {
+  if (path === "/") return page;
+  const text = await readFile(root + path.slice(1), "utf8");
+  return path.endsWith(".ts") ? stripTypeScriptTypes(text) : text;
 }
 
 /** The globals of the page. */
@@ -48,18 +31,18 @@ declare const window: { isReady?: boolean; parley: Parley; Parley: typeof Parley
 
 describeWith(["chromium"], "In a browser", () => {
   let server: EmbeddedServer;
-  let pages: Awaited<ReturnType<typeof servePage>>;
+  let pages: PageServer;
   let browser: Browser;
   let origin: string;
   beforeAll(async () => {
-    pages = await servePage(await freePort());
-    origin = `http://127.0.0.1:${(pages.server.address() as AddressInfo).port}`;
+    pages = await servePage(readPageFile);
+    origin = `http://127.0.0.1:${pages.port}`;
     [server, browser] = await Promise.all([startEmbedded({ env: { CORS_ORIGINS: origin } }), startBrowser()]);
   });
   afterAll(async () => {
     await browser.close();
     await server.stop();
-    pages.server.close();
+    pages.close();
   });
 
   test("a user logs in, chats, reloads the page and resumes from localStorage; only client files are loaded", async () => {
@@ -108,7 +91,7 @@ describeWith(["chromium"], "In a browser", () => {
     expect((await shown()).at(-1)).toBe("while the page was away sent");
     expect(texts(ben, chatId)).toHaveLength(4);
     expect(pageErrors).toEqual([]);
-    const otherFiles = pages.served.filter(
+    const otherFiles = pages.requestedPaths.filter(
       (path) => path !== "/" && path !== "/favicon.ico" && path !== socketIo && !/^\/client\/(?:[\w-]+\/)*[\w-]+\.ts$/.test(path),
     );
     expect(otherFiles).toEqual([]);
