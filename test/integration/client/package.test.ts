@@ -1,11 +1,17 @@
-/** Builds the client library's package and uses it in a project of its own, with TypeScript and Node. */
+/** Builds the client library's package and uses it in a project of its own: with TypeScript, in Node, and in a browser. */
 import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { freshEmail } from "../../support/people/factory.ts";
+import { openDevice } from "../../support/client/devices.ts";
+import { eventually } from "../../support/eventually.ts";
+import { startBrowser, watchedPage } from "../../support/infrastructure/browser.ts";
+import { factory, freshEmail } from "../../support/people/factory.ts";
+import { Person } from "../../support/people/person.ts";
+import { servePage } from "../../support/servers/page-server.ts";
 import { startEmbedded, temporaryFolder } from "../../support/servers/server.ts";
+import { describeWith } from "../../support/systems/describe-with.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const run = promisify(execFile);
@@ -42,8 +48,7 @@ beforeAll(async () => {
   const { version } = await packageOf("client/");
   await mkdir(installed, { recursive: true });
   await command(project, "tar", "-xzf", `parley-client-${version}.tgz`, "-C", installed, "--strip-components=1");
-  await mkdir(`${installed}/node_modules`);
-  await symlink(`${root}node_modules/socket.io-client`, `${installed}/node_modules/socket.io-client`);
+  await symlink(`${root}node_modules/socket.io-client`, `${project}/node_modules/socket.io-client`);
   await writeFile(`${project}/package.json`, JSON.stringify({ type: "module" }));
   await writeFile(`${project}/program.ts`, program);
   await writeFile(`${project}/globals.d.ts`, globals);
@@ -85,4 +90,41 @@ test("a program runs with it in Node", async () => {
 test("it includes its README and the license", async () => {
   expect(await readFile(`${installed}/LICENSE`, "utf8")).toBe(await readFile(`${root}LICENSE`, "utf8"));
   expect(await readFile(`${installed}/README.md`, "utf8")).toContain("# parley-client");
+});
+
+describeWith(["chromium"], "Without a bundler", () => {
+  test("the page of the README logs in, shows the messages of a chat, and receives a new one", async () => {
+    const [, page] = /```html\n(.*?)```/s.exec(await readFile(`${installed}/README.md`, "utf8"))!;
+    const files: Readonly<Record<string, string | undefined>> = { "/": page!, "/favicon.ico": "" };
+    const pages = await servePage(async (path) => files[path] ?? readFile(project + path, "utf8"));
+    const server = await startEmbedded({ env: { CORS_ORIGINS: "http://localhost:8080" } });
+    const browser = await startBrowser({ "localhost:8080": pages.port, "localhost:3000": Number(new URL(server.url).port) });
+    try {
+      const ada = new Person(server.url, {
+        firstName: "Ada",
+        lastName: "Example",
+        emailId: "ada@example.org",
+        password: "Correct-Horse-7",
+      });
+      expect((await ada.signUp()).status).toBe(201);
+      const people = factory(() => [server.url]);
+      const friend = await people.person();
+      await people.befriend(friend, ada);
+      const ben = await openDevice(friend);
+      const { _id } = await ben.groups.direct(ada.id);
+      await ben.stored(ben.send(_id, "before the page"));
+
+      const { page: tab, consoleProblems } = await watchedPage(browser, "http://localhost:8080", {});
+      await tab.goto("http://localhost:8080");
+      const shown = () => tab.locator("li").allTextContents();
+      await eventually("the page shows the chat's message", async () => (await shown()).join() === "before the page");
+      ben.send(_id, "after it");
+      await eventually("the page shows the new message", async () => (await shown()).join() === "before the page,after it");
+      expect(consoleProblems.filter((problem) => !problem.startsWith("another host: http://localhost:3000/"))).toEqual([]);
+    } finally {
+      await browser.close();
+      await server.stop();
+      pages.close();
+    }
+  });
 });

@@ -10,7 +10,12 @@ const folder = "coverage/screenshots";
 export const desktop = { viewport: { width: 1280, height: 900 } } as const;
 export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true } as const;
 
-export const startBrowser = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath(), args: flags, timeout: 120_000 });
+/** @param ports  the port of this machine that the browser connects to instead of each `host:port` */
+export function startBrowser(ports: Readonly<Record<string, number>> = {}): Promise<Browser> {
+  const rules = Object.entries(ports).map(([address, port]) => `MAP ${address} 127.0.0.1:${port}`);
+  const args = [...flags, `--host-resolver-rules=${rules.join(",")}`];
+  return chromium.launch({ executablePath: chromiumPath(), args, timeout: 120_000 });
+}
 
 /** A page, and what went wrong in it: console messages, errors, requests that failed or went to another host. */
 export interface WatchedPage {
