@@ -1,4 +1,4 @@
-/** Changes of messages: edits, deletions, reactions and replies, over HTTP and sockets, in the chat's sequence. */
+/** Tests edits, deletions and reactions of messages, over HTTP and sockets. */
 import { expect, test } from "@jest/globals";
 import type { Message } from "../../../services/chat/contract.ts";
 import { requestJson, type Person } from "../../support/people/person.ts";
@@ -27,7 +27,7 @@ story("Changes of messages", (world) => {
     expect(await requestJson(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
-  test("a message that one may not see answers like one that does not exist", async () => {
+  test("a message of a chat that the user is not in is answered like one that does not exist", async () => {
     const { a, chatId } = await world.pair();
     const message = await send(a, chatId, "ours");
     const stranger = await world.person();
@@ -47,7 +47,7 @@ story("Changes of messages", (world) => {
     expect(await history(a, chatId)).toEqual([message]);
   });
 
-  test("only its author edits a message; everyone sees the new text at its old place", async () => {
+  test("only the author can edit a message, and members see the new text at its old place", async () => {
     const { a, b, chatId } = await world.pair();
     const first = await send(a, chatId, "frist");
     const second = await send(b, chatId, "second");
@@ -68,7 +68,7 @@ story("Changes of messages", (world) => {
     });
   });
 
-  test("the preview follows an edit and a deletion of the last message, not of others", async () => {
+  test("the preview of a chat shows edits and the deletion of its last message, and of no other", async () => {
     const { a, b, chatId } = await world.pair();
     const first = await send(a, chatId, "one");
     const last = await send(a, chatId, "two");
@@ -80,7 +80,7 @@ story("Changes of messages", (world) => {
     expect(await previewOf(b, chatId)).toMatchObject({ n: 2, text: "" });
   });
 
-  test("a deleted message leaves its place, and neither text nor reactions; it can't be changed again", async () => {
+  test("a deleted message keeps its place, without text and reactions, and cannot be changed again", async () => {
     const { a, b, chatId } = await world.pair();
     const message = await send(a, chatId, "regretted", { clientId: "once" });
     const reply = await send(b, chatId, "what?", { replyTo: message._id });
@@ -99,7 +99,7 @@ story("Changes of messages", (world) => {
     expect(again).toMatchObject({ status: 200, body: { n: 1, text: "", deletedAt: erased.body.deletedAt } });
   });
 
-  test("admins of a group may delete others' messages, but not edit them, and nobody touches the group's own", async () => {
+  test("admins of a group can delete others' messages but not edit them, and nobody can change system messages", async () => {
     const { members, chatId } = await world.group(3);
     const [admin, member, other] = members as [Person, Person, Person];
     const message = await send(member, chatId, "spam");
@@ -112,7 +112,7 @@ story("Changes of messages", (world) => {
     }
   });
 
-  test("reactions count each person once a kind, in the order of reacting, and can be taken back", async () => {
+  test("a reaction counts each user once per emoji, lists users in the order in which they reacted, and can be removed", async () => {
     const { members, chatId } = await world.group(3);
     const [a, b, c] = members as [Person, Person, Person];
     const message = await send(a, chatId, "look");
@@ -132,7 +132,7 @@ story("Changes of messages", (world) => {
     expect((await history(b, chatId)).at(-1)).toMatchObject({ text: "look", reactions: { "👍": { count: 1, userIds: [a.id] } } });
   });
 
-  test("a reaction is one emoji, and a message has at most 20 kinds", async () => {
+  test("a reaction is a single emoji, and a message has at most 20 different ones", async () => {
     const { a, chatId } = await world.pair();
     const message = await send(a, chatId, "react!");
     for (const emoji of ["x", "ok", "👍👍", "👍 ", "1", "😀".repeat(500), "<b>"]) {
@@ -146,28 +146,28 @@ story("Changes of messages", (world) => {
         error: { code: "VALIDATION" },
       });
     }
-    const kinds = "😀 😁 😂 🤣 😃 😄 😅 😆 😉 😊 😋 😎 😍 😘 🥰 😗 😙 😚 🙂 🤗".split(" ");
-    await Promise.all(kinds.map((kind) => react(a, message, kind)));
+    const emojis = "😀 😁 😂 🤣 😃 😄 😅 😆 😉 😊 😋 😎 😍 😘 🥰 😗 😙 😚 🙂 🤗".split(" ");
+    await Promise.all(emojis.map((emoji) => react(a, message, emoji)));
     expect(await react(a, message, "🤩")).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
     expect((await react(a, message, "😀")).status).toBe(200);
-    expect(Object.keys((await history(a, chatId))[0]!.reactions).sort()).toEqual(kinds.sort());
+    expect(Object.keys((await history(a, chatId))[0]!.reactions).sort()).toEqual(emojis.sort());
   });
 
-  test("of reactions at the same moment none is lost, and listeners are told at most twice a second", async () => {
+  test("concurrent reactions are all counted, and each socket gets at most two events a second about them", async () => {
     const { members, chatId } = await world.group(8);
     const message = await send(members[0], chatId, "everyone!");
     const line = await members[0].connectAndSubscribe();
     const began = Date.now();
-    const kinds = ["👍", "❤️", "😂"];
-    await Promise.all(members.flatMap((member) => kinds.map((kind) => react(member, message, kind))));
-    const last = await line.waitFor("messageChanged", ({ reactions }) => kinds.every((kind) => reactions[kind]?.count === 8));
-    for (const kind of kinds) expect(last.reactions[kind].userIds.toSorted()).toEqual(members.map(({ id }) => id).sort());
-    // Two nodes may hold a message's chat for a moment, and each counts for itself.
+    const emojis = ["👍", "❤️", "😂"];
+    await Promise.all(members.flatMap((member) => emojis.map((emoji) => react(member, message, emoji))));
+    const last = await line.waitFor("messageChanged", ({ reactions }) => emojis.every((emoji) => reactions[emoji]?.count === 8));
+    for (const emoji of emojis) expect(last.reactions[emoji].userIds.toSorted()).toEqual(members.map(({ id }) => id).sort());
+    // For a moment two nodes may process the same chat, and each limits only its own events.
     expect(line.payloadsOf("messageChanged").length).toBeLessThanOrEqual(2 * (2 + Math.ceil((Date.now() - began) / 500)));
     expect((await history(members[1]!, chatId)).at(-1)).toEqual(last);
   });
 
-  test("edits and sends at once come out in one order, the same for all", async () => {
+  test("concurrent edits, deletions and sends reach all members in the order of seq", async () => {
     const { a, b, chatId } = await world.pair();
     const messages = await Promise.all(Array.from({ length: 10 }, (_, i) => send(a, chatId, `m${i}`)));
     const lines = [await a.connectAndSubscribe(), await b.connectAndSubscribe()];
@@ -182,14 +182,16 @@ story("Changes of messages", (world) => {
     for (const line of lines) {
       await line.waitFor("messageChanged", ({ seq }) => seq >= bySeq.findLast(({ n }) => n <= 10)!.seq);
       await line.waitForCount("receiveMessage", 10);
-      const heard = line.received.filter(({ event }) => event === "receiveMessage" || event === "messageChanged").map(({ data }) => data);
-      expect(heard.map(({ seq }) => seq)).toEqual(heard.map(({ seq }) => seq).toSorted((x: number, y: number) => x - y));
-      const view = new Map<number, Message>(heard.map((message) => [message.n, message]));
+      const received = line.received
+        .filter(({ event }) => event === "receiveMessage" || event === "messageChanged")
+        .map(({ data }) => data);
+      expect(received.map(({ seq }) => seq)).toEqual(received.map(({ seq }) => seq).toSorted((x: number, y: number) => x - y));
+      const view = new Map<number, Message>(received.map((message) => [message.n, message]));
       for (const message of stored) expect(view.get(message.n)).toEqual(message);
     }
   });
 
-  test("bad texts and ids are refused", async () => {
+  test("malformed texts and ids are refused", async () => {
     const { a, chatId } = await world.pair();
     const message = await send(a, chatId, "fine");
     for (const text of ["", "   ", "x".repeat(10_001), 7, null, undefined, { $set: 1 }, "\ud800"]) {

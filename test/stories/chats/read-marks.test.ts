@@ -1,4 +1,4 @@
-/** One's own view of chats: what is unread, how far one has read, and how a chat is to be shown to oneself alone. */
+/** Tests a member's own view of a chat: unread messages, the read watermark, and settings such as muted and pinned. */
 import { expect, test } from "@jest/globals";
 import type { Message } from "../../../services/chat/contract.ts";
 import { requestJson, type Person } from "../../support/people/person.ts";
@@ -15,7 +15,7 @@ async function fill(who: Person, chatId: string, count: number): Promise<void> {
   line.close();
 }
 
-story("One's own view", (world) => {
+story("A member's own view of a chat", (world) => {
   test.each([
     ["POST", "/chat/read"],
     ["PATCH", `/chat/settings/${nobody}`],
@@ -23,7 +23,7 @@ story("One's own view", (world) => {
     expect(await requestJson(world.gateways()[0], method, path)).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
   });
 
-  test("in a chat one is not in, existing or not, nothing can be set", async () => {
+  test("someone who is not a member cannot set anything, whether the chat exists or not", async () => {
     const { chatId } = await world.pair();
     const stranger = await world.person();
     for (const id of [chatId, nobody]) {
@@ -33,7 +33,7 @@ story("One's own view", (world) => {
     }
   });
 
-  test("what others wrote is unread until it is read, and reading never goes back", async () => {
+  test("messages of others are unread until they are marked as read, and the read watermark never goes back", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 5);
     await fill(b, chatId, 1);
@@ -48,7 +48,7 @@ story("One's own view", (world) => {
     expect(await (await a.connect()).callOrThrow("markRead", { chatId, n: 6 })).toMatchObject({ readN: 6, unread: 0 });
   });
 
-  test("who has read a message is in it, the sender first", async () => {
+  test("a message lists its readers, the sender first", async () => {
     const { members, chatId } = await world.group(3);
     const [a, b, c] = members as [Person, Person, Person];
     await fill(b, chatId, 2);
@@ -71,7 +71,7 @@ story("One's own view", (world) => {
     ]);
   });
 
-  test("unread counts end at 100, and leave out the group's own messages", async () => {
+  test("the unread count stops at 100 and leaves out system messages", async () => {
     const { members, chatId } = await world.group(3);
     const [a, b] = members as [Person, Person, Person];
     await a.patch(`/chat/groups/${chatId}`, { name: "Renamed" });
@@ -81,7 +81,7 @@ story("One's own view", (world) => {
     expect((await read(b, chatId, 42)).body).toMatchObject({ unread: 80 });
   });
 
-  test("a mark beyond the end, below zero or of no number is refused and changes nothing", async () => {
+  test("a read watermark that is beyond the last message, negative or not a whole number is refused and changes nothing", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 2);
     for (const n of [3, 1e9, Number.MAX_SAFE_INTEGER, 2 ** 60, -1, 1.5, "1", null, undefined, { $gt: 0 }, [1]]) {
@@ -90,7 +90,7 @@ story("One's own view", (world) => {
     expect(await viewOf(b, chatId)).toMatchObject({ readN: 0, unread: 2 });
   });
 
-  test("of marks at the same moment, from both gateways, the furthest stays", async () => {
+  test("the highest of concurrent read watermarks, sent through both gateways, is kept", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 30);
     const devices = world.gateways().map((url) => b.at(url));
@@ -99,15 +99,15 @@ story("One's own view", (world) => {
     expect(await viewOf(b, chatId)).toMatchObject({ readN: 30, unread: 0 });
   });
 
-  test("muted, archived and pinned are one's own alone, and one's other devices hear of it", async () => {
+  test("muted, archived and pinned are set for one member alone, whose other devices get the change", async () => {
     const { a, b, chatId } = await world.pair();
-    const [own, others] = [await a.at(world.gateways()[1]).connectAndSubscribe(), await b.connectAndSubscribe()];
+    const [otherDevice, otherMember] = [await a.at(world.gateways()[1]).connectAndSubscribe(), await b.connectAndSubscribe()];
     const mutedUntil = new Date(Date.now() + 3_600_000).toISOString();
     expect(await settings(a, chatId, { mutedUntil, pinned: true })).toMatchObject({
       status: 200,
       body: { _id: chatId, muted: true, mutedUntil, pinned: true, archived: false },
     });
-    expect(await own.waitFor("chatChanged")).toMatchObject({ _id: chatId, muted: true, mutedUntil, pinned: true });
+    expect(await otherDevice.waitFor("chatChanged")).toMatchObject({ _id: chatId, muted: true, mutedUntil, pinned: true });
     expect((await settings(a, chatId, { archived: true })).body).toMatchObject({ muted: true, pinned: true, archived: true });
     expect((await settings(a, chatId, { mutedUntil: null, pinned: false })).body).toMatchObject({
       muted: false,
@@ -117,11 +117,11 @@ story("One's own view", (world) => {
     expect((await settings(a, chatId, { mutedUntil: "2001-01-01T00:00:00Z" })).body).toMatchObject({ muted: false, mutedUntil: null });
     expect(await viewOf(b, chatId)).toMatchObject({ muted: false, mutedUntil: null, archived: false, pinned: false });
     await fill(a, chatId, 1);
-    await others.waitFor("receiveMessage");
-    expect(others.payloadsOf("chatChanged")).toEqual([]);
+    await otherMember.waitFor("receiveMessage");
+    expect(otherMember.payloadsOf("chatChanged")).toEqual([]);
   });
 
-  test("what one set at another device meanwhile comes with the sync, though the chat did not move", async () => {
+  test("settings and reads of another device come with the next sync, even if the chat did not change", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(b, chatId, 3);
     const since = (await a.post("/chat/sync", { since: {} })).body.seq;
@@ -132,7 +132,7 @@ story("One's own view", (world) => {
     expect(own).toEqual({ [chatId]: { readN: 2, muted: false, mutedUntil: null, archived: false, pinned: true } });
   });
 
-  test("two settings changed at once are both in the last answer", async () => {
+  test("two settings changed concurrently are both kept, and one of the answers has both", async () => {
     const { a, chatId } = await world.pair();
     for (let round = 0; round < 10; round++) {
       const wanted = { pinned: round % 2 === 0, archived: round % 2 === 0 };
@@ -147,7 +147,7 @@ story("One's own view", (world) => {
     }
   });
 
-  test("settings that are none are refused", async () => {
+  test("malformed settings are refused and change nothing", async () => {
     const { a, chatId } = await world.pair();
     for (const body of [
       {},

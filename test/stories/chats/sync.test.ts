@@ -1,4 +1,4 @@
-/** Sync: what a client that was away missed, in bounded answers, by HTTP and by socket. */
+/** Tests sync: clients that were away get what they missed, in answers of limited size, over HTTP and sockets. */
 import { expect, test } from "@jest/globals";
 import type { Person } from "../../support/people/person.ts";
 import { story } from "../../support/systems/story.ts";
@@ -13,21 +13,21 @@ async function fill(who: Person, chatId: string, count: number, tail = ""): Prom
   line.close();
 }
 
-/** Asks until nothing is left. @returns every message by chat, and the positions reached */
+/** Syncs until `more` is empty. @returns all messages by chat, and the last positions */
 async function drain(who: Person, since: Record<string, number>) {
   const messages: Record<string, { n: number; seq: number }[]> = {};
   let at = { ...since };
-  for (let asked = 0; asked < 50; asked++) {
+  for (let round = 0; round < 50; round++) {
     const { body } = await who.post("/chat/sync", { since: at });
     for (const [chatId, page] of Object.entries<{ n: number; seq: number }[]>(body.messages)) (messages[chatId] ??= []).push(...page);
     at = { ...at, ...body.seq };
     if (body.more.length === 0) return { messages, at };
   }
-  throw new Error("sync never came to an end");
+  throw new Error("`more` is not empty after 50 rounds");
 }
 
 story("Sync", (world) => {
-  test("a chat not named answers with its newest 50 and its head", async () => {
+  test("a chat without a given position is answered with its newest 50 messages and its head", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 60);
     const { status, body } = await b.post("/chat/sync", { since: {} });
@@ -37,7 +37,7 @@ story("Sync", (world) => {
     expect(body.seq[chatId]).toBe(body.chats[0].lastSeq);
   });
 
-  test("a named chat answers with what came after, and with nothing when nothing did", async () => {
+  test("a chat with a given position is answered with the changes after it, and with none if nothing changed", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 3);
     const { seq } = (await b.post("/chat/sync", { since: {} })).body;
@@ -48,7 +48,7 @@ story("Sync", (world) => {
     expect(body.seq[chatId]).toBeGreaterThan(seq[chatId]);
   });
 
-  test("at most 200 changes a chat at a time; asking on brings the rest, each once", async () => {
+  test("an answer has at most 200 changes of a chat, and further syncs bring the rest, each change once", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 450);
     const first = (await b.post("/chat/sync", { since: { [chatId]: 0 } })).body;
@@ -59,7 +59,7 @@ story("Sync", (world) => {
     expect(ns(messages[chatId])).toEqual(numbers(1, 450));
   });
 
-  test("long texts come in more answers, so that each fits through a slow line; a chat not named is whole all the same", async () => {
+  test("long texts are spread over more answers, to keep each small for slow connections, but not those of a chat without a position", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 70, "x".repeat(9900));
     const first = (await b.post("/chat/sync", { since: { [chatId]: 0 } })).body;
@@ -73,7 +73,7 @@ story("Sync", (world) => {
     expect(fresh.more).toEqual([]);
   });
 
-  test("at most 1,000 changes in all; a chat not reached is in more and has no position", async () => {
+  test("an answer has at most 1,000 changes in all, and a chat that did not fit is in `more` without a position", async () => {
     const a = await world.person();
     const chatIds = await Promise.all(
       numbers(1, 6).map(async () => {
@@ -96,15 +96,15 @@ story("Sync", (world) => {
     for (const id of chatIds) expect(ns(messages[id])).toEqual(numbers(1, 200));
   });
 
-  test("a position beyond the chat's end is from another time: the chat is in reset and answered as if it was not named", async () => {
+  test("a chat whose given position is beyond its end is in `reset`, and is answered as if no position was given", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 3);
     const line = await b.connect();
-    const asked = { since: { [chatId]: 5000 } };
+    const payload = { since: { [chatId]: 5000 } };
     const answers = [
-      (await b.post("/chat/sync", asked)).body,
-      await line.callOrThrow("sync", asked),
-      await line.callOrThrow("subscribe", asked),
+      (await b.post("/chat/sync", payload)).body,
+      await line.callOrThrow("sync", payload),
+      await line.callOrThrow("subscribe", payload),
     ];
     for (const answer of answers) {
       expect(answer.reset).toEqual([chatId]);
@@ -115,7 +115,7 @@ story("Sync", (world) => {
     expect(await line.waitFor("receiveMessage")).toMatchObject({ n: 4 });
   });
 
-  test("a chat one is not in is removed, existing or not", async () => {
+  test("a chat that the user is not in is in `removed`, whether it exists or not", async () => {
     const { chatId } = await world.pair();
     const stranger = await world.person();
     const { body } = await stranger.post("/chat/sync", { since: { [chatId]: 0, [nobody]: 3 } });
@@ -123,7 +123,7 @@ story("Sync", (world) => {
     expect(body).toMatchObject({ chats: [], messages: {} });
   });
 
-  test("a socket's sync answers the same, and subscribe continues where its answer ends", async () => {
+  test("sync over a socket answers the same as over HTTP, and subscribe delivers events from where its answer ends", async () => {
     const { a, b, chatId } = await world.pair();
     await fill(a, chatId, 30);
     const line = await b.connect();
@@ -133,16 +133,16 @@ story("Sync", (world) => {
     const answer = await line.callOrThrow("subscribe", { since: { [chatId]: 0 } });
     await writing;
     const read = ns(answer.messages[chatId])!;
-    const heard = await line.waitForCount("receiveMessage", 130 - read.length);
-    expect([...read, ...ns(heard)!]).toEqual(numbers(1, 130));
+    const received = await line.waitForCount("receiveMessage", 130 - read.length);
+    expect([...read, ...ns(received)!]).toEqual(numbers(1, 130));
   });
 
   test.each([
-    ["no object", 7],
-    ["a position in words", { "0123456789abcdef01234567": "all" }],
-    ["a negative position", { "0123456789abcdef01234567": -1 }],
-    ["a malformed id", { nonsense: 1 }],
-  ])("since refuses %s", async (_what, since) => {
+    ["is not an object", 7],
+    ["has a position that is not a number", { "0123456789abcdef01234567": "all" }],
+    ["has a negative position", { "0123456789abcdef01234567": -1 }],
+    ["has a malformed chat id", { nonsense: 1 }],
+  ])("a `since` that %s is refused", async (_what, since) => {
     const a = await world.person();
     expect(await a.post("/chat/sync", { since })).toMatchObject({ status: 400, body: { code: "VALIDATION" } });
     expect(await (await a.connect()).call("sync", { since })).toMatchObject({ ok: false, error: { code: "VALIDATION" } });
