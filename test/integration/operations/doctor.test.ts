@@ -1,4 +1,4 @@
-/** `npm run doctor` of an embedded server, running or not, well or broken: a line each, and an exit code. */
+/** `npm run doctor` of an embedded server, running or stopped, healthy or broken: a line for each check, and an exit code. */
 import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { factory } from "../../support/people/factory.ts";
 import { freePort, startEmbedded, temporaryFolder } from "../../support/servers/server.ts";
 
 let folder: string;
-/** A server's data: it ran once, and somebody signed up. */
+/** The data folder of a server that ran once, with one account. */
 let used: string;
 
 beforeAll(async () => {
@@ -22,13 +22,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What lies in a folder, with its times. */
+/** The files of a folder with their times and sizes. */
 async function inventory(of: string): Promise<unknown> {
   const names = (await readdir(of, { recursive: true })).sort();
   return Promise.all(names.map(async (name) => [name, (await stat(join(of, name))).mtimeMs, (await stat(join(of, name))).size]));
 }
 
-/** The server's database, changed as nothing of Parley would. */
+/** Changes the server's database as Parley never would. */
 function withDatabase(change: (database: DatabaseSync) => void): void {
   const database = new DatabaseSync(join(used, "parley.db"));
   try {
@@ -38,13 +38,13 @@ function withDatabase(change: (database: DatabaseSync) => void): void {
   }
 }
 
-test("an empty machine is well, and stays as it is", async () => {
+test("a machine without data passes every check, and nothing is created", async () => {
   const missing = join(folder, "missing");
   expectWell(await doctor({ DATA_DIR: missing }));
   expect(existsSync(missing)).toBe(false);
 });
 
-test("a server that ran is well, and nothing in its folder changes", async () => {
+test("a stopped server passes every check, and nothing in its folder changes", async () => {
   const before = await inventory(used);
   const diagnosis = await doctor({ DATA_DIR: used });
   expectWell(diagnosis);
@@ -53,7 +53,7 @@ test("a server that ran is well, and nothing in its folder changes", async () =>
   expect(await inventory(used)).toEqual(before);
 });
 
-test("a server that runs is well, from inside and from outside", async () => {
+test("a running server passes every check, on its machine and from outside", async () => {
   const server = await startEmbedded();
   try {
     const inside = await doctor({ DATA_DIR: server.dataDir, PORT: new URL(server.url).port });
@@ -67,7 +67,7 @@ test("a server that runs is well, from inside and from outside", async () => {
   }
 });
 
-test("every bad variable has its line, and no value of a secret is printed", async () => {
+test("every invalid variable gets a line, and no secret is printed", async () => {
   const env = { PORT: "eighty", LIMITS: "perhaps", JWT_SECRET: "tooshortsecret", JWT_OLD_SECRETS_FILE: join(folder, "nowhere") };
   const diagnosis = await doctor(env);
   expectToDo(
@@ -81,7 +81,7 @@ test("every bad variable has its line, and no value of a secret is printed", asy
   expect(diagnosis.output).not.toContain("tooshortsecret");
 });
 
-test("secrets that are weak, or anybody's to read or write, are told", async () => {
+test("a weak secret is reported, and a secret file that others can read or write", async () => {
   const [readable, writable] = [join(folder, "readable"), join(folder, "writable")];
   for (const file of [readable, writable]) await writeFile(file, "0f".repeat(16));
   await chmod(readable, 0o644);
@@ -97,7 +97,7 @@ test("secrets that are weak, or anybody's to read or write, are told", async () 
   for (const { output } of [weak, ...files]) expect(output).not.toMatch(/change-me|0f0f0f/);
 });
 
-test("addresses that don't fit each other, switches for tests, and a collector that is away are told", async () => {
+test("contradictory addresses, switches for tests, and an unavailable collector are reported", async () => {
   const at = await freePort();
   const diagnosis = await doctor({
     DATA_DIR: used,
@@ -126,7 +126,7 @@ test("addresses that don't fit each other, switches for tests, and a collector t
   expectToDo(none, 'TRUST_PROXY: "10.0.0.300" is not an address');
 });
 
-test("a data folder that is none, or that others can write, is told", async () => {
+test("a data folder that is not a folder, or that others can write, is reported", async () => {
   const [file, open] = [join(folder, "file"), join(folder, "open")];
   await writeFile(file, "");
   await mkdir(open);
@@ -138,18 +138,18 @@ test("a data folder that is none, or that others can write, is told", async () =
 });
 
 const asNobody = process.getuid?.() !== 0 || canRunAs() ? test : test.skip;
-asNobody("a data folder without rights is told, by the user that has none", async () => {
+asNobody("a data folder that the current user can't write is reported", async () => {
   const closed = join(folder, "closed");
   await mkdir(closed);
   const uid = process.getuid?.() === 0 ? nobody : undefined;
-  // The way there is open, and the folder itself is not.
+  // Its parent can be entered, but the folder itself can't be written.
   await chmod(folder, 0o755);
   await chmod(closed, 0o500);
   if (uid !== undefined) await chown(closed, uid, uid);
   expectToDo(await doctor({ DATA_DIR: closed }, uid === undefined ? {} : { uid }), `Data folder: ${closed} can't be written by this user`);
 });
 
-test("data of a newer release, or of a newer schema, is told", async () => {
+test("data of a newer release or a newer schema is reported", async () => {
   let before = 0;
   withDatabase((database) => {
     before = Number(database.prepare("PRAGMA user_version").get()!["user_version"]);
@@ -165,7 +165,7 @@ test("data of a newer release, or of a newer schema, is told", async () => {
   withDatabase((database) => database.exec("DELETE FROM chat_schema"));
 });
 
-test("a backup that is old, or that was never made of old data, is told; a fresh one is well", async () => {
+test("an old backup, or old data without any backup, is reported; a fresh backup passes", async () => {
   const backupAt = (at: number) =>
     withDatabase((database) => {
       const doc = JSON.stringify({ lastBackupAt: at });
@@ -189,7 +189,7 @@ test("a backup that is old, or that was never made of old data, is told; a fresh
   expectToDo(await doctor({ DATA_DIR: used }), "Backup: none was ever made, and there is data 100 hours old");
 });
 
-test("from outside: nobody there, or somebody else", async () => {
+test("--url reports a server that can't be reached, and refuses a URL that is not http or https", async () => {
   const url = `http://127.0.0.1:${await freePort()}`;
   const away = await doctor({}, { url });
   expectToDo(away, "Server: can't be reached");

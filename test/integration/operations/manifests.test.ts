@@ -1,6 +1,6 @@
 /**
- * The Kubernetes manifests as kustomize renders them: strictly by the schemas of two versions of Kubernetes, and by rules of our own.
- * What a cluster makes of them is not tried here.
+ * Checks the Kubernetes manifests that kustomize renders against the schemas of two versions of Kubernetes and against our own rules.
+ * Nothing is deployed to a cluster.
  */
 import { globSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,7 +25,7 @@ import { render, schemaComplaints } from "../../support/manifests/render.ts";
 import { autoscalingRules, scalingRules } from "../../support/manifests/scaling.ts";
 import { secretRules } from "../../support/manifests/secrets.ts";
 
-/** The oldest that the manifests are written for, and the newest there are schemas of. */
+/** The oldest version that the manifests support, and the newest one that has schemas. */
 const versions = ["1.29", "1.37"];
 const everywhere = [...podRules, ...scalingRules, ...secretRules, ...networkRules];
 const scaling = [...everywhere, ...autoscalingRules];
@@ -35,13 +35,13 @@ const folders = {
   "k8s/overlays/small": everywhere,
   "k8s/overlays/trial": everywhere,
 };
-/** Kinds of Prometheus' operator: no schema of Kubernetes knows them. */
+/** Kinds of the Prometheus operator, which Kubernetes has no schemas for. */
 const withoutSchema = /Couldn't find schema for kind (PodMonitor|PrometheusRule) /;
 
 describeWith(["kustomize"], "The manifests", () => {
   const rendered = new Map<string, { text: string; manifests: readonly KubernetesManifest[] }>();
   const text = (folder: string) => rendered.get(folder)?.text ?? "";
-  /** Each caller's own. */
+  /** A copy that the caller may change. */
   const manifests = (folder: string): KubernetesManifest[] => structuredClone([...(rendered.get(folder)?.manifests ?? [])]);
   beforeAll(() => {
     for (const folder of Object.keys(folders)) {
@@ -56,15 +56,15 @@ describeWith(["kustomize"], "The manifests", () => {
     });
   });
 
-  describe("Broken on purpose", () => {
-    test.each(scaling)("$title", ({ violations, breakingChange: breaking }) => {
+  describe("A manifest with a mistake breaks the rule", () => {
+    test.each(scaling)("$title", ({ violations, breakingChange }) => {
       const changed = manifests("k8s/overlays/production");
-      breaking(changed);
+      breakingChange(changed);
       expect(violations(changed)).not.toEqual([]);
     });
   });
 
-  test("The small overlay has one pod of each service, and nothing scales by itself", () => {
+  test("the small overlay has one pod of each service and no autoscaler", () => {
     const small = manifests("k8s/overlays/small");
     expect(small.filter(({ kind }) => kind === "HorizontalPodAutoscaler")).toEqual([]);
     const replicas = small.flatMap((manifest) =>
@@ -73,14 +73,14 @@ describeWith(["kustomize"], "The manifests", () => {
     expect(replicas).toEqual([1, 1, 1, 1, 1, 1, 1]);
   });
 
-  test("The stores to try it with are those of docker-compose.yml", () => {
+  test("the trial overlay has the store images of docker-compose.yml", () => {
     const { services } = parse(readFileSync("docker-compose.yml", "utf8")) as { services: Record<string, { image?: string }> };
     const stores = ["mongo", "rabbitmq", "redis"];
     const tried = podsOf(manifests("k8s/overlays/trial")).flatMap(containersOf);
     expect(stores.map((store) => tried.find(({ name }) => name === store)?.image)).toEqual(stores.map((store) => services[store]?.image));
   });
 
-  test("The alerts are those of ops, and so are the dashboards", () => {
+  test("the alerts and dashboards are those of ops/", () => {
     const production = manifests("k8s/overlays/production");
     expect(readFileSync(alertsPath, "utf8")).toBe(prometheusRule());
     expect(ofKind(production, "PrometheusRule").flatMap(({ spec }) => spec.groups).length).toBeGreaterThan(0);
@@ -88,7 +88,7 @@ describeWith(["kustomize"], "The manifests", () => {
     expect(named(ofKind(production, "ConfigMap"), "parley-dashboards").data).toEqual(Object.fromEntries(dashboards));
   });
 
-  test("Prometheus' operator gives the labels that Prometheus gives in Compose", () => {
+  test("the Prometheus operator sets the same labels as Prometheus does in Compose", () => {
     const { scrape_configs: scraped } = parse(readFileSync("ops/prometheus/prometheus.yml", "utf8")) as {
       scrape_configs: { job_name: string; relabel_configs?: { target_label: string }[] }[];
     };
@@ -101,17 +101,17 @@ describeWith(["kustomize"], "The manifests", () => {
     );
   });
 
-  test("The README's overlay of one's own gives its image and its host", () => {
+  test("the README's example of a custom overlay sets the image and the host", () => {
     const [, example = ""] = /```yaml\n(.*?)```/s.exec(readFileSync("k8s/README.md", "utf8")) ?? [];
     const folder = mkdtempSync(join(tmpdir(), "parley-overlay-"));
     try {
       writeFileSync(join(folder, "kustomization.yaml"), example.replace("../parley/k8s", relative(realpathSync(folder), resolve("k8s"))));
-      const own = parseManifests(render(folder));
-      for (const { violations } of networkRules) expect(violations(own)).toEqual([]);
-      expect(ofKind(own, "Ingress").flatMap(({ spec }) => spec.rules.map(({ host }) => host))).toEqual(["chat.your-domain.example"]);
+      const custom = parseManifests(render(folder));
+      for (const { violations } of networkRules) expect(violations(custom)).toEqual([]);
+      expect(ofKind(custom, "Ingress").flatMap(({ spec }) => spec.rules.map(({ host }) => host))).toEqual(["chat.your-domain.example"]);
       expect(
         new Set(
-          podsOf(own)
+          podsOf(custom)
             .flatMap(containersOf)
             .map(({ image }) => image),
         ),
@@ -121,15 +121,15 @@ describeWith(["kustomize"], "The manifests", () => {
     }
   });
 
-  describeWith(["schemas"], "Strictly by the schemas of Kubernetes", () => {
+  describeWith(["schemas"], "By the schemas of Kubernetes", () => {
     test.each(versions.flatMap((version) => Object.keys(folders).map((folder) => ({ version, folder }))))(
-      "$version: $folder",
+      "$folder is valid in version $version",
       ({ version, folder }) => {
         expect(schemaComplaints(text(folder), version).filter((line) => !withoutSchema.test(line))).toEqual([]);
       },
     );
 
-    test.each(versions)("%s refuses a field that is misspelt, and a kind that is", (version) => {
+    test.each(versions)("a misspelt field and a misspelt kind are invalid in version %s", (version) => {
       const base = text("k8s/base");
       expect(schemaComplaints(base.replace("minReadySeconds", "minReadySecond"), version).join()).toContain("minReadySecond");
       expect(schemaComplaints(base.replace("kind: Service\n", "kind: Servis\n"), version).join()).toContain("Servis");

@@ -1,4 +1,4 @@
-/** A release, as `npm version` makes it, in a repository of its own. */
+/** `npm version` in a copy of the repository: what a release commits, and when it is refused. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -44,7 +44,7 @@ function change(path: string, changed: (text: string) => string): void {
   commitAll();
 }
 
-test("The number, the changelog and the image's tag are one commit with a tag", () => {
+test("a release is one tagged commit with the version, the changelog and the image's tag", () => {
   change("CHANGELOG.md", (text) => text.replace("## [Unreleased]\n", "## [Unreleased]\n\n- It sings.\n"));
   expect(npmVersion()).toMatchObject({ status: 0 });
 
@@ -58,7 +58,7 @@ test("The number, the changelog and the image's tag are one commit with a tag", 
   expect(notes(`v${version}`)).toMatchObject({ status: 0, stdout: expect.stringContaining("- It sings.") });
 });
 
-test("Nothing is released of which the changelog says nothing, and nothing has changed then", () => {
+test("a release without changelog entries is refused, and changes nothing", () => {
   change(
     "CHANGELOG.md",
     (text) => `${text.slice(0, text.indexOf("## [Unreleased]"))}## [Unreleased]\n\n## [0.0.1] - 2026-01-01\n\n- A start.\n`,
@@ -70,7 +70,7 @@ test("Nothing is released of which the changelog says nothing, and nothing has c
   expect(read("k8s/components/image/kustomization.yaml")).not.toContain(version);
 });
 
-test("A tag that is not the program's version has no notes", () => {
+test("there are no release notes for a tag that is not the program's version", () => {
   expect(notes("v0.0.0")).toMatchObject({
     status: 1,
     stdout: "",

@@ -1,4 +1,4 @@
-/** The security log of an embedded server that also prints all else it can. */
+/** Runs the security log's suite on an embedded server that logs at level trace, so that secrets would show in any line. */
 import { afterAll, beforeAll } from "@jest/globals";
 import { factory, type Factory } from "../../support/people/factory.ts";
 import { securityStory } from "../../support/operations/security-log-suite.ts";

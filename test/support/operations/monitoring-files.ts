@@ -1,4 +1,4 @@
-/** What operators are given in `ops/`, read for tests: alerts, recorded values, their test cases, dashboards. */
+/** Reads the files of `ops/` for tests: alerts, recording rules, their test cases, and dashboards. */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
@@ -23,8 +23,8 @@ export const rules: readonly RuleFileEntry[] = ruleFiles.flatMap((file) =>
 export const alerts = rules.filter((rule): rule is AlertRule => rule.alert !== undefined);
 
 /**
- * An alert's value: what it compares with a number. Where nothing is wrong the whole expression answers nothing, this one always something.
- * @throws Error  it does not compare one value with one number
+ * The expression that an alert compares with a number. Unlike the whole alert, it has a result even when nothing is wrong.
+ * @throws Error  the alert does not compare one value with one number
  */
 export function valueOf({ alert, expr }: AlertRule): string {
   const [, value] = /^([\s\S]+?) [<>] \d+(?:\.\d+)?$/.exec(expr.trim()) ?? [];
@@ -43,7 +43,7 @@ interface ComposeNetworks {
     Record<string, { readonly networks?: Readonly<Record<string, { readonly aliases?: readonly string[] } | null>> }>
   >;
 }
-/** The names by which the compose file's containers reach each other. */
+/** The host names that the compose file's containers have for each other. */
 export function composeNames(): string[] {
   const { services } = parse(readFileSync(`${ops}../docker-compose.yml`, "utf8"), { merge: true }) as ComposeNetworks;
   const aliases = Object.values(services).flatMap(({ networks = {} }) =>
@@ -54,7 +54,7 @@ export function composeNames(): string[] {
 interface PrometheusConfig {
   readonly scrape_configs: readonly { readonly dns_sd_configs: readonly { readonly names: readonly string[] }[] }[];
 }
-/** The names that Prometheus asks for nodes. */
+/** The DNS names by which Prometheus finds nodes. */
 export const scrapedNames = (parse(read("prometheus/prometheus.yml")) as PrometheusConfig).scrape_configs.flatMap((job) =>
   job.dns_sd_configs.flatMap(({ names }) => names),
 );
@@ -76,7 +76,7 @@ export const dashboards = readdirSync(`${ops}grafana/dashboards`).map(
   (file) => JSON.parse(read(`grafana/dashboards/${file}`)) as Dashboard,
 );
 
-/** Every query of every panel, with where it stands. */
+/** Every query of every dashboard, with its dashboard and panel. */
 export const panelQueries = dashboards.flatMap(({ title, panels }) =>
   panels.flatMap((panel) => (panel.targets ?? []).map(({ expr }) => ({ where: `${title}: ${panel.title}`, expr }))),
 );

@@ -1,4 +1,4 @@
-/** What happens to an account's security in a day, by real HTTP and sockets, and what the security log must tell of it. */
+/** The suite of the security log: over HTTP and sockets it causes every kind of event that concerns an account, and checks the logged lines. */
 import { expect, test } from "@jest/globals";
 import { eventually } from "../eventually.ts";
 import type { Factory } from "../people/factory.ts";
@@ -31,15 +31,15 @@ const device = "Story/1.0";
 const text = "The key is under the third stone";
 const [password, wrong, next] = ["Correct-Horse-7", "Wrong-Horse-1", "Newer-Horse-8"];
 
-/** Declares the tests; the nodes trust one proxy and have their limits on. */
+/** Declares the tests. The nodes must trust one proxy and have rate limits on. */
 export function securityStory({ made, url, log }: SecurityWorld): void {
   let hosts = 0;
-  /** Headers of an address that nobody else has. */
+  /** Headers of a client with an address of its own. */
   const from = () => ({ "x-forwarded-for": `198.51.100.${++hosts}`, "user-agent": device });
-  const lineOf = (security: string, likes: Partial<SecurityLine>): Promise<SecurityLine> =>
+  const lineOf = (security: string, fields: Partial<SecurityLine>): Promise<SecurityLine> =>
     eventually(`the line of ${security}`, () =>
       securityLines(log()).find(
-        (line) => line.security === security && Object.entries(likes).every(([field, value]) => line[field] === value),
+        (line) => line.security === security && Object.entries(fields).every(([field, value]) => line[field] === value),
       ),
     );
   async function newcomer(): Promise<{ person: Person; headers: ReturnType<typeof from>; requestId: string }> {
@@ -51,7 +51,7 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
   const logIn = (emailId: string, presented: string, headers: Readonly<Record<string, string>>) =>
     requestJson(url(), "POST", "/auth/login", { body: { emailId, password: presented }, headers });
 
-  test("a sign-up and a log-in are told with who and from where, under the request's id", async () => {
+  test("a sign-up and a log-in are logged with user, address, device and request id", async () => {
     const { person, headers, requestId } = await newcomer();
     const where = { userId: person.id, address: headers["x-forwarded-for"], device };
     expect(await lineOf("signed_up", { userId: person.id })).toMatchObject({ ...where, requestId });
@@ -59,7 +59,7 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
     expect(await lineOf("logged_in", { userId: person.id })).toMatchObject({ ...where, requestId: again.headers.get("x-request-id") });
   });
 
-  test("a failed log-in tells whose account it was; of no account a hash, and not what was typed", async () => {
+  test("a failed log-in is logged with the account's user, or with a hash of the address when there is no such account", async () => {
     const { person, headers } = await newcomer();
     expect((await logIn(person.emailId, wrong, headers)).status).toBe(401);
     expect(await lineOf("log_in_failed", { userId: person.id })).toMatchObject({
@@ -81,7 +81,7 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
     expect(log()).not.toContain(nobody);
   });
 
-  test("a log-out, and a change of the password with the sessions it ends, are told", async () => {
+  test("a log-out, a password change and the sessions that they end are logged", async () => {
     const { person, headers } = await newcomer();
     await logIn(person.emailId, password, headers);
     const change = (oldPassword: string) =>
@@ -98,7 +98,7 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
     });
   });
 
-  test("what is refused with 403 is told: of a request, an event, and a foreign page's handshake", async () => {
+  test("a refused request, socket event and handshake from a foreign page are logged as access_denied", async () => {
     const [{ person, headers }, { chatId }] = await Promise.all([newcomer(), made().pair()]);
     const refused = await person.request("GET", `/chat/members/${chatId}`, { headers });
     expect(refused.status).toBe(403);
@@ -117,23 +117,23 @@ export function securityStory({ made, url, log }: SecurityWorld): void {
     await lineOf("access_denied", { address: foreign["x-forwarded-for"], request: "socket handshake" });
   });
 
-  test("limits that refuse are told by name, a few times and no more", async () => {
+  test("a reached rate limit is logged with its name, and only a few times", async () => {
     const headers = from();
     await Promise.all(Array.from({ length: 100 }, () => requestJson(url(), "GET", "/auth/me", { headers })));
-    const told = () =>
+    const limitLines = () =>
       securityLines(log()).filter(({ security, address }) => security === "limit_reached" && address === headers["x-forwarded-for"]);
     expect(await lineOf("limit_reached", { address: headers["x-forwarded-for"] })).toMatchObject({
       limit: "http",
       request: "GET /auth/me",
     });
-    expect(told().length).toBeLessThanOrEqual(20);
+    expect(limitLines().length).toBeLessThanOrEqual(20);
     const { person } = await newcomer();
     const line = await person.connect({ headers });
     await Promise.all(Array.from({ length: 60 }, () => line.call("leaveChat", { chatId: person.id })));
     expect(await lineOf("limit_reached", { userId: person.id })).toMatchObject({ limit: "socket-others", request: "socket leaveChat" });
   });
 
-  test("no line of any kind holds a password, a token, an address of mail or a text", async () => {
+  test("no log line contains a password, a token, an email address or a message text", async () => {
     const { a, b, chatId } = await made().pair();
     expect((await a.post("/chat/messages", { chatId, text })).status).toBe(201);
     await (await b.connect()).callOrThrow("sendMessage", { chatId, text });
