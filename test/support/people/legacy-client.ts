@@ -2,9 +2,8 @@
  * A client of PingTalk, the product whose API Parley keeps: its only credential is the cookie, its bodies are JSON, and it reads
  * the documents below. Tests use it where these clients rely on the exact answer.
  */
-import { describe, expect, test } from "@jest/globals";
+import { expect } from "@jest/globals";
 import { requestJson, type ApiResponse, type Person } from "./person.ts";
-import type { StoryWorld } from "../systems/story.ts";
 
 export const nobody = "0123456789abcdef01234567";
 export const malformed = "no-id";
@@ -34,7 +33,6 @@ export const known = (kind: keyof typeof documents, values: object): object => (
   __v: expect.any(Number),
   ...values,
 });
-export const refusal = (status: number): object => ({ status, body: { message: text } });
 
 /** Sends requests as a browser that has the person's cookie. */
 export const by =
@@ -48,18 +46,4 @@ export async function byForm({ url, token }: Person, path: string, fields: Reado
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   const answer = await fetch(url + path, { method: "POST", body: form, headers: { cookie: `token=${token}` } });
   return { status: answer.status, headers: answer.headers, body: await answer.json() };
-}
-
-/** Declares the tests of a row that needs a session: first that it does. */
-export function row(world: StoryWorld, method: string, path: string, tell: () => void): void {
-  describe(`${method} ${path}`, () => {
-    test("is refused without a session", async () => {
-      const filled = path.replace(/:\w+/, nobody);
-      for (const headers of [{}, { cookie: "token=nonsense" }, { cookie: "other=1" }]) {
-        const answer = await requestJson(world.gateways()[0], method, filled, { headers, ...(method.startsWith("P") ? { body: {} } : {}) });
-        expect(answer).toMatchObject({ status: 401, body: { message: text, code: "UNAUTHENTICATED" } });
-      }
-    });
-    tell();
-  });
 }
