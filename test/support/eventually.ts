@@ -1,16 +1,16 @@
-/** Waiting without fixed sleeps: poll until something holds, or say after a deadline what never did. */
+/** Waits without fixed sleeps: polls until a condition holds, or fails after a deadline and names the condition. */
 import { setTimeout as pause } from "node:timers/promises";
 import { withTimeout } from "../../core/resilience/timeout.ts";
 
 const pauseMs = 50;
-/** Where nothing is promised: long enough for a slow machine. */
+/** For events without a promised deadline: long enough for a slow machine. */
 export const defaultTimeoutMs = 30_000;
 
 /**
- * Asks again and again until the answer is neither undefined nor false.
- * @param what  named in the error: "the chat takes messages again"
- * @param timeoutMs  of asking and pausing. A pause counts as what it was meant to be: a machine that stood still has not waited
- * @throws Error  nothing in that time; the last rejection of `probe` is its cause
+ * Polls until `probe` answers something other than undefined and false.
+ * @param what  named in the error, for example "the chat accepts messages again"
+ * @param timeoutMs  limits the time of the calls and pauses. A pause counts as `pauseMs` even if the machine was stopped meanwhile
+ * @throws Error  the time is over; the last rejection of `probe` is its cause
  */
 export async function eventually<T>(
   what: string,
@@ -19,7 +19,7 @@ export async function eventually<T>(
 ): Promise<T> {
   for (let waitedMs = 0; ; waitedMs += pauseMs) {
     const isLast = waitedMs >= timeoutMs;
-    const asked = performance.now();
+    const startedAt = performance.now();
     let cause: unknown;
     try {
       const answer = await probe();
@@ -28,15 +28,15 @@ export async function eventually<T>(
       cause = error;
     }
     if (isLast) throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause });
-    waitedMs += performance.now() - asked;
+    waitedMs += performance.now() - startedAt;
     await pause(pauseMs);
   }
 }
 
 /**
- * Holds a promise to a deadline, as a waiting caller would see it: whatever else was due or had come before it goes first, so that a
- * machine which stands still for a moment does not break the promise.
- * @throws Error  naming what did not happen
+ * Limits the time until a promise settles. Events that were due earlier are handled first, so that a short pause of the machine does
+ * not count as a timeout.
+ * @throws Error  the time is over; the message names `what`
  */
 export const within = <T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> =>
   withTimeout(promise, timeoutMs, () => new Error(`not within ${timeoutMs} ms: ${what}`));

@@ -1,4 +1,4 @@
-/** How much memory processes take, as Linux counts it. */
+/** Measures the memory of processes, from Linux's /proc. */
 import { readdirSync, readFileSync } from "node:fs";
 
 const megabyte = 1024;
@@ -13,7 +13,7 @@ export function residentMb(pid: number): number | undefined {
   }
 }
 
-/** Processes that this one started. */
+/** The processes that a process started and that still run. */
 export function childrenOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`)
@@ -26,28 +26,28 @@ export function childrenOf(pid: number): number[] {
 }
 
 /**
- * Does the work, and watches these processes and those they start meanwhile.
- * @returns by how many MB each grew at its peak; children that began meanwhile, by all that they took
+ * Runs an action, and measures these processes and their children meanwhile.
+ * @returns by how many MB each process grew at its peak; for a child that was started meanwhile, its whole size
  */
 export async function memoryGrowth(
   pids: Readonly<Record<string, number>>,
   action: () => Promise<unknown>,
 ): Promise<Record<string, number>> {
-  const before = new Map(watched().map(([name, pid]) => [name, residentMb(pid) ?? 0]));
+  const before = new Map(measured().map(([name, pid]) => [name, residentMb(pid) ?? 0]));
   const peaks = new Map<string, number>();
-  function watched(): [string, number][] {
+  function measured(): [string, number][] {
     return Object.entries(pids).flatMap(([name, pid]) => [
       [name, pid],
       ...childrenOf(pid).map((child): [string, number] => [`${name}/${child}`, child]),
     ]);
   }
-  const look = () => {
-    for (const [name, pid] of watched()) peaks.set(name, Math.max(peaks.get(name) ?? 0, residentMb(pid) ?? 0));
+  const measure = () => {
+    for (const [name, pid] of measured()) peaks.set(name, Math.max(peaks.get(name) ?? 0, residentMb(pid) ?? 0));
   };
-  const timer = setInterval(look, 20);
+  const timer = setInterval(measure, 20);
   try {
     await action();
-    look();
+    measure();
   } finally {
     clearInterval(timer);
   }

@@ -62,8 +62,8 @@ export class DocumentedHttp {
   ): Promise<ApiResponse> {
     const [method, path] = name.split(" ") as [string, string];
     const target = path.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key] ?? `no-${key}`)) + query;
-    const asking = { ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) };
-    const answer = await (who === undefined ? requestJson(url, method, target, asking) : who.request(method, target, asking));
+    const options = { ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) };
+    const answer = await (who === undefined ? requestJson(url, method, target, options) : who.request(method, target, options));
     this.answered(name, body, answer);
     return answer;
   }

@@ -1,4 +1,4 @@
-/** Real sockets of a server of the test's own, with all that each heard: for tests of live delivery below the gateway. */
+/** Opens a Socket.IO server without the gateway, and sockets that record the events they receive, for tests of live delivery. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server, type DefaultEventsMap, type Socket as ServerSocket } from "socket.io";
@@ -34,10 +34,10 @@ export async function openListeningSockets(): Promise<ListeningSockets> {
     async connect() {
       const client = connect(url, { transports: ["websocket"], forceNew: true, reconnection: false });
       clients.push(client);
-      const heard: ReceivedSocketEvent[] = [];
-      client.onAny((event: string, data: unknown) => heard.push({ event, data }));
+      const received: ReceivedSocketEvent[] = [];
+      client.onAny((event: string, data: unknown) => received.push({ event, data }));
       await new Promise<void>((resolve) => client.once("connect", resolve));
-      return { server: io.sockets.sockets.get(client.id!)!, client, received: heard };
+      return { server: io.sockets.sockets.get(client.id!)!, client, received };
     },
     async close() {
       for (const client of clients) client.close();

@@ -1,7 +1,7 @@
-/** A chat as the store would hold it, for tests of live delivery: each message and each membership at its last change. */
+/** A chat in memory, as the store would keep it, for tests of live delivery: messages and memberships in their last state. */
 import type { Batch, ChatNote, Membership, Message, SharedChat } from "../../../services/chat/contract.ts";
 
-/** Changes in an answer; few, so that a gap takes several pages. */
+/** Maximum changes in an answer, so few that a gap needs several pages. */
 const pageSize = 5;
 
 type StoredMembership = Membership & { readonly changedSeq: number };
@@ -12,7 +12,7 @@ export class StoredChat {
   readonly members = new Map<string, StoredMembership>();
   seq = 0;
   n = 0;
-  /** The last change of members or name. */
+  /** The `seq` of the last change of members or name. */
   sharedSeq = 0;
   private readonly changes: Message[] = [];
   private readonly changed = new Set<string>();
@@ -22,7 +22,7 @@ export class StoredChat {
     if (people.length > 0) this.commit(() => people.forEach((userId) => this.add(userId)));
   }
 
-  /** Carries changes out as one commit. @returns what the feed says of it */
+  /** Applies changes as one commit. @returns the batch that the feed would carry */
   commit(change: () => void): Extract<ChatNote, { kind: "batch" }> {
     const { seq: prevSeq, sharedSeq: before } = this;
     this.changes.length = 0;
@@ -38,20 +38,20 @@ export class StoredChat {
   }
   edit(n: number): void {
     const { senderId, kind } = this.messages.get(n)!;
-    // The chat's own notes are never changed.
+    // System messages never change.
     if (kind === "text") this.put({ n, senderId, kind });
   }
   rename(): void {
     this.sharedSeq = this.seq + 1;
-    this.note();
+    this.sendSystemMessage();
   }
   add(userId: string): void {
     this.setMember({ chatId: this.chatId, userId, joinedN: this.n, joinedSeq: this.seq + 1, leftSeq: null });
-    this.note();
+    this.sendSystemMessage();
   }
   remove(userId: string): void {
     this.setMember({ ...this.members.get(userId)!, leftSeq: this.seq + 1 });
-    this.note();
+    this.sendSystemMessage();
   }
 
   isMember(userId: string): boolean {
@@ -63,7 +63,7 @@ export class StoredChat {
     const { joinedN, joinedSeq, leftSeq } = row;
     return { chatId: this.chatId, userId, joinedN, joinedSeq, leftSeq };
   }
-  /** What a member may see of it, by `n`. */
+  /** The messages that a member may see, sorted by `n`. */
   visibleTo(userId: string): Message[] {
     const { joinedN } = this.members.get(userId)!;
     return [...this.messages.values()].filter(({ n }) => n > joinedN).sort((a, b) => a.n - b.n);
@@ -85,7 +85,7 @@ export class StoredChat {
     const last = { lastMessage: null, lastMessagePreview: null, lastN, lastSeq };
     return { _id, chatType: "group", picture: null, ...people, ...last, sharedSeq, createdAt: now, updatedAt: now, __v: 0 };
   }
-  /** As chat answers a gateway that missed something. */
+  /** A page of the changes after `since`, as chat answers a gateway that missed them. */
   since(since: number): Batch & { more: boolean } {
     const changed = [...this.messages.values()].filter(({ seq }) => seq > since).sort((a, b) => a.seq - b.seq);
     const changes = changed.slice(0, pageSize);
@@ -96,7 +96,7 @@ export class StoredChat {
     return { ...this.head(), prevSeq: since, seq, changes, memberChanges, more, ...shared };
   }
 
-  private note(): void {
+  private sendSystemMessage(): void {
     this.put({ n: ++this.n, senderId: "someone", kind: "system" });
   }
   private setMember(membership: Membership): void {

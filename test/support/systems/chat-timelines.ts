@@ -1,4 +1,4 @@
-/** Chat as a node runs it, on a store of the tests' own: each node keeps its own state of a chat in memory. */
+/** Opens the context of a chat node on a given store, without a broker. Each context keeps its own state of a chat in memory. */
 import { followClock } from "../../../core/clock.ts";
 import { readConfig } from "../../../core/config/config.ts";
 import { inCall, type CallContext, type Ctx } from "../../../core/contract/call.ts";
@@ -14,7 +14,7 @@ export async function openChatTimelines(store: Store, db: Database): Promise<Cha
   return openChatContext({ db, log: silentLogger, config: readConfig({}), feed: openLocalFeed(), clock });
 }
 
-/** The node's context in a call by this user. No other service answers it. */
+/** The context of a call by this user. Calls to other services fail. */
 export function callContextFor(node: ChatContext, userId: string): CallContext<ChatContext> {
   const ctx: Partial<Ctx<unknown>> = {
     meta: { user: { id: userId, sessionId: newId() } },

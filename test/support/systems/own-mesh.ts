@@ -1,22 +1,22 @@
-/** A mesh of a test file's own, with people on its gateways: started before the file's tests, stopped after them. */
+/** Starts a mesh for one test file, makes people on its gateways, and stops it after the file's tests. */
 import { afterAll, beforeAll } from "@jest/globals";
 import { factory, type Factory } from "../people/factory.ts";
 import { startMesh, type TestMesh, type MeshOptions } from "../mesh/mesh.ts";
 
 export interface OwnMesh {
-  /** There once the tests run. */
+  /** Throws before the tests run. */
   readonly mesh: TestMesh;
   readonly made: Factory;
 }
 
 /**
  * Call it where the tests are declared.
- * @param options  or what makes them when the mesh is started
+ * @param options  of the mesh, or a function that makes them before the mesh starts
  */
 export function ownMesh(options: MeshOptions | (() => Promise<MeshOptions>) = {}): OwnMesh {
   let mesh: TestMesh | undefined;
   const started = (): TestMesh => {
-    if (mesh === undefined) throw new Error("The mesh is not there before the tests run");
+    if (mesh === undefined) throw new Error("the mesh starts before the first test: use it inside one");
     return mesh;
   };
   const made = factory(() => started().gateways);

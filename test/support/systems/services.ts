@@ -1,4 +1,4 @@
-/** Some services in this process, for tests of their actions: a real broker and real embedded ports on a data folder of its own. */
+/** Starts services in this process, to test their actions with a real broker and the embedded ports on their own data folder. */
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type LoggerConfig, type Service, type ServiceSchema } from "moleculer";
 import { securityLoggerName } from "../../../core/node/logger.ts";
@@ -17,7 +17,7 @@ import { temporaryFolder } from "../servers/server.ts";
 
 export interface InProcessServices {
   readonly broker: ServiceBroker;
-  /** A service's own database, to see what is stored and to change what time would. */
+  /** The database of a service, to check what is stored, and to write states that take time to arise. */
   readonly db: (service: string) => Pick<Database, "commit" | "get" | "page">;
   readonly stop: () => Promise<void>;
 }
@@ -26,7 +26,7 @@ export async function startServices(...schemas: readonly ServiceSchema[]): Promi
   const folder = await temporaryFolder();
   const config = readConfig({ DATA_DIR: folder, LOG_LEVEL: "error", EVENT_RETRY_MS: "20", LIMITS: "off" });
   const options = brokerOptions(config, followers);
-  // Tests of actions sign up hundreds; what the security log tells has tests of its own.
+  // Tests of actions sign up hundreds of users. The security log has its own tests.
   const logging = options.logger as LoggerConfig & { options: { level: object } };
   Object.assign(logging.options.level, { [securityLoggerName]: "error" });
   const broker = new ServiceBroker(options);
@@ -42,7 +42,7 @@ export async function startServices(...schemas: readonly ServiceSchema[]): Promi
   };
 }
 
-/** Someone signed up and signed in. */
+/** A user who has signed up and is signed in. */
 export interface SignedUpUser {
   readonly userId: string;
   readonly sessionId: string;
@@ -58,22 +58,22 @@ export async function signUpUser(broker: ServiceBroker, firstName = "Ada"): Prom
   return { userId: account.userId, sessionId, emailId, firstName };
 }
 
-/** Call options that say who calls, as the gateway would. */
+/** Call options that name the calling user, as the gateway sets them. */
 export const asUser = ({ userId, sessionId }: Pick<SignedUpUser, "userId" | "sessionId">): { meta: Meta } => ({
   meta: { user: { id: userId, sessionId } },
 });
 
-/** What goes over these feed channels from now on. */
+/** Records the messages on these feed channels from now on. */
 export async function recordFeed(
   broker: ServiceBroker,
   channels: readonly Channel[],
 ): Promise<{ readonly channel: string; readonly message: Received }[]> {
-  const heard: { channel: string; message: unknown }[] = [];
-  await portsOf(broker).feed.subscribe(channels, (message, channel) => heard.push({ channel, message }));
-  return heard;
+  const messages: { channel: string; message: unknown }[] = [];
+  await portsOf(broker).feed.subscribe(channels, (message, channel) => messages.push({ channel, message }));
+  return messages;
 }
 
-/** How many of these came to what: their error's code, or `ok`. */
+/** Counts the outcomes of calls, by `ok` or the code of the error. */
 export async function countOutcomes(calls: readonly Promise<unknown>[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const outcome of await Promise.allSettled(calls)) {

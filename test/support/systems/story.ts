@@ -1,17 +1,17 @@
 /**
- * A story: a user's walk through Parley by HTTP and sockets alone, so that the same file runs against the embedded server (one a
- * file) and against the mesh (one for all files, started by `mesh.setup.ts`). Which one is said by the Jest project.
+ * Declares stories: tests that use Parley over HTTP and sockets alone. So the same file runs on an embedded server (each file starts
+ * one) and on a mesh (`mesh.setup.ts` starts one for all files). The Jest project decides which.
  */
 import { afterAll, beforeAll, describe } from "@jest/globals";
 import { factory, type Factory } from "../people/factory.ts";
 import { startEmbedded } from "../servers/server.ts";
 import { sharedLog, sharedMesh, sharedMeshSkipReason } from "../mesh/shared-mesh.ts";
 
-/** What a story knows of the system it walks through. */
+/** The system that a story runs on, and the people in it. */
 export interface StoryWorld extends Factory {
-  /** Two ways in; embedded it is the same one twice. */
+  /** The URLs of two gateways, or twice the URL of the embedded server. */
   gateways(): readonly [string, string];
-  /** The processes that must survive whatever a client sends. */
+  /** The server processes, which no client's input may crash. */
   processes(): readonly { readonly pid: number; readonly statusUrl: string }[];
 }
 
@@ -31,26 +31,26 @@ declare global {
   var aTestFailed: boolean | undefined;
 }
 
-/** Declares a story's tests; the system is up before the first and gone after the last. */
-export function story(title: string, tell: (world: StoryWorld) => void): void {
+/** Declares a story's tests. The system starts before the first test and stops after the last. */
+export function story(title: string, tests: (world: StoryWorld) => void): void {
   const onMesh = globalThis.parleyWorld === "mesh";
-  const whyNot = onMesh ? sharedMeshSkipReason() : undefined;
-  if (whyNot !== undefined) {
-    describe.skip(`${title} (${whyNot})`, () => tell(worldOf(() => fail(whyNot))));
+  const skipReason = onMesh ? sharedMeshSkipReason() : undefined;
+  if (skipReason !== undefined) {
+    describe.skip(`${title} (${skipReason})`, () => tests(worldOf(() => fail(skipReason))));
     return;
   }
   describe(title, () => {
     let running: RunningSystem | undefined;
-    const world = worldOf(() => running ?? fail("the system starts before the first test; ask for it inside one"));
+    const world = worldOf(() => running ?? fail("the system starts before the first test: use it inside one"));
     beforeAll(async () => {
       running = onMesh ? onSharedMesh() : await onEmbeddedServer();
     });
     afterAll(async () => {
       world.disconnectAll();
-      if (globalThis.aTestFailed === true) process.stderr.write(`\n--- what the servers printed last ---\n${running?.log() ?? ""}\n`);
+      if (globalThis.aTestFailed === true) process.stderr.write(`\n--- last output of the servers ---\n${running?.log() ?? ""}\n`);
       await running?.stop();
     });
-    tell(world);
+    tests(world);
   });
 }
 
