@@ -1,10 +1,10 @@
-/** A real browser, and pages in it that note all that a user's console would show. */
+/** Starts a real browser, and opens pages that record what a user's console would show. */
 import { mkdirSync } from "node:fs";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { chromiumPath } from "./infra.ts";
 
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-/** Where screenshots are left to be looked at; git ignores it. */
+/** The folder of the screenshots; git ignores it. */
 const folder = "coverage/screenshots";
 
 export const desktop = { viewport: { width: 1280, height: 900 } } as const;
@@ -17,7 +17,7 @@ export function startBrowser(ports: Readonly<Record<string, number>> = {}): Prom
   return chromium.launch({ executablePath: chromiumPath(), args, timeout: 120_000 });
 }
 
-/** A page, and what went wrong in it: console messages, errors, requests that failed or went to another host. */
+/** A page with its problems: console messages, errors, and requests that failed or went to another host. */
 export interface WatchedPage {
   readonly page: Page;
   readonly consoleProblems: readonly string[];
@@ -25,20 +25,20 @@ export interface WatchedPage {
 
 export async function watchedPage(browser: Browser, origin: string, options: BrowserContextOptions): Promise<WatchedPage> {
   const page = await browser.newPage(options);
-  const troubles: string[] = [];
-  page.on("console", (message) => troubles.push(`console: ${message.text()}`));
-  page.on("pageerror", (error) => troubles.push(`error: ${error.message}`));
-  page.on("requestfailed", (request) => troubles.push(`failed: ${request.url()}`));
+  const problems: string[] = [];
+  page.on("console", (message) => problems.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
+  page.on("requestfailed", (request) => problems.push(`failed: ${request.url()}`));
   page.on("request", (request) => {
-    if (!request.url().startsWith(`${origin}/`)) troubles.push(`another host: ${request.url()}`);
+    if (!request.url().startsWith(`${origin}/`)) problems.push(`another host: ${request.url()}`);
   });
   page.on("response", (response) => {
-    if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);
+    if (response.status() >= 400) problems.push(`${response.status()}: ${response.url()}`);
   });
-  return { page, consoleProblems: troubles };
+  return { page, consoleProblems: problems };
 }
 
-/** Leaves a picture of what is to be seen now. */
+/** Saves a screenshot of the page. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: `${folder}/${name}.png` });

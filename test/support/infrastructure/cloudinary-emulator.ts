@@ -1,6 +1,6 @@
 /**
- * A server on this machine that speaks as much of Cloudinary as Parley uses: signed uploads and removals of raw files, signed delivery
- * of authenticated ones with ranges, and ping. It checks every signature by Cloudinary's documented rules, not by the SDK's code.
+ * Emulates the parts of Cloudinary that Parley uses: signed uploads and removals of raw files, signed delivery of authenticated files with
+ * ranges, their list, and ping. It checks every signature by Cloudinary's documented rules, not by the SDK's code.
  * https://cloudinary.com/documentation/authentication_signatures, https://cloudinary.com/documentation/delivery_url_signatures
  */
 import { createHash, randomBytes } from "node:crypto";
@@ -15,28 +15,28 @@ import * as tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { Busboy, type BusboyHeaders } from "@fastify/busboy";
 
-/** For NODE_EXTRA_CA_CERTS of processes that are to trust the server. This one does. */
+/** Set NODE_EXTRA_CA_CERTS to it in processes that must trust the emulator. This process trusts it already. */
 export const certificateFile = fileURLToPath(new URL("cloudinary-emulator.pem", import.meta.url));
 const pem = readFileSync(certificateFile, "utf8");
 const certificate = pem.slice(pem.indexOf("-----BEGIN CERTIFICATE"));
 tls.setDefaultCACertificates([...tls.getCACertificates("default"), certificate]);
 
 /**
- * `silent` takes requests and never answers; `broken` answers 500, and `refusing` 403, to everything; `cutting` ends the connection in
- * the middle of a delivery, `stalling` says nothing more there; `rangeless` delivers all, whatever range was asked for.
+ * `silent` accepts requests and never answers. `broken` answers every request with 500, `refusing` with 403. `cutting` closes the connection
+ * in the middle of a delivery, `stalling` sends nothing more from there on. `rangeless` ignores ranges and delivers the whole file.
  */
 export type EmulatorMode = "well" | "silent" | "broken" | "refusing" | "cutting" | "stalling" | "rangeless";
 
 export interface CloudinaryEmulator {
-  /** For CLOUDINARY_URL. */
+  /** The value of CLOUDINARY_URL. */
   readonly url: string;
   readonly host: string;
   readonly secret: string;
-  /** `<type>/<public id>` of what is stored. */
+  /** `<type>/<public id>` of each stored file. */
   readonly stored: () => string[];
-  /** Connections that are open now. */
+  /** The number of open connections. */
   readonly connections: () => number;
-  setMode(mood: EmulatorMode): void;
+  setMode(mode: EmulatorMode): void;
   stop(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ interface SignedUploadForm {
   readonly file: Buffer | undefined;
 }
 
-/** What is told instead of an answer. */
+/** An error that is sent instead of an answer. */
 class EmulatorHttpError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
@@ -60,7 +60,7 @@ export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
   const [cloud, key, secret] = ["testcloud", String(randomBytes(6).readUIntBE(0, 6)), randomBytes(20).toString("base64url")];
   const assets = new Map<string, Buffer>();
   const sockets = new Set<Socket>();
-  let mood: EmulatorMode = "well";
+  let mode: EmulatorMode = "well";
 
   function checkSignature(fields: SignedUploadForm["fields"]): void {
     const signed = [...fields].filter(([name]) => !["api_key", "signature", "file", "cloud_name", "resource_type"].includes(name));
@@ -97,15 +97,15 @@ export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
   }
 
   /** `GET /v1_1/<cloud>/ping`, `GET /v1_1/<cloud>/resources/raw/<type>?prefix=...&max_results=...&next_cursor=...` */
-  function tell(request: IncomingMessage, path: string): object {
+  function query(request: IncomingMessage, path: string): object {
     checkCredential(request);
-    const [what = "", query] = path.split("?");
-    const [, type] = /^resources\/raw\/(\w+)$/.exec(what) ?? [];
+    const [resource = "", search] = path.split("?");
+    const [, type] = /^resources\/raw\/(\w+)$/.exec(resource) ?? [];
     if (type === undefined) return { status: "ok" };
-    const asked = new URLSearchParams(query);
-    const names = [...assets.keys()].filter((name) => name.startsWith(`${type}/${asked.get("prefix")}`)).sort();
-    const from = Number(asked.get("next_cursor") ?? 0);
-    const end = from + Number(asked.get("max_results"));
+    const options = new URLSearchParams(search);
+    const names = [...assets.keys()].filter((name) => name.startsWith(`${type}/${options.get("prefix")}`)).sort();
+    const from = Number(options.get("next_cursor") ?? 0);
+    const end = from + Number(options.get("max_results"));
     const resources = names.slice(from, end).map((name) => ({ public_id: name.slice(type.length + 1) }));
     return { resources, ...(end < names.length ? { next_cursor: `${end}` } : {}) };
   }
@@ -117,7 +117,7 @@ export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
     if (type === "authenticated" && signature !== digest.slice(0, 32)) throw new EmulatorHttpError(401, "deny or ACL failure");
     const bytes = assets.get(`${type}/${publicId}`);
     if (bytes === undefined) throw new EmulatorHttpError(404, "Resource not found");
-    const [, start, end] = (mood === "rangeless" ? null : /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")) ?? [];
+    const [, start, end] = (mode === "rangeless" ? null : /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")) ?? [];
     if (start === undefined) {
       send(200, bytes, {});
       return;
@@ -128,18 +128,18 @@ export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
 
     function send(status: number, part: Buffer, headers: object): void {
       response.writeHead(status, { ...headers, "content-length": part.length, "content-type": "application/octet-stream" });
-      if (mood !== "cutting" && mood !== "stalling") response.end(part);
-      else response.write(part.subarray(0, part.length / 2), () => mood === "cutting" && response.destroy());
+      if (mode !== "cutting" && mode !== "stalling") response.end(part);
+      else response.write(part.subarray(0, part.length / 2), () => mode === "cutting" && response.destroy());
     }
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (mood === "silent") {
-      request.resume(); // Or it would not see the connection's end.
+    if (mode === "silent") {
+      request.resume(); // Otherwise the end of the connection goes unnoticed.
       return;
     }
-    if (mood === "broken") throw new EmulatorHttpError(500, "General error");
-    if (mood === "refusing") throw new EmulatorHttpError(403, "Forbidden");
+    if (mode === "broken") throw new EmulatorHttpError(500, "General error");
+    if (mode === "refusing") throw new EmulatorHttpError(403, "Forbidden");
     const [first = "", ...rest] = request.url!.slice(1).split("/");
     if (request.method === "GET" && first === cloud) {
       deliver(rest.join("/"), request, response);
@@ -147,8 +147,8 @@ export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
     }
     const [given, ...what] = rest;
     if (first !== "v1_1" || given !== cloud) throw new EmulatorHttpError(401, "cloud_name mismatch");
-    const told = request.method === "GET" ? tell(request, what.join("/")) : await call(what.join("/").replace("raw/", ""), request);
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(told));
+    const result = request.method === "GET" ? query(request, what.join("/")) : await call(what.join("/").replace("raw/", ""), request);
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(result));
   }
 
   const server = createServer({ key: pem, cert: certificate }, (request, response) => {
@@ -169,7 +169,7 @@ export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
     secret,
     stored: () => [...assets.keys()],
     connections: () => sockets.size,
-    setMode: (next) => void (mood = next),
+    setMode: (next) => void (mode = next),
     async stop() {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -180,7 +180,7 @@ export async function startCloudinaryEmulator(): Promise<CloudinaryEmulator> {
 
 const nameOf = (fields: SignedUploadForm["fields"]): string => `${fields.get("type")}/${fields.get("public_id")}`;
 
-/** @throws Error  the form does not come whole */
+/** @throws Error  the form is incomplete */
 async function formOf(request: IncomingMessage): Promise<SignedUploadForm> {
   const fields = new Map<string, string>();
   let file: Promise<Buffer> | undefined;

@@ -1,6 +1,6 @@
 /**
- * What tests run against: RabbitMQ, Redis, MongoDB, a browser, a Python, kustomize and strace, found or started once a Jest run by `infra.setup.ts`.
- * What is not there is said with its reason, and the tests that need it are skipped; with REQUIRE_INFRA=1 the run fails instead.
+ * The infrastructure that tests need: RabbitMQ, Redis, MongoDB, a browser, Python, kustomize and strace. `infra.setup.ts` finds or starts it
+ * once per Jest run. Tests whose infrastructure is missing are skipped, and the reason is printed; with REQUIRE_INFRA=1 the run fails.
  */
 export type InfraPart = "amqp" | "redis" | "mongo" | "chromium" | "python" | "kustomize" | "schemas" | "strace";
 
@@ -15,10 +15,10 @@ export const titles: Readonly<Record<InfraPart, string>> = {
   strace: "strace",
 };
 
-/** Where a part is (a program: its path), or why it isn't there. */
+/** A part's URL, or the path if it is a program; or the reason why it is missing. */
 export type InfraLookup = { readonly url: string } | { readonly missing: string };
 
-/** How the setup tells the processes that run the tests. */
+/** The environment variable by which the setup passes its findings to the processes that run the tests. */
 export const variable = "PARLEY_TEST_INFRA";
 
 function lookUp(part: InfraPart): InfraLookup {
@@ -33,24 +33,24 @@ function urlOf(part: InfraPart): string {
   throw new Error(`this needs ${titles[part]}: ${answer.missing}`);
 }
 
-/** URLs of the parts. Throw when it is missing: ask `skipReason` first. */
+/** These functions return the URL of a part, and throw when it is missing: check `skipReason` first. */
 export const amqpUrl = (): string => urlOf("amqp");
 export const redisUrl = (): string => urlOf("redis");
-/** A replica set of one member, which gives up a transaction after 3 s. */
+/** A replica set of one member that aborts transactions after 3 s. */
 export const mongoUri = (): string => urlOf("mongo");
 /** The browser's program. */
 export const chromiumPath = (): string => urlOf("chromium");
 /** A python3 that can run `docs/examples`. */
 export const pythonPath = (): string => urlOf("python");
-/** kustomize 5 or newer, or a kubectl that has it. */
+/** kustomize 5 or newer, or a kubectl that includes it. */
 export const kustomizePath = (): string => urlOf("kustomize");
-/** A python3 that has the schemas of Kubernetes. */
+/** A python3 that has kubernetes-validate. */
 export const schemasPython = (): string => urlOf("schemas");
 
-/** An strace that may trace the programs it starts. */
+/** An strace that is allowed to trace the programs it starts. */
 export const stracePath = (): string => urlOf("strace");
 
-/** Why tests that need these parts can't run; undefined when they can. */
+/** Returns why tests that need these parts can't run, or undefined when they can. */
 export function skipReason(...parts: readonly InfraPart[]): string | undefined {
   const reasons = parts.flatMap((part) => {
     const answer = lookUp(part);

@@ -1,4 +1,4 @@
-/** A MongoDB of the tests' own: a replica set of one member on a free port, its data in a temporary folder, gone when it is stopped. */
+/** Starts a mongod for a test: a replica set of one member on a free port, with a temporary data folder that is removed on stop. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
@@ -12,9 +12,9 @@ export interface Mongod {
   readonly uri: string;
   freeze(): void;
   thaw(): void;
-  /** SIGKILL, and waits for the end. */
+  /** Sends SIGKILL, and waits until the process has ended. */
   kill(): Promise<void>;
-  /** Starts it on the data it had, and waits until it takes writes. */
+  /** Starts it again with its data, and waits until it accepts writes. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -22,17 +22,17 @@ export interface Mongod {
 interface MongodOptions {
   /** Default true. */
   readonly replicaSet?: boolean;
-  /** Whether a replica set is made of it; else it waits for someone to do so. Default true. */
+  /** Whether to initiate the replica set. Default true. */
   readonly isInitialized?: boolean;
   readonly transactionLifetimeSeconds?: number;
-  /** It takes test commands, such as `configureFailPoint`. Default false. */
+  /** Whether it accepts test commands, such as `configureFailPoint`. Default false. */
   readonly testCommands?: boolean;
-  /** Where it listens. */
+  /** The address that it listens on. */
   readonly address?: string;
 }
 
 const program = process.env["MONGOD"] ?? "mongod";
-/** Whether there is a mongod to start, on the PATH or named by the environment's MONGOD. */
+/** Whether there is a mongod, on the PATH or named by the variable MONGOD. */
 export const hasMongod = spawnSync(program, ["--version"]).status === 0;
 
 export async function startMongod(options: MongodOptions = {}): Promise<Mongod> {
@@ -59,8 +59,8 @@ export async function startMongod(options: MongodOptions = {}): Promise<Mongod> 
       const set = parameters.flatMap((parameter) => ["--setParameter", parameter]);
       mongod = spawn(program, [...place, ...set, ...(replicaSet ? ["--replSet", "tests"] : [])], { stdio: "ignore" });
       ended = once(mongod, "exit");
-      const up = await Promise.race([answering(host, { replicaSet, isInitialized, isNew }).then(() => true), ended.then(() => false)]);
-      if (!up) throw new Error(`${program} ended at once; run it by hand to see why`);
+      const up = await Promise.race([waitUntilUp(host, { replicaSet, isInitialized, isNew }).then(() => true), ended.then(() => false)]);
+      if (!up) throw new Error(`${program} ended instead of starting; run it by hand to see why`);
       isNew = false;
     },
     async stop() {
@@ -73,8 +73,8 @@ export async function startMongod(options: MongodOptions = {}): Promise<Mongod> 
   return own;
 }
 
-/** Waits for it, and makes it a replica set when it is new. */
-async function answering(
+/** Waits until mongod answers, and initiates the replica set when it is new. */
+async function waitUntilUp(
   host: string,
   { replicaSet, isInitialized, isNew }: Required<Pick<MongodOptions, "replicaSet" | "isInitialized">> & { readonly isNew: boolean },
 ): Promise<void> {
@@ -84,7 +84,7 @@ async function answering(
     await admin.command({ ping: 1 });
     if (replicaSet && isNew) await admin.command({ replSetInitiate: { _id: "tests", members: [{ _id: 0, host }] } });
     if (isInitialized)
-      await eventually("mongod takes writes", async () => (await admin.command({ hello: 1 }))["isWritablePrimary"] === true, 30_000);
+      await eventually("mongod accepts writes", async () => (await admin.command({ hello: 1 }))["isWritablePrimary"] === true, 30_000);
   } finally {
     await client.close();
   }

@@ -1,4 +1,4 @@
-/** A RabbitMQ of a test's own, to kill and bring back. It keeps its data over a restart, as its disk would. */
+/** Starts a RabbitMQ for one test, which the test can kill and start again. It keeps its data over a restart. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { eventually } from "../eventually.ts";
 import { freeze } from "../fault-injection/freeze.ts";
 import { freePort, temporaryFolder } from "../servers/server.ts";
 
-/** The program itself; the wrapper that packages put on the PATH changes to another user, and to that user's folders. */
+/** The server itself. The wrapper that packages put on the PATH changes to another user and that user's folders. */
 const program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 export const hasRabbit = existsSync(program);
 
@@ -18,14 +18,14 @@ export interface OwnRabbit {
   readonly url: string;
   freeze(): void;
   thaw(): void;
-  /** SIGKILL, and waits for the end. (It never gets well again when a queue was declared less than a second or so before.) */
+  /** Sends SIGKILL, and waits until it has ended. It can't recover if a queue was declared less than about a second before. */
   kill(): Promise<void>;
-  /** Starts it on the data it had, and waits until it takes connections. */
+  /** Starts it again with its data, and waits until it accepts connections. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param address  where it listens */
+/** @param address  that it listens on */
 export async function startOwnRabbit(address = "127.0.0.1"): Promise<OwnRabbit> {
   const [port, distribution, names, folder] = [await freePort(), await freePort(), await freePort(), await temporaryFolder()];
   const url = `amqp://guest:guest@${address}:${port}`;
@@ -42,10 +42,10 @@ export async function startOwnRabbit(address = "127.0.0.1"): Promise<OwnRabbit> 
     RABBITMQ_MNESIA_BASE: folder,
     RABBITMQ_LOG_BASE: folder,
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, "plugins"),
-    // Makes the shell script become the server, so that signals meet the server.
+    // Makes the shell script replace itself with the server, so that signals reach the server.
     RUNNING_UNDER_SYSTEMD: "true",
   };
-  // Erlang's register of names: without one of its own it would start one that outlives it.
+  // Erlang's port mapper. Without this one RabbitMQ would start one that outlives it.
   const epmd = spawn("epmd", ["-port", `${names}`, "-address", "127.0.0.1"], { stdio: "ignore" });
   let server: ChildProcess | undefined;
   const killAll = () => {
@@ -66,7 +66,7 @@ export async function startOwnRabbit(address = "127.0.0.1"): Promise<OwnRabbit> 
     },
     async start() {
       server = spawn(program, [], { env, stdio: "ignore" });
-      await eventually("RabbitMQ takes connections", () => takesConnections(url), 60_000);
+      await eventually("RabbitMQ accepts connections", () => acceptsConnections(url), 60_000);
     },
     async stop() {
       forget();
@@ -84,7 +84,7 @@ export async function startOwnRabbit(address = "127.0.0.1"): Promise<OwnRabbit> 
   return own;
 }
 
-async function takesConnections(url: string): Promise<boolean> {
+async function acceptsConnections(url: string): Promise<boolean> {
   const connection = await connect(url, { timeout: 2000 });
   await connection.close();
   return true;

@@ -1,4 +1,4 @@
-/** A Redis of a test's own, to freeze, kill and bring back, with its data or empty. */
+/** Starts a Redis for one test, which the test can freeze, kill, and start again with its data or empty. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
@@ -11,24 +11,24 @@ import { freePort, temporaryFolder } from "../servers/server.ts";
 
 export interface OwnRedis {
   readonly url: string;
-  /** The keys that begin so. */
+  /** The keys that begin with the prefix. */
   readonly prefixed: (prefix: string) => Promise<string[]>;
   freeze(): void;
   thaw(): void;
-  /** Writes its data to disk and dies. */
+  /** Saves its data to disk and kills it. */
   kill(): Promise<void>;
-  /** Dies without a word: it comes back empty. */
+  /** Kills it without saving: it starts again empty. */
   crash(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const mostTries = 5;
+const maxTries = 5;
 
 /**
- * A client that gets no answer for 250 ms does without Redis for some seconds: rightly so, but what it does with Redis can't be seen
- * then. A try that fails after such a moment is made again.
- * @param lines  what the clients told the operator in this try
+ * Runs a test's steps, and repeats them if they failed while a client did without Redis. A client does so for some seconds after Redis did
+ * not answer for 250 ms, which can happen on a busy machine.
+ * @param lines  what the clients logged during this try
  */
 export async function whileRedisAnswers(lines: () => readonly string[], attempt: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries++) {
@@ -36,12 +36,12 @@ export async function whileRedisAnswers(lines: () => readonly string[], attempt:
       await attempt();
       return;
     } catch (error) {
-      if (tries === mostTries || !lines().some((line) => line.startsWith("Redis is away"))) throw error;
+      if (tries === maxTries || !lines().some((line) => line.startsWith("Redis is away"))) throw error;
     }
   }
 }
 
-/** @param address  where it listens */
+/** @param address  that it listens on */
 export async function startOwnRedis(address = "127.0.0.1"): Promise<OwnRedis> {
   const [port, folder] = [await freePort(), await temporaryFolder()];
   const url = `redis://${address}:${port}`;

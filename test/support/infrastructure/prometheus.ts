@@ -1,4 +1,4 @@
-/** Debian's Prometheus for tests: promtool, and a server of a test's own, ended with it. */
+/** Runs promtool, and starts a Prometheus for one test. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -8,14 +8,14 @@ import { cleanUpOnExit } from "../cleanup-on-exit.ts";
 import { eventually } from "../eventually.ts";
 import { freePort, temporaryFolder } from "../servers/server.ts";
 
-/** Tests that run promtool or prometheus. Where they are not installed they are skipped, or fail with REQUIRE_INFRA=1. */
+/** Declares tests that need promtool and prometheus. Where these are not installed, the tests are skipped, or fail with REQUIRE_INFRA=1. */
 export function describeWithPrometheus(title: string, tests: () => void): void {
   const isThere = ["promtool", "prometheus"].every((program) => spawnSync(program, ["--version"]).status === 0);
   if (isThere || process.env["REQUIRE_INFRA"] === "1") describe(title, tests);
   else describe.skip(`${title} (skipped, it needs promtool and prometheus on the PATH: Debian's package prometheus)`, tests);
 }
 
-/** Runs promtool. @returns what it printed, and whether it was content */
+/** Runs promtool. @returns what it printed, and whether it found no problem */
 export function promtool(args: readonly string[], input = ""): { readonly ok: boolean; readonly said: string } {
   const { status, stdout, stderr, error } = spawnSync("promtool", args, { input, encoding: "utf8" });
   if (error !== undefined) throw error;
@@ -32,12 +32,12 @@ export interface Prometheus {
   readonly stop: () => Promise<void>;
 }
 
-/** One rule, as rule files have it. */
+/** A rule as it stands in a rule file. */
 export type PromRule = { readonly expr: string } & Readonly<Record<string, unknown>>;
 
 /**
  * Starts a Prometheus that scrapes every two seconds.
- * @param targets  by role: hosts with ports
+ * @param targets  hosts with ports, by role
  */
 export async function startPrometheus(
   targets: Readonly<Record<string, readonly string[]>>,

@@ -1,4 +1,4 @@
-/** A collector of traces for tests: an HTTP server that takes Zipkin's JSON at /api/v2/spans, and can be made to answer otherwise. */
+/** A trace collector for tests: an HTTP server that accepts Zipkin's JSON at /api/v2/spans, and can be told to answer differently. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -18,21 +18,21 @@ export interface CollectedSpan {
 
 export interface TestTraceCollector {
   readonly url: string;
-  /** All that was taken. */
+  /** All spans that it accepted. */
   readonly spans: CollectedSpan[];
-  /** How often it was asked, and with which headers at last. */
+  /** The number of requests, and the headers of the last one. */
   readonly requestCount: { times: number; headers: IncomingMessage["headers"] };
-  /** Answers in place of taking the spans; undefined takes them again. */
+  /** Answers requests instead of accepting the spans; while undefined, spans are accepted. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   stop(): Promise<void>;
 }
 
 export async function startTraceCollector(): Promise<TestTraceCollector> {
   const spans: CollectedSpan[] = [];
-  const asked: TestTraceCollector["requestCount"] = { times: 0, headers: {} };
-  const take: RequestListener = (request, response) => {
-    asked.times++;
-    asked.headers = request.headers;
+  const requestCount: TestTraceCollector["requestCount"] = { times: 0, headers: {} };
+  const accept: RequestListener = (request, response) => {
+    requestCount.times++;
+    requestCount.headers = request.headers;
     if (collector.answer !== undefined) {
       collector.answer(request, response);
       return;
@@ -43,12 +43,12 @@ export async function startTraceCollector(): Promise<TestTraceCollector> {
       return response.writeHead(202).end();
     });
   };
-  const server = createServer(take).listen(0, "127.0.0.1");
+  const server = createServer(accept).listen(0, "127.0.0.1");
   await once(server, "listening");
   const collector: TestTraceCollector = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
-    requestCount: asked,
+    requestCount,
     answer: undefined,
     async stop() {
       server.closeAllConnections();

@@ -1,4 +1,4 @@
-/** The operator's commands as a shell runs them: real processes, with their lines and their exit code. */
+/** Runs the operator's commands as a shell does: as real processes, with their output and exit code. */
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,7 @@ export interface RunningCommand {
   readonly signal: (signal: NodeJS.Signals) => void;
 }
 
-/** Starts `npm run <name> -- ...args`, as a process of its own that can be signalled. */
+/** Starts `npm run <name> -- ...args` as a process that the test can signal. */
 export function startCommand(name: "backup" | "restore" | "new-era", args: readonly string[], env: ServerEnv): RunningCommand {
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(process.execPath, [`scripts/${name}.ts`, ...args], {
@@ -31,9 +31,9 @@ export function startCommand(name: "backup" | "restore" | "new-era", args: reado
   const exit = new Promise<Pick<CommandResult, "code" | "signal">>((resolve) =>
     child.once("exit", (code, signal) => resolve({ code, signal })),
   );
-  const ended = Promise.all([exit, text(child.stdout), text(child.stderr)]).then(([how, out, err]) => {
+  const ended = Promise.all([exit, text(child.stdout), text(child.stderr)]).then(([status, out, err]) => {
     forget();
-    return { ...how, out, err };
+    return { ...status, out, err };
   });
   return { pid: child.pid!, ended, signal: (signal) => void child.kill(signal) };
 }
@@ -41,17 +41,17 @@ export function startCommand(name: "backup" | "restore" | "new-era", args: reado
 export const command = (name: "backup" | "restore" | "new-era", args: readonly string[], env: ServerEnv): Promise<CommandResult> =>
   startCommand(name, args, env).ended;
 
-/** As `command`, for what must succeed. */
+/** Runs a command that must succeed. @returns what it printed */
 export async function runOrThrow(name: "backup" | "restore" | "new-era", args: readonly string[], env: ServerEnv): Promise<string> {
   const { code, out, err } = await command(name, args, env);
   if (code !== 0) throw new Error(`${name} ended with ${code}: ${err}`);
   return out;
 }
 
-/** The one line of a command that refused. */
+/** Runs a command that must refuse with exit code 1 and one line. @returns the line */
 export async function refusal(name: "backup" | "restore" | "new-era", args: readonly string[], env: ServerEnv): Promise<string> {
   const { code, err } = await command(name, args, env);
   const lines = err.trimEnd().split("\n");
-  if (code !== 1 || lines.length !== 1) throw new Error(`${name} ended with ${code} and said ${lines.length} lines: ${err}`);
+  if (code !== 1 || lines.length !== 1) throw new Error(`${name} ended with ${code} and printed ${lines.length} lines: ${err}`);
   return lines[0]!;
 }

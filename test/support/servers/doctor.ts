@@ -1,4 +1,4 @@
-/** `npm run doctor` as an operator runs it: with an environment, and nothing of ours but PATH and HOME. */
+/** Runs `npm run doctor` as an operator does: with the given environment, and only PATH and HOME of this process. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { statSync } from "node:fs";
@@ -13,13 +13,13 @@ export interface Diagnosis {
   readonly code: number | null;
   readonly output: string;
   readonly errors: string;
-  /** The lines with something to do, but for what the machine that runs the tests lacks: that has room and limits of its own. */
+  /** The lines with something to do, except those about the disks and limits of the machine that runs the tests. */
   readonly todo: readonly string[];
   readonly ofMachine: readonly string[];
 }
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-/** Who may do least on this machine. */
+/** The id of the user with the fewest rights. */
 export const nobody = 65_534;
 
 export async function doctor(env: ServerEnv, { url, uid }: { url?: string; uid?: number } = {}): Promise<Diagnosis> {
@@ -41,7 +41,7 @@ export async function doctor(env: ServerEnv, { url, uid }: { url?: string; uid?:
   return { code, output, errors, todo: all.filter((line) => !isOfMachine(line)), ofMachine: all.filter(isOfMachine) };
 }
 
-/** Whether a user without rights can run the doctor here: the project may lie in somebody's home. */
+/** Whether a user without rights can run the doctor here. Not if the project is in a home folder that is closed to others. */
 export function canRunAs(): boolean {
   if (process.getuid?.() !== 0) return false;
   const isOpen = (path: string): boolean => (statSync(path).mode & 0o001) !== 0 && (path === "/" || isOpen(dirname(path)));
@@ -54,7 +54,7 @@ export function expectWell({ code, output, errors, todo, ofMachine }: Diagnosis)
   expect(output.endsWith("\nAll is well.\n")).toBe(isWell);
 }
 
-/** It has this to do, said in one line each, and ends with 1. */
+/** Expects a line for each of these things to do, and exit code 1. */
 export function expectToDo({ code, output, errors, todo, ofMachine }: Diagnosis, ...lines: readonly (string | RegExp)[]): void {
   for (const line of lines)
     expect(todo).toContainEqual(typeof line === "string" ? expect.stringContaining(line) : expect.stringMatching(line));

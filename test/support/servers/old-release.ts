@@ -1,4 +1,4 @@
-/** An earlier release, checked out beside this one by `git worktree` and run with this one's dependencies. */
+/** Checks out an earlier release with `git worktree`, to be run with this checkout's dependencies. */
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,13 +8,13 @@ import { cleanUpOnExit } from "../cleanup-on-exit.ts";
 import { temporaryFolder } from "./server.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-/** Whoever owns the checkout: in a container that is often somebody else. */
+/** Git works in a checkout of any owner: in a container the owner is often another user. */
 const git = ["-C", root, "-c", "core.hooksPath=/dev/null", "-c", "safe.directory=*"];
 
-/** The commit before schema versions, eras and secrets in files: what a rolling upgrade begins with. */
+/** The last commit before schema versions, eras and secrets in files. Tests of the rolling upgrade begin with it. */
 export const oldRelease = "64bf2a4156f373559f041b0bac5d96a0b418e9de";
 
-/** Why it can't be checked out; undefined when it can. */
+/** Returns why a commit can't be checked out, or undefined when it can. */
 export function lackingRelease(commit: string): string | undefined {
   const { status, error } = spawnSync("git", [...git, "cat-file", "-e", `${commit}^{commit}`], { stdio: "ignore" });
   if (error !== undefined) return "git";
@@ -30,17 +30,17 @@ export async function checkOut(commit: string): Promise<Checkout> {
   const folder = await temporaryFolder();
   const at = join(folder, "release");
   await promisify(execFile)("git", [...git, "worktree", "add", "--detach", "--quiet", at, commit]);
-  const leave = () => {
+  const removeWorktree = () => {
     execFileSync("git", [...git, "worktree", "remove", "--force", at], { stdio: "ignore" });
     execFileSync("git", [...git, "worktree", "prune"], { stdio: "ignore" });
   };
-  const forget = cleanUpOnExit(leave);
+  const forget = cleanUpOnExit(removeWorktree);
   await symlink(join(root, "node_modules"), join(at, "node_modules"));
   return {
     root: at,
     async remove() {
       forget();
-      leave();
+      removeWorktree();
       await rm(folder, { recursive: true });
     },
   };

@@ -1,4 +1,4 @@
-/** An operator at the REPL: a real process, typed to on its standard input and read on its output. */
+/** Starts a node with a REPL as a real process, types commands to its standard input and reads its output. */
 import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -9,42 +9,42 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const runner = ["node_modules/moleculer/bin/moleculer-runner.js", "--repl", "--config", "moleculer.config.ts"];
 
 export interface Repl {
-  /** Types a line and waits until what is printed after it matches. */
+  /** Types a line and waits until the output after it matches. */
   type(line: string, expected: RegExp, timeoutMs?: number): Promise<void>;
   /** Ctrl-D. */
   stop(): Promise<void>;
 }
 
-/** Starts moleculer-runner with a REPL; its history file goes to a folder of its own. */
+/** Starts moleculer-runner with a REPL. Its history file is in a temporary folder. */
 export async function startRepl(env: ServerEnv, args: readonly string[] = []): Promise<Repl> {
   const home = await temporaryFolder();
   const child = spawn(process.execPath, [...runner, ...args], { cwd: root, env: { PATH: process.env["PATH"] ?? "", HOME: home, ...env } });
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (printed += chunk.toString()));
   const exited = new Promise((resolve) => child.once("exit", resolve));
-  const see = async (expected: RegExp, from: number, timeoutMs = 60_000) => {
+  const waitForOutput = async (expected: RegExp, from: number, timeoutMs = 60_000) => {
     await eventually(`the REPL prints ${String(expected)}`, () => expected.test(printed.slice(from)), timeoutMs).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}; it printed:\n${printed.slice(from)}`);
     });
   };
-  await see(/mol \$/, 0);
+  await waitForOutput(/mol \$/, 0);
   return {
     async type(line, expected, timeoutMs) {
       const from = printed.length;
       child.stdin.write(`${line}\n`);
-      await see(expected, from, timeoutMs);
+      await waitForOutput(expected, from, timeoutMs);
     },
     async stop() {
       child.stdin.end();
-      const late = setTimeout(() => child.kill("SIGKILL"), 15_000);
+      const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
       await exited;
-      clearTimeout(late);
+      clearTimeout(timer);
       await rm(home, { recursive: true, force: true });
     },
   };
 }
 
-/** An embedded server with the REPL in its own process. */
+/** Starts an embedded server with a REPL in the same process. */
 export async function startEmbeddedRepl(): Promise<{ repl: Repl; url: string }> {
   const port = await freePort();
   const dataDir = await temporaryFolder();

@@ -1,4 +1,4 @@
-/** Real Parley processes for tests and the demo: started as `npm start` starts them, watched, signalled, and ended by their own pid. */
+/** Starts real Parley processes for tests and the demo, as `npm start` does; watches, signals and stops them. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
@@ -12,13 +12,13 @@ import { eventually, within } from "../eventually.ts";
 
 export type ServerEnv = Readonly<Record<string, string>>;
 
-/** Where a process runs, if not beside this one. */
+/** Where a process runs, if not in this process's network and checkout. */
 export interface NodeLocation {
-  /** A network namespace by its name. */
+  /** The name of a network namespace. */
   readonly namespace?: string;
-  /** Where it listens; 127.0.0.1 if not given. */
+  /** The address that it listens on. Default 127.0.0.1. */
   readonly address?: string;
-  /** Whose program it runs: another checkout's. */
+  /** The checkout whose program it runs. Default this one. */
   readonly root?: string;
 }
 
@@ -32,22 +32,22 @@ export interface ProcessExit {
 export interface NodeProcess {
   readonly role: string;
   readonly pid: number;
-  /** Where `/health` and `/ready` are answered. */
+  /** The base URL of `/health` and `/ready`. */
   readonly statusUrl: string;
-  /** All that it printed so far. */
+  /** Everything that it has printed. */
   readonly log: () => string;
-  /** Where it prints to, until it ends. */
+  /** The file that it prints to. Removed when it ends. */
   readonly logFile: string;
   readonly exited: Promise<ProcessExit>;
   readonly hasEnded: () => boolean;
-  /** Resolves when `/ready` is 200; rejects with the log when the process ends before that. */
+  /** Resolves when `/ready` answers 200; rejects with the log when the process ends before. */
   readonly ready: (timeoutMs?: number) => Promise<void>;
   readonly signal: (signal: NodeJS.Signals) => void;
-  /** SIGTERM, and SIGKILL when that is not enough. */
+  /** Sends SIGTERM, and SIGKILL if the process does not end in time. */
   readonly stop: () => Promise<ProcessExit>;
 }
 
-/** An embedded server in a data folder of its own. */
+/** An embedded server with its data folder. */
 export interface EmbeddedServer extends NodeProcess {
   readonly url: string;
   readonly dataDir: string;
@@ -55,21 +55,21 @@ export interface EmbeddedServer extends NodeProcess {
 
 const ownRoot = fileURLToPath(new URL("../../../", import.meta.url));
 const runner = ["node_modules/moleculer/bin/moleculer-runner.js", "--config", "moleculer.config.ts", "--mask", "**/*.service.ts"];
-/** What costs no less in many short lives: modules compiled once for all processes, passwords hashed with least work. */
-const thrift = { NODE_COMPILE_CACHE: join(tmpdir(), "parley-compile-cache"), PASSWORD_COST: "4" };
-/** For `npm run coverage`. What comes from a compile cache is counted less exactly. */
+/** Makes many short-lived processes cheaper: they share compiled modules, and hash passwords with little work. */
+const fastStart = { NODE_COMPILE_CACHE: join(tmpdir(), "parley-compile-cache"), PASSWORD_COST: "4" };
+/** For `npm run coverage`. No compile cache, because code from it is counted less exactly. */
 const counting = (folder: string): ServerEnv => ({ NODE_V8_COVERAGE: folder, NODE_COMPILE_CACHE: "", NODE_DISABLE_COMPILE_CACHE: "1" });
 const stopMs = 15_000;
 const here = "127.0.0.1";
 
 /**
- * Below those that a system gives to connections and to `listen(0)`: one of these would be taken between now and its use. Each of Jest's
- * workers has some of its own, so that no two choose the same.
+ * The range of `freePort`. It is below the ports that the system gives to connections and to `listen(0)`, which could be in use by the time
+ * the caller listens. Each Jest worker has its own range, so that no two workers choose the same port.
  */
 const ports = { first: 10_000 + 2000 * (Number(process.env["JEST_WORKER_ID"] ?? 0) % 10), count: 2000 };
 let given = randomInt(ports.count);
 
-/** A port that nobody listens on, and that this process has not given before. */
+/** Returns a port that nothing listens on and that this process has not returned before. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = ports.first + (given++ % ports.count);
@@ -86,18 +86,18 @@ export async function freePort(): Promise<number> {
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "parley-"));
 
-/** Starts a process with this environment and nothing of ours but PATH and HOME; does not wait for it. */
+/** Starts a node with this environment, and only PATH and HOME of this process. Does not wait until it is ready. */
 export function startNode(role: string, env: ServerEnv, statusPort: number, place: NodeLocation = {}): NodeProcess {
   const { namespace, address = here, root = ownRoot } = place;
   const { PATH = "", HOME = "", PARLEY_COVERAGE: coverage } = process.env;
-  // A file, not a pipe: the log is whole also when the test is too busy to read it.
+  // A file, not a pipe, so that the log is complete even when the test is too busy to read it.
   const logFolder = mkdtempSync(join(tmpdir(), "parley-log-"));
   const logFile = join(logFolder, `${role}.log`);
   const output = openSync(logFile, "a");
   const program = [...(namespace === undefined ? [] : ["ip", "netns", "exec", namespace]), process.execPath, ...runner];
   const child = spawn(program[0]!, program.slice(1), {
     cwd: root,
-    env: { PATH, HOME, ...(coverage === undefined ? thrift : { ...thrift, ...counting(coverage) }), ...env },
+    env: { PATH, HOME, ...(coverage === undefined ? fastStart : { ...fastStart, ...counting(coverage) }), ...env },
     stdio: ["ignore", output, output],
   });
   closeSync(output);
@@ -152,18 +152,18 @@ function watch(role: string, child: ChildProcess, statusUrl: string, logFolder: 
 interface EmbeddedOptions {
   readonly env?: ServerEnv;
   readonly dataDir?: string;
-  /** A free one if not given. */
+  /** Default a free one. */
   readonly port?: number;
-  /** Whose program it runs, if not this checkout's. */
+  /** The checkout whose program it runs. Default this one. */
   readonly root?: string;
 }
 
-/** Starts an embedded server and waits until it is ready. Rate limits are off unless asked for. */
-export async function startEmbedded({ env = {}, dataDir, port: asked, root }: EmbeddedOptions = {}): Promise<EmbeddedServer> {
-  const port = asked ?? (await freePort());
+/** Starts an embedded server and waits until it is ready. Rate limits are off unless `env` turns them on. */
+export async function startEmbedded({ env = {}, dataDir, port: givenPort, root }: EmbeddedOptions = {}): Promise<EmbeddedServer> {
+  const port = givenPort ?? (await freePort());
   const folder = dataDir ?? (await temporaryFolder());
-  const own = { PORT: String(port), HOST: here, DATA_DIR: folder, LIMITS: "off", ...env };
-  const node = startNode("embedded", own, port, root === undefined ? {} : { root });
+  const nodeEnv = { PORT: String(port), HOST: here, DATA_DIR: folder, LIMITS: "off", ...env };
+  const node = startNode("embedded", nodeEnv, port, root === undefined ? {} : { root });
   const removeFolder = async () => {
     if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
   };
