@@ -1,4 +1,4 @@
-/** Rendered Kubernetes manifests as far as the rules look at them, and how to walk them. */
+/** Types of the fields of Kubernetes manifests that the rules look at, and functions to find pods, containers and ports in them. */
 import { parseAllDocuments } from "yaml";
 
 export type KubernetesLabels = Record<string, string>;
@@ -150,7 +150,7 @@ export const named = <T extends KubernetesManifest>(manifests: readonly T[], nam
 };
 
 export interface Pod {
-  /** Kind and name of what makes it, e.g. `Deployment chat`. */
+  /** Kind and name of the manifest that creates it, such as `Deployment chat`. */
   readonly of: string;
   readonly labels: KubernetesLabels;
   readonly spec: PodSpec;
@@ -164,7 +164,7 @@ const pod = ({ kind, metadata }: KubernetesManifest, template: PodTemplate, clai
   claims: claims.map((claim) => claim.metadata.name),
 });
 
-/** Every pod that the manifests make. */
+/** Every pod that the manifests create. */
 export function podsOf(manifests: readonly KubernetesManifest[]): Pod[] {
   const workloads = (["Deployment", "StatefulSet", "Job"] as const).flatMap((kind) => ofKind(manifests, kind));
   return [
@@ -175,19 +175,19 @@ export function podsOf(manifests: readonly KubernetesManifest[]): Pod[] {
 
 export const containersOf = ({ spec }: Pod): PodContainer[] => [...(spec.initContainers ?? []), ...spec.containers];
 
-/** Those that run Parley's image, whatever registry it comes from. */
+/** Whether a container runs Parley's image, from any registry. */
 export const isParley = ({ image }: PodContainer): boolean => /(^|\/)parley:/.test(image);
 
-/** The Deployments: a service's nodes. */
+/** The Deployments. Each runs the nodes of a service. */
 export const nodesOf = (manifests: readonly KubernetesManifest[]): Workload[] => ofKind(manifests, "Deployment");
 
 export const nodeContainer = ({ spec, metadata }: Workload): PodContainer => {
   const [container, ...others] = spec.template.spec.containers;
-  if (container === undefined || others.length > 0) throw new Error(`${metadata.name} has not just one container`);
+  if (container === undefined || others.length > 0) throw new Error(`${metadata.name} does not have exactly one container`);
   return container;
 };
 
-/** All that a container's environment says in clear, its ConfigMaps included. */
+/** A container's environment variables that have plain values, including those from ConfigMaps. */
 export function environmentOf(manifests: readonly KubernetesManifest[], { env = [], envFrom = [] }: PodContainer): KubernetesLabels {
   const maps = envFrom.map(({ configMapRef }) => named(ofKind(manifests, "ConfigMap"), configMapRef?.name ?? "").data);
   return Object.assign({}, ...maps, Object.fromEntries(env.map(({ name, value }) => [name, value ?? ""]))) as KubernetesLabels;
@@ -196,7 +196,7 @@ export function environmentOf(manifests: readonly KubernetesManifest[], { env = 
 export const selects = (selector: KubernetesLabels | undefined, labels: KubernetesLabels): boolean =>
   Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
 
-/** Whether a container of the pod has a port of this name or number. */
+/** Whether a container of the pod has a port with this name or number. */
 export const hasPort = ({ spec }: Pod, port: string | number): boolean =>
   spec.containers.some(({ ports = [] }) => ports.some(({ name, containerPort }) => name === port || containerPort === port));
 

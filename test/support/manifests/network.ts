@@ -1,4 +1,4 @@
-/** Rules about what reaches what: Services, policies, the Ingress, and that whatever is named is there. */
+/** Rules about the network: Services, network policies and the Ingress; and that everything a manifest refers to exists. */
 import {
   environmentOf,
   hasPort,
@@ -19,7 +19,7 @@ const matching = (manifests: readonly KubernetesManifest[], selector: Kubernetes
   podsOf(manifests).filter(({ labels }) => selects(selector, labels));
 const isNode = ({ of }: Pod) => of.startsWith("Deployment ");
 
-/** Policies that let something in to the pod. */
+/** Policies that allow ingress to the pod. */
 const opening = (manifests: readonly KubernetesManifest[], { labels }: Pod): NetworkPolicy[] =>
   ofKind(manifests, "NetworkPolicy").filter(({ spec }) => selects(spec.podSelector.matchLabels, labels) && (spec.ingress ?? []).length > 0);
 const isClosed = (manifests: readonly KubernetesManifest[], { labels }: Pod, type: string): boolean =>
@@ -27,7 +27,7 @@ const isClosed = (manifests: readonly KubernetesManifest[], { labels }: Pod, typ
 
 export const networkRules: readonly ManifestRule[] = [
   {
-    title: "A Service leads to pods, at a port they have",
+    title: "a Service leads to the pods of one workload, at a port that they have",
     violations: (manifests) =>
       ofKind(manifests, "Service").flatMap(({ metadata, spec }) => {
         const pods = matching(manifests, spec.selector);
@@ -45,13 +45,15 @@ export const networkRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "The requests of one address reach one gateway",
+    title: "requests from one address reach one gateway",
     violations: (manifests) => [
-      ...(named(ofKind(manifests, "Service"), "gateway").spec.sessionAffinity === "ClientIP" ? [] : ["the Service does not see to it"]),
+      ...(named(ofKind(manifests, "Service"), "gateway").spec.sessionAffinity === "ClientIP"
+        ? []
+        : ["the Service has no session affinity"]),
       ...unless(
         ofKind(manifests, "Ingress"),
         ({ metadata }) => metadata.annotations?.["haproxy.org/load-balance"] === "source",
-        () => "the Ingress does not see to it",
+        () => "the Ingress does not balance by source",
       ),
     ],
     breakingChange: (manifests) => {
@@ -59,7 +61,7 @@ export const networkRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Every pod is closed but for what a policy lets in, and Parley's but for what it lets out",
+    title: "every pod has ingress only as a policy allows, and Parley's pods also egress",
     violations: (manifests) => [
       ...unless(
         podsOf(manifests),
@@ -78,7 +80,7 @@ export const networkRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Only gateways take calls from outside; every other node only Prometheus' on the admin port",
+    title: "only gateways accept requests from outside, and other nodes only those of Prometheus on the admin port",
     violations: (manifests) =>
       podsOf(manifests)
         .filter(isNode)
@@ -92,7 +94,7 @@ export const networkRules: readonly ManifestRule[] = [
                   ({ port }) =>
                     hasPort(pod, port) && ((port === "admin" && from.length > 0) || (port === "http" && pod.of === "Deployment gateway")),
                 ),
-              () => `${metadata.name} lets more in to ${pod.of}`,
+              () => `${metadata.name} allows more ingress to ${pod.of}`,
             ),
           ),
         ),
@@ -101,7 +103,7 @@ export const networkRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Every policy is about pods there are",
+    title: "every policy selects existing pods",
     violations: (manifests) =>
       ofKind(manifests, "NetworkPolicy").flatMap(({ metadata, spec }) => {
         const within = [...(spec.ingress ?? []).flatMap(({ from = [] }) => from), ...(spec.egress ?? []).flatMap(({ to = [] }) => to)]
@@ -118,7 +120,7 @@ export const networkRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "The Ingress is the origin that browsers see, over TLS, and leads to the gateway's Service",
+    title: "the Ingress serves PUBLIC_URL over TLS, and leads to a port of the gateway's Service",
     violations: (manifests) =>
       ofKind(manifests, "Ingress").flatMap(({ spec }) => {
         const origin = environmentOf(manifests, nodeContainer(named(nodesOf(manifests), "gateway")))["PUBLIC_URL"];
@@ -142,12 +144,12 @@ export const networkRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Prometheus' operator finds every node, at a port it has",
+    title: "the Prometheus operator finds every node, at a port that it has",
     violations: (manifests) =>
       ofKind(manifests, "PodMonitor").flatMap(({ spec }) => {
         const found = matching(manifests, spec.selector.matchLabels).filter(isNode);
         return [
-          ...(found.length === nodesOf(manifests).length ? [] : ["it finds others"]),
+          ...(found.length === nodesOf(manifests).length ? [] : ["it finds not all nodes"]),
           ...unless(
             found,
             (pod) => spec.podMetricsEndpoints.every(({ port, path }) => path === "/metrics" && hasPort(pod, port)),
@@ -160,12 +162,12 @@ export const networkRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Whatever a pod mounts or reads is there or made apart, and all is in one namespace",
+    title: "every volume, ConfigMap and claim that a pod uses exists, and everything is in one namespace",
     violations: (manifests) => {
       const maps = ofKind(manifests, "ConfigMap").map(({ metadata }) => metadata.name);
       const claims = ofKind(manifests, "PersistentVolumeClaim").map(({ metadata }) => metadata.name);
       return [
-        ...podsOf(manifests).flatMap(({ of, spec, claims: own }) => [
+        ...podsOf(manifests).flatMap(({ of, spec, claims: podClaims }) => [
           ...unless(
             spec.volumes ?? [],
             ({ configMap, persistentVolumeClaim: claim }) =>
@@ -174,14 +176,14 @@ export const networkRules: readonly ManifestRule[] = [
           ),
           ...unless(
             spec.containers.flatMap(({ volumeMounts = [] }) => volumeMounts),
-            ({ name }) => [...(spec.volumes ?? []).map((volume) => volume.name), ...own].includes(name),
+            ({ name }) => [...(spec.volumes ?? []).map((volume) => volume.name), ...podClaims].includes(name),
             ({ name }) => `${of}: there is no volume ${name}`,
           ),
         ]),
         ...unless(
           manifests.filter(({ kind }) => kind !== "Namespace"),
           ({ metadata }) => metadata.namespace === "parley",
-          ({ kind, metadata }) => `${kind} ${metadata.name} is elsewhere`,
+          ({ kind, metadata }) => `${kind} ${metadata.name} is in another namespace`,
         ),
       ];
     },

@@ -1,4 +1,4 @@
-/** Rules about what runs in a pod: probes, rights, sizes, images. */
+/** Rules about pods and their containers: probes, rights, resources and images. */
 import { existsSync, readFileSync } from "node:fs";
 import { maxConcurrentUploads } from "../../../services/gateway/http/request/upload.ts";
 import { maxFileBytes } from "../../../services/media/contract.ts";
@@ -38,7 +38,7 @@ const ofNodes = (
 
 export const podRules: readonly ManifestRule[] = [
   {
-    title: "A node starts and is ready by /ready, and lives by /health, on its admin port",
+    title: "startup and readiness probes ask /ready, and liveness probes /health, on the admin port",
     violations: (manifests) =>
       ofNodes(
         manifests,
@@ -52,26 +52,26 @@ export const podRules: readonly ManifestRule[] = [
             String(admin) === environmentOf(manifests, container)["ADMIN_PORT"]
           );
         },
-        "is probed in another way",
+        "has other probes",
       ),
     breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).livenessProbe!.httpGet!.path = "/ready";
     },
   },
   {
-    title: "A node may wait ten minutes for its stores before it is started afresh",
+    title: "a node may wait ten minutes for its stores before it is restarted",
     violations: (manifests) =>
       ofNodes(
         manifests,
         ({ startupProbe }) => (startupProbe?.periodSeconds ?? 0) * (startupProbe?.failureThreshold ?? 0) > 600,
-        "is given up too soon",
+        "is restarted too soon",
       ),
     breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).startupProbe!.failureThreshold = 60;
     },
   },
   {
-    title: "A node has time to drain and to finish before it is killed",
+    title: "a node has time to drain and to stop before it is killed",
     violations: (manifests) =>
       ofNodes(
         manifests,
@@ -86,7 +86,7 @@ export const podRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "No pod is root or may become it (Pod Security: restricted)",
+    title: "no pod runs as root or may become root (Pod Security: restricted)",
     violations: (manifests) => [
       ...ofPods(
         manifests,
@@ -96,7 +96,7 @@ export const podRules: readonly ManifestRule[] = [
           securityContext.seccompProfile?.type === "RuntimeDefault" &&
           hostNetwork !== true &&
           volumes.every(({ hostPath }) => hostPath === undefined),
-        "has rights that it needs not",
+        "has rights that it does not need",
       ),
       ...ofContainers(
         manifests,
@@ -104,7 +104,7 @@ export const podRules: readonly ManifestRule[] = [
           securityContext?.allowPrivilegeEscalation === false &&
           securityContext.capabilities?.drop?.join(" ") === "ALL" &&
           securityContext.capabilities.add === undefined,
-        "has capabilities that it needs not",
+        "has capabilities that it does not need",
       ),
     ],
     breakingChange: (manifests) => {
@@ -112,7 +112,7 @@ export const podRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Parley's containers can't write to their root",
+    title: "Parley's containers can't write to their root file system",
     violations: (manifests) =>
       ofContainers(
         manifests,
@@ -124,7 +124,7 @@ export const podRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Every container has a memory limit and requests, and none a CPU limit",
+    title: "every container has a memory limit and resource requests, and no CPU limit",
     violations: (manifests) =>
       ofContainers(
         manifests,
@@ -133,14 +133,14 @@ export const podRules: readonly ManifestRule[] = [
           resources?.limits?.["cpu"] === undefined &&
           bytesOf(resources?.requests?.["memory"]) > 0 &&
           resources?.requests?.["cpu"] !== undefined,
-        "is not bounded as agreed",
+        "has other limits or requests",
       ),
     breakingChange: (manifests) => {
       delete nodeContainer(chat(manifests)).resources!.limits!["memory"];
     },
   },
   {
-    title: "Temporary files have a bounded place on disk, at the gateway for all uploads at once",
+    title: "/tmp is on disk and limited in size, and the gateway's has room for all simultaneous uploads",
     violations: (manifests) =>
       ofNodes(
         manifests,
@@ -151,14 +151,14 @@ export const podRules: readonly ManifestRule[] = [
           const isReserved = bytesOf(container.resources?.requests?.["ephemeral-storage"] ?? "1") >= least;
           return volume?.medium === undefined && bytesOf(volume?.sizeLimit) >= least && isReserved;
         },
-        "has no fitting /tmp",
+        "has no such /tmp",
       ),
     breakingChange: (manifests) => {
       named(nodesOf(manifests), "gateway").spec.template.spec.volumes!.find(({ name }) => name === "tmp")!.emptyDir!.sizeLimit = "400Mi";
     },
   },
   {
-    title: "Every image has an exact tag, and Parley's is the program's version",
+    title: "every image has an exact tag, and the tag of Parley's is the program's version",
     violations: (manifests) => [
       ...ofContainers(manifests, ({ image }) => /:\d+\.\d+\.\d+[-.\w]*$/.test(image), "has no exact tag"),
       ...ofContainers(
@@ -172,19 +172,19 @@ export const podRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "A command runs scripts that the image has",
+    title: "commands run scripts that exist",
     violations: (manifests) =>
       ofContainers(
         manifests,
         ({ command = [] }) => [...command.join(" ").matchAll(/scripts\/[\w/-]+\.ts/g)].every(([path]) => existsSync(path)),
-        "runs a script that is not there",
+        "runs a script that does not exist",
       ),
     breakingChange: (manifests) => {
       nodeContainer(chat(manifests)).command = ["node", "scripts/back-up.ts"];
     },
   },
   {
-    title: "No pod gets the environment variables of the namespace's Services",
+    title: "no pod gets the environment variables of the namespace's Services",
     violations: (manifests) => ofPods(manifests, ({ spec }) => spec.enableServiceLinks === false, "gets them"),
     breakingChange: (manifests) => {
       delete chat(manifests).spec.template.spec.enableServiceLinks;

@@ -1,11 +1,11 @@
-/** Runs kustomize, and the strict schemas of Kubernetes' own kinds, on folders of `k8s/`. */
+/** Renders folders of `k8s/` with kustomize, and validates manifests strictly against the schemas of Kubernetes. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { kustomizePath, schemasPython } from "../infrastructure/infra.ts";
 
-/** The rendered manifests of a folder, as text. Throws with kustomize's own message. */
+/** Returns the rendered manifests of a folder as text. Throws with kustomize's message. */
 export function render(folder: string): string {
   const program = kustomizePath();
   const { status, stdout, stderr, error } = spawnSync(program, [basename(program) === "kubectl" ? "kustomize" : "build", folder], {
@@ -17,8 +17,9 @@ export function render(folder: string): string {
 }
 
 /**
- * What kubernetes-validate has against manifests, a line each; kinds it has no schema for are named with `WARN`.
- * @param version  of Kubernetes, like `1.37`
+ * Validates manifests with kubernetes-validate.
+ * @param version  of Kubernetes, such as `1.37`
+ * @returns its lines: errors, and a `WARN` for each kind without a schema
  */
 export function schemaComplaints(manifests: string, version: string): string[] {
   const folder = mkdtempSync(join(tmpdir(), "parley-manifests-"));
@@ -30,7 +31,7 @@ export function schemaComplaints(manifests: string, version: string): string[] {
       ["-m", "kubernetes_validate", "--kubernetes-version", version, "--strict", "--quiet", file],
       { encoding: "utf8" },
     );
-    if (status === null) throw error ?? new Error("kubernetes-validate was ended");
+    if (status === null) throw error ?? new Error("kubernetes-validate was killed");
     return `${stdout}${stderr}`.split("\n").filter((line) => line !== "");
   } finally {
     rmSync(folder, { recursive: true });

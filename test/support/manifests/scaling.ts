@@ -1,4 +1,4 @@
-/** Rules about how many pods of a service run, where, and how they are exchanged. */
+/** Rules about how many pods of a service run, where they run, and how they are replaced. */
 import { serviceNames } from "../../../core/service-names.ts";
 import {
   environmentOf,
@@ -23,14 +23,14 @@ const nameOf = ({ metadata }: KubernetesManifest) => metadata.name;
 /** Rules of every overlay. */
 export const scalingRules: readonly ManifestRule[] = [
   {
-    title: "Each service has one Deployment of its own",
+    title: "each service has one Deployment, named after it",
     violations: (manifests) => {
       const running = nodesOf(manifests).map((node) => environmentOf(manifests, nodeContainer(node))["SERVICES"] ?? "all");
       return [
         ...unless(
           serviceNames,
           (name) => running.filter((service) => service === name).length === 1,
-          (name) => `${name} has not just one`,
+          (name) => `${name} does not have exactly one`,
         ),
         ...unless(
           nodesOf(manifests),
@@ -44,7 +44,7 @@ export const scalingRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "At most one pod of a service is taken away on purpose at once",
+    title: "at most one pod of a service is evicted at a time",
     violations: (manifests) =>
       unless(
         nodesOf(manifests),
@@ -54,27 +54,27 @@ export const scalingRules: readonly ManifestRule[] = [
           );
           return budgets.length === 1 && budgets[0]?.spec.maxUnavailable === 1;
         },
-        (node) => `${nameOf(node)} has not just one budget of one pod`,
+        (node) => `${nameOf(node)} does not have exactly one budget of one pod`,
       ),
     breakingChange: (manifests) => {
       named(ofKind(manifests, "PodDisruptionBudget"), "chat").spec.selector.matchLabels["app.kubernetes.io/component"] = "media";
     },
   },
   {
-    title: "A new pod is ready before an old one goes",
+    title: "a new pod is ready before an old one is stopped",
     violations: (manifests) =>
       unless(
         nodesOf(manifests),
         ({ spec: { strategy } }) =>
           strategy?.type === "RollingUpdate" && strategy.rollingUpdate?.maxUnavailable === 0 && strategy.rollingUpdate.maxSurge > 0,
-        (node) => `${nameOf(node)} is exchanged in another way`,
+        (node) => `${nameOf(node)} is replaced in another way`,
       ),
     breakingChange: (manifests) => {
       chat(manifests).spec.strategy!.rollingUpdate!.maxUnavailable = 1;
     },
   },
   {
-    title: "The pods of a service spread over machines and zones",
+    title: "the pods of a service spread over machines and zones",
     violations: (manifests) =>
       unless(
         nodesOf(manifests),
@@ -97,7 +97,7 @@ export const scalingRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "A Deployment's selector is its pods' labels, and no other's",
+    title: "a Deployment selects its own pods and no others",
     violations: (manifests) =>
       unless(
         nodesOf(manifests),
@@ -112,10 +112,10 @@ export const scalingRules: readonly ManifestRule[] = [
   },
 ];
 
-/** Rules of the overlays that scale: all but `small` and what builds on it. */
+/** Rules of the overlays with autoscalers: all but `small` and those that build on it. */
 export const autoscalingRules: readonly ManifestRule[] = [
   {
-    title: "Every service but admin scales alone on CPU, from two pods up",
+    title: "every service but admin scales by CPU, from at least two pods",
     violations: (manifests) =>
       unless(
         nodesOf(manifests).filter((node) => nameOf(node) !== "admin"),
@@ -125,14 +125,14 @@ export const autoscalingRules: readonly ManifestRule[] = [
             spec !== undefined && spec.metrics[0]?.resource.name === "cpu" && spec.minReplicas >= 2 && spec.maxReplicas > spec.minReplicas
           );
         },
-        (node) => `${nameOf(node)} does not`,
+        (node) => `${nameOf(node)} does not scale so`,
       ),
     breakingChange: (manifests) => {
       named(ofKind(manifests, "HorizontalPodAutoscaler"), "chat").spec.scaleTargetRef.name = "chats";
     },
   },
   {
-    title: "What an autoscaler sets, no apply sets back",
+    title: "a Deployment with an autoscaler sets no replicas, so that an apply does not undo the autoscaler",
     violations: (manifests) =>
       unless(
         nodesOf(manifests),
@@ -144,13 +144,13 @@ export const autoscalingRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Gateways go slowly: after ten quiet minutes, one a minute",
+    title: "gateways scale down slowly: after ten quiet minutes, one pod a minute",
     violations: (manifests) => {
       const gateway = named(nodesOf(manifests), "gateway");
       const { stabilizationWindowSeconds, policies = [] } = autoscalerOf(manifests, gateway)?.spec.behavior?.scaleDown ?? {};
       const isSlow =
         policies.length > 0 && policies.every(({ type, value, periodSeconds }) => type === "Pods" && value / periodSeconds <= 1 / 60);
-      return stabilizationWindowSeconds === 600 && isSlow ? [] : ["gateways go faster"];
+      return stabilizationWindowSeconds === 600 && isSlow ? [] : ["gateways scale down in another way"];
     },
     breakingChange: (manifests) => {
       named(ofKind(manifests, "HorizontalPodAutoscaler"), "gateway").spec.behavior!.scaleDown!.policies![0]!.value = 2;

@@ -1,4 +1,4 @@
-/** Rules about configuration: every variable is one of Parley's, and no secret lies in a manifest. */
+/** Rules about configuration: every variable is one of Parley's, and no manifest contains a secret. */
 import { readConfig, variables } from "../../../core/config/config.ts";
 import {
   containersOf,
@@ -17,7 +17,7 @@ import { unless, type ManifestRule } from "./rule.ts";
 
 const secretNames = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [name] : []));
 const known = new Set([...Object.keys(variables), ...secretNames.map((name) => `${name}_FILE`)]);
-/** What a node can't start without. */
+/** Example values of the secrets that a node can't start without. */
 const examples = {
   AMQP_URL: "amqp://rabbitmq",
   REDIS_URL: "redis://redis",
@@ -32,7 +32,7 @@ const parleyContainers = (manifests: readonly KubernetesManifest[]): { pod: Pod;
       .map((container) => ({ pod, container })),
   );
 
-/** The complaints of Parley itself about an environment whose secret files hold examples. */
+/** Parley's own errors about an environment, with example values in place of the secret files. */
 function complaints(environment: Record<string, string>): string[] {
   const plain = Object.entries(environment).filter(([name]) => !name.endsWith("_FILE"));
   const given = Object.entries(examples).filter(([name]) => environment[`${name}_FILE`] !== undefined);
@@ -51,14 +51,14 @@ const strings = (value: unknown): string[] => {
 
 export const secretRules: readonly ManifestRule[] = [
   {
-    title: "No manifest holds a secret",
+    title: "no manifest contains a secret",
     violations: (manifests) => [
       ...ofKind(manifests, "Secret").map(({ metadata }) => `Secret ${metadata.name} is among them`),
       ...podsOf(manifests).flatMap((pod) =>
         containersOf(pod).flatMap((container) =>
           Object.entries(environmentOf(manifests, container))
             .filter(([name, value]) => value !== "" && (secretNames.includes(name) || /(PASSWORD|PASS|SECRET|TOKEN|KEY)$/.test(name)))
-            .map(([name]) => `${pod.of}: ${name} is in clear`),
+            .map(([name]) => `${pod.of}: ${name} has a plain value`),
         ),
       ),
       ...manifests.flatMap((manifest) =>
@@ -72,7 +72,7 @@ export const secretRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Secrets are files that their group can read, of a Secret made apart, and all that a mesh needs are named",
+    title: "secrets are files of a separate Secret that their group can read, and all that a mesh needs are there",
     violations: (manifests) =>
       parleyContainers(manifests).flatMap(({ pod, container }) => {
         if (container.env === undefined && container.envFrom === undefined) return [];
@@ -95,7 +95,7 @@ export const secretRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "Every variable that is set is one of Parley's",
+    title: "every variable that is set is one of Parley's",
     violations: (manifests) =>
       parleyContainers(manifests).flatMap(({ pod, container }) =>
         unless(
@@ -109,7 +109,7 @@ export const secretRules: readonly ManifestRule[] = [
     },
   },
   {
-    title: "No pod gets a token for the Kubernetes API",
+    title: "no pod gets a token for the Kubernetes API",
     violations: (manifests) => [
       ...unless(
         podsOf(manifests),
