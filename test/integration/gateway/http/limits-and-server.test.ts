@@ -22,13 +22,13 @@ afterAll(() => gateway.stop());
 
 describe("limits", () => {
   const many = (count: number, once: () => Promise<RawResponse>) => Promise.all(Array.from({ length: count }, once));
-  const withStatus = (heard: readonly RawResponse[], wanted: number) => heard.filter(({ status }) => status === wanted);
+  const withStatus = (responses: readonly RawResponse[], wanted: number) => responses.filter(({ status }) => status === wanted);
   /** At once, and at most how many of them may pass: 10 in each second that they touch, and 20 more in 10 s. */
-  async function sixty(once: () => Promise<RawResponse>): Promise<{ heard: RawResponse[]; most: number }> {
+  async function sixty(once: () => Promise<RawResponse>): Promise<{ responses: RawResponse[]; most: number }> {
     const began = performance.now();
-    const heard = await many(60, once);
+    const responses = await many(60, once);
     const seconds = (performance.now() - began) / 1000;
-    return { heard, most: 10 * (Math.ceil(seconds) + 1) + 20 * Math.ceil(seconds / 10) };
+    return { responses, most: 10 * (Math.ceil(seconds) + 1) + 20 * Math.ceil(seconds / 10) };
   }
   /** Tries again, as another, when they took so long that all might pass. */
   async function crowd<T extends { readonly most: number }>(attempt: () => Promise<T>): Promise<T> {
@@ -38,12 +38,12 @@ describe("limits", () => {
   test("count a user's requests, from any address", async () => {
     const other = await signedUp();
     answers["myChats"] = () => ({ chats: [] });
-    const { heard, most } = await crowd(async () => {
+    const { responses, most } = await crowd(async () => {
       const { token } = await signedUp();
       return sixty(() => ask("GET", "/chat/my-chats", { token }));
     });
-    expect(withStatus(heard, 200).length).toBeLessThanOrEqual(most);
-    const refused = withStatus(heard, 429);
+    expect(withStatus(responses, 200).length).toBeLessThanOrEqual(most);
+    const refused = withStatus(responses, 429);
     expect(refused.length).toBeGreaterThanOrEqual(60 - most);
     expect(refused[0]).toMatchObject({ body: { code: "RATE_LIMITED" } });
     expect(Number(refused[0]!.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
@@ -56,9 +56,9 @@ describe("limits", () => {
       const tooLarge = await sixty(() => ask("POST", "/auth/login", { raw: "x".repeat(200_000), from }));
       return { bad, tooLarge, from, most: Math.max(bad.most, tooLarge.most) };
     });
-    expect(withStatus(bad.heard, 401).length).toBeLessThanOrEqual(bad.most);
-    expect(withStatus(bad.heard, 429).length).toBeGreaterThanOrEqual(60 - bad.most);
-    expect(withStatus(tooLarge.heard, 429).length).toBeGreaterThanOrEqual(60 - tooLarge.most);
+    expect(withStatus(bad.responses, 401).length).toBeLessThanOrEqual(bad.most);
+    expect(withStatus(bad.responses, 429).length).toBeGreaterThanOrEqual(60 - bad.most);
+    expect(withStatus(tooLarge.responses, 429).length).toBeGreaterThanOrEqual(60 - tooLarge.most);
     const { token } = await signedUp();
     expect((await ask("GET", "/auth/me", { token, from })).status).toBe(200);
   });
@@ -66,8 +66,8 @@ describe("limits", () => {
     const { emailId } = await signedUp();
     const from = newAddress();
     const wrong = (as: string, at = from) => ask("POST", "/auth/login", { body: { emailId: as, password: "Wrong-horse-7" }, from: at });
-    const heard = await many(16, () => wrong(emailId));
-    expect([withStatus(heard, 401).length, withStatus(heard, 429).length]).toEqual([15, 1]);
+    const responses = await many(16, () => wrong(emailId));
+    expect([withStatus(responses, 401).length, withStatus(responses, 429).length]).toEqual([15, 1]);
     await eventually("the address may log in again", async () => (await wrong("someone.else@example.org")).status === 401);
     expect((await wrong(` ${emailId.toUpperCase()} `)).status).toBe(429);
     expect((await wrong(emailId, newAddress())).status).toBe(401);

@@ -136,15 +136,15 @@ describe("an error", () => {
     const port = portOf(broker());
     const answerTo = (bytes: string): Promise<string> =>
       new Promise((resolve, reject) => {
-        let heard = "";
+        let received = "";
         const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
-        socket.on("data", (chunk) => (heard += chunk.toString()));
-        socket.on("close", () => resolve(heard));
+        socket.on("data", (chunk) => (received += chunk.toString()));
+        socket.on("close", () => resolve(received));
         socket.on("error", reject);
       });
     expect(await answerTo("this is not http\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 .*"code":"VALIDATION"/s);
     expect(await answerTo(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(70_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
-    // Too slow may be the line's fault: it can be tried again.
+    // A slow network may have caused it, so the client may retry.
     expect(await answerTo("GET / HTTP/1.1\r\nHost: x\r\n")).toMatch(/^HTTP\/1\.1 408 .*"code":"UNAVAILABLE"/s);
     expect((await ask("GET", "/health")).status).toBe(200);
   });

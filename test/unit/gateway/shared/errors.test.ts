@@ -39,9 +39,9 @@ describe("an error of Moleculer's", () => {
       new Errors.MoleculerRetryableError("The transporter of inner-node-7 has disconnected", 502, "BAD_GATEWAY"),
     ];
     for (const error of errors) {
-      const told = publicError(error);
-      expect(told).toMatchObject({ status: 503, code: "UNAVAILABLE", retryAfterMs: 1000 });
-      expect(JSON.stringify(told)).not.toMatch(/inner-node-7|chat\.send/);
+      const shown = publicError(error);
+      expect(shown).toMatchObject({ status: 503, code: "UNAVAILABLE", retryAfterMs: 1000 });
+      expect(JSON.stringify(shown)).not.toMatch(/inner-node-7|chat\.send/);
     }
   });
   test("of validation names the fields", () => {

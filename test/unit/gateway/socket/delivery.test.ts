@@ -15,94 +15,94 @@ describe("delivered watermarks", () => {
 
   /** A chat that keeps marks, unless it is away. */
   function chatOf() {
-    const told: Readonly<Record<string, number>>[] = [];
+    const reports: Readonly<Record<string, number>>[] = [];
     let isAway = false;
     const deliveries = new DeliveredWatermarks((marks) => {
-      told.push(marks);
+      reports.push(marks);
       return isAway ? Promise.reject(new Error("away")) : Promise.resolve();
     });
-    return { deliveries, told, away: (is: boolean) => (isAway = is) };
+    return { deliveries, reports, away: (is: boolean) => (isAway = is) };
   }
   const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
   test("the first is reported quickly, and later ones together every two seconds", async () => {
-    const { deliveries, told } = chatOf();
+    const { deliveries, reports } = chatOf();
     deliveries.recordDelivered("a", 1, true);
     deliveries.recordDelivered("b", 1, true);
     await pass(150);
-    expect(told).toEqual([{ a: 1, b: 1 }]);
+    expect(reports).toEqual([{ a: 1, b: 1 }]);
     for (let n = 2; n <= 1000; n++) {
       deliveries.recordDelivered("a", n, true);
       await pass(10);
     }
     await pass(2000);
-    expect(told.length).toBeLessThanOrEqual(1 + 10 / 2 + 1);
-    expect(told.at(-1)).toEqual({ a: 1000 });
+    expect(reports.length).toBeLessThanOrEqual(1 + 10 / 2 + 1);
+    expect(reports.at(-1)).toEqual({ a: 1000 });
   });
 
   test("nothing that chat already has is reported, and nothing is reported twice", async () => {
-    const { deliveries, told } = chatOf();
+    const { deliveries, reports } = chatOf();
     deliveries.recordStored("a", 5);
     deliveries.recordDelivered("a", 5, true);
     deliveries.recordDelivered("b", 5, true);
     await pass(5000);
     deliveries.recordDelivered("b", 5, true);
     await pass(5000);
-    expect(told).toEqual([{ b: 5 }]);
+    expect(reports).toEqual([{ b: 5 }]);
   });
 
   test("a user's own messages alone cause no report, but are included in the next one", async () => {
-    const { deliveries, told } = chatOf();
+    const { deliveries, reports } = chatOf();
     for (let n = 1; n <= 50; n++) deliveries.recordDelivered("a", n, false);
     await pass(5000);
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
     deliveries.recordDelivered("b", 50, true);
     await pass(5000);
-    expect(told).toEqual([{ a: 50, b: 50 }]);
+    expect(reports).toEqual([{ a: 50, b: 50 }]);
   });
 
   test("a failed report is repeated with growing delays, one call at a time", async () => {
-    const { deliveries, told, away } = chatOf();
+    const { deliveries, reports, away } = chatOf();
     away(true);
     deliveries.recordDelivered("a", 1, true);
     await pass(60_000);
-    expect(told.length).toBeGreaterThan(2);
-    expect(told.length).toBeLessThan(8);
+    expect(reports.length).toBeGreaterThan(2);
+    expect(reports.length).toBeLessThan(8);
     away(false);
     deliveries.recordDelivered("a", 2, true);
     await pass(40_000);
-    expect(told.at(-1)).toEqual({ a: 2 });
-    const count = told.length;
+    expect(reports.at(-1)).toEqual({ a: 2 });
+    const count = reports.length;
     await pass(60_000);
-    expect(told).toHaveLength(count);
+    expect(reports).toHaveLength(count);
   });
 
   test("closing reports what is left, once, and schedules no further report", async () => {
-    const { deliveries, told } = chatOf();
+    const { deliveries, reports } = chatOf();
     deliveries.recordDelivered("a", 1, true);
     deliveries.close();
-    expect(told).toEqual([{ a: 1 }]);
+    expect(reports).toEqual([{ a: 1 }]);
     await pass(60_000);
-    expect(told).toHaveLength(1);
+    expect(reports).toHaveLength(1);
   });
 
   test("nothing is reported for someone who is no longer a member", async () => {
-    const { deliveries, told } = chatOf();
+    const { deliveries, reports } = chatOf();
     deliveries.recordDelivered("a", 1, true);
     deliveries.recordDelivered("b", 1, true);
     deliveries.forget("a");
     await pass(1000);
-    expect(told).toEqual([{ b: 1 }]);
+    expect(reports).toEqual([{ b: 1 }]);
   });
 });
 
 describe("positions", () => {
   function listener(isSubscribed: boolean) {
-    const told: unknown[] = [];
-    const emit = (event: string, data: unknown) => told.push([event, data]);
-    // eslint-disable-next-line no-restricted-syntax -- no more than this is asked of a socket
+    const emitted: unknown[] = [];
+    const emit = (event: string, data: unknown) => emitted.push([event, data]);
+    // eslint-disable-next-line no-restricted-syntax -- nothing else of a socket is used
     const socket = { data: { isSubscribed }, emit } as unknown as RoomSocket;
-    return { socket, told };
+    return { socket, emitted };
   }
 
   test("each subscribed socket gets the positions of its own chats that changed, and no event if none did", () => {
@@ -112,10 +112,10 @@ describe("positions", () => {
       unreportedPosition: () => (seq === undefined ? undefined : { seq, sockets: of.map(({ socket }) => socket) }),
     });
     emitPositions([room("one", 4, a, joiner), room("two", 7, a, b), room("three", undefined, a, b, idle)]);
-    expect(a.told).toEqual([["positions", { one: 4, two: 7 }]]);
-    expect(b.told).toEqual([["positions", { two: 7 }]]);
-    expect(idle.told).toEqual([]);
-    expect(joiner.told).toEqual([]);
+    expect(a.emitted).toEqual([["positions", { one: 4, two: 7 }]]);
+    expect(b.emitted).toEqual([["positions", { two: 7 }]]);
+    expect(idle.emitted).toEqual([]);
+    expect(joiner.emitted).toEqual([]);
   });
 });
 
@@ -125,32 +125,32 @@ describe("known memberships", () => {
   const left = (leftSeq: number) => ({ chatId, leftSeq });
 
   test("a join is new once, and so is a leave", () => {
-    const told = new KnownMemberships();
-    expect([told.recordJoin(joined(1)), told.recordJoin(joined(1))]).toEqual(["new", "known"]);
-    expect([told.recordLeave(left(5)), told.recordLeave(left(5))]).toEqual(["new", "known"]);
-    expect([told.recordJoin(joined(1)), told.recordJoin(joined(9))]).toEqual(["known", "new"]);
+    const memberships = new KnownMemberships();
+    expect([memberships.recordJoin(joined(1)), memberships.recordJoin(joined(1))]).toEqual(["new", "known"]);
+    expect([memberships.recordLeave(left(5)), memberships.recordLeave(left(5))]).toEqual(["new", "known"]);
+    expect([memberships.recordJoin(joined(1)), memberships.recordJoin(joined(9))]).toEqual(["known", "new"]);
   });
 
   test('a second join without the leave between them is reported as "again", and the late leave changes nothing', () => {
-    const told = new KnownMemberships();
-    told.recordJoin(joined(1));
-    expect(told.recordJoin(joined(9))).toBe("again");
-    expect(told.recordLeave(left(5))).toBe("known");
-    expect(told.isMember(chatId, 9)).toBe(true);
+    const memberships = new KnownMemberships();
+    memberships.recordJoin(joined(1));
+    expect(memberships.recordJoin(joined(9))).toBe("again");
+    expect(memberships.recordLeave(left(5))).toBe("known");
+    expect(memberships.isMember(chatId, 9)).toBe(true);
   });
 
   test("a leave that arrives before its join makes the join known", () => {
-    const told = new KnownMemberships();
-    told.recordJoin(joined(1));
-    told.recordLeave(left(5));
-    expect(told.recordLeave(left(12))).toBe("known");
-    expect(told.recordJoin(joined(9))).toBe("known");
-    expect(told.hasLeft(chatId)).toBe(true);
+    const memberships = new KnownMemberships();
+    memberships.recordJoin(joined(1));
+    memberships.recordLeave(left(5));
+    expect(memberships.recordLeave(left(12))).toBe("known");
+    expect(memberships.recordJoin(joined(9))).toBe("known");
+    expect(memberships.hasLeft(chatId)).toBe(true);
   });
 
   test("a leave of an unknown chat is reported as unknown", () => {
-    const told = new KnownMemberships();
-    expect(told.hasLeft(chatId)).toBe(false);
-    expect([told.recordLeave(left(5)), told.recordLeave(left(5))]).toEqual(["unknown", "known"]);
+    const memberships = new KnownMemberships();
+    expect(memberships.hasLeft(chatId)).toBe(false);
+    expect([memberships.recordLeave(left(5)), memberships.recordLeave(left(5))]).toEqual(["unknown", "known"]);
   });
 });

@@ -30,11 +30,11 @@ test("publishing an event that is not in the table does not compile", () => {
 
 test("a note arrives as it was published, on its user's channel", async () => {
   const feed = openLocalFeed();
-  const heard: UserNote[] = [];
-  await feed.subscribe([userChannel("ada")], (note) => heard.push(note));
+  const received: UserNote[] = [];
+  await feed.subscribe([userChannel("ada")], (note) => received.push(note));
   feed.publish(userChannel("ben"), { event: "chatRemoved", data: { chatId: "c" } });
   feed.publish(userChannel("ada"), { event: "chatRemoved", data: { chatId: "d" } });
-  expect(heard).toEqual([{ event: "chatRemoved", data: { chatId: "d" } }]);
+  expect(received).toEqual([{ event: "chatRemoved", data: { chatId: "d" } }]);
 });
 
 test("only names in the table are server events, and not names that every object inherits", () => {
