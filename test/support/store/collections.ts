@@ -1,5 +1,5 @@
-/** Collections for the store's tests, of the shapes that the services have. */
-import { collection, type Database, type Doc } from "../../../core/store/store.ts";
+/** Collections for the store's tests, similar to those of the services. */
+import { collection, insert, type Database, type Doc, type Operation } from "../../../core/store/store.ts";
 import { newId } from "../../../core/ids.ts";
 
 export interface SampleChatRow extends Doc {
@@ -48,3 +48,19 @@ export const message = (chatId: string, n: number, more: Partial<SampleMessageRo
 /** All messages of a chat, by n. */
 export const messagesOf = (db: Database, chatId: string): Promise<SampleMessageRow[]> =>
   db.page(messages, { index: "byN", where: { chatId }, limit: 10_000 });
+
+export async function newChat(db: Database, seq = 0): Promise<string> {
+  const _id = newId();
+  await db.commit([insert(chats, { _id, seq })]);
+  return _id;
+}
+
+/** Commits all at the same time. @returns how many succeeded, and the errors of the others */
+export async function outcomesOf(
+  db: Database,
+  commits: readonly (readonly Operation[])[],
+): Promise<{ succeeded: number; failures: readonly unknown[] }> {
+  const settled = await Promise.allSettled(commits.map((operations) => db.commit(operations)));
+  const failures = settled.filter((one) => one.status === "rejected").map(({ reason }) => reason as unknown);
+  return { succeeded: settled.length - failures.length, failures };
+}
