@@ -1,4 +1,4 @@
-/** The cache port's suite, on both adapters, and the cache that two nodes share. */
+/** Tests the cache port on both adapters, and the cache that two nodes share. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { registryOf } from "../../../core/metrics/declare.ts";
 import { filledWith, neverFilled, startCacheNode, stopCacheNodes, loggedWarnings, type CacheNode } from "../../support/ports/cache-node.ts";
@@ -9,7 +9,7 @@ import { whileRedisAnswers } from "../../support/infrastructure/own-redis.ts";
 
 afterEach(stopCacheNodes);
 
-/** On nodes without a past, each time it is tried. */
+/** Runs each attempt on new nodes. */
 const onNewNodes = (attempt: () => Promise<void>) => () =>
   whileRedisAnswers(loggedWarnings, async () => {
     await stopCacheNodes();
@@ -29,14 +29,14 @@ function suite(start: () => Promise<CacheNode>): void {
     expect(await cache.read("b", filledWith("other"))).toEqual({ value: "other", source: "database" });
   });
 
-  testWith("that there is nothing is remembered too; undefined is not", async ({ cache }) => {
+  testWith("null is cached too, undefined is not", async ({ cache }) => {
     await cache.read("none", filledWith(null));
     expect(await cache.read("none", neverFilled)).toEqual({ value: null, source: "cache" });
     await cache.read("undefined", filledWith(undefined));
     expect(await cache.read("undefined", filledWith(1))).toEqual({ value: 1, source: "database" });
   });
 
-  testWith("what is forgotten is read from the store again", async ({ cache }) => {
+  testWith("an invalidated key is read from the store again", async ({ cache }) => {
     await cache.read("a", filledWith(1));
     await cache.read("b", filledWith(1));
     await cache.invalidate(["a", "b", "never read"]);
@@ -45,7 +45,7 @@ function suite(start: () => Promise<CacheNode>): void {
     expect(await cache.read("b", filledWith(2))).toEqual({ value: 2, source: "database" });
   });
 
-  testWith("a fill that began before a forget does not get in after it", async ({ cache }) => {
+  testWith("a fill that began before an invalidation is not cached after it", async ({ cache }) => {
     const old = Promise.withResolvers<number>();
     const began = Promise.withResolvers<undefined>();
     const slow = cache.read("a", () => (began.resolve(undefined), old.promise));
@@ -57,28 +57,28 @@ function suite(start: () => Promise<CacheNode>): void {
     expect(await cache.read("a", neverFilled)).toEqual({ value: 2, source: "cache" });
   });
 
-  testWith("a fill that fails tells its reader and leaves the next one free to fill", async ({ cache }) => {
+  testWith("a failed fill rejects for its reader, and the next reader can fill", async ({ cache }) => {
     await expect(cache.read("a", neverFilled)).rejects.toThrow("the store was asked");
     expect(await cache.read("a", filledWith(1))).toEqual({ value: 1, source: "database" });
     expect(await cache.read("a", neverFilled)).toEqual({ value: 1, source: "cache" });
   });
 
-  testWith("a reader that changes what it was given changes nobody else's", async ({ cache }) => {
+  testWith("a reader that changes its value does not change anyone else's", async ({ cache }) => {
     const { value } = await cache.read("a", filledWith({ tags: ["x"] }));
-    // In memory, where all share one value, it is not even done.
+    // In memory, where all readers share one frozen value, the change has no effect.
     Reflect.set((value as { tags: string[] }).tags, 1, "y");
     const again = await cache.read("a", neverFilled);
     expect(again.value).toEqual({ tags: ["x"] });
   });
 
-  testWith("1,000 writes raced by reads: none is older than an answered write", async ({ cache }) => {
+  testWith("of reads that race 1,000 writes, none returns a value older than a completed write", async ({ cache }) => {
     const counts = await raceReadsAndWrites([cache], 42);
     console.info(counts);
     expect(counts.stale).toBe(0);
     expect(counts.cached).toBeGreaterThan(100);
   });
 
-  testWith("the same race sees a plain cacher fail", async ({ broker }) => {
+  testWith("the same race finds stale reads with a plain cacher", async ({ broker }) => {
     const cacher = broker.cacher!;
     const plain: CacheRaceResult = {
       async read<T>(key: string, fill: () => Promise<T>) {
@@ -108,10 +108,10 @@ describeWith(["redis"], "the cache on Redis", () => suite(() => startCacheNode(r
 
 describeWith(["redis"], "the cache on Redis, on two nodes", () => {
   test(
-    "what one forgets is forgotten for the other, also while that one is filling",
+    "an invalidation on one node holds on the other, also while the other is filling",
     onNewNodes(async () => {
       const [a, b] = [await startCacheNode(redisUrl()), await startCacheNode(redisUrl())];
-      // What one keeps is there for the other when that one's own connection has seen it.
+      // Once a's own connection has read the value from Redis, b can read it as well.
       await a.cache.read("x", filledWith(1));
       await a.cache.read("x", neverFilled);
       expect(await b.cache.read("x", neverFilled)).toEqual({ value: 1, source: "cache" });
@@ -131,7 +131,7 @@ describeWith(["redis"], "the cache on Redis, on two nodes", () => {
   );
 
   test(
-    "1,000 writes raced by reads on both: none is older than an answered write on either",
+    "of reads on both nodes that race 1,000 writes, none returns a value older than a completed write",
     onNewNodes(async () => {
       const [a, b] = [await startCacheNode(redisUrl()), await startCacheNode(redisUrl())];
       const counts = await raceReadsAndWrites([a.cache, b.cache], 7);

@@ -1,4 +1,4 @@
-/** The cache while Redis is frozen, dead or starting: it costs nothing, and what could not be forgotten is not served. */
+/** Tests the cache while Redis is frozen, dead or starting: reads stay fast, and keys that could not be invalidated are not served. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Redis } from "ioredis";
 import type { Cachers } from "moleculer";
@@ -35,7 +35,7 @@ describeOwnRedis("the cache while Redis is away", () => {
     expect(values).toEqual(values.map(() => value));
   };
 
-  test("what is kept, and a lease that is not used, live a minute together at most", async () => {
+  test("a cached value and an unused lease live at most a minute together", async () => {
     await cachedAgain("kept", 1);
     await node.cache.read("failed", neverFilled).catch(() => undefined);
     const { client } = node.broker.cacher as Cachers.Redis<Pick<Redis, "pttl">>;
@@ -44,7 +44,7 @@ describeOwnRedis("the cache while Redis is away", () => {
     expect(kept + lease).toBeLessThanOrEqual(60_000);
   });
 
-  test("a frozen Redis costs one read a moment and then nothing, and is used again when it is back", async () => {
+  test("a frozen Redis delays one read briefly and no further ones, and is used again when it is back", async () => {
     await node.cache.read("a", filledWith("cached"));
     redis.freeze();
     await within(600, "the first read is answered", node.cache.read("a", filledWith("store")));
@@ -54,11 +54,11 @@ describeOwnRedis("the cache while Redis is away", () => {
     redis.thaw();
     await isBack();
     await cachedAgain("a", "cached");
-    // A machine that stands still for a moment would bring another two.
+    // A pause of the machine can add two more lines.
     expect(node.log.slice(0, 2)).toEqual(["Redis is away (cache): reading the store meanwhile", "Redis is back (cache)"]);
   });
 
-  test("a Redis that died costs nothing, and is used again when it was started", async () => {
+  test("a killed Redis delays no read, and is used again after it has started", async () => {
     await redis.kill();
     await within(500, "a thousand reads are answered", thousandReads());
     expect(node.cache.health().ok).toBe(false);
@@ -67,14 +67,14 @@ describeOwnRedis("the cache while Redis is away", () => {
     await cachedAgain("a", "store");
   });
 
-  test("what could not be forgotten is never served again, though Redis kept it over its restart", async () => {
+  test("a key that could not be invalidated is never served, even if Redis kept it over its restart", async () => {
     const proxy = await openTcpProxy(redis.url);
     const { cache } = (node = await startCacheNode(proxy.url));
     await cachedAgain("a", "old");
     await redis.kill();
-    await within(600, "it is forgotten", cache.invalidate(["a"]));
+    await within(600, "the invalidation resolves", cache.invalidate(["a"]));
     expect(await cache.read("a", filledWith("new"))).toEqual({ value: "new", source: "database" });
-    await proxy.cut(); // The node would make up for it before we look.
+    await proxy.cut(); // Otherwise the node would invalidate the key before the test looks.
     await redis.start();
     expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
     await proxy.mend();
@@ -82,13 +82,13 @@ describeOwnRedis("the cache while Redis is away", () => {
     await proxy.close();
   });
 
-  test("a forget that a frozen Redis did not answer counts as missed", async () => {
-    // What a Redis that froze has in its socket it would carry out after all; on this line it is lost.
+  test("an invalidation that a frozen Redis did not answer is repeated", async () => {
+    // A frozen Redis would run commands that its socket already has. The proxy loses them.
     const proxy = await openTcpProxy(redis.url);
     const { cache } = (node = await startCacheNode(proxy.url));
     await cachedAgain("a", "old");
     proxy.freeze();
-    await within(600, "it is forgotten", cache.invalidate(["a"]));
+    await within(600, "the invalidation resolves", cache.invalidate(["a"]));
     expect(await cache.read("a", filledWith("new"))).toEqual({ value: "new", source: "database" });
     await proxy.cut();
     expect(await redis.prefixed(name)).toEqual([`${name}:cache-a`]);
@@ -97,20 +97,20 @@ describeOwnRedis("the cache while Redis is away", () => {
     await proxy.close();
   });
 
-  test("too many to remember: everything is dropped before the cache is used again, without a read", async () => {
+  test("after too many missed invalidations the whole cache is emptied before it is used again, without a read", async () => {
     const keys = Array.from({ length: 1500 }, (_, i) => `many:${i}`);
     await node.cache.read("many:1", filledWith("old"));
     await node.cache.read("bystander", filledWith("old"));
     await redis.kill();
     await node.cache.invalidate(keys);
     await redis.start();
-    // Less than a minute, after which nothing is left anyway.
+    // Less than a minute, after which every key has expired anyway.
     await eventually("the cache is emptied", async () => (await redis.prefixed(name)).length === 0, 30_000);
     await isBack();
     await cachedAgain("many:1", "new");
   });
 
-  test("the node ends while Redis is away", async () => {
+  test("the node can stop while Redis is down", async () => {
     redis.freeze();
     await within(3000, "the node ended", node.broker.stop());
   });

@@ -1,4 +1,4 @@
-/** The limits port's suite, on both adapters; then what only Redis can do: be shared, frozen, killed, and come back. */
+/** Tests the limits port on both adapters, and Redis when it is shared, frozen, killed and started again. */
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
@@ -30,7 +30,7 @@ const closeAll = async () => {
   lines.length = 0;
 };
 afterEach(closeAll);
-/** On limits without a past, each time it is tried. */
+/** Runs each attempt on new limits. */
 const onNewLimits = (attempt: () => Promise<void>) => () =>
   whileRedisAnswers(
     () => lines,
@@ -40,14 +40,14 @@ const onNewLimits = (attempt: () => Promise<void>) => () =>
     },
   );
 
-// Far longer than a test takes, so that no window ends in its middle.
+// Far longer than a test takes, so that no window ends during a test.
 const five: RateLimit = { name: "five", points: 5, windowMs: 60_000 };
 const fiveAndThree: RateLimit = { name: "burst", points: 5, windowMs: 60_000, burst: 3 };
 const twoASecond: RateLimit = { name: "second", points: 2, windowMs: 1000 };
 
-const take = (limits: Limits, allowance: RateLimit, times: number, key = "me"): Promise<RateLimitResult[]> =>
-  Promise.all(Array.from({ length: times }, () => limits.consume(allowance, key)));
-const allowed = (verdicts: readonly RateLimitResult[]) => verdicts.filter(({ ok }) => ok).length;
+const consume = (limits: Limits, limit: RateLimit, times: number, key = "me"): Promise<RateLimitResult[]> =>
+  Promise.all(Array.from({ length: times }, () => limits.consume(limit, key)));
+const allowed = (results: readonly RateLimitResult[]) => results.filter(({ ok }) => ok).length;
 
 function suite(start: () => Promise<Limits>): void {
   const testWith = (title: string, attempt: (limits: Limits) => Promise<void>) =>
@@ -56,44 +56,44 @@ function suite(start: () => Promise<Limits>): void {
       onNewLimits(async () => attempt(await start())),
     );
 
-  testWith("as many as the allowance says, then no more", async (limits) => {
-    expect(allowed(await take(limits, five, 5))).toBe(5);
-    expect(allowed(await take(limits, five, 5))).toBe(0);
+  testWith("as many calls as the limit has points are allowed, then no more", async (limits) => {
+    expect(allowed(await consume(limits, five, 5))).toBe(5);
+    expect(allowed(await consume(limits, five, 5))).toBe(0);
   });
 
-  testWith("who is refused is told when the window ends", async (limits) => {
-    await take(limits, five, 5);
-    const verdict = await limits.consume(five, "me");
-    expect(verdict).toEqual({ ok: false, retryAfterMs: expect.any(Number) });
-    const { retryAfterMs } = verdict as { retryAfterMs: number };
+  testWith("a refusal says when the window ends", async (limits) => {
+    await consume(limits, five, 5);
+    const result = await limits.consume(five, "me");
+    expect(result).toEqual({ ok: false, retryAfterMs: expect.any(Number) });
+    const { retryAfterMs } = result as { retryAfterMs: number };
     expect(retryAfterMs).toBeGreaterThan(50_000);
     expect(retryAfterMs).toBeLessThanOrEqual(60_000);
   });
 
-  testWith("a burst is allowed besides, once", async (limits) => {
-    expect(allowed(await take(limits, fiveAndThree, 8))).toBe(8);
-    expect(allowed(await take(limits, fiveAndThree, 3))).toBe(0);
+  testWith("a burst is allowed in addition, once", async (limits) => {
+    expect(allowed(await consume(limits, fiveAndThree, 8))).toBe(8);
+    expect(allowed(await consume(limits, fiveAndThree, 3))).toBe(0);
   });
 
-  testWith("who comes back when told to is let in", async (limits) => {
-    const verdicts = await take(limits, twoASecond, 20);
-    const verdict = verdicts.find(({ ok }) => !ok);
-    const { retryAfterMs } = verdict as { retryAfterMs: number };
+  testWith("a call after the given wait is allowed", async (limits) => {
+    const results = await consume(limits, twoASecond, 20);
+    const result = results.find(({ ok }) => !ok);
+    const { retryAfterMs } = result as { retryAfterMs: number };
     expect(retryAfterMs).toBeGreaterThanOrEqual(1);
     expect(retryAfterMs).toBeLessThanOrEqual(1000);
     await eventually("the window ends", async () => (await limits.consume(twoASecond, "me")).ok, retryAfterMs + 500);
   });
 
-  testWith("each key and each allowance has its own count", async (limits) => {
-    await take(limits, five, 6, "me");
+  testWith("each key and each limit has its own count", async (limits) => {
+    await consume(limits, five, 6, "me");
     expect(await limits.consume(five, "you")).toEqual({ ok: true });
     expect(await limits.consume(fiveAndThree, "me")).toEqual({ ok: true });
     expect((await limits.consume(five, "me")).ok).toBe(false);
   });
 
-  testWith("a key may hold anything", async (limits) => {
+  testWith("a key may have any content", async (limits) => {
     for (const key of ["", "a:b", "2001:db8::/64", "ünï\r\nçode", "x".repeat(1000)]) {
-      expect(allowed(await take(limits, five, 6, key))).toBe(5);
+      expect(allowed(await consume(limits, five, 6, key))).toBe(5);
     }
   });
 }
@@ -102,7 +102,7 @@ describe("limits in memory", () => suite(() => open(openMemoryLimits())));
 
 describe("unlimited", () => {
   test("allows everything", async () => {
-    expect(allowed(await take(unlimited, five, 100))).toBe(100);
+    expect(allowed(await consume(unlimited, five, 100))).toBe(100);
     expect(unlimited.health()).toEqual({ ok: true });
   });
 });
@@ -116,14 +116,14 @@ describeWith(["redis"], "limits in Redis", () => {
   });
 
   test(
-    "two gateways count together, and another mesh on the same Redis by itself",
+    "two gateways share their counts, and another mesh on the same Redis counts separately",
     onNewLimits(async () => {
       const shared = `${testPrefix}${++meshes}:`;
       const [a, b] = [await openOnRedis(redisUrl(), shared), await openOnRedis(redisUrl(), shared)];
       const elsewhere = await openOnRedis(redisUrl());
-      expect(allowed([...(await take(a, five, 4)), ...(await take(b, five, 4))])).toBe(5);
-      expect(allowed([...(await take(a, fiveAndThree, 6)), ...(await take(b, fiveAndThree, 6))])).toBe(8);
-      expect(allowed(await take(elsewhere, five, 5))).toBe(5);
+      expect(allowed([...(await consume(a, five, 4)), ...(await consume(b, five, 4))])).toBe(5);
+      expect(allowed([...(await consume(a, fiveAndThree, 6)), ...(await consume(b, fiveAndThree, 6))])).toBe(8);
+      expect(allowed(await consume(elsewhere, five, 5))).toBe(5);
     }),
   );
 });
@@ -141,7 +141,7 @@ describeOwnRedis("limits while Redis is away", () => {
   });
   const isBack = () => eventually("the breaker closes", () => limits.health().ok, 60_000);
 
-  test("a frozen Redis costs one call a moment and then nothing; counting goes on in memory", async () => {
+  test("a frozen Redis delays one call briefly and no further ones, and counting goes on in memory", async () => {
     redis.freeze();
     const first = await within(600, "the first call is answered", limits.consume(five, "me"));
     const others: RateLimitResult[] = [];
@@ -154,31 +154,31 @@ describeOwnRedis("limits while Redis is away", () => {
 
     redis.thaw();
     await isBack();
-    // A machine that stands still for a moment would bring another two.
+    // A pause of the machine can add two more lines.
     expect(lines.slice(0, 2)).toEqual(["Redis is away (limits): counting in memory meanwhile", "Redis is back (limits)"]);
   });
 
-  test("a Redis that died costs nothing, and counts again when it was started", async () => {
-    let own = 0;
+  test("a killed Redis delays no call, and counts again after it has started", async () => {
+    let firstLine = 0;
     const attempt = async () => {
       await closeAll();
-      own = 0;
+      firstLine = 0;
       limits = await openOnRedis(redis.url);
-      expect(allowed(await take(limits, five, 3))).toBe(3);
+      expect(allowed(await consume(limits, five, 3))).toBe(3);
       expect(lines).toEqual([]);
       await redis.kill();
-      own = 1; // That it is away now is what it should say.
-      expect(allowed(await within(500, "a thousand calls are answered", take(limits, five, 1000)))).toBe(5);
+      firstLine = 1; // Skip the warning that Redis is away, which is expected here.
+      expect(allowed(await within(500, "a thousand calls are answered", consume(limits, five, 1000)))).toBe(5);
       await redis.start();
       await isBack();
-      // The two that were left of the first three's window, which Redis kept.
-      expect(allowed(await take(limits, five, 10))).toBe(2);
+      // Redis kept the window with the first three, so two are left.
+      expect(allowed(await consume(limits, five, 10))).toBe(2);
     };
-    await whileRedisAnswers(() => lines.slice(own), attempt);
+    await whileRedisAnswers(() => lines.slice(firstLine), attempt);
   });
 
-  test("limits end while Redis is frozen", async () => {
+  test("limits can be closed while Redis is frozen", async () => {
     redis.freeze();
-    await within(3000, "limits ended", limits.close());
+    await within(3000, "the limits are closed", limits.close());
   });
 });

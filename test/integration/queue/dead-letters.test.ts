@@ -1,4 +1,4 @@
-/** Dead letters: of the queue port on both adapters, and in the REPL, where operators list and replay them. */
+/** Tests of dead letters: in the queue port on both adapters, and in the REPL, where operators list and replay them. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,13 +29,13 @@ import {
 import { event, type TestQueues } from "../../support/ports/queues.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
 
-/** A look at dead letters that RabbitMQ leaves without an answer for so long ends with what it has seen. */
-const lookEndsMs = 2000;
+/** If RabbitMQ does not answer for this long, listing dead letters returns what it has so far. */
+const listingTimeoutMs = 2000;
 
 describeQueues((makeQueues) => {
   const open = async (...retry: Parameters<TestQueues["open"]>): Promise<Queue> => (await makeQueues()).open(...retry);
 
-  test("after so many attempts an event is one, and says why; listing does not remove it", async () => {
+  test("an event that fails all its attempts becomes a dead letter with the reason, and listing does not remove it", async () => {
     const queue = await open({ attempts: 3 });
     let attempts = 0;
     await queue.consume("slow", () => {
@@ -46,7 +46,7 @@ describeQueues((makeQueues) => {
     const before = Date.now();
     await queue.publish(lost);
     const [letter] = await dead(queue, "slow", 1);
-    await eventually("they are counted", async () =>
+    await eventually("the dead letter is counted", async () =>
       (await queue.depths()).some(({ group, waiting, dead: count }) => group === "slow" && waiting === 0 && count === 1),
     );
     expect(letter).toEqual({ event: lost, group: "slow", attempts: 3, reason: "on purpose", diedAt: expect.any(Number) });
@@ -56,7 +56,7 @@ describeQueues((makeQueues) => {
     for (let look = 0; look < 25; look += 1) {
       const began = performance.now();
       const seen = await queue.deadLetters("slow", 10);
-      const isSlow = performance.now() - began >= lookEndsMs;
+      const isSlow = performance.now() - began >= listingTimeoutMs;
       if (!isSlow && !wasSlow) expect(seen).toEqual([letter]);
       wasSlow = isSlow;
     }
@@ -64,7 +64,7 @@ describeQueues((makeQueues) => {
     expect(await queue.deadLetters("profile", 10)).toEqual([]);
   });
 
-  test("the newest come first, at most so many", async () => {
+  test("listing returns the newest first, up to the limit", async () => {
     const queue = await open({ attempts: 1 });
     await queue.consume("slow", failing, { concurrency: 1 });
     const events = numbered(5, "slow.topic");
@@ -77,7 +77,7 @@ describeQueues((makeQueues) => {
     expect(newest.map(({ event: { rev } }) => rev)).toEqual([4, 3, 2]);
   });
 
-  test("one is handed out again with new attempts, or all are; the number is answered", async () => {
+  test("a replay of one or of all delivers them again with new attempts, and returns how many", async () => {
     const queue = await open({ attempts: 2 });
     const succeeded: DurableEvent[] = [];
     let works = false;
@@ -96,7 +96,7 @@ describeQueues((makeQueues) => {
     expect(await queue.deadLetters("slow", 10)).toEqual([]);
   });
 
-  test("one that fails again after its replay is one again", async () => {
+  test("a replayed event that fails again becomes a dead letter again", async () => {
     const queue = await open({ attempts: 2 });
     let attempts = 0;
     await queue.consume("slow", () => {
@@ -112,7 +112,7 @@ describeQueues((makeQueues) => {
 });
 
 describe("Dead letters in process", () => {
-  test("an event that ends its process each time becomes a dead letter", async () => {
+  test("an event that kills its process at every attempt becomes a dead letter", async () => {
     const { open, crash } = await localQueues();
     const poison = event("slow.topic");
     await (await open({ attempts: 2 })).publish(poison);
@@ -134,15 +134,15 @@ describe("Dead letters in process", () => {
 });
 
 describeWith(["amqp"], "Dead letters on RabbitMQ", () => {
-  test("an event that ends its process each time becomes a dead letter", async () => {
+  test("an event that kills its process at every attempt becomes a dead letter", async () => {
     const { name, join } = rabbitQueues();
     const queue = await join();
     const poison = event("slow.topic");
     await queue.publish(poison);
     const connection = await connect(amqpUrl());
     let deaths = 0;
-    // What a process held is back in the queue only some time after its end.
-    await eventually("it is given up", async () => {
+    // RabbitMQ requeues a process's events some time after the process has ended.
+    await eventually("the event is a dead letter", async () => {
       const process = await connection.createChannel();
       if ((await process.get(rabbitNames(name).queue("slow"))) !== false) deaths += 1;
       await process.close();
@@ -155,10 +155,10 @@ describeWith(["amqp"], "Dead letters on RabbitMQ", () => {
     expect(Math.abs(letter!.diedAt - Date.now())).toBeLessThan(60_000);
     const slow = await handled(queue, "slow");
     await replay(queue, 1, "slow");
-    await eventually("it is handled after all", () => slow.length === 1);
+    await eventually("the replayed event is handled", () => slow.length === 1);
   });
 
-  test("what is not an event ends among the dead letters, for an operator to see", async () => {
+  test("a message that is not an event becomes a dead letter that an operator can see", async () => {
     const { name, join } = rabbitQueues();
     const queue = await join();
     const slow = await handled(queue, "slow");
@@ -184,12 +184,12 @@ describe("Dead letters in the REPL", () => {
     await rm(folder, { recursive: true });
   });
 
-  test("no route can name its actions", () => {
+  test("no route can call the admin actions", () => {
     const { actions } = broker.getLocalService("admin").schema as { actions: Record<string, { visibility: string }> };
     expect(Object.values(actions).map(({ visibility }) => visibility)).toEqual(["public", "public"]);
   });
 
-  test("a dead letter is listed, replayed, and gone when its handler then succeeds", async () => {
+  test("a dead letter is listed and replayed, and is gone once its handler succeeds", async () => {
     const { queue } = portsOf(broker);
     const failed: DurableEvent = { id: newId(), topic: thingEvents.changed.topic, key: newId(), rev: 1, payload: {} };
     let works = false;
@@ -206,7 +206,7 @@ describe("Dead letters in the REPL", () => {
     expect(await listed()).toEqual([]);
   });
 
-  test("a group that does not exist is 404", async () => {
+  test("an unknown group is 404", async () => {
     const notFound = expect.objectContaining({ type: "NOT_FOUND", code: 404 });
     await expect(call(broker, admin.deadLetters, { group: "nobody" })).rejects.toEqual(notFound);
     await expect(call(broker, admin.replay, { group: "nobody" })).rejects.toEqual(notFound);

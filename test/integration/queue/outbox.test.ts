@@ -1,4 +1,4 @@
-/** From one service's commit to another's handler: outbox, relay and follower, on the embedded store and queue. */
+/** Tests the way from one service's commit to another's handler: outbox, relay and follower, on the embedded store and queue. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -49,38 +49,38 @@ async function start(...services: readonly ServiceSchema[]): Promise<ServiceBrok
   cleanUps.push(() => broker.stop());
   return broker;
 }
-/** Less than the queue has for its group: as if a newer release followed another event too. */
+/** Fewer topics than the queue has for this group, as if a newer release followed one more. */
 const { shelf: shelfFollows } = followings({ shelf: [thingEvents.changed] });
 
-/** A service that follows things, and what it heard. */
-function shelf(): { service: ServiceSchema; heard: ReceivedEvent<{ id: string }>[] } {
-  const heard: ReceivedEvent<{ id: string }>[] = [];
-  const hear = (_context: object, event: ReceivedEvent<{ id: string }>) => Promise.resolve(void heard.push(event));
-  return { service: { name: "shelf", mixins: [follow(shelfFollows, { "thing.changed": hear })] }, heard };
+/** A service that follows things, and the events that it received. */
+function shelf(): { service: ServiceSchema; received: ReceivedEvent<{ id: string }>[] } {
+  const received: ReceivedEvent<{ id: string }>[] = [];
+  const receive = (_context: object, event: ReceivedEvent<{ id: string }>) => Promise.resolve(void received.push(event));
+  return { service: { name: "shelf", mixins: [follow(shelfFollows, { "thing.changed": receive })] }, received };
 }
-/** Less than the relay's pause of 5 s. */
+/** Less than the relay's polling interval of 5 s. */
 const soonMs = 4500;
 const waiting = (db: Database): Promise<OutboxRow[]> => db.page(outbox, { index: "byLease", limit: 1000 });
 
 describe("A service with an outbox", () => {
-  test("what it announces reaches who follows, soon after the commit, and leaves the outbox", async () => {
-    const { service, heard } = shelf();
+  test("an announced event reaches its follower soon after the commit, and leaves the outbox", async () => {
+    const { service, received } = shelf();
     const broker = await start(outboxService(), service);
     const id = newId();
     await commitChange(broker, id);
-    await eventually("it is heard", () => heard.length === 1, soonMs);
-    expect(heard).toEqual([{ id: expect.any(String), topic: "thing.changed", key: id, rev: 1, payload: { id } }]);
+    await eventually("the event is received", () => received.length === 1, soonMs);
+    expect(received).toEqual([{ id: expect.any(String), topic: "thing.changed", key: id, rev: 1, payload: { id } }]);
     await eventually("the outbox is empty", async () => (await waiting(databaseOf(broker))).length === 0);
   });
 
   test("a commit that fails announces nothing", async () => {
-    const { service, heard } = shelf();
+    const { service, received } = shelf();
     const broker = await start(outboxService(), service);
     await expect(commitFailingChange(broker, newId())).rejects.toEqual(expect.objectContaining({ type: "CONFLICT" }));
     const id = newId();
     await commitChange(broker, id);
-    await eventually("the next is heard", () => heard.length > 0);
-    expect(heard.map(({ key }) => key)).toEqual([id]);
+    await eventually("the next event is received", () => received.length > 0);
+    expect(received.map(({ key }) => key)).toEqual([id]);
   });
 
   test("a process killed between commit and publish loses nothing", async () => {
@@ -90,17 +90,17 @@ describe("A service with an outbox", () => {
     const [, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     expect(signal).toBe("SIGKILL");
 
-    // Looked for before anyone relays: the dead one's lease may be over when the next has started.
+    // Check before another relay runs: the killed relay's lease may be over by the time the next one has started.
     const store = await openSqliteStore(folder, { log: quietLogger });
     const db = await store.open("thing", [things, outbox]);
     expect(await db.get(things, id)).toEqual({ _id: id, rev: 1 });
     expect(await waiting(db)).toHaveLength(1);
     await store.close();
 
-    const { service, heard } = shelf();
+    const { service, received } = shelf();
     await start(outboxService(), service);
-    await eventually("it is heard when the dead one's lease ends", () => heard.length === 1, 60_000);
-    expect(heard[0]!.key).toBe(id);
+    await eventually("the event is received once the killed relay's lease has ended", () => received.length === 1, 60_000);
+    expect(received[0]!.key).toBe(id);
   });
 });
 
@@ -108,7 +108,7 @@ describe("A follower", () => {
   const publish = (broker: ServiceBroker, topic: string): Promise<void> =>
     portsOf(broker).queue.publish({ id: newId(), topic, key: newId(), rev: 1, payload: { id: "" } });
 
-  test("handles events only when its service is ready, with the service's context", async () => {
+  test("handles events only after its service has started, with the service's context", async () => {
     const handledWith: unknown[] = [];
     function handle(given: { name: string }) {
       handledWith.push(given);
@@ -146,7 +146,7 @@ describe("Relays of one outbox", () => {
   let queue: Queue;
   let clock: Clock;
   const published: DurableEvent[] = [];
-  /** For a relay that sees the time stand still. */
+  /** A clock that stands still, for a relay. */
   const stoppedAt = (time: number): Clock => ({ ...clock, now: () => time });
 
   beforeEach(async () => {
@@ -174,9 +174,9 @@ describe("Relays of one outbox", () => {
   }
   const revs = (): number[] => published.map(({ rev }) => rev).sort((a, b) => a - b);
 
-  test("two at work on one outbox don't get in each other's way: every event goes out, and none waits for a lease", async () => {
+  test("two relays of one outbox don't block each other: every event is published, and none waits for a lease", async () => {
     await announceMany(500);
-    // By this clock no lease ever ends.
+    // With this clock no lease ever ends.
     const still = stoppedAt(clock.now());
     relaying({ clock: still });
     relaying({ clock: still });
@@ -185,7 +185,7 @@ describe("Relays of one outbox", () => {
     expect(await waiting(db)).toEqual([]);
   });
 
-  test("what a dead one had claimed is another's when the lease ends, not before, under the same id", async () => {
+  test("another relay publishes a dead relay's entry, with the same id, when the lease has ended and not before", async () => {
     await announceMany(1);
     const { _id } = (await waiting(db))[0]!;
     const now = clock.now();
@@ -198,7 +198,7 @@ describe("Relays of one outbox", () => {
     expect(published[0]!.id).toBe(_id);
   });
 
-  test("while the queue refuses, entries stay and wait; then they go out", async () => {
+  test("entries stay in the outbox while the queue refuses them, and are published afterwards", async () => {
     const closed = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
     await closed.close();
     await announceMany(3);
@@ -210,7 +210,7 @@ describe("Relays of one outbox", () => {
     await eventually("all are handled", () => published.length === 3);
   });
 
-  test("what waits is counted, with the age of the oldest", async () => {
+  test("waiting entries are counted, and the age of the oldest is measured", async () => {
     const closed = await openLocalQueue({ store, groups, retry, clock, log: quietLogger });
     await closed.close();
     await announceMany(2);
@@ -225,14 +225,14 @@ describe("Relays of one outbox", () => {
     expect(await valueOf("parley_outbox_oldest_seconds")).toBeGreaterThanOrEqual(60);
   });
 
-  test("entries that can't go out don't hold up the others", async () => {
+  test("entries that cannot be published do not delay the others", async () => {
     await announceMany(40, { topic: "nobody.follows", payload: {} });
     await announceMany(5);
     relaying();
     await eventually("the others are handled", () => published.length === 5, soonMs);
   });
 
-  test("stopping waits for what is under way: an entry is then published and gone, or free", async () => {
+  test("stopping waits for entries in progress: afterwards each is either published and removed, or not claimed", async () => {
     await announceMany(300);
     const relay = relaying();
     await eventually("it has begun", () => published.length > 0);

@@ -1,4 +1,4 @@
-/** The queue port's promises on both adapters: publishing, retrying and consuming. */
+/** Tests what the queue port guarantees, on both adapters: publishing, retrying and consuming. */
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import type { DurableEvent, Queue } from "../../../core/queue/queue.ts";
@@ -12,7 +12,7 @@ describeQueues((makeQueues) => {
   const open = async (...retry: Parameters<TestQueues["open"]>): Promise<Queue> => (await makeQueues()).open(...retry);
 
   describe("publishing", () => {
-    test("every group that follows the topic gets the event as it was published, no other does", async () => {
+    test("every group that follows the topic gets the event as it was published, and no other group gets it", async () => {
       const queue = await open();
       const [profile, request, slow] = [await handled(queue, "profile"), await handled(queue, "request"), await handled(queue, "slow")];
       const [both, one] = [event("user.created"), event("user.changed")];
@@ -28,10 +28,10 @@ describeQueues((makeQueues) => {
       const profile = await handled(queue, "profile");
       await eventually("all are handled", () => profile.length === 20);
       const request = await handled(queue, "request");
-      await eventually("all are handled by the late one, too", () => request.length === 20);
+      await eventually("the group that starts late handles all, too", () => request.length === 20);
     });
 
-    test("what was published survives a close, with its attempts", async () => {
+    test("published events and their attempt counts survive a close", async () => {
       const { open: openAgain } = await makeQueues();
       const queue = await openAgain({ firstDelayMs: 300, attempts: 2 });
       const failed = Promise.withResolvers<undefined>();
@@ -65,11 +65,11 @@ describeQueues((makeQueues) => {
       expect(new Set(profile.map(({ id }) => id))).toEqual(new Set([twice.id]));
     });
 
-    test("a topic that nobody follows is refused", async () => {
+    test("publishing to a topic that no group follows is refused", async () => {
       await expect((await open()).publish(event("nobody.cares"))).rejects.toEqual(unavailable);
     });
 
-    test("a closed queue takes nothing", async () => {
+    test("a closed queue refuses to publish", async () => {
       const queue = await open();
       await queue.close();
       await expect(queue.publish(event("user.created"))).rejects.toEqual(unavailable);
@@ -77,7 +77,7 @@ describeQueues((makeQueues) => {
   });
 
   describe("retrying", () => {
-    test("a failed event comes again after a pause that doubles, until it succeeds", async () => {
+    test("a failed event is retried after a delay that doubles, until it succeeds", async () => {
       const queue = await open({ firstDelayMs: 150, attempts: 5 });
       const times: number[] = [];
       const done = Promise.withResolvers<undefined>();
@@ -94,7 +94,7 @@ describeQueues((makeQueues) => {
       expect(await queue.deadLetters("slow", 10)).toEqual([]);
     });
 
-    test("an always failing event blocks neither its group nor another", async () => {
+    test("an event that always fails blocks neither its own group nor another", async () => {
       const queue = await open({ firstDelayMs: 50, attempts: 20 });
       const bad = event("user.created", -1);
       const good: DurableEvent[] = [];
@@ -108,7 +108,7 @@ describeQueues((makeQueues) => {
       expect(revs(good)).toEqual(revs(numbered(30)));
     });
 
-    test("a handler that throws at once is a failure like any other", async () => {
+    test("a handler that throws synchronously is retried like one that rejects", async () => {
       const queue = await open({ attempts: 1 });
       await queue.consume("slow", () => {
         throw new Error("at once");
@@ -119,7 +119,7 @@ describeQueues((makeQueues) => {
   });
 
   describe("consuming", () => {
-    test("at most so many events are handled at a time", async () => {
+    test("no more events are handled at a time than the concurrency allows", async () => {
       const queue = await open();
       let now = 0;
       let most = 0;
@@ -146,7 +146,7 @@ describeQueues((makeQueues) => {
       await expect((async () => queue.replay("nobody"))()).rejects.toThrow("nobody");
     });
 
-    test("closing waits for the handlers under way, and what they handled does not come again", async () => {
+    test("closing waits for the running handlers, and their events do not come again", async () => {
       const { open: openAgain } = await makeQueues();
       const queue = await openAgain();
       const begun = Promise.withResolvers<undefined>();
@@ -170,7 +170,7 @@ describeQueues((makeQueues) => {
       expect(revs(slow)).toEqual([2]);
     });
 
-    test("a thousand events published at once are all handled", async () => {
+    test("a thousand events published at the same time are all handled", async () => {
       const queue = await open();
       const profile = await handled(queue, "profile");
       await publishAll(queue, numbered(1000, "user.changed"));
@@ -184,8 +184,8 @@ describeQueues((makeQueues) => {
   });
 });
 
-describe("The queue in process, besides", () => {
-  test("an event published again while it waits is handled once", async () => {
+describe("The queue in process only", () => {
+  test("an event published again while it still waits is handled once", async () => {
     const { open } = await localQueues();
     const queue = await open();
     const twice = event("user.created");

@@ -1,4 +1,4 @@
-/** The queue's connection to RabbitMQ: shared by nodes, cut, frozen, refused and late. */
+/** Tests of the queue's connection to RabbitMQ: several nodes, cut, frozen and refused connections, a late start. */
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { connect } from "amqplib";
@@ -22,11 +22,11 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     const { name, join } = rabbitQueues();
     return { proxy, near: await join(proxy.url), far: await join(), name };
   }
-  /** As the outbox does: again until it is taken. */
-  const publishSurely = (queue: Queue, each: DurableEvent): Promise<true> =>
+  /** Publishes again until RabbitMQ confirms, as the outbox does. */
+  const publishWithRetry = (queue: Queue, each: DurableEvent): Promise<true> =>
     eventually("it is published", () => queue.publish(each).then(() => true as const), 60_000);
 
-  test("two nodes of a group share its events", async () => {
+  test("two nodes that consume the same group share its events", async () => {
     const { join } = rabbitQueues();
     const [one, two] = [await join(), await join()];
     const [byOne, byTwo] = [await handled(one, "profile", 5), await handled(two, "profile", 5)];
@@ -36,7 +36,7 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     expect(Math.min(byOne.length, byTwo.length)).toBeGreaterThan(0);
   });
 
-  test("connections cut in the middle, of the publisher and of the consumer, lose nothing", async () => {
+  test("cutting the publisher's and the consumer's connections loses no event", async () => {
     const { proxy, near, far } = await proxied();
     const profile: DurableEvent[] = [];
     await near.consume("profile", async (each) => {
@@ -44,7 +44,7 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
       profile.push(each);
     });
     const events = numbered(300);
-    const publishing = Promise.all(events.map((each, index) => publishSurely(index % 2 === 0 ? near : far, each)));
+    const publishing = Promise.all(events.map((each, index) => publishWithRetry(index % 2 === 0 ? near : far, each)));
     for (const share of [0.2, 0.6]) {
       await eventually("some are handled", () => profile.length >= events.length * share);
       await proxy.cut();
@@ -55,7 +55,7 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     expect([...new Set(revs(profile))]).toEqual(revs(events));
   });
 
-  test("while RabbitMQ is away publishing fails at once and health says so; then all goes on", async () => {
+  test("while RabbitMQ is down, publishing fails immediately and health reports it; then everything works again", async () => {
     const { proxy, near, far } = await proxied();
     const request = await handled(near, "request");
     await proxy.cut();
@@ -63,12 +63,12 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     await expect(near.publish(event("user.created"))).rejects.toEqual(unavailable);
     await far.publish(event("user.created", 7));
     await proxy.mend();
-    await eventually("what came meanwhile is handled", () => request.length === 1);
-    await publishSurely(near, event("user.created", 8));
+    await eventually("the event published meanwhile is handled", () => request.length === 1);
+    await publishWithRetry(near, event("user.created", 8));
     await eventually("it works again", () => request.some(({ rev }) => rev === 8));
   });
 
-  test("a RabbitMQ that froze is not waited for beyond 5 s", async () => {
+  test("publishing to a frozen RabbitMQ fails after 5 s", async () => {
     const { proxy, near } = await proxied();
     proxy.freeze();
     const refused = expect(near.publish(event("user.created"))).rejects.toEqual(unavailable);
@@ -77,31 +77,31 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     await proxy.mend();
   });
 
-  test("a channel that closes alone is repaired, and what it consumed declared again", async () => {
+  test("when a single channel closes, the queue reconnects and declares its consumers again", async () => {
     const { name, join } = rabbitQueues();
     const queue = await join();
     const request = await handled(queue, "request");
     const connection = await connect(amqpUrl());
     await (await connection.createChannel()).deleteQueue(rabbitNames(name).queue("request"));
     await connection.close();
-    await eventually("it is heard again", async () => {
+    await eventually("events are consumed again", async () => {
       await queue.publish(event("user.created"));
       return request.length > 0;
     });
   });
 
-  test("wrong credentials end the start with one line", async () => {
+  test("wrong credentials stop the start with a one-line error", async () => {
     const url = Object.assign(new URL(amqpUrl()), { username: "nobody", password: "wrong" }).href;
     const opening = openRabbitQueue({ url, name: "test", groups, retry: { firstDelayMs: 50, attempts: 2 }, log: quietLogger });
     await expect(opening).rejects.toThrow(StartError);
     await expect(opening).rejects.toThrow(/^AMQP_URL: [^\n]+$/);
   });
 
-  test("a RabbitMQ that is not there yet is waited for", async () => {
+  test("the start waits for a RabbitMQ that is not up yet", async () => {
     const proxy = await openTcpProxy(amqpUrl());
     afterTest(proxy.close);
     const { join } = rabbitQueues();
-    await join(); // Only the connection is waited for then: the queues are there.
+    await join(); // Declares the queues, so that only the connection is missing.
     await proxy.cut();
     const opening = join(proxy.url);
     await proxy.mend();

@@ -1,4 +1,4 @@
-/** A store's contents as a whole: one state of all databases, whatever is written meanwhile. */
+/** Tests snapshots of a whole store, which show one state of all databases during writes, and erasing its contents. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import type { StoreContents, DeclaredDatabase, StoreSnapshot } from "../../../core/store/contents.ts";
@@ -45,7 +45,7 @@ for (const adapter of storeAdapters) {
     }
     const none = () => undefined;
 
-    test("a snapshot sees one moment in all databases, however late it reads them", async () => {
+    test("a snapshot shows all databases at one moment, however late it reads them", async () => {
       await first.commit([insert(heads, { _id, count: 1 })]);
       await second.commit([insert(tails, { _id, count: 1 })]);
       const snapshot = await contents.snapshot(none);
@@ -62,7 +62,7 @@ for (const adapter of storeAdapters) {
       await later.close();
     });
 
-    test("many rows come in pages, each row once and as it was written", async () => {
+    test("many rows are read in pages, each row once and as it was written", async () => {
       const rows = Array.from({ length: 1300 }, (_, count) => ({
         _id: newId(),
         count,
@@ -76,7 +76,7 @@ for (const adapter of storeAdapters) {
       expect(found.sort((a, b) => a.count - b.count)).toEqual(rows);
     });
 
-    test("what has rows is named, and is empty after it was erased; to erase nothing is fine", async () => {
+    test("the first collection with rows is named, erasing empties it, and erasing an empty store is allowed", async () => {
       expect(await contents.firstFilled(databases)).toBeUndefined();
       await second.commit([insert(tails, { _id, count: 1 })]);
       expect(await contents.firstFilled(databases)).toBe("second.tails");

@@ -1,4 +1,4 @@
-/** What becomes of indexes when releases that declare them otherwise open one store, held against both adapters. */
+/** Tests how indexes change when releases with different declarations open one store, on both adapters. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { StartError } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
@@ -26,7 +26,7 @@ describeStores("Indexes", (open) => {
     db.commit(rows.map((row) => insert(to, row)));
   const births = async (db: Database, from: Collection<IndexedPersonRow>, index: string) =>
     (await db.page(from, { index, limit: 100 })).map(({ born }) => born);
-  /** What the operator reads when a release can't open the store. */
+  /** Returns the error message when a release cannot open the store. */
   async function refusal(declared: Collection<IndexedPersonRow>): Promise<string> {
     const error = await as(declared).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StartError);
@@ -34,7 +34,7 @@ describeStores("Indexes", (open) => {
     return (error as StartError).message;
   }
 
-  test("an index that a new release declares is made over the rows that are there, also a unique one", async () => {
+  test("an index that a new release declares is built over the existing rows, also a unique one", async () => {
     const earlier = people({});
     await add(await as(earlier), earlier, person(3), person(1), person(2));
     const now = people({ byBirth: { fields: ["born"] }, byEmail: { fields: ["email"], unique: true } });
@@ -48,7 +48,7 @@ describeStores("Indexes", (open) => {
     ["other fields", people({ byBirth: { fields: ["email", "born"] } })],
     ["another order of fields", people({ byBirth: { fields: ["_id", "born"] } })],
     ["uniqueness", people({ byBirth: { fields: ["born", "_id"], unique: true } })],
-  ])("an index declared with %s under its old name ends the start with one line, and stays as it is", async (_, changed) => {
+  ])("an index declared with %s under its old name stops the start with a one-line error, and stays unchanged", async (_, changed) => {
     const earlier = people({ byBirth: { fields: ["born", "_id"] } });
     const db = await as(earlier);
     await add(db, earlier, person(2), person(1));
@@ -57,7 +57,7 @@ describeStores("Indexes", (open) => {
     expect(await births(await as(earlier), earlier, "byBirth")).toEqual([1, 2]);
   });
 
-  test("a changed index under a new name stands beside the old one, and both releases keep up both", async () => {
+  test("a changed index under a new name exists beside the old one, and both releases maintain both", async () => {
     const earlier = people({ byBirth: { fields: ["born"] } });
     const later = people({ byUniqueBirth: { fields: ["born"], unique: true }, byEmail: { fields: ["email"] } });
     await add(await as(earlier), earlier, person(1));
@@ -73,12 +73,12 @@ describeStores("Indexes", (open) => {
     expect(await births(await as(earlier), earlier, "byBirth")).toEqual([1, 2, 3]);
   });
 
-  test("the same index under another name ends the start with one line", async () => {
+  test("the same index under another name stops the start with a one-line error", async () => {
     await as(people({ byBirth: { fields: ["born"] } }));
     expect(await refusal(people({ byAge: { fields: ["born"] } }))).toMatch(/byAge of people.*under the name byBirth/);
   });
 
-  test("a unique index over rows that are equal ends the start with one line, and changes nothing", async () => {
+  test("a unique index over duplicate rows stops the start with a one-line error, and changes nothing", async () => {
     const earlier = people({ byBirth: { fields: ["born"] } });
     await add(await as(earlier), earlier, person(1, "same@example.org"), person(2, "same@example.org"));
     const unique = people({ byEmail: { fields: ["email"], unique: true } });
@@ -88,7 +88,7 @@ describeStores("Indexes", (open) => {
     expect(await births(db, earlier, "byBirth")).toEqual([1, 2, 3]);
   });
 
-  test("nodes of two releases that open the store at once both find their indexes", async () => {
+  test("nodes of two releases that open the store at the same time both have their indexes", async () => {
     const earlier = people({ byBirth: { fields: ["born"] } });
     const later = people({ byBirthAndId: { fields: ["born", "_id"] } });
     await add(await as(earlier), earlier, person(2), person(1));

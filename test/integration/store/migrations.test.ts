@@ -1,4 +1,4 @@
-/** Schema versions and migrations on both adapters: any number of runners, killed or frozen anywhere, and releases that don't fit. */
+/** Tests schema versions and migrations on both adapters: several runners, killed or frozen at any step, and unsuitable releases. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -19,17 +19,17 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** A process of its own that migrates, and does this at a fault point once so many pages are read. */
+/** Starts a process that migrates, and arms this fault after so many pages. */
 function node(place: TestStore["location"], pages: number, fault: string): ChildProcess {
   const program = fileURLToPath(new URL("../../support/store/migrating-process.ts", import.meta.url));
   const child = spawn(process.execPath, [program, ...place, String(pages), fault], { stdio: ["ignore", "ignore", "inherit"] });
   cleanUps.push(() => child.exitCode ?? child.signalCode ?? (child.kill("SIGKILL") && once(child, "exit")));
   return child;
 }
-const lines = (): { log: Logger; said: string[] } => {
-  const said: string[] = [];
-  const note = (line: string) => void said.push(line);
-  return { said, log: { ...silentLogger, info: note, warn: note } };
+const lines = (): { log: Logger; logged: string[] } => {
+  const logged: string[] = [];
+  const note = (line: string) => void logged.push(line);
+  return { logged, log: { ...silentLogger, info: note, warn: note } };
 };
 
 describeStores("Migrations", (open) => {
@@ -37,7 +37,7 @@ describeStores("Migrations", (open) => {
   beforeEach(async () => (opened = await open()));
   afterEach(() => opened.remove());
 
-  /** As many stores as nodes would have: embedded there is one. */
+  /** Returns one store for each node. An embedded server has only one, so it is repeated. */
   async function stores(count: number): Promise<Store[]> {
     if (opened.location[0] === "sqlite") return Array.from({ length: count }, () => opened.store);
     const others = await Promise.all(Array.from({ length: count - 1 }, () => openStoreAt(opened.location)));
@@ -51,7 +51,7 @@ describeStores("Migrations", (open) => {
     return (error as StartError).message;
   }
 
-  test("data from before there were versions has schema 1, and a release without migrations leaves it there", async () => {
+  test("data without a schema version has schema 1, and a release without migrations keeps it", async () => {
     const before = await opened.store.open("thing", kept);
     await addThings(before, 3);
     const db = await openAs(opened.store, 1);
@@ -59,20 +59,20 @@ describeStores("Migrations", (open) => {
     expect((await contents(db)).things).toHaveLength(3);
   });
 
-  test("a service opens at its release's schema, says how far it is meanwhile, and changes nothing the next time", async () => {
+  test("a service migrates to its release's schema and logs its progress, and changes nothing the next time", async () => {
     await addThings(await openAs(opened.store, 1), 25);
-    const { log, said } = lines();
+    const { log, logged } = lines();
     const db = await openAs(opened.store, 4, log);
     expect(await contents(db)).toEqual(migrated(25));
-    expect(said[0]).toMatch(/^thing migrates from schema 1 to 2 \(every thing gets a label\): 0 changes/);
-    expect(said.at(-1)).toBe("thing has schema 4 now");
+    expect(logged[0]).toMatch(/^thing migrates from schema 1 to 2 \(every thing gets a label\): 0 changes/);
+    expect(logged.at(-1)).toBe("thing has schema 4 now");
     const { rev } = await schemaOf(db);
-    said.length = 0;
+    logged.length = 0;
     expect((await schemaOf(await openAs(opened.store, 4, log))).rev).toBe(rev);
-    expect(said).toEqual([]);
+    expect(logged).toEqual([]);
   });
 
-  test.each([1, 3])("%i runners come to the same result, whatever is stored", async (runners) => {
+  test.each([1, 3])("%i runners reach the same result, for any number of rows", async (runners) => {
     for (const count of [0, 1, 10, 11, 20 + Math.floor(Math.random() * 60)]) {
       const world = await open();
       try {
@@ -89,7 +89,7 @@ describeStores("Migrations", (open) => {
     }
   });
 
-  test("a runner that is killed at every third page leaves what another goes on with", async () => {
+  test("when a runner is killed at every third page, the next one continues", async () => {
     await addThings(await openAs(opened.store, 1), 45);
     const isEmbedded = opened.location[0] === "sqlite";
     if (isEmbedded) await opened.store.close();
@@ -107,12 +107,12 @@ describeStores("Migrations", (open) => {
     if (isEmbedded) await store.close();
   });
 
-  // Of the first migration, whose rows are all there in schema 3, and of the last one: nothing but the schema row stands in their way.
+  // Pages of the first migration, whose rows all exist in schema 3, and of the last one: only the schema row prevents their commits.
   test.each([
     [0, 3],
     [3, 3],
     [13, 4],
-  ])("a runner that stood still in page %i changes nothing when it goes on in schema %i", async (stopAt, schema) => {
+  ])("a runner that was paused in page %i changes nothing when it continues in schema %i", async (stopAt, schema) => {
     await addThings(await openAs(opened.store, 1), 45);
     const [first, second] = await stores(2);
     const reached = Promise.withResolvers<undefined>();
@@ -133,7 +133,7 @@ describeStores("Migrations", (open) => {
     expect(await schemaOf(db)).toEqual(row);
   });
 
-  test("a page that meets a write of an old node is read anew, and smaller", async () => {
+  test("a page that conflicts with a write of an old node is read again with a lower limit", async () => {
     const old = await openAs(opened.store, 1);
     await addThings(old, 8);
     const limits: number[] = [];
@@ -151,7 +151,7 @@ describeStores("Migrations", (open) => {
     expect(marks).toHaveLength(8);
   });
 
-  test("a program of before runs on after an expand, and is refused with one line from the begin of a contract on", async () => {
+  test("an older release still opens the data after an expand, and is refused with one line once a contract has begun", async () => {
     await addThings(await openAs(opened.store, 3), 5);
     const old = await openAs(opened.store, 1);
     await old.commit([insert(things, { _id: newId(), name: "by an old node" })]);
@@ -166,7 +166,7 @@ describeStores("Migrations", (open) => {
     expect(await refusal(1)).toMatch(/needs a release with schema 3 or newer/);
   });
 
-  test("a release that no longer has the first migrations refuses data from before them with one line", async () => {
+  test("a release that no longer has the first migrations refuses older data with one line", async () => {
     await openAs(opened.store, 1);
     expect(await refusal(4, releases().slice(1))).toMatch(/has schema 1, and this release migrates from 2 on/);
     await openAs(opened.store, 2);
@@ -174,24 +174,27 @@ describeStores("Migrations", (open) => {
   });
 });
 
-describeWith(["mongo"], "A migration's runner among nodes of a mesh", () => {
-  test.each(["schema.page", "store.commit"])("that is frozen at %s holds nobody up, and changes nothing when it wakes", async (point) => {
-    const opened = await mongo.open();
-    cleanUps.push(() => opened.remove());
-    await addThings(await openAs(opened.store, 1), 45);
-    const frozen = node(opened.location, 13, `${point}=freeze`);
-    await eventually("it is frozen in a page", () => isFrozen(frozen));
-    const db = await openAs(opened.store, 4);
-    expect(await contents(db)).toEqual(migrated(45));
-    const { rev } = await schemaOf(db);
-    frozen.kill("SIGCONT");
-    expect(await once(frozen, "exit")).toEqual([0, null]);
-    expect(await contents(db)).toEqual(migrated(45));
-    expect((await schemaOf(db)).rev).toBe(rev);
-  });
+describeWith(["mongo"], "A migration's runner on a mesh", () => {
+  test.each(["schema.page", "store.commit"])(
+    "frozen at %s does not block the others, and changes nothing when it continues",
+    async (point) => {
+      const opened = await mongo.open();
+      cleanUps.push(() => opened.remove());
+      await addThings(await openAs(opened.store, 1), 45);
+      const frozen = node(opened.location, 13, `${point}=freeze`);
+      await eventually("it is frozen in a page", () => isFrozen(frozen));
+      const db = await openAs(opened.store, 4);
+      expect(await contents(db)).toEqual(migrated(45));
+      const { rev } = await schemaOf(db);
+      frozen.kill("SIGCONT");
+      expect(await once(frozen, "exit")).toEqual([0, null]);
+      expect(await contents(db)).toEqual(migrated(45));
+      expect((await schemaOf(db)).rev).toBe(rev);
+    },
+  );
 });
 
-test("migrations that leave a version out, or exclude their own release, are refused where they are declared", () => {
+test("migrations that skip a version or exclude their own release are refused when they are declared", () => {
   const none = () => Promise.resolve({ operations: [] });
   expect(() => checkMigrations([expand(2, "", none), expand(4, "", none)])).toThrow(/to 4/);
   expect(() => checkMigrations([expand(1, "", none)])).toThrow(/to 1/);

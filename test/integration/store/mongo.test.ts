@@ -1,4 +1,4 @@
-/** What only the mesh's store has to stand: dead and frozen writers, lost answers, a server that is away, unfit or wrongly addressed. */
+/** Tests failures of the mesh's store: dead and frozen writers, lost answers, a MongoDB that is down or unsuitable, wrong credentials. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
@@ -47,7 +47,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
   test.each([
     ["killed" as const, "kill"],
     ["frozen" as const, "freeze"],
-  ])("a writer %s in mid-transaction holds others up for less than 10 s, and its changes never happen", async (_, fault) => {
+  ])("a writer %s in a transaction blocks others for less than 10 s, and its changes are discarded", async (_, fault) => {
     const chatId = await newChat();
     const program = fileURLToPath(new URL("../../support/store/writer-process.ts", import.meta.url));
     const writer = spawn(process.execPath, [program, ...opened.location, chatId, "10", `store.commit=${fault}`], {
@@ -58,8 +58,8 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
       writer.kill("SIGKILL");
       await ended;
     });
-    await eventually("the writer is in mid-transaction", () => (fault === "kill" ? writer.signalCode === "SIGKILL" : isFrozen(writer)));
-    await within(10_000, "another may write", send(db, chatId, 1));
+    await eventually("the writer is in a transaction", () => (fault === "kill" ? writer.signalCode === "SIGKILL" : isFrozen(writer)));
+    await within(10_000, "another writer can commit", send(db, chatId, 1));
     expect((await messagesOf(db, chatId)).map(({ n }) => n)).toEqual([1]);
 
     writer.kill("SIGCONT");
@@ -68,7 +68,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     expect((await messagesOf(db, chatId)).map(({ n }) => n)).toEqual(Array.from({ length: seq }, (_, i) => i + 1));
   });
 
-  test("an answer that is lost does not lose or double its commit", async () => {
+  test("a lost answer neither loses nor repeats its commit", async () => {
     const proxy = await lossyProxy(opened.location[1]);
     cleanUps.push(() => proxy.stop());
     const store = await openStoreAt(["mongo", proxy.uri, opened.location[2]]);
@@ -87,7 +87,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     expect((await messagesOf(db, chatId)).map(({ n }) => n)).toEqual([1, 2]);
   });
 
-  test("an expectation leaves nothing that a reader could see", async () => {
+  test("an expectation adds nothing to the row that a reader could see", async () => {
     const chatId = await newChat();
     await db.commit([unchanged(chats, { _id: chatId, seq: 0 }), update(chats, { _id: chatId }, { changedAt: 5 })]);
     const row = { _id: chatId, seq: 0, changedAt: 5 };
@@ -97,7 +97,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     expect(await db.page(chats, { index: "byChangedAt", where: { changedAt: 5, _id: chatId }, limit: 5 })).toEqual([row]);
   });
 
-  test("a page examines as many keys and rows as it returns, at any bounds", async () => {
+  test("a page examines only the keys and rows that it returns, with any bounds", async () => {
     const [chatId, time] = [newId(), Date.now()];
     await db.commit(Array.from({ length: 100 }, (_, n) => insert(messages, message(chatId, n, { senderId: "s", clientId: `c${n}` }))));
     const ids = Array.from({ length: 100 }, () => newId());
@@ -118,7 +118,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     }
   });
 
-  test("wrong credentials end the start with one line", async () => {
+  test("wrong credentials stop the start with a one-line error", async () => {
     const uri = new URL(mongoUri());
     uri.username = "nobody";
     uri.password = "a-secret";
@@ -128,7 +128,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     expect((error as StartError).message).not.toContain("a-secret");
   });
 
-  test("a MongoDB that is away at the start is waited for, and each try says so once", async () => {
+  test("the start waits for a MongoDB that is down, and logs one line for each try", async () => {
     const { log, warnings } = listening();
     const port = await freePort();
     const { hostname, port: real } = new URL(mongoUri());
@@ -141,13 +141,13 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     expect(warnings.every((line) => /^MongoDB can't be reached, trying again in \d+ ms/.test(line))).toBe(true);
   });
 
-  (hasMongod ? test : test.skip)("a MongoDB that is no replica set ends the start with one line", async () => {
+  (hasMongod ? test : test.skip)("a MongoDB that is not a replica set stops the start with a one-line error", async () => {
     const alone = await startMongod({ replicaSet: false });
     cleanUps.push(() => alone.stop());
     await expect(openStoreAt(["mongo", alone.uri, "test"])).rejects.toThrow(/^MONGO_URI: this MongoDB is not a replica set[^\n]*$/);
   });
 
-  (hasMongod ? test : test.skip)("a MongoDB that keeps transactions for long is warned about", async () => {
+  (hasMongod ? test : test.skip)("a MongoDB with a long transaction lifetime causes a warning", async () => {
     const slow = await startMongod({ transactionLifetimeSeconds: 60 });
     cleanUps.push(() => slow.stop());
     const { log, warnings } = listening();
@@ -159,7 +159,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     ["a row that changed", (chatId: string) => [update(chats, { _id: chatId, seq: 0 }, { seq: 1 }), insert(messages, message(chatId, 2))]],
     ["a key that was taken", (chatId: string) => [insert(messages, message(chatId, 1)), update(chats, { _id: chatId }, { seq: 1 })]],
     ["a row that changed, in one command", (chatId: string) => [update(chats, { _id: chatId, seq: 0 }, { seq: 1 })]],
-  ])("whoever is refused for %s can read it, however slow the disk", async (_, late) => {
+  ])("a commit refused for %s rejects only when a reader can see it, however slow the disk", async (_, late) => {
     const server = await startMongod({ testCommands: true });
     cleanUps.push(() => server.stop());
     const chatId = newId();
@@ -182,7 +182,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     await disk("alwaysOn");
     const sent = send(first!, chatId, 1);
     const written = () => client.db("test_chat").collection<MongoRow>("chats").findOne({ _id: chatId });
-    await eventually("it is written, though not on disk", async () => (await written())?.["seq"] === 1);
+    await eventually("it is written, but not on disk yet", async () => (await written())?.["seq"] === 1);
     const refused = expect(second!.commit(late(chatId))).rejects.toThrow();
     const seen = refused.then(() => second!.get(chats, chatId));
     await tried.promise;
@@ -193,7 +193,7 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     await sent;
   });
 
-  (hasMongod ? test : test.skip)("a frozen MongoDB fails callers within 12 s, and serves them again when it goes on", async () => {
+  (hasMongod ? test : test.skip)("with a frozen MongoDB calls fail within 12 s, and succeed again when it continues", async () => {
     const server = await startMongod();
     cleanUps.push(() => server.stop());
     const store = await openStoreAt(["mongo", server.uri, "test"]);
@@ -203,13 +203,13 @@ describeWith(["mongo"], "The store on MongoDB, in trouble", () => {
     await rows.commit([insert(chats, { _id: chatId, seq: 0 })]);
     server.freeze();
     const unavailable = { type: "UNAVAILABLE" };
-    const told = Promise.all([
+    const failed = Promise.all([
       expect(rows.get(chats, chatId)).rejects.toMatchObject(unavailable),
       expect(send(rows, chatId, 1)).rejects.toMatchObject(unavailable),
       expect(store.health()).resolves.toMatchObject({ ok: false }),
     ]);
-    await within(12_000, "callers are told", told).finally(() => server.thaw());
-    await eventually("it serves again", () => send(rows, chatId, 1).then(() => true), 60_000);
+    await within(12_000, "the calls fail", failed).finally(() => server.thaw());
+    await eventually("it answers again", () => send(rows, chatId, 1).then(() => true), 60_000);
     expect((await messagesOf(rows, chatId)).map(({ n }) => n)).toEqual([1]);
   });
 });
@@ -231,7 +231,7 @@ function pipe(client: Socket, server: Socket): void {
   client.pipe(server).pipe(client);
 }
 
-/** Between client and server; cuts the connection in place of one answer, once the command was carried out. */
+/** A proxy that cuts the connection instead of passing on one answer, after MongoDB has run the command. */
 async function lossyProxy(uri: string) {
   let losing: string | undefined;
   let lost = 0;

@@ -1,4 +1,4 @@
-/** Tests of the embedded store alone: commits are on disk when answered, a cut log, a full disk, a dead writer thread, a refused folder. */
+/** Tests of the embedded store alone: synced commits, a cut log, a full disk, a dead writer thread, a folder that is refused. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, mkdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
@@ -25,7 +25,7 @@ let folder: string;
 beforeEach(async () => (folder = await temporaryFolder()));
 afterEach(() => rm(folder, { recursive: true }));
 const open = (at = folder) => openStoreAt(["sqlite", at, ""]);
-/** What the operator reads when the store can't be opened: one line. */
+/** Returns the one-line error message when the store cannot be opened. */
 async function refusal(at = folder): Promise<string> {
   const error = await open(at).then(
     () => undefined,
@@ -41,7 +41,7 @@ async function refusal(at = folder): Promise<string> {
 const send = (db: Database, chatId: string, seq: number) =>
   db.commit([update(chats, { _id: chatId, seq: seq - 1 }, { seq }), insert(messages, message(chatId, seq, { text: "x".repeat(seq * 7) }))]);
 
-test("a write-ahead log cut at any byte opens and holds a prefix of the commits: all whose frames lie before the cut", async () => {
+test("a write-ahead log cut at any byte can be opened, and has exactly the commits whose frames lie before the cut", async () => {
   const store = await open();
   const db = await store.open("chat", all);
   const chatId = newId();
@@ -83,7 +83,7 @@ test("a write-ahead log cut at any byte opens and holds a prefix of the commits:
 test("the writer's own connection syncs the log at every commit", async () => {
   await (await open()).close();
   const writer = await startWriter(join(folder, "parley.db"), silentLogger);
-  // Asked of the writer: the pragma is a connection's own, and no other connection can tell it.
+  // Ask the writer: the pragma belongs to its connection, and no other connection can read it.
   const statements = writer.statements.list as Statement[];
   const isAt = async (level: number) => {
     const number = statements.push({ sql: `SELECT 1 FROM pragma_synchronous WHERE synchronous = ${level}`, must: "find" }) - 1;
@@ -96,7 +96,7 @@ test("the writer's own connection syncs the log at every commit", async () => {
 });
 
 describeWith(["strace"], "A commit", () => {
-  test("is synced to disk once before it is answered, and commits that come together share a sync", async () => {
+  test("is synced to disk once before it returns, and commits made together share a sync", async () => {
     const trace = join(folder, "trace");
     const options = ["-f", "-y", "-e", "trace=fsync,fdatasync,write", "-o", trace];
     await ended(
@@ -104,12 +104,12 @@ describeWith(["strace"], "A commit", () => {
     );
     const calls = syncsAndAnswers(await readFile(trace, "utf8"));
     const numbers = [2, 3, 4, 5, 6, 7, 8, 9, 10, 110];
-    // The log is made, and synced as well, before the first is answered.
+    // Before the first commit returns, the log is created and synced as well.
     expect(calls.slice(calls.indexOf("answered 1") + 1)).toEqual(numbers.flatMap((n) => ["synced", `answered ${n}`]));
   });
 });
 
-/** From a trace: where a sync of the write-ahead log ended, and where the program said that a commit was answered. */
+/** Lists, from a trace, the ends of syncs of the write-ahead log and the lines that the program printed for returned commits. */
 function syncsAndAnswers(trace: string): string[] {
   const calls: string[] = [];
   const syncing = new Set<string>();
@@ -127,7 +127,7 @@ function syncsAndAnswers(trace: string): string[] {
 
 // The program limits itself with prlimit, which only Linux has.
 (process.platform === "linux" ? test : test.skip)(
-  "a full disk fails the commits that meet it, whole; there is room again, and the next go through",
+  "commits fail as a whole while the disk is full, and succeed when there is room again",
   async () => {
     const seen = JSON.parse(await printed("full-disk-process.ts", folder)) as object;
     expect(seen).toEqual({
@@ -142,15 +142,15 @@ function syncsAndAnswers(trace: string): string[] {
   },
 );
 
-test("a writer thread that dies leaves nobody waiting, and another takes its place", async () => {
+test("when the writer thread dies, pending commits settle and a new thread replaces it", async () => {
   const seen = JSON.parse(await printed("dead-thread-process.ts", folder)) as { met: string[]; stored: number[] };
   expect(seen).toMatchObject({ after: ["stored", "stored"], restarted: true, health: true });
   expect(new Set(seen.met).size).toBe(1);
-  // The group was one transaction: it happened before the thread died, or did not.
+  // The group was one transaction: the thread committed all of it or nothing.
   expect([3, 203]).toContain(seen.stored.length);
 });
 
-test("a data folder is held by one process, and free again when that is killed", async () => {
+test("one process at a time can open a data folder, and its kill frees the folder", async () => {
   const chatId = newId();
   const store = await open();
   await (await store.open("chat", all)).commit([insert(chats, { _id: chatId, seq: 0 })]);
@@ -169,19 +169,19 @@ test("a data folder is held by one process, and free again when that is killed",
   await again.close();
 });
 
-test("a folder that can't be made or written ends the start with one line", async () => {
+test("a folder that cannot be created or written stops the start with a one-line error", async () => {
   await writeFile(join(folder, "file"), "");
   expect(await refusal(join(folder, "file"))).toMatch(/DATA_DIR .*file can't be written/);
   expect(await refusal(join(folder, "file", "below"))).toMatch(/DATA_DIR .*below can't be written/);
 });
 
-test("a file that is no database ends the start with one line, and stays as it is", async () => {
+test("a file that is not a database stops the start with a one-line error, and stays unchanged", async () => {
   await writeFile(join(folder, "parley.db"), "this is not a database, but long enough to be looked at".repeat(50));
   expect(await refusal()).toMatch(/parley.db can't be opened.*not a database/);
   expect(await readFile(join(folder, "parley.db"), "utf8")).toMatch(/^this is not a database/);
 });
 
-test("data of a newer release is refused, and stays as it is", async () => {
+test("data of a newer release is refused, and stays unchanged", async () => {
   await (await open()).close();
   const file = new DatabaseSync(join(folder, "parley.db"));
   file.exec("PRAGMA user_version = 1000");
@@ -190,7 +190,7 @@ test("data of a newer release is refused, and stays as it is", async () => {
   file.close();
 });
 
-test("a page's query reads its index and sorts nothing, at any bounds", async () => {
+test("a page's query reads its index and sorts nothing, with any bounds", async () => {
   const store = await open();
   const db = await store.open("chat", all);
   const chatId = newId();
@@ -215,14 +215,14 @@ test("a page's query reads its index and sorts nothing, at any bounds", async ()
 
 const program = (name: string) => fileURLToPath(new URL(`../../support/store/${name}`, import.meta.url));
 
-/** What a program of the tests' own printed, which ended well. */
+/** Runs a program of test/support/store to its end. @returns its output */
 async function printed(name: string, ...args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [program(name), ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const [output] = await Promise.all([text(child.stdout), ended(child)]);
   return output;
 }
 
-/** Waits for a program to end well. */
+/** Waits until the program has exited with 0. */
 async function ended(child: ChildProcess): Promise<void> {
   expect(await once(child, "exit")).toEqual([0, null]);
 }

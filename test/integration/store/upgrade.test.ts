@@ -1,4 +1,4 @@
-/** An embedded server's data, written by the old release and opened by this one. */
+/** Opens an embedded server's data that the old release has written. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { rm } from "node:fs/promises";
 import { schemaOf, schemas } from "../../../core/store/migrations.ts";
@@ -18,7 +18,7 @@ const lacking = lackingRelease(oldRelease);
 const describeUpgrade = lacking === undefined || process.env["REQUIRE_INFRA"] === "1" ? describe : describe.skip;
 
 describeUpgrade(`An embedded server's upgrade${lacking === undefined ? "" : ` (skipped, it needs ${lacking})`}`, () => {
-  test("keeps all that the old release stored, its sessions and positions, and goes on from there", async () => {
+  test("keeps everything that the old release stored, with its sessions and positions, and continues from there", async () => {
     const [dataDir, port] = [await temporaryFolder(), await freePort()];
     cleanUps.push(() => rm(dataDir, { recursive: true }));
     const release = await checkOut(oldRelease);
@@ -69,7 +69,7 @@ describeUpgrade(`An embedded server's upgrade${lacking === undefined ? "" : ` (s
   });
 });
 
-/** What each of these people sees by HTTP, with the session they had. */
+/** Returns what each of these people gets over HTTP with their existing session. */
 async function views(everyone: readonly Person[], chatIds: readonly string[]): Promise<unknown[]> {
   const paths = [
     "/auth/me",

@@ -1,6 +1,6 @@
 /**
- * A program that meets a full disk: no file of its process may grow beyond a limit, which is lifted again. Argument: the folder. Prints,
- * as JSON, what came of the writes before, at and after the limit, and what the folder holds after each.
+ * Writes blobs while the disk is full: a limit on the size of this process's files makes writes fail, until it is lifted. Argument: the
+ * folder. Prints, as JSON, the outcomes of writes before, during and after the limit, and how many entries the folder has after each.
  */
 import { spawnSync } from "node:child_process";
 import { readdir } from "node:fs/promises";

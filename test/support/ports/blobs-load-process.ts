@@ -1,6 +1,6 @@
 /**
- * A program that moves many blobs at once and watches its own memory. Arguments: the storage's place. Prints, as JSON, how many blobs
- * came back intact and by how much the process grew at most in each part, after a first round with a few.
+ * Writes and reads many blobs at the same time and measures its memory. Arguments: the storage's location. Prints, as JSON, how many
+ * blobs were read intact, and how much the process grew at most in each part, after a first round with a few.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ const piece = randomBytes(64 * 1024);
 const [adapter, where, name] = process.argv.slice(2);
 const blobs = await openBlobs([adapter as BlobsLocation[0], where!, name!]);
 
-/** Every blob is made of the same piece, so that this program holds none of them. */
+/** Every blob repeats one piece, so that this program keeps none of them in memory. */
 const source = () => Readable.from(Array.from({ length: size / piece.length }, () => piece), { objectMode: false }); // prettier-ignore
 const digestOf = async (stream: Readable): Promise<string> => {
   const hash = createHash("sha256");
@@ -51,7 +51,7 @@ globalThis.gc!();
 const before = process.memoryUsage.rss();
 for (const [name, part] of Object.entries(parts)) {
   let most = before;
-  // Collected without a pause, for it is what streams hold that counts, not how long garbage lies.
+  // Collect garbage all the time, so that only the memory that streams hold is measured.
   const watch = setInterval(() => {
     globalThis.gc!();
     most = Math.max(most, process.memoryUsage.rss());

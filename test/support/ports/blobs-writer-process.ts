@@ -1,6 +1,6 @@
 /**
- * A program that stops in the middle of writing a blob, to be killed there. Arguments: the storage's place, the key, and how many bytes
- * to write before. Prints a line when the storage has taken them and asks for more.
+ * Stops in the middle of writing a blob, so that a test can kill the process there. Arguments: the storage's location, the key, and how
+ * many bytes to write first. Prints a line when the storage has read them and wants more.
  */
 import { Readable } from "node:stream";
 import { openBlobs, type BlobsLocation } from "./blobs.ts";

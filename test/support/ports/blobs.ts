@@ -1,4 +1,4 @@
-/** The blobs port's adapters as its tests open them: an empty storage each, gone when it is removed. */
+/** Opens an empty storage on each adapter of the blobs port, and removes it after the test. */
 import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import type { Logger } from "moleculer";
@@ -10,13 +10,13 @@ import { mongoUri, type InfraPart } from "../infrastructure/infra.ts";
 import { temporaryFolder } from "../servers/server.ts";
 import { silentLogger } from "../store/stores.ts";
 
-/** Names a storage, also to another process: a folder; a MongoDB and the mesh's name; an account and the folder there. */
+/** Location of a storage, also for another process: a folder; a MongoDB and the mesh's name; an account and its folder. */
 export type BlobsLocation = readonly [adapter: "disk" | "gridfs" | "cloudinary", where: string, name: string];
 
 export interface TestBlobs {
   readonly blobs: Blobs;
   readonly location: BlobsLocation;
-  /** How many things the storage holds, finished or not: to see that nothing stays. */
+  /** Counts what is stored, finished or not, to check that nothing is left over. */
   storedCount(): Promise<number>;
   remove(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export interface BlobsAdapter {
   open(): Promise<TestBlobs>;
 }
 
-/** Opens the storage at this place, which may hold blobs already. */
+/** Opens the storage at this location, which may have blobs already. */
 export async function openBlobs([adapter, where, name]: BlobsLocation, log: Logger = silentLogger): Promise<Blobs> {
   if (adapter === "disk") {
     const { openDiskBlobs } = await import("../../../core/blobs/disk.ts");
@@ -70,7 +70,7 @@ export const gridFsBlobs: BlobsAdapter = {
     return {
       blobs,
       location: place,
-      // A blob is a row, and a file with chunks: both are of the same number when nothing is left over.
+      // A blob is a row and a file with chunks. Their numbers are equal if nothing is left over.
       async storedCount() {
         const rows = await db.collection("blobs").countDocuments();
         const files = await db.collection("blobs.files").countDocuments();

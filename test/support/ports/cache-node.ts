@@ -1,4 +1,4 @@
-/** One server process's cache, and what a test reads, fills and cleans it with. */
+/** Starts nodes that have a cache, and fills for their reads. */
 import { randomBytes } from "node:crypto";
 import { ServiceBroker } from "moleculer";
 import type { Cache } from "../../../core/cache/cache.ts";
@@ -10,11 +10,11 @@ import { eventually } from "../eventually.ts";
 export interface CacheNode {
   readonly cache: Cache;
   readonly broker: ServiceBroker;
-  /** What it told the operator. */
+  /** The lines that it logged. */
   readonly log: readonly string[];
 }
 
-/** The mesh of this test file's nodes. */
+/** Name of the mesh of this test file's nodes. */
 export const name = `test-${randomBytes(5).toString("hex")}`;
 const nodes: CacheNode[] = [];
 
@@ -32,7 +32,7 @@ export async function startCacheNode(url?: string): Promise<CacheNode> {
   return node;
 }
 
-/** What all nodes that run told the operator. */
+/** Returns the lines that all running nodes logged. */
 export const loggedWarnings = (): string[] => nodes.flatMap(({ log }) => log);
 
 /** Stops all nodes and removes what they cached. */
@@ -45,7 +45,7 @@ export async function stopCacheNodes(): Promise<void> {
   );
 }
 
-/** A fill. */
+/** A fill that returns this value. */
 export const filledWith = (value: unknown) => () => Promise.resolve(value);
 /** A fill that fails. */
 export const neverFilled = (): Promise<never> => Promise.reject(new Error("the store was asked"));

@@ -1,4 +1,4 @@
-/** Writers and readers that race for the same cached rows, to see whether a read is ever older than an answered write. */
+/** Lets writers and readers race for the same cached rows, to count reads that are older than a completed write. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Cache } from "../../../core/cache/cache.ts";
 import { seeded } from "../seeded.ts";
@@ -7,8 +7,8 @@ import { seeded } from "../seeded.ts";
 export type CacheRaceResult = Pick<Cache, "read" | "invalidate">;
 
 /**
- * Writers and readers of five keys at random; a fill reads its row some time before it answers.
- * @returns how many reads were older than a write that had been answered when they started, and how many came from the cache
+ * Writers and readers of five keys at random; a fill reads its row some time before it returns.
+ * @returns how many reads were older than a write that had completed when they started, and how many came from the cache
  */
 export async function raceReadsAndWrites(
   caches: readonly CacheRaceResult[],

@@ -1,6 +1,6 @@
 /**
- * A process for tests that end it at a fault point: one service with an outbox, which stores and announces one change in one
- * commit. Arguments: the data folder, the fault, the change's id.
+ * Runs one service with an outbox, which stores and announces one change in one commit. A test ends the process at a fault point.
+ * Arguments: the data folder, the fault, the change's id.
  */
 import { armFaults, coreFaultPoints } from "../../../core/fault-points.ts";
 import { commitChange, outboxService, startBroker } from "./outbox-service.ts";

@@ -1,4 +1,4 @@
-/** A small service with an outbox, a broker for it, and how tests change something in it. */
+/** A small service with an outbox, a broker for it, and commits that announce a change. */
 import { ServiceBroker, type Service, type ServiceSchema } from "moleculer";
 import { brokerOptions } from "../../../core/broker/options.ts";
 import { readConfig } from "../../../core/config/config.ts";
@@ -34,6 +34,6 @@ const announced = (id: string) => announce(thingEvents.changed, { key: id, rev: 
 export const commitChange = (broker: ServiceBroker, id: string): Promise<unknown> =>
   databaseOf(broker).commit([insert(things, { _id: id, rev: 1 }), announced(id)]);
 
-/** The same in a commit that can't happen. */
+/** The same in a commit that always fails. */
 export const commitFailingChange = (broker: ServiceBroker, id: string): Promise<unknown> =>
   databaseOf(broker).commit([insert(things, { _id: id, rev: 1 }), announced(id), expect(things, { _id: id, rev: 2 })]);

@@ -9,7 +9,7 @@ const cleanUps: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
-/** Runs this after the test; what was added last runs first. */
+/** Runs this after the test, in reverse order. */
 export const afterTest = (cleanUp: () => Promise<unknown>): void => void cleanUps.push(cleanUp);
 
 export async function localQueues(): Promise<LocalTestQueues> {
@@ -35,19 +35,20 @@ export const numbered = (count: number, topic = "user.created"): DurableEvent[] 
 export const revs = (events: readonly DurableEvent[]): number[] => events.map(({ rev }) => rev).sort((a, b) => a - b);
 export const publishAll = (queue: Queue, events: readonly DurableEvent[]) => Promise.all(events.map((each) => queue.publish(each)));
 
-/** Consumes the group; what it handled. */
+/** Consumes the group. @returns the events that it has handled, which grows */
 export async function handled(queue: Queue, group: string, concurrency?: number): Promise<DurableEvent[]> {
   const events: DurableEvent[] = [];
   const handle = (each: DurableEvent): Promise<void> => Promise.resolve(void events.push(each));
   await queue.consume(group, handle, concurrency === undefined ? {} : { concurrency });
   return events;
 }
-/** Replays until so many were handed out, in one look or more. */
+/** Replays until `count` dead letters were delivered again, which may need several calls. */
 export async function replay(queue: Queue, count: number, ...which: Parameters<Queue["replay"]>): Promise<void> {
   let replayed = 0;
   await eventually(`${count} are replayed`, async () => (replayed += await queue.replay(...which)) >= count);
   expect(replayed).toBe(count);
 }
+/** Waits until the group has exactly `count` dead letters. */
 export async function dead(queue: Queue, group: string, count: number): Promise<DeadLetter[]> {
   let letters: DeadLetter[] = [];
   const areThere = async () => (letters = await queue.deadLetters(group, 200)).length === count;

@@ -1,4 +1,4 @@
-/** Queues for tests, on both adapters: opened, opened again on what the last one left, and cleaned up. */
+/** Opens queues for tests on both adapters, opens them again with the same contents, and cleans up. */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,11 +16,11 @@ import { amqpUrl } from "../infrastructure/infra.ts";
 
 export const quietLogger: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
 
-/** One place where events are kept: a folder, or names in RabbitMQ. */
+/** Where the events are stored: a folder, or queues in RabbitMQ. */
 export interface TestQueues {
   /** Opens the queue, or opens it again after it was closed. */
   readonly open: (retry?: Partial<RetryPolicy>) => Promise<Queue>;
-  /** Closes what is open and removes what is left. */
+  /** Closes what is open and removes all that was stored. */
   readonly cleanUp: () => Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export const groups = {
 const usual: RetryPolicy = { firstDelayMs: 50, attempts: 3 };
 
 export interface LocalTestQueues extends TestQueues {
-  /** Takes the store from under the queue, as the end of its process would. */
+  /** Closes the store without closing the queue, as if the process had died. */
   readonly crash: () => Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export async function localTestQueues(): Promise<LocalTestQueues> {
 
 export interface RabbitTestQueues extends TestQueues {
   readonly name: string;
-  /** One more node of the same mesh. @param url  by way of a proxy, say */
+  /** Opens the queue of one more node of the same mesh. @param url  for example that of a proxy */
   readonly join: (url?: string) => Promise<Queue>;
 }
 

@@ -1,4 +1,4 @@
-/** What is in a backup's file, and what there is to compare it with. */
+/** Reads the contents of a backup file, and brings rows into a form that can be compared. */
 import type { BackupManifest } from "../../../core/backup/format.ts";
 import { entriesOf } from "../../../core/backup/archive-reader.ts";
 import { sha256 } from "../../../core/backup/tar.ts";
@@ -8,7 +8,7 @@ export interface ArchiveContents {
   readonly manifest: BackupManifest;
   /** Rows by `service.collection`, by their ids. */
   readonly rows: Readonly<Record<string, readonly Doc[]>>;
-  /** Hashes of bytes by key. */
+  /** Hashes of the blobs by key. */
   readonly blobs: Readonly<Record<string, string>>;
 }
 
@@ -23,10 +23,10 @@ export async function readArchive(file: string): Promise<ArchiveContents> {
       return { manifest: entry.manifest, rows, blobs };
     }
   }
-  throw new Error("it has no manifest");
+  throw new Error("the archive has no manifest");
 }
 
-/** A row as all stores hold it: fields in order, and those that are null left out, for the two are the same. */
+/** A row as JSON, the same for every store: fields sorted by name, without those that are null. */
 export const plain = (row: Doc): string =>
   JSON.stringify(
     Object.fromEntries(

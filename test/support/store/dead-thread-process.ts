@@ -1,4 +1,4 @@
-/** A program whose store loses its writer thread in the middle of commits. Argument: the data folder. Prints what came of them, as JSON. */
+/** Terminates its store's writer thread during commits. Argument: the data folder. Prints the outcomes as JSON. */
 import type { Worker } from "node:worker_threads";
 import { newId } from "../../../core/ids.ts";
 import { insert } from "../../../core/store/store.ts";

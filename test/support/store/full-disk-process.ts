@@ -1,6 +1,6 @@
 /**
- * A program that meets a full disk: no file of its process may grow beyond a limit (SQLite sees a write fail), which is lifted
- * again. Argument: the data folder. Prints, as JSON, what came of the commits before, at and after the limit.
+ * Commits while the disk is full: a limit on the size of this process's files makes SQLite's writes fail, until it is lifted.
+ * Argument: the data folder. Prints, as JSON, the outcomes of commits before, during and after the limit.
  */
 import { spawnSync } from "node:child_process";
 import { newId } from "../../../core/ids.ts";

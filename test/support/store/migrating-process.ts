@@ -1,6 +1,6 @@
 /**
- * A process that leads a store of `migrating-service.ts` to its last schema, to be killed or frozen by a test. Arguments: the store's place, and
- * fault points to arm once so many pages are read.
+ * Migrates a store of `migrating-service.ts` to its last schema, so that a test can kill or freeze the process. Arguments: the store's
+ * location, a number of pages, and fault points to arm after so many pages.
  */
 import { armFaults, coreFaultPoints } from "../../../core/fault-points.ts";
 import { openAs, releases } from "./migrating-service.ts";

@@ -1,4 +1,4 @@
-/** A service of the tests' own in four releases, whose migrations leave a mark for each row they changed: one too many shows. */
+/** A service in four releases, whose migrations insert a mark for each row that they change, so that a repeated change shows. */
 import { newId } from "../../../core/ids.ts";
 import { openMigrated } from "../../../core/store/migrate.ts";
 import { contract, expand, schemaOf, type Migration, type MigrationPage, type MigrationBatch } from "../../../core/store/migrations.ts";
@@ -9,7 +9,7 @@ export interface MigratingThingRow extends Doc {
   readonly name: string;
   /** From schema 2 on: the name in upper case. */
   readonly label?: string;
-  /** Gone with schema 4. */
+  /** Rows with this flag are removed by schema 4. */
   readonly isOld?: boolean;
 }
 export interface MigrationMarkRow extends Doc {
@@ -20,7 +20,7 @@ export const things = collection<MigratingThingRow>()("things", { byName: { fiel
 export const marks = collection<MigrationMarkRow>()("marks", { byName: { fields: ["name", "to", "_id"] } });
 export const kept: readonly Collection[] = [things, marks];
 
-/** @param onPage  called between reading and committing a page, with how many were read before */
+/** @param onPage  called between reading and committing a page, with the number of pages before it */
 export function releases(onPage: (pages: number, page: MigrationPage) => unknown = () => undefined): readonly Migration[] {
   let pages = 0;
   const paged =
@@ -64,7 +64,7 @@ export async function addThings(db: Database, count: number): Promise<void> {
   if (rows.length > 0) await db.commit(rows.map((row) => insert(things, row)));
 }
 
-/** All that is stored, without ids, and the schema. */
+/** Returns everything that is stored, without ids, and the schema. */
 export async function contents(db: Database) {
   const { version, oldest, cursor } = await schemaOf(db);
   const rows = await db.page(things, { index: "byName", limit: 10_000 });
@@ -76,7 +76,7 @@ export async function contents(db: Database) {
   };
 }
 
-/** What is there when so many things have come to schema 4, each changed once by each migration. */
+/** The contents expected in schema 4 when each migration has changed each of so many things once. */
 export function migrated(count: number): Awaited<ReturnType<typeof contents>> {
   const names = Array.from({ length: count }, (_, i) => `thing ${1000 + i}`);
   return {

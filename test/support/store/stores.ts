@@ -1,4 +1,4 @@
-/** The store port's two adapters as its tests open them: an empty store each, gone when it is closed. */
+/** Opens an empty store on each of the port's adapters, and removes it after the test. */
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type Logger } from "moleculer";
@@ -12,7 +12,7 @@ export const silentLogger: Logger = new ServiceBroker({ logger: false }).getLogg
 /** An empty store. */
 export interface TestStore {
   readonly store: Store;
-  /** Names it to another process: `writer-process.ts`. */
+  /** Where another process finds the store: arguments of `writer-process.ts`. */
   readonly location: readonly [adapter: "sqlite" | "mongo", where: string, mesh: string];
   remove(): Promise<void>;
 }
@@ -23,7 +23,7 @@ export interface StoreAdapter {
   open(): Promise<TestStore>;
 }
 
-/** Opens the store at this place, which may hold data already. */
+/** Opens the store at this location, which may have data already. */
 export async function openStoreAt([adapter, where, mesh]: TestStore["location"], log = silentLogger): Promise<Store> {
   if (adapter === "sqlite") {
     const { openSqliteStore } = await import("../../../core/store/sqlite/store.ts");

@@ -1,6 +1,6 @@
 /**
- * A program that commits to the embedded store while its system calls are traced: ten commits one after another, then a hundred at once.
- * Argument: the data folder. Prints a line after each of the ten was answered, and one after all of the hundred were.
+ * Commits to the embedded store while its system calls are traced: ten commits one after another, then a hundred at the same time.
+ * Argument: the data folder. Prints a line after each of the ten has returned, and one after all of the hundred have.
  */
 import { newId } from "../../../core/ids.ts";
 import { insert } from "../../../core/store/store.ts";

@@ -1,6 +1,6 @@
 /**
- * A program that writes to a store as another process would, to be killed or frozen by a test. Arguments: the store's place, how
- * many messages to write to which chat, and fault points to arm. Prints a line for each commit that was answered.
+ * Writes to a store, so that a test can kill or freeze the process. Arguments: the store's location, the chat, how many messages to
+ * write, and fault points to arm. Prints a line for each commit that has returned.
  */
 import { armFaults, coreFaultPoints } from "../../../core/fault-points.ts";
 import { insert, update } from "../../../core/store/store.ts";
