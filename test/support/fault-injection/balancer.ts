@@ -1,6 +1,6 @@
 /**
- * A balancer before one server, as an HTTP proxy is: it keeps its clients' connections, and asks the server anew for each request. So
- * nothing is asked over a connection that a server is just closing.
+ * A load balancer in front of one server. It keeps its clients' connections open, and opens a new connection to the server for each request,
+ * so that no request uses a connection that the server is closing.
  */
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type RequestOptions } from "node:http";
@@ -8,7 +8,7 @@ import { connect, type AddressInfo, type Socket } from "node:net";
 
 export interface Balancer {
   readonly url: string;
-  /** What comes from now on goes to this server; what is under way stays where it is. */
+  /** Sends new requests and connections to this server. Those in progress stay where they are. */
   readonly aim: (server: string) => void;
   readonly close: () => Promise<void>;
 }
@@ -25,18 +25,18 @@ export async function openBalancer(server: string): Promise<Balancer> {
     headers: { ...headers, connection: "close" },
     agent: false,
   });
-  const balancer = createServer((asked, answer) => {
-    const onward = request(forwarded(asked), (came) => {
-      const headers = { ...came.headers };
+  const balancer = createServer((incoming, answer) => {
+    const onward = request(forwarded(incoming), (response) => {
+      const headers = { ...response.headers };
       delete headers.connection;
-      answer.writeHead(came.statusCode!, headers);
-      came.pipe(answer);
-      came.on("error", () => answer.destroy());
+      answer.writeHead(response.statusCode!, headers);
+      response.pipe(answer);
+      response.on("error", () => answer.destroy());
     });
     onward.on("error", ({ message }) => (answer.headersSent ? answer.destroy() : answer.writeHead(502).end(message)));
-    asked.pipe(onward);
+    incoming.pipe(onward);
   });
-  // Its clients give up their idle connections before it does.
+  // Clients close their idle connections before the balancer does.
   balancer.keepAliveTimeout = 600_000;
   balancer.on("connection", (socket) => void sockets.add(socket.on("close", () => sockets.delete(socket))));
   balancer.on("upgrade", ({ method, url, rawHeaders }, client: Socket, head) => {

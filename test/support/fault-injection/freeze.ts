@@ -1,4 +1,4 @@
-/** Processes that stand still by a signal, as Linux tells it of each of their threads. */
+/** Freezes processes with SIGSTOP, and checks in /proc that all their threads have stopped. */
 import { readdirSync, readFileSync } from "node:fs";
 import { platform } from "node:process";
 
@@ -11,11 +11,11 @@ export const isFrozen = ({ pid }: Child): boolean =>
     try {
       return /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
     } catch {
-      return true; // This thread just ended.
+      return true; // This thread has just ended.
     }
   });
 
-/** Freezes a process. A thread on another core goes on until the signal reaches it; when this returns, none does. */
+/** Freezes a process, and returns when all its threads have stopped. A thread on another core runs on until the signal reaches it. */
 export function freeze(child: Child): void {
   process.kill(child.pid!, "SIGSTOP");
   const deadline = performance.now() + 5000;

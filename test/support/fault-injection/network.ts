@@ -1,6 +1,7 @@
 /**
- * Places for single nodes whose way to RabbitMQ, Redis and mongod can be cut, in either direction, and healed: network namespaces
- * behind a bridge, where this process may make them, else TCP proxies. Clients reach a node by another way, which is never cut.
+ * Locations for single nodes whose connection to RabbitMQ, Redis and mongod can be cut, in either direction, and healed. They are network
+ * namespaces behind a bridge where this process may create them, else TCP proxies. Clients reach a node over another network, which is
+ * never cut.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,21 +9,21 @@ import { cleanUpOnExit } from "../cleanup-on-exit.ts";
 import { openTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 import type { ServerEnv, NodeLocation } from "../servers/server.ts";
 
-/** Which packets of the node are lost. */
+/** The packets of the node that are lost. */
 export type CutDirection = "both" | "incoming" | "outgoing";
 
-/** Where a node runs that can be cut off. */
+/** A location of a node that can be cut off. */
 export interface CuttableLocation extends NodeLocation {
-  /** How it is made, to be said beside results. */
+  /** The means by which it is cut, to be printed beside results. */
   readonly means: "network namespaces" | "TCP proxies";
-  /** By what way it reaches the infrastructure. */
+  /** The URLs by which the node reaches the infrastructure. */
   readonly env: ServerEnv;
-  /** Nothing passes any more, and nobody is told: packets are lost as by a broken cable. */
+  /** Drops all packets without closing connections, as a broken cable does. */
   cut(direction: CutDirection): void;
   heal(): Promise<void>;
 }
 export interface CuttableNetwork {
-  /** Where the infrastructure must listen. */
+  /** The address that the infrastructure must listen on. */
   readonly address: string;
   /** @param infrastructure  URLs of the infrastructure, by the name of their variable */
   addLocation(infrastructure: ServerEnv): Promise<CuttableLocation>;
@@ -31,11 +32,11 @@ export interface CuttableNetwork {
 }
 
 const prefix = "parley";
-/** Two networks of a process: to the infrastructure, and to clients. Their addresses are set aside for such tests (RFC 2544). */
+/** A process's two networks: to the infrastructure and to clients. RFC 2544 reserves their addresses for tests. */
 const nets = [`198.18.${process.pid % 256}`, `198.19.${process.pid % 256}`] as const;
 const bridge = `${prefix}${process.pid}`;
-/** A machine that isn't there: who sends to it by mistake sends to nobody. */
-const nobody = "02:00:00:00:00:01";
+/** The hardware address of a machine that does not exist. Packets to it are lost. */
+const missingMachine = "02:00:00:00:00:01";
 
 const ip = (command: string): string => execFileSync("ip", command.split(" "), { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
@@ -43,12 +44,12 @@ let forget: (() => void) | undefined;
 
 export function openNetwork(): CuttableNetwork {
   try {
-    removeLeft();
+    removeLeftovers();
     ip(`link add ${bridge} type bridge`);
     forget = cleanUpOnExit(remove);
     for (const net of nets) ip(`address add ${net}.1/24 dev ${bridge}`);
     ip(`link set ${bridge} up`);
-    // Namespaces need other rights than a bridge.
+    // Namespaces need other rights than a bridge, so try one.
     removeNamespace(addNamespace(254));
     return inNamespaces();
   } catch {
@@ -74,7 +75,7 @@ function inNamespaces(): CuttableNetwork {
         env,
         cut(direction) {
           for (const [table, device, address] of cuts[direction])
-            ip(`${table} replace ${address} lladdr ${nobody} nud permanent ${device}`);
+            ip(`${table} replace ${address} lladdr ${missingMachine} nud permanent ${device}`);
         },
         heal() {
           for (const [table, device] of cuts.both) ip(`${table} flush nud permanent ${device}`);
@@ -92,7 +93,7 @@ function inNamespaces(): CuttableNetwork {
 
 const nameOf = (number: number): string => `${prefix}-${process.pid}-${number}`;
 
-/** A namespace on the bridge. @param number  the last of its addresses' four, from 2 */
+/** Adds a namespace on the bridge. @param number  the last number of its addresses, from 2 */
 function addNamespace(number: number): string {
   const namespace = nameOf(number);
   const cable = cableOf(namespace);
@@ -106,7 +107,7 @@ function addNamespace(number: number): string {
 
 const cableOf = (namespace: string): string => namespace.replace(`${prefix}-`, "p");
 
-/** The cable first: with its namespace it would go some time later, and its name with it. */
+/** Removes the cable first. Removed with its namespace, it would keep its name in use for some time. */
 function removeNamespace(namespace: string): void {
   attempt(() => ip(`link delete ${cableOf(namespace)}`));
   ip(`netns delete ${namespace}`);
@@ -120,7 +121,7 @@ const attempt = (step: () => void): void => {
   }
 };
 
-/** Everything that this process made. */
+/** Removes everything that this process created. */
 function remove(): void {
   removeOf(process.pid);
 }
@@ -130,8 +131,8 @@ function removeOf(pid: number): void {
   attempt(() => ip(`link delete ${prefix}${pid}`));
 }
 
-/** What runs left that were killed; and the nodes that still run there. */
-function removeLeft(): void {
+/** Removes what killed test runs left, and ends the nodes that still run there. */
+function removeLeftovers(): void {
   const dead = new Set(namespaces().map((name) => Number(name.split("-")[1])));
   for (const pid of dead) {
     if (existsSync(`/proc/${pid}`)) continue;
@@ -142,7 +143,7 @@ function removeLeft(): void {
   }
 }
 
-/** Names of all that such a run made, of this process or of others. */
+/** The names of the namespaces that this process and others created. */
 function namespaces(): string[] {
   try {
     return [...ip("netns list").matchAll(new RegExp(`^${prefix}-\\d+-\\d+`, "gm"))].map(([name]) => name);
@@ -156,20 +157,22 @@ function byProxies(): CuttableNetwork {
   return {
     address: "127.0.0.1",
     async addLocation(infrastructure) {
-      const own = await Promise.all(Object.entries(infrastructure).map(async ([name, url]) => [name, await openTcpProxy(url)] as const));
-      proxies.push(...own.map(([, proxy]) => proxy));
+      const located = await Promise.all(
+        Object.entries(infrastructure).map(async ([name, url]) => [name, await openTcpProxy(url)] as const),
+      );
+      proxies.push(...located.map(([, proxy]) => proxy));
       return {
         means: "TCP proxies",
         address: "127.0.0.1",
-        env: Object.fromEntries(own.map(([name, { url }]) => [name, direct(url)])),
+        env: Object.fromEntries(located.map(([name, { url }]) => [name, direct(url)])),
         cut(direction) {
-          for (const [, proxy] of own) {
+          for (const [, proxy] of located) {
             if (direction !== "incoming") proxy.hold("client");
             if (direction !== "outgoing") proxy.hold("server");
           }
         },
         async heal() {
-          await Promise.all(own.map(([, proxy]) => proxy.mend()));
+          await Promise.all(located.map(([, proxy]) => proxy.mend()));
         },
       };
     },
@@ -179,7 +182,7 @@ function byProxies(): CuttableNetwork {
   };
 }
 
-/** A member of a replica set names itself by its own address, which would lead past the proxy. */
+/** Makes a MongoDB URL connect directly. A replica set's member announces its own address, by which the driver would bypass the proxy. */
 function direct(url: string): string {
   const given = new URL(url);
   if (given.protocol !== "mongodb:") return url;

@@ -1,6 +1,6 @@
 /**
- * A folder that can be made full and emptied again: a small tmpfs where this process may mount one; else a limit on how far the files
- * of a process may grow, which it meets as it would a full disk.
+ * A folder that a test can fill up and empty again. It is a small tmpfs where this process may mount one. Otherwise a limit on the size of a
+ * process's files has the effect of a full disk.
  */
 import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -10,12 +10,12 @@ import { cleanUpOnExit } from "../cleanup-on-exit.ts";
 
 export interface SmallDisk {
   readonly folder: string;
-  /** How it is made, to be said beside results. */
+  /** The means by which it is filled, to be printed beside results. */
   readonly means: "a small tmpfs" | "a limit on the size of its files";
-  /** @param pid  of the process that writes there */
+  /** @param pid  the process that writes there */
   fill(pid: number): void;
   empty(pid: number): void;
-  /** Removes it with all that is in it, when nothing uses it any more. */
+  /** Removes it with its files. Call it when nothing uses it any more. */
   close(): void;
 }
 
@@ -23,7 +23,7 @@ const size = "64m";
 const prefix = join(tmpdir(), "parley-disk-");
 
 export function openSmallDisk(): SmallDisk {
-  removeLeft();
+  removeLeftovers();
   const folder = mkdtempSync(`${prefix}${process.pid}-`);
   try {
     run("mount", "-t", "tmpfs", "-o", `size=${size}`, "parley", folder);
@@ -63,7 +63,7 @@ function run(program: string, ...args: readonly string[]): void {
   execFileSync(program, args, { stdio: "pipe" });
 }
 
-/** Writes as often as it can be. */
+/** Appends the piece until the disk is full. */
 function fillUp(file: string, piece: Buffer): void {
   for (;;) {
     try {
@@ -75,16 +75,16 @@ function fillUp(file: string, piece: Buffer): void {
   }
 }
 
-/** Also while a process that is about to end still has files open there. */
+/** Works even while a process that is about to end still has files open there. */
 function removeMounted(folder: string): void {
   run("umount", "--lazy", folder);
   rmSync(folder, { recursive: true });
 }
 
-/** What runs left that were killed. */
-function removeLeft(): void {
+/** Removes what killed test runs left. */
+function removeLeftovers(): void {
   const mounted = [...readFileSync("/proc/mounts", "utf8").matchAll(/^\S+ (\S+) tmpfs/gm)].map(([, folder]) => folder!);
-  for (const folder of mounted.filter((one) => one.startsWith(prefix))) {
+  for (const folder of mounted.filter((path) => path.startsWith(prefix))) {
     const pid = folder.slice(prefix.length).split("-")[0]!;
     if (!existsSync(`/proc/${pid}`)) removeMounted(folder);
   }

@@ -1,27 +1,27 @@
 /**
- * A TCP proxy between a test and a real server: it can be cut (connections break, new ones are refused), frozen (what is sent is lost)
- * or hold back what one side sends.
+ * A TCP proxy between a test and a real server. It can be cut (connections break, new ones are refused), frozen (data is lost), or hold back
+ * the data of one side.
  */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
 export interface TcpProxy {
-  /** The server's URL, by way of the proxy. */
+  /** The server's URL with the proxy's address. */
   readonly url: string;
-  /** Pieces of data that came from clients so far: about one a write. */
+  /** The number of chunks received from clients, about one per write. */
   readonly writes: () => number;
   readonly cut: () => Promise<void>;
   readonly freeze: () => void;
-  /** Reads nothing more of what this side sends, until it is mended: then all of it passes. */
+  /** Stops reading from this side. After `mend` its data passes. */
   readonly hold: (from: "client" | "server") => void;
-  /** Ends a cut or a freeze, for connections made from then on; and what was held back goes on. */
+  /** Ends a cut or a freeze for new connections, and releases held data. */
   readonly mend: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
 /**
  * @param server  URL with host and port
- * @param localAddress  of this machine, from which the server is reached; any if not given
+ * @param localAddress  the local address of connections to the server. Default any
  */
 export async function openTcpProxy(server: string, localAddress?: string): Promise<TcpProxy> {
   const target = new URL(server);

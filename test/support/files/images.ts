@@ -1,8 +1,8 @@
-/** Images made for tests. */
+/** Creates images for tests. */
 import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 
-/** A JPEG that lies on its side (EXIF orientation 6), red on the left and blue on the right as stored, and says where it was taken. */
+/** A JPEG with GPS coordinates, to be shown rotated (EXIF orientation 6). As stored, its left half is red and its right half blue. */
 export async function gpsPhoto(width: number, height: number): Promise<Buffer> {
   const red = await sharp({ create: { width: width / 2, height, channels: 3, background: "red" } })
     .png()
@@ -18,7 +18,7 @@ export async function gpsPhoto(width: number, height: number): Promise<Buffer> {
     .toBuffer();
 }
 
-/** A PNG whose header promises so many pixels, and whose data is a few of them. */
+/** A PNG whose header declares this size, and whose data has only a few of the pixels. */
 export function pngBomb(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);

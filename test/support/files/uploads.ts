@@ -1,7 +1,7 @@
-/** Files as clients send and fetch them: forms, also odd ones written byte by byte, and downloads with their headers. */
+/** Uploads and downloads files as clients do. Forms are written byte by byte, so a test can send odd ones too. */
 import type { ApiResponse, Person } from "../people/person.ts";
 
-/** A form's part; a file when it has a name. */
+/** A part of a form. It is a file if it has a file name. */
 export interface UploadPart {
   readonly field: string;
   readonly value: string | Uint8Array;
@@ -24,17 +24,16 @@ export const file = (
 const boundary = "----parley-test-boundary";
 export const formType = `multipart/form-data; boundary=${boundary}`;
 
-/** The parts as they go over the wire, in the order given. */
+/** The body of a form with these parts, in this order. */
 export function formBytes(parts: readonly UploadPart[]): Buffer<ArrayBuffer> {
   const pieces = parts.flatMap(({ field, value, fileName, type }) => {
-    const named = fileName === undefined ? "" : `; filename="${fileName}"`;
-    const typed = type === undefined ? "" : `Content-Type: ${type}\r\n`;
-    return [`--${boundary}\r\nContent-Disposition: form-data; name="${field}"${named}\r\n${typed}\r\n`, value, "\r\n"];
+    const fileNameField = fileName === undefined ? "" : `; filename="${fileName}"`;
+    const typeHeader = type === undefined ? "" : `Content-Type: ${type}\r\n`;
+    return [`--${boundary}\r\nContent-Disposition: form-data; name="${field}"${fileNameField}\r\n${typeHeader}\r\n`, value, "\r\n"];
   });
   return Buffer.concat([...pieces, `--${boundary}--\r\n`].map((piece) => Buffer.from(piece as string)));
 }
 
-/** Sends a form. */
 export async function sendForm(person: Person, method: string, path: string, parts: readonly UploadPart[]): Promise<ApiResponse> {
   const answer = await fetch(person.url + path, {
     method,
@@ -53,7 +52,6 @@ export interface DownloadedFile {
   readonly headers: Headers;
   readonly bytes: Buffer;
 }
-/** Fetches a file. */
 export async function download(
   person: Person,
   path: string,

@@ -1,6 +1,6 @@
 /**
- * Jest's Node environment that also notes whether a test of the file failed, so that the servers' logs are shown then and only then;
- * and that ends what the file left running (`cleanup-on-exit.ts`).
+ * Jest's Node environment, extended: it records whether a test of the file failed, so that the servers' logs are shown only then, and it
+ * stops what the file left running (`cleanup-on-exit.ts`).
  */
 import { TestEnvironment } from "jest-environment-node";
 
@@ -11,7 +11,7 @@ export default class extends TestEnvironment {
 
   async setup() {
     await super.setup();
-    // Jest copies the outer process' globals into the file's. Without a set of its own the file would end what `globalSetup` started.
+    // Jest copies the process's globals into the file's. With a shared set the file would stop what `globalSetup` started.
     this.global.endings = new Set();
   }
 

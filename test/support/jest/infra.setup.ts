@@ -1,4 +1,4 @@
-/** Jest's globalSetup: looks for the infrastructure, and starts a mongod where there is one to start. */
+/** Jest's globalSetup: looks for the infrastructure, and starts a mongod if MONGO_URI is not set. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { connect } from "node:net";
@@ -9,7 +9,7 @@ import { titles, variable, type InfraLookup, type InfraPart } from "../infrastru
 
 let own: Mongod | undefined;
 
-/** May run once for each Jest project; the first does the work. */
+/** Jest may call it once for each project. The first call does the work. */
 export default async function setUpInfra(): Promise<void> {
   if (process.env[variable] !== undefined) return;
   const [amqp, redis, mongo] = await Promise.all([
@@ -34,14 +34,14 @@ export default async function setUpInfra(): Promise<void> {
     throw new Error(`REQUIRE_INFRA=1, but not all infrastructure is there.\n${missing.join("\n")}`);
   }
   const release = lackingRelease(oldRelease);
-  // Of that, only the tests fail that need it.
+  // Not covered by REQUIRE_INFRA: without it only the tests that need it fail.
   process.env[variable] = JSON.stringify({ ...found, ...(release === undefined ? {} : { oldRelease: { missing: release } }) });
 }
 
 export async function tearDownInfra(): Promise<void> {
   await own?.stop();
   own = undefined;
-  // Whoever sets it up again must look anew.
+  // A later setup must look again.
   Reflect.deleteProperty(process.env, variable);
 }
 
@@ -65,14 +65,14 @@ async function local(url: string, name: string): Promise<InfraLookup> {
   return answers ? { url } : { missing: `nothing answers on ${hostname}:${port}, and ${name} is not set` };
 }
 
-/** Programs of these names on the PATH. */
+/** Returns the paths of programs with these names on the PATH. */
 const onPath = (...names: readonly string[]): string[] =>
   (process.env["PATH"] ?? "").split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)).filter(isProgram));
 
 function browser(): InfraLookup {
   const { CHROMIUM } = process.env;
   const path = (CHROMIUM === undefined || CHROMIUM === "" ? onPath("chromium", "chromium-browser") : [CHROMIUM]).find(isProgram);
-  return path === undefined ? { missing: "there is no chromium on the PATH or named by CHROMIUM" } : { url: path };
+  return path === undefined ? { missing: "no chromium is on the PATH or named by CHROMIUM" } : { url: path };
 }
 
 function pythonWith(modules: string, packages: string): InfraLookup {
@@ -89,10 +89,12 @@ function kustomize(): InfraLookup {
   const candidates = KUSTOMIZE === undefined || KUSTOMIZE === "" ? onPath("kustomize", "kubectl") : [KUSTOMIZE];
   const path = candidates.find((candidate) => !isOldKustomize(candidate));
   if (path !== undefined) return { url: path };
-  return { missing: "no kustomize 5 or newer, or kubectl that has it, on the PATH or named by KUSTOMIZE (Debian 13 has a package)" };
+  return {
+    missing: "no kustomize 5 or newer, or kubectl that includes it, is on the PATH or named by KUSTOMIZE (Debian 13 has a package)",
+  };
 }
 
-/** Before 5, or none at all. A kustomize that says no number, like Debian's, is newer; a kubectl that says none has an old one. */
+/** Whether it is older than 5, or no kustomize. Without a version number, kustomize is newer (Debian's), and kubectl has an old one. */
 function isOldKustomize(program: string): boolean {
   const isKubectl = basename(program) === "kubectl";
   const { status, stdout } = spawnSync(program, isKubectl ? ["version", "--client"] : ["version"], { encoding: "utf8" });
@@ -100,10 +102,10 @@ function isOldKustomize(program: string): boolean {
   return status !== 0 || Number(major ?? (isKubectl ? 0 : 5)) < 5;
 }
 
-/** Only Linux has it, and a container may forbid it. */
+/** Only Linux has strace, and a container may forbid it. */
 function strace(): InfraLookup {
   const path = onPath("strace").find((program) => spawnSync(program, ["-o", "/dev/null", "true"]).status === 0);
-  return path === undefined ? { missing: "there is no strace on the PATH that may trace a program" } : { url: path };
+  return path === undefined ? { missing: "no strace on the PATH is allowed to trace a program" } : { url: path };
 }
 
 function isProgram(path: string): boolean {
@@ -116,7 +118,7 @@ function isProgram(path: string): boolean {
 }
 
 async function startOwn(): Promise<InfraLookup> {
-  if (!hasMongod) return { missing: "no mongod on the PATH or named by MONGOD, and MONGO_URI is not set" };
+  if (!hasMongod) return { missing: "no mongod is on the PATH or named by MONGOD, and MONGO_URI is not set" };
   own = await startMongod();
   return { url: own.uri };
 }

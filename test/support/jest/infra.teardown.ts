@@ -1,2 +1,2 @@
-/** Jest's globalTeardown: ends what `infra.setup.ts` started. */
+/** Jest's globalTeardown: stops what `infra.setup.ts` started. */
 export { tearDownInfra as default } from "./infra.setup.ts";

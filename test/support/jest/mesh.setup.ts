@@ -1,19 +1,19 @@
-/** Before the stories on the mesh: starts the one mesh that they share, or says why there is none. */
+/** Jest's globalSetup of the stories on the mesh: starts the mesh that they share, or records why there is none. */
 import setUpInfra from "./infra.setup.ts";
 import { skipReason } from "../infrastructure/infra.ts";
 import { startMesh, type TestMesh } from "../mesh/mesh.ts";
 import { shareMesh } from "../mesh/shared-mesh.ts";
 
 declare global {
-  /** For `mesh.teardown.ts`, which runs in the same process. */
+  /** Read by `mesh.teardown.ts`, which runs in the same process. */
   var parleySharedMesh: TestMesh | undefined;
 }
 
 export default async function setUp(): Promise<void> {
   await setUpInfra();
-  const whyNot = skipReason("amqp", "redis", "mongo");
-  if (whyNot !== undefined) {
-    shareMesh({ skipped: whyNot });
+  const reason = skipReason("amqp", "redis", "mongo");
+  if (reason !== undefined) {
+    shareMesh({ skipped: reason });
     return;
   }
   const mesh = await startMesh();

@@ -1,4 +1,4 @@
-/** A Jest reporter that says at the end, in plain lines, what infrastructure was missing; how many tests that skipped is in the summary. */
+/** A Jest reporter that prints at the end which infrastructure was missing. Jest's summary has the number of skipped tests. */
 import { titles as partTitles } from "../infrastructure/infra.ts";
 
 const titles = { ...partTitles, oldRelease: "The old release" };
@@ -9,6 +9,6 @@ export default class SkippedReporter {
     const missing = Object.entries(found).filter(([, { missing: reason }]) => reason !== undefined);
     if (numPendingTests === 0 || missing.length === 0) return;
     const lines = missing.map(([part, { missing: reason }]) => `  ${titles[part]}: ${reason}`);
-    process.stderr.write(`\nSkipped: the tests that need what is not there.\n${lines.join("\n")}\n`);
+    process.stderr.write(`\nSkipped the tests that need missing infrastructure:\n${lines.join("\n")}\n`);
   }
 }

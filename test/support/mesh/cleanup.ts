@@ -1,4 +1,4 @@
-/** Removes what a test's mesh left in RabbitMQ, Redis and MongoDB, found by the mesh's name; nothing of anybody else's. */
+/** Removes what a test's mesh left in RabbitMQ, Redis and MongoDB. Finds it by the mesh's name, so nothing else is removed. */
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import mongoose from "mongoose";
@@ -7,7 +7,7 @@ import { rabbitNames, retryDelays } from "../../../core/queue/rabbit-topology.ts
 import { followers } from "../../../services/followers.ts";
 import type { ServerEnv } from "../servers/server.ts";
 
-/** Moleculer makes one fanout exchange a packet type; its queues end by themselves. */
+/** Moleculer declares one fanout exchange per packet type. Its queues are deleted by RabbitMQ. */
 const packets = ["DISCOVER", "DISCONNECT", "HEARTBEAT", "INFO", "PING"];
 
 export async function cleanUpMesh(env: ServerEnv): Promise<void> {
@@ -41,6 +41,7 @@ async function cleanUpRedis(url: string, name: string): Promise<void> {
 async function cleanUpMongo(uri: string, name: string): Promise<void> {
   const connection = await mongoose.createConnection(uri).asPromise();
   const { databases } = await connection.listDatabases();
-  for (const { name: database } of databases.filter((one) => one.name.startsWith(name))) await connection.useDb(database).dropDatabase();
+  for (const { name: database } of databases.filter((database) => database.name.startsWith(name)))
+    await connection.useDb(database).dropDatabase();
   await connection.close();
 }

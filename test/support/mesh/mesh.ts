@@ -1,11 +1,11 @@
-/** A mesh of real processes for tests: two gateways, two chat nodes, and one node for each of the rest, on the infrastructure's URLs. */
+/** Starts a mesh of real processes on the infrastructure: two gateways, two chat nodes, and nodes for the other services. */
 import { randomBytes } from "node:crypto";
 import { freeze } from "../fault-injection/freeze.ts";
 import { cleanUpMesh } from "./cleanup.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../infrastructure/infra.ts";
 import { freePort, startNode, type ServerEnv, type NodeProcess, type NodeLocation } from "../servers/server.ts";
 
-/** Which services run on which node; eight processes. */
+/** The services of each node. Each node is a process. */
 export const usualNodes = {
   gatewayA: "gateway",
   gatewayB: "gateway",
@@ -19,34 +19,34 @@ export const usualNodes = {
 export type MeshNodeName = keyof typeof usualNodes;
 
 export interface TestMesh {
-  /** What all nodes share; a process with it joins the mesh. */
+  /** The environment that all nodes share. A process with it joins the mesh. */
   readonly env: ServerEnv;
   readonly gateways: readonly [string, string];
   readonly nodes: ReadonlyMap<string, NodeProcess>;
   node(role: string): NodeProcess;
-  /** Starts a node, also one in the place of another that ended, and waits until it is ready. */
+  /** Starts a new node, or one that replaces a node that ended, and waits until it is ready. */
   start(role: string, services: string, env?: ServerEnv): Promise<NodeProcess>;
-  /** SIGKILL, and waits for the end. */
+  /** Sends SIGKILL, and waits until the process has ended. */
   kill(role: string): Promise<void>;
   freeze(role: string): void;
   thaw(role: string): void;
-  /** Stops every node and removes what the mesh made in RabbitMQ, Redis and MongoDB. */
+  /** Stops every node and removes what the mesh created in RabbitMQ, Redis and MongoDB. */
   stop(): Promise<void>;
 }
 
 export interface MeshOptions {
-  /** For every node. */
+  /** Additional environment of every node. */
   readonly env?: ServerEnv;
-  /** For single nodes, besides. */
+  /** Additional environment of single nodes. */
   readonly nodeEnv?: Readonly<Record<string, ServerEnv>>;
   readonly without?: readonly MeshNodeName[];
-  /** Where single nodes run, if not beside this process. */
+  /** Where single nodes run, if not in this process's network. */
   readonly locations?: Readonly<Record<string, NodeLocation & { readonly env: ServerEnv }>>;
-  /** Whose program the nodes run that are started now, if not this checkout's. */
+  /** The checkout whose program the first nodes run. Nodes started later run this checkout's. */
   readonly root?: string;
 }
 
-/** Starts all nodes at once, in no order, and waits until every one is ready. */
+/** Starts all nodes simultaneously and waits until every node is ready. */
 export async function startMesh({
   env = {},
   nodeEnv = {},
@@ -69,16 +69,16 @@ export async function startMesh({
   const addressOf = (role: string): string => places[role]?.address ?? "127.0.0.1";
   const ports = { gatewayA: await freePort(), gatewayB: await freePort() };
 
-  async function launch(role: string, services: string, own: ServerEnv = {}, whose: NodeLocation = {}): Promise<NodeProcess> {
+  async function launch(role: string, services: string, extraEnv: ServerEnv = {}, program: NodeLocation = {}): Promise<NodeProcess> {
     const statusPort = await freePort();
     const port = role in ports ? { PORT: String(ports[role as keyof typeof ports]) } : {};
     const place = places[role];
-    const there = place && { HOST: addressOf(role), ADMIN_HOST: addressOf(role), ...place.env };
+    const placeEnv = place && { HOST: addressOf(role), ADMIN_HOST: addressOf(role), ...place.env };
     const node = startNode(
       role,
-      { ...shared, SERVICES: services, ADMIN_PORT: String(statusPort), ...port, ...there, ...nodeEnv[role], ...own },
+      { ...shared, SERVICES: services, ADMIN_PORT: String(statusPort), ...port, ...placeEnv, ...nodeEnv[role], ...extraEnv },
       statusPort,
-      { ...place, ...whose },
+      { ...place, ...program },
     );
     nodes.set(role, node);
     return node;
@@ -88,8 +88,8 @@ export async function startMesh({
     gateways: [`http://${addressOf("gatewayA")}:${ports.gatewayA}`, `http://${addressOf("gatewayB")}:${ports.gatewayB}`],
     nodes,
     node: (role) => nodes.get(role)!,
-    async start(role, services, own) {
-      const node = await launch(role, services, own);
+    async start(role, services, extraEnv) {
+      const node = await launch(role, services, extraEnv);
       await node.ready();
       return node;
     },

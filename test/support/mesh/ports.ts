@@ -1,4 +1,4 @@
-/** A mesh's own queue and databases, opened by a test besides its nodes: to put in what no client could, and to look at what is stored. */
+/** Opens a mesh's queue and databases in a test, to add what no client could add and to read what is stored. */
 import { ServiceBroker, type Logger } from "moleculer";
 import { readConfig } from "../../../core/config/config.ts";
 import type { Queue } from "../../../core/queue/queue.ts";
@@ -16,7 +16,7 @@ export function meshQueue({ env }: Pick<TestMesh, "env">): Promise<Queue> {
   return openRabbitQueue({ url: config.mesh!.amqpUrl, name: config.mesh!.name, groups: followers, retry, log });
 }
 
-/** The rows of a service's collection with this unique key. */
+/** Returns the rows of a service's collection that have this unique key. */
 export async function meshRows<T extends Doc>({ env }: TestMesh, service: string, from: Collection<T>, key: Where<T>): Promise<T[]> {
   const { mesh } = readConfig(env);
   const store = await openMongoStore(mesh!.mongoUri, mesh!.name, { log });

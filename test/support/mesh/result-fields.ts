@@ -1,6 +1,6 @@
 /**
- * Reads the fields of what actions return and events carry from their types. Nodes of two releases share these fields during a rolling
- * upgrade, and types are gone at run time, so the compiler is asked.
+ * Lists the fields of action results and event payloads. Nodes of two releases share these fields during a rolling upgrade. They are
+ * declared as types only, so the TypeScript compiler reads them.
  */
 import { globSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -44,7 +44,7 @@ export function resultFields(): string[] {
     return `{ ${[...fields.sort(), ...(values === undefined ? [] : [`*: ${textOf(values)}`])].join(", ")} }`;
   }
 
-  /** Whether it is made by `contract(...)` or `events(...)`: other exports only refer to these. */
+  /** Whether an export is created by `contract(...)` or `events(...)`. Other exports only refer to these. */
   const isDeclaration = ({ valueDeclaration: declared }: ts.Symbol): boolean =>
     declared !== undefined &&
     ts.isVariableDeclaration(declared) &&

@@ -1,4 +1,4 @@
-/** The one mesh that all stories share: started before the first file by `mesh.setup.ts`, in another process perhaps, and known here by the environment. */
+/** Passes the mesh that all stories share from `mesh.setup.ts`, which may run in another process, to the tests through the environment. */
 import { readFileSync } from "node:fs";
 import type { ServerEnv } from "../servers/server.ts";
 
@@ -9,7 +9,7 @@ export interface SharedMesh {
   readonly gateways: readonly [string, string];
   readonly processes: readonly { readonly role: string; readonly pid: number; readonly statusUrl: string; readonly logFile: string }[];
 }
-/** The mesh, or why there is none. */
+/** The mesh, or the reason why there is none. */
 type SharedMeshResult = SharedMesh | { readonly skipped: string };
 
 export const shareMesh = (outcome: SharedMeshResult): void => void (process.env[variable] = JSON.stringify(outcome));
@@ -19,7 +19,7 @@ function outcome(): SharedMeshResult {
   return text === undefined ? { skipped: "no mesh was started" } : (JSON.parse(text) as SharedMeshResult);
 }
 
-/** Why the stories can't run on a mesh here; undefined when they can. */
+/** Returns why the stories can't run on a mesh here, or undefined when they can. */
 export function sharedMeshSkipReason(): string | undefined {
   const found = outcome();
   return "skipped" in found ? found.skipped : undefined;
@@ -31,6 +31,6 @@ export function sharedMesh(): SharedMesh {
   return found;
 }
 
-/** What its nodes printed, each to its end. */
+/** Returns the last output of each node. */
 export const sharedLog = ({ processes }: SharedMesh, charactersEach: number): string =>
   processes.map(({ role, logFile }) => `[${role}]\n${readFileSync(logFile, "utf8").slice(-charactersEach)}`).join("\n");

@@ -41,9 +41,9 @@ export async function declaredNames(): Promise<NamesByKind> {
   const indexes: string[] = [];
   for (const module of await modules("services/*/*.service.ts")) {
     const declared = serviceDataOf(module["default"] as object);
-    for (const { name, indexes: own } of declared?.collections ?? [])
+    for (const { name, indexes: declaredIndexes } of declared?.collections ?? [])
       indexes.push(
-        ...Object.entries(own).map(
+        ...Object.entries(declaredIndexes).map(
           ([index, { fields, unique }]) => `${declared!.service}.${name}.${index}(${fields.join(", ")})${unique === true ? " unique" : ""}`,
         ),
       );
@@ -78,12 +78,12 @@ async function modules(pattern: string): Promise<Record<string, unknown>[]> {
 }
 
 export interface NameObservation {
-  /** What was seen so far: Redis keys and channels, and the fields of feed messages, durable events and stored documents. */
+  /** The names seen so far: Redis keys and channels, and the fields of feed messages, durable events and stored documents. */
   names(): Promise<NamesByKind>;
   stop(): Promise<void>;
 }
 
-/** Watches a mesh's stores while something happens in it. */
+/** Watches what a mesh writes to its stores until it is stopped. */
 export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
   const name = mesh.env["MESH"]!;
   const plain = (text: string): string =>
@@ -141,12 +141,12 @@ export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
     for (const document of documents)
       if (document != null) for (const path of paths(JSON.parse(JSON.stringify(document)))) seen.fields.add(plain(`${at} ${path}`));
   });
-  /** Of empty collections too. */
+  /** The names of all collections, including empty ones. */
   async function collections(): Promise<string[]> {
     const { databases } = await mongo.listDatabases();
-    const own = databases.filter((one) => one.name.startsWith(name));
-    const lists = own.map(async ({ name: database }) =>
-      (await mongo.useDb(database, { noListener: true }).listCollections()).map((one) => plain(`${database}.${one.name}`)),
+    const meshDatabases = databases.filter((database) => database.name.startsWith(name));
+    const lists = meshDatabases.map(async ({ name: database }) =>
+      (await mongo.useDb(database, { noListener: true }).listCollections()).map((collection) => plain(`${database}.${collection.name}`)),
     );
     return (await Promise.all(lists)).flat();
   }
@@ -172,8 +172,8 @@ export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
 }
 
 /**
- * Calls back with each command that Redis executes. ioredis fails here if the first lines arrive together with the OK.
- * @returns ends it
+ * Calls `onLine` with each command that Redis executes. Not with ioredis, which fails if the first lines arrive together with the OK.
+ * @returns a function that ends it
  */
 async function monitorRedis(url: string, onLine: (line: string) => void): Promise<() => void> {
   const { hostname, port } = new URL(url);
@@ -187,16 +187,19 @@ async function monitorRedis(url: string, onLine: (line: string) => void): Promis
 
 /** The paths of a value's fields: `a.b`, with `[]` for the elements of lists. */
 function paths(value: unknown): string[] {
-  if (Array.isArray(value)) return [...new Set(value.flatMap((one) => paths(one).map((path) => `[]${path === "" ? "" : "."}${path}`)))];
+  if (Array.isArray(value))
+    return [...new Set(value.flatMap((element) => paths(element).map((path) => `[]${path === "" ? "" : "."}${path}`)))];
   if (value === null || typeof value !== "object") return [""];
   return Object.entries(value).flatMap(([key, inner]) => paths(inner).map((path) => [key, path].filter((part) => part !== "").join(".")));
 }
 
-/** Without the paths of fields that are an object at other times: whether one was seen while it was null is chance. */
+/** Sorts the names. Leaves out a field itself if it was also seen as an object: whether it was null at some time is chance. */
 const sorted = (names: Record<string, string[]>): NamesByKind =>
   Object.fromEntries(
     Object.entries(names).map(([kind, list]) => [
       kind,
-      [...new Set(list)].filter((name) => !list.some((one) => one.startsWith(`${name}.`) && !/collections|queues|redis/.test(kind))).sort(),
+      [...new Set(list)]
+        .filter((name) => !list.some((other) => other.startsWith(`${name}.`) && !/collections|queues|redis/.test(kind)))
+        .sort(),
     ]),
   );
