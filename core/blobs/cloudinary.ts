@@ -22,8 +22,8 @@ interface ListedPage {
   readonly next_cursor?: string;
 }
 
-/** Timeout for an answer, and for silence during a transfer. */
-const idleTimeoutMs = 15_000;
+/** Default timeout for an answer, and for silence during a transfer. */
+const defaultIdleTimeoutMs = 15_000;
 /** How often to check whether Cloudinary is back. Its free plan allows 500 such calls an hour. */
 const probeEveryMs = 30_000;
 
@@ -35,7 +35,7 @@ const probeEveryMs = 30_000;
 export async function openCloudinaryBlobs(
   account: CloudinaryAccount,
   folder: string,
-  { log }: { log: Pick<Logger, "warn"> },
+  { log, idleTimeoutMs = defaultIdleTimeoutMs }: { log: Pick<Logger, "warn">; idleTimeoutMs?: number },
 ): Promise<Blobs> {
   // Passed with each call: the SDK's own configuration is global to the process.
   const access = {
@@ -50,6 +50,9 @@ export async function openCloudinaryBlobs(
   const publicId = (key: string): string => `${folder}/${key}`;
   const signedUrl = (key: string): string =>
     cloudinary.url(publicId(key), { ...access, ...kind, sign_url: true, long_url_signature: true, secure: true, urlAnalytics: false });
+
+  const answerOf = <T>(call: (agent: Agent) => Promise<T>): Promise<T> => answerWithin(idleTimeoutMs, call);
+  const withTimeout = <T>(abort: AbortController, work: Promise<T>): Promise<T> => withAbortTimeout(idleTimeoutMs, abort, work);
 
   const ping = () => answerOf((agent) => cloudinary.api.ping({ ...access, agent }));
   let probing: NodeJS.Timeout | undefined;
@@ -81,11 +84,10 @@ export async function openCloudinaryBlobs(
     const abort = new AbortController();
     // A range of a compressed response would contain other bytes.
     const headers = { "accept-encoding": "identity", ...(range && { range: `bytes=${range.start}-${range.end}` }) };
-    const { status, body } = await withAbortTimeout(abort, fetch(signedUrl(key), { headers, signal: abort.signal }));
+    const { status, body } = await withTimeout(abort, fetch(signedUrl(key), { headers, signal: abort.signal }));
     const first = status === 206 && range ? range.start : 0;
-    const bytes = Readable.from(body === null ? [] : bytesInRange(range ?? { start: 0, end: Infinity }, first, body, abort), {
-      objectMode: false,
-    });
+    const chunks = body === null ? [] : bytesInRange(range ?? { start: 0, end: Infinity }, first, body, (read) => withTimeout(abort, read));
+    const bytes = Readable.from(chunks, { objectMode: false });
     bytes.once("close", () => abort.abort());
     return { status, bytes };
   }
@@ -158,9 +160,9 @@ function cloudinaryErrorOf(failure: unknown): CloudinaryError {
 }
 
 /** Runs one SDK call on its own connection, and closes the connection on timeout: the SDK does not end all calls by itself. */
-async function answerOf<T>(call: (agent: Agent) => Promise<T>): Promise<T> {
+async function answerWithin<T>(timeoutMs: number, call: (agent: Agent) => Promise<T>): Promise<T> {
   const agent = new Agent();
-  const timer = setTimeout(() => agent.destroy(), idleTimeoutMs);
+  const timer = setTimeout(() => agent.destroy(), timeoutMs);
   try {
     return await call(agent);
   } catch (error) {
@@ -171,8 +173,8 @@ async function answerOf<T>(call: (agent: Agent) => Promise<T>): Promise<T> {
   }
 }
 
-async function withAbortTimeout<T>(abort: AbortController, work: Promise<T>): Promise<T> {
-  const timer = setTimeout(() => abort.abort(new Error(`no answer within ${idleTimeoutMs} ms`)), idleTimeoutMs);
+async function withAbortTimeout<T>(timeoutMs: number, abort: AbortController, work: Promise<T>): Promise<T> {
+  const timer = setTimeout(() => abort.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
   try {
     return await work;
   } finally {
@@ -185,11 +187,11 @@ async function* bytesInRange(
   range: ByteRange,
   at: number,
   body: ReadableStream<Uint8Array>,
-  abort: AbortController,
+  withTimeout: <T>(read: Promise<T>) => Promise<T>,
 ): AsyncGenerator<Uint8Array> {
   const reader = body.getReader();
   while (at <= range.end) {
-    const { done, value } = await withAbortTimeout(abort, reader.read());
+    const { done, value } = await withTimeout(reader.read());
     if (done) return;
     yield value.subarray(Math.max(range.start - at, 0), range.end + 1 - at);
     at += value.length;

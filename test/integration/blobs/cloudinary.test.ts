@@ -6,12 +6,15 @@ import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Blobs } from "../../../core/blobs/blobs.ts";
+import { openCloudinaryBlobs } from "../../../core/blobs/cloudinary.ts";
+import { readConfig } from "../../../core/config/config.ts";
 import { StartError } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { recordWarnings, openBlobs } from "../../support/ports/blobs.ts";
 import { startCloudinaryEmulator, type CloudinaryEmulator } from "../../support/infrastructure/cloudinary-emulator.ts";
 import { eventually, within } from "../../support/eventually.ts";
 import { freePort, startEmbedded } from "../../support/servers/server.ts";
+import { silentLogger } from "../../support/store/stores.ts";
 
 const unavailable = { type: "UNAVAILABLE", message: "Temporarily unavailable, try again" };
 const bytes = randomBytes(2_000_000);
@@ -69,14 +72,17 @@ test.each(["broken", "refusing"] as const)(
   },
 );
 
-test("calls to a Cloudinary that stops answering fail within 20 s, and their connections are closed", async () => {
+test("calls to a Cloudinary that stops answering fail after the idle timeout, and their connections are closed", async () => {
+  await blobs.close();
+  const account = readConfig({ CLOUDINARY_URL: server.url }).CLOUDINARY_URL!;
+  blobs = await openCloudinaryBlobs(account, "parley/test", { log: silentLogger, idleTimeoutMs: 3000 });
   const key = newId();
   await blobs.write(key, source());
   server.setMode("stalling");
   const stalled = (await blobs.read(key))!;
   await once(stalled, "readable");
   server.setMode("silent");
-  const [outcomes, delivery] = await within(20_000, "all calls have failed", Promise.all([attempts(key), settled(buffer(stalled))]));
+  const [outcomes, delivery] = await within(8000, "all calls have failed", Promise.all([attempts(key), settled(buffer(stalled))]));
   expect(delivery).toMatchObject({ status: "rejected", reason: unavailable });
   expect(outcomes).toEqual(Array.from({ length: 4 }, () => ({ status: "rejected", reason: expect.objectContaining(unavailable) })));
   await eventually("no connection is left", () => server.connections() === 0);
