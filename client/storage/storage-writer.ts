@@ -1,4 +1,7 @@
-/** Writes changed records to the storage after a short delay, one at a time, each as it is when it is written. */
+/**
+ * Writes changed records to the storage after a short delay, one at a time. A record is read when it is written, so several changes are one
+ * write.
+ */
 import { isChatKey } from "./records.ts";
 import type { Storage } from "./storage.ts";
 
@@ -49,9 +52,18 @@ export class StorageWriter {
 
   /** Removes chats until the record fits: the server has them, but not unsent messages. */
   private async evictChatsToSave(key: string): Promise<void> {
-    for (const chat of Object.keys(await this.storage.load()).filter(isChatKey)) {
+    for (const chat of await this.savedChatKeys()) {
       await this.save(chat, undefined);
       if (await this.save(key, this.recordOf(key))) return;
+    }
+  }
+
+  /** @returns no keys if the storage cannot be read */
+  private async savedChatKeys(): Promise<readonly string[]> {
+    try {
+      return Object.keys(await this.storage.load()).filter(isChatKey);
+    } catch {
+      return [];
     }
   }
 

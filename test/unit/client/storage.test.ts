@@ -113,6 +113,26 @@ test("in a full storage, unsent messages replace as few chats as necessary", asy
   expect(storage.load()).toMatchObject({ outbox: records["outbox"] });
 });
 
+test("after a storage that can be neither written nor read works again, the next changes are written", async () => {
+  const memory = new MemoryStorage();
+  let isBroken = true;
+  const unlessBroken = <T>(work: () => T): T => {
+    if (isBroken) throw new Error("InvalidStateError");
+    return work();
+  };
+  const storage: Storage = {
+    load: () => unlessBroken(() => memory.load()),
+    save: (key, record) => unlessBroken(() => memory.save(key, record)),
+  };
+  const writer = new StorageWriter(storage, () => "unsent");
+  writer.markDirty("outbox");
+  await writer.flush();
+  isBroken = false;
+  writer.markDirty("outbox");
+  await writer.flush();
+  expect(await storage.load()).toEqual({ outbox: "unsent" });
+});
+
 describe("a chat's record", () => {
   const localChatWith = (ns: readonly number[]) => {
     const chat = new LocalChat(chatOf({ _id: chatId }), me);
