@@ -1,7 +1,8 @@
 /**
  * Changes Moleculer's AMQP transporter to deliver a request at most once. The original acknowledges a request after its response. If the
  * connection broke while a request was running, RabbitMQ would deliver it to the same node again, the node would run it twice, and the
- * first run's acknowledgement would break the new channel. The caller has long timed out by then, and retries if the action allows it.
+ * first run's acknowledgement would break the new channel. A caller whose request is lost with a connection times out, and retries if the
+ * action allows it.
  */
 import { Transporters } from "moleculer";
 
