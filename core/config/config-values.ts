@@ -54,7 +54,7 @@ export const url =
 export const collectorUrl = (text: string): string => {
   const { username, password } = new URL(url("http:", "https:")(text));
   try {
-    decodeURIComponent(username + password);
+    decodeURIComponent(`${username}:${password}`);
     return text;
   } catch {
     return mustBe("a URL whose user and password are percent-encoded");

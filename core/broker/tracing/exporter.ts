@@ -40,7 +40,7 @@ export function traceCollectorOf(tracingUrl: string): TraceCollector {
   const { username, password } = url;
   url.username = url.password = "";
   if (!url.pathname.endsWith("/api/v2/spans")) url.pathname = `${url.pathname.replace(/\/$/, "")}/api/v2/spans`;
-  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
+  const credentials = Buffer.from(decodeURIComponent(`${username}:${password}`)).toString("base64");
   return {
     url: url.href,
     headers: { "Content-Type": "application/json", ...(username === "" ? {} : { Authorization: `Basic ${credentials}` }) },

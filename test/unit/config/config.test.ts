@@ -102,6 +102,7 @@ describe("a bad variable stops the start with a line that names it", () => {
     ["PORT", "eighty"],
     ["TRACING_URL", "collector:9411"],
     ["TRACING_URL", "http://me:100%@collector:9411"],
+    ["TRACING_URL", "http://me%2:5@collector:9411"],
     ["TRACING_SAMPLE", "1.5"],
     ["TRACING_SAMPLE", "5%"],
     ["PORT", "65536"],
