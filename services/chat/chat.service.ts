@@ -17,7 +17,7 @@ import { createDirect, createGroup } from "./membership/create.ts";
 import { addToGroup, changeGroup, leaveGroup, removeFromGroup, setAdmin } from "./membership/groups.ts";
 import { changeSettings } from "./membership/member-settings.ts";
 import { startGroupPurge } from "./membership/purge-groups.ts";
-import { applyAction, routeToChat } from "./messages/change.ts";
+import { applyAction, routeToChat } from "./messages/message-actions.ts";
 import { send, sendFile } from "./messages/send.ts";
 import { presentHead, presentMembership } from "./present.ts";
 import { history } from "./reads/history.ts";

@@ -6,6 +6,7 @@ import { reactions } from "../store/collections.ts";
 import type { Message } from "../contract.ts";
 import { authorizeDelete, authorizeEdit, authorizePost, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
+import type { MessageChange } from "../timeline/batch.ts";
 import type { Change } from "../timeline/change.ts";
 import { visibleMessage } from "./visible-message.ts";
 
@@ -23,6 +24,9 @@ export const editChange = (contacts: ContactPolicy, userId: string, messageId: s
   },
 });
 
+/** What remains of a deleted message's fields. Each field that a change can set is here, or it does not compile. */
+const erased: Required<Omit<MessageChange, "editedAt" | "deletedAt">> = { text: "", file: null, reactions: {} };
+
 /** Deleting again changes nothing. */
 export const deleteChange = (userId: string, messageId: string): Change<Message> => ({
   reads: { people: [userId], messages: [messageId] },
@@ -33,6 +37,6 @@ export const deleteChange = (userId: string, messageId: string): Change<Message>
     if (message.deletedAt !== null) return presentMessage(message, batch.snapshot.readers);
     if (Object.keys(message.reactions ?? {}).length > 0) batch.addWrites(remove(reactions, { messageId }));
     if (message.file != null) batch.addWrites(...releaseFile(message.file.fileId));
-    return batch.changeMessage(message, { text: "", file: null, reactions: {}, deletedAt: batch.now });
+    return batch.changeMessage(message, { ...erased, deletedAt: batch.now });
   },
 });
