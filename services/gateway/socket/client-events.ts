@@ -35,8 +35,8 @@ interface ClientEventSpec<A extends Rules, P extends Rules> {
   /** The action's summary by default. */
   readonly summary?: string;
   readonly rules?: P;
-  /** The limit it counts against. */
-  readonly counts: EventLimit;
+  /** The rate limit that it counts against. */
+  readonly limit: EventLimit;
   /**
    * @param refusal  set when the user is over the limit, or the session may have ended. A message takes it to its send queue, so that
    * no later message overtakes it
@@ -71,28 +71,28 @@ export const clientEvents: readonly ClientEventRow[] = [
     event: "joinChat",
     summary: "Receive one chat's events",
     action: chat.view,
-    counts: "others",
+    limit: "others",
     answer: ({ delivery }, socket, params) => delivery.joinChat(socket, params),
   }),
   row({
     event: "leaveChat",
     summary: "Stop receiving one chat's events",
     action: chat.view,
-    counts: "others",
+    limit: "others",
     answer: ({ delivery }, socket, params) => delivery.leaveChat(socket, params),
   }),
   row({
     event: "subscribe",
     summary: "Get the changes after `since`, then receive the events of all your chats, present and future",
     action: chat.sync,
-    counts: "others",
+    limit: "others",
     answer: ({ delivery }, socket, params) => delivery.subscribe(socket, params),
   }),
   row({
     event: "sync",
     summary: "Get the changes after `since` in all your chats",
     action: chat.sync,
-    counts: "others",
+    limit: "others",
     answer: ({ delivery }, socket, params) => delivery.sync(socket, params),
   }),
   row({
@@ -100,7 +100,7 @@ export const clientEvents: readonly ClientEventRow[] = [
     summary: "Store a message and deliver it; acknowledged once it is stored",
     action: chat.send,
     rules: { chatId: chat.send.params.chatId, ...messageInputRules },
-    counts: "messages",
+    limit: "messages",
     async answer({ broker }, socket, { chatId, ...message }, refusal) {
       const attempt = { message: messageToSend(message), isRepeatable: message.clientId !== undefined, refusal };
       const began = performance.now();
@@ -113,25 +113,25 @@ export const clientEvents: readonly ClientEventRow[] = [
   row({
     event: "editMessage",
     action: chat.edit,
-    counts: "others",
+    limit: "others",
     answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.edit, params, callOptionsOf(socket)) }),
   }),
   row({
     event: "deleteMessage",
     action: chat.remove,
-    counts: "others",
+    limit: "others",
     answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.remove, params, callOptionsOf(socket)) }),
   }),
   row({
     event: "react",
     action: chat.react,
-    counts: "others",
+    limit: "others",
     answer: async ({ broker }, socket, params) => ({ data: await call(broker, chat.react, params, callOptionsOf(socket)) }),
   }),
   row({
     event: "markRead",
     action: chat.markRead,
-    counts: "others",
+    limit: "others",
     async answer({ broker }, socket, params) {
       const { readN, unread } = await call(broker, chat.markRead, params, callOptionsOf(socket));
       return { data: { readN, unread } };
@@ -140,7 +140,7 @@ export const clientEvents: readonly ClientEventRow[] = [
   row({
     event: "typing",
     action: chat.typing,
-    counts: "others",
+    limit: "others",
     async answer({ broker }, socket, params) {
       await socket.data.typingThrottle.report(params, () => call(broker, chat.typing, params, callOptionsOf(socket)));
       return { data: null };
@@ -149,12 +149,16 @@ export const clientEvents: readonly ClientEventRow[] = [
 ];
 
 /** Counts an event against its limit. @returns why it is refused */
-export function rateLimitRefusal({ limiters, sessions }: SocketEventContext, counts: EventLimit, userId: string): EventRefusal | undefined {
+export function rateLimitRefusal(
+  { limiters, sessions }: SocketEventContext,
+  eventLimit: EventLimit,
+  userId: string,
+): EventRefusal | undefined {
   // This process was paused: a restore may have ended the session meanwhile, and the message may be older than the restore.
   if (!sessions.isReady()) return new Unavailable();
-  const waitMs = limiters[counts].consume(userId);
+  const waitMs = limiters[eventLimit].consume(userId);
   if (waitMs === 0) return undefined;
-  const limit = socketLimitName(counts);
+  const limit = socketLimitName(eventLimit);
   rateLimited.of().inc({ limit });
   return new TooMany(waitMs, undefined, limit);
 }

@@ -36,8 +36,8 @@ type Dispatch = (row: ClientEventRow, context: SocketEventContext, socket: UserS
 async function answerEvent(...[row, context, socket, args, span]: [...Parameters<Dispatch>, span: Span | undefined]): Promise<void> {
   const { payload, acknowledge } = splitArguments(args);
   try {
-    const refusal = rateLimitRefusal(context, row.counts, socket.data.session.user.id);
-    if (refusal !== undefined && row.counts === "others") throw refusal;
+    const refusal = rateLimitRefusal(context, row.limit, socket.data.session.user.id);
+    if (refusal !== undefined && row.limit === "others") throw refusal;
     if (!isPlainObject(payload)) throw new Invalid("The payload must be an object");
     row.check(payload);
     const { data, onAcknowledged } = await row.answer(context, socket, payload, refusal);
