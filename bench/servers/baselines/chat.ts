@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import jwt from "jsonwebtoken";
 import { Server, type Socket } from "socket.io";
 import { newId } from "../../../core/ids.ts";
+import type { Message } from "../../../services/chat/documents.ts";
 
 type AckCallback = (answer: object) => void;
 interface BaselineMessage {
@@ -32,8 +33,7 @@ function openStore(name: string): (chatId: string, n: number, doc: string) => vo
   return (chatId, n, doc) => void insert.run(chatId, n, doc);
 }
 
-/** The same fields as Parley's messages. */
-function messageOf(senderId: string, { chatId, text, clientId }: BaselineMessage) {
+function messageOf(senderId: string, { chatId, text, clientId }: BaselineMessage): Message {
   const n = (counts.get(chatId) ?? 0) + 1;
   counts.set(chatId, n);
   const now = new Date().toISOString();

@@ -10,7 +10,7 @@ import { format } from "prettier";
 import { readAnswers } from "../../../services/gateway/docs/answers.ts";
 import { openApi } from "../../../services/gateway/docs/openapi.ts";
 import { routes } from "../../../services/gateway/http/routes/index.ts";
-import { eventTriggers, eventExampleContext } from "../../support/api/event-examples.ts";
+import { clientEventExamples, eventTriggers, eventExampleContext } from "../../support/api/event-examples.ts";
 import { routeExamples, type RouteExampleContext } from "../../support/api/route-examples.ts";
 import { DocumentedHttp } from "../../support/api/documented.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -63,6 +63,11 @@ describeMesh("The names that travel or are stored", () => {
       const ask: RouteExampleContext["ask"] = (who, _status, request = {}) => http.ask(mesh.gateways[0], name, who, request);
       await eventually(name, () => walk({ world, ask }).then(() => true));
     }
+    for (const [event, { accepted }] of Object.entries(clientEventExamples))
+      await eventually(event, async () => {
+        const example = await eventExampleContext(world);
+        return example.socketA.callOrThrow(event, accepted(example)).then(() => true);
+      });
     for (const [event, cause] of Object.entries(eventTriggers))
       await eventually(event, async () => Promise.resolve(cause(await eventExampleContext(world))).then(() => true));
 

@@ -1,5 +1,6 @@
 /** Malformed input: the server refuses it with a clear error, stores nothing, and no process ends. */
 import { beforeAll, expect, test } from "@jest/globals";
+import { clientEvents } from "../../../services/gateway/socket/client-events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { TestSocket, Person } from "../../support/people/person.ts";
 import { story } from "../../support/systems/story.ts";
@@ -64,10 +65,7 @@ const bodies: [string, string, Record<string, unknown>, string, IsValid][] = [
 
 const events = ["joinChat", "leaveChat", "subscribe", "sync", "sendMessage", "noSuchEvent"];
 /** All events that clients send, two that only the server sends, and an unknown one. */
-const allEvents = [
-  ...["joinChat", "leaveChat", "subscribe", "sync", "sendMessage", "editMessage", "deleteMessage", "react", "markRead", "typing"],
-  ...["receiveMessage", "error", "noSuchEvent"],
-];
+const allEvents = [...clientEvents.map(({ event }) => event), "receiveMessage", "error", "noSuchEvent"];
 
 /** Parts of stack traces and of the texts of libraries. */
 const internals = /Error:|at .*\.[jt]s|node_modules|undefined|Cast to|E11000|SQLITE|Mongo|JSON at position/;

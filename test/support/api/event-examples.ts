@@ -19,17 +19,17 @@ export interface EventExampleContext {
 
 export async function eventExampleContext(world: StoryWorld): Promise<EventExampleContext> {
   const { a, b, chatId } = await world.pair();
-  const [lineA, lineB] = await Promise.all([a.connectAndSubscribe(), b.connectAndSubscribe()]);
-  const { _id } = await lineA.callOrThrow("sendMessage", { chatId, text: "Hello" });
-  return { world, a, b, chatId, messageId: _id as string, socketA: lineA, socketB: lineB };
+  const [socketA, socketB] = await Promise.all([a.connectAndSubscribe(), b.connectAndSubscribe()]);
+  const { _id } = await socketA.callOrThrow("sendMessage", { chatId, text: "Hello" });
+  return { world, a, b, chatId, messageId: _id as string, socketA, socketB };
 }
 
 const nobody = "0123456789abcdef01234567";
 
 /** A payload that is accepted, and one that is refused with this code. */
 interface ClientEventExample {
-  readonly accepted: (scene: EventExampleContext) => object;
-  readonly refused: (scene: EventExampleContext) => readonly [object, string];
+  readonly accepted: (context: EventExampleContext) => object;
+  readonly refused: (context: EventExampleContext) => readonly [object, string];
 }
 const elsewhere: ClientEventExample["refused"] = () => [{ chatId: nobody }, "FORBIDDEN"];
 const badSince: ClientEventExample["refused"] = () => [{ since: { nonsense: 1 } }, "VALIDATION"];
@@ -60,27 +60,27 @@ export const clientEventExamples: Readonly<Record<string, ClientEventExample>> =
 };
 
 /** Causes the event. @returns the socket that receives it */
-type EventTrigger = (scene: EventExampleContext) => Promise<TestSocket> | TestSocket;
+type EventTrigger = (context: EventExampleContext) => Promise<TestSocket> | TestSocket;
 
 export const eventTriggers: Readonly<Record<string, EventTrigger>> = {
-  receiveMessage: ({ socketB: lineB }) => lineB,
-  async messageChanged({ socketA: lineA, socketB: lineB, messageId }) {
-    await lineA.callOrThrow("editMessage", { messageId, text: "Hello, I mean" });
-    return lineB;
+  receiveMessage: ({ socketB }) => socketB,
+  async messageChanged({ socketA, socketB, messageId }) {
+    await socketA.callOrThrow("editMessage", { messageId, text: "Hello, I mean" });
+    return socketB;
   },
-  async receipt({ socketA: lineA, socketB: lineB, chatId }) {
-    await lineB.callOrThrow("markRead", { chatId, n: 1 });
-    return lineA;
+  async receipt({ socketA, socketB, chatId }) {
+    await socketB.callOrThrow("markRead", { chatId, n: 1 });
+    return socketA;
   },
-  async typing({ socketA: lineA, socketB: lineB, chatId }) {
-    await lineA.callOrThrow("typing", { chatId, isTyping: true });
-    return lineB;
+  async typing({ socketA, socketB, chatId }) {
+    await socketA.callOrThrow("typing", { chatId, isTyping: true });
+    return socketB;
   },
-  async chatChanged({ world, a, b, socketB: lineB }) {
+  async chatChanged({ world, a, b, socketB }) {
     const c = await world.person();
     await world.befriend(a, c);
     await a.post("/chat/create-group", { name: "Three", participants: [b.id, c.id] });
-    return lineB;
+    return socketB;
   },
   async chatRemoved({ world }) {
     const { members, chatId } = await world.group(3);
@@ -88,22 +88,22 @@ export const eventTriggers: Readonly<Record<string, EventTrigger>> = {
     await members[0].put("/chat/remove-from-group", { chatId, userIdToRemove: members[1]!.id });
     return line;
   },
-  async requestReceived({ world, a, socketA: lineA }) {
+  async requestReceived({ world, a, socketA }) {
     const stranger = await world.person();
     await stranger.post("/request/invite/send", { toEmail: a.emailId });
-    return lineA;
+    return socketA;
   },
-  async requestAnswered({ world, a, socketA: lineA }) {
+  async requestAnswered({ world, a, socketA }) {
     await world.befriend(a, await world.person());
-    return lineA;
+    return socketA;
   },
-  positions: ({ socketA: lineA }) => lineA,
-  async sessionEnded({ a, socketA: lineA }) {
+  positions: ({ socketA }) => socketA,
+  async sessionEnded({ a, socketA }) {
     await a.post("/auth/logout");
-    return lineA;
+    return socketA;
   },
-  error({ socketA: lineA }) {
-    lineA.socket.emit("joinChat", {});
-    return lineA;
+  error({ socketA }) {
+    socketA.socket.emit("joinChat", {});
+    return socketA;
   },
 };
