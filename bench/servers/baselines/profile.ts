@@ -5,6 +5,7 @@
  */
 import Fastify from "fastify";
 import jwt from "jsonwebtoken";
+import type { Profile } from "../../../services/profile/documents.ts";
 
 interface VerifiedToken {
   readonly userId: string;
@@ -28,8 +29,7 @@ function check(token: string): VerifiedToken {
   return known;
 }
 
-/** The same fields as Parley's profiles. */
-const profileOf = (userId: string) => ({
+const profileOf = (userId: string): Profile => ({
   userId,
   firstName: "Member0",
   lastName: "Example",

@@ -313,7 +313,7 @@ describeStores("Erasing a profile", (open) => {
   const account = () => ({ userId: newId(), emailId: "ada@example.org", firstName: "Ada", lastName: "Example", createdAt: 5 });
 
   test("leaves nothing of fields that were added later", async () => {
-    const added = { pronouns: "she/her", links: ["https://ada.example"], pictureId: newId() };
+    const added = { fieldOfALaterRelease: "she/her", links: ["https://ada.example"], pictureId: newId() };
     const row = initialProfile(account());
     await db.commit([insert(profiles, { ...row, ...added, about: "Counts" })]);
     await eraseProfile(db, row._id);
@@ -331,10 +331,10 @@ describeStores("Erasing a profile", (open) => {
     for (let round = 0; round < 10; round++) {
       const row = initialProfile(account());
       await addProfile(db, row);
-      const changes = { pronouns: "she/her", pictureId: newId() };
+      const changes = { fieldOfALaterRelease: "she/her", pictureId: newId() };
       await Promise.all([changeProfile(db, row._id, changes), eraseProfile(db, row._id), eraseProfile(db, row._id)]);
       expect(await db.get(profiles, row._id)).toMatchObject(blank);
-      expect(await db.get(profiles, row._id)).not.toHaveProperty("pronouns");
+      expect(await db.get(profiles, row._id)).not.toHaveProperty("fieldOfALaterRelease");
       expect(await changeProfile(db, row._id, changes)).toBe(false);
     }
   });
