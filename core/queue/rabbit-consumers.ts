@@ -36,7 +36,7 @@ interface RabbitDelivery {
 
 export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; retry: RetryPolicy; log: Logger }): Consumers {
   const inFlight = new Set<Promise<void>>();
-  const cancels = new Map<string, () => Promise<unknown>>();
+  const started = new Map<string, { readonly channel: Channel; readonly consumerTag: string }>();
   let stopping = false;
 
   async function start(session: RabbitSession, consumer: Consumer): Promise<void> {
@@ -50,7 +50,7 @@ export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; ret
       const delivering = deliver({ session, channel, consumer, message }).finally(() => inFlight.delete(delivering));
       inFlight.add(delivering);
     });
-    cancels.set(consumer.group, () => channel.cancel(consumerTag));
+    started.set(consumer.group, { channel, consumerTag });
   }
 
   async function deliver(delivery: RabbitDelivery): Promise<void> {
@@ -99,8 +99,11 @@ export function rabbitConsumers({ names, retry, log }: { names: RabbitNames; ret
     start,
     async stop() {
       stopping = true;
-      await Promise.allSettled([...cancels.values()].map((cancel) => cancel()));
+      const consuming = [...started.values()];
+      await Promise.allSettled(consuming.map(async ({ channel, consumerTag }) => channel.cancel(consumerTag)));
       await Promise.all(inFlight);
+      // amqplib lets the close of the connection overtake frames of other channels. A round trip on each channel sends its acks first.
+      await Promise.allSettled(consuming.map(async ({ channel }) => channel.prefetch(1)));
     },
   };
 }

@@ -36,6 +36,37 @@ describeWith(["amqp"], "The queue on RabbitMQ, its connection", () => {
     expect(Math.min(byOne.length, byTwo.length)).toBeGreaterThan(0);
   });
 
+  test("events whose handlers all finish just before the close do not come again", async () => {
+    const { name, join } = rabbitQueues();
+    const queue = await join();
+    const release = Promise.withResolvers<undefined>();
+    let started = 0;
+    const onEvent = () => {
+      started += 1;
+      return release.promise;
+    };
+    await queue.consume("profile", onEvent, { concurrency: 1000 });
+    await publishAll(queue, numbered(10));
+    await eventually("ten handlers run", () => started === 10);
+    const other = await join();
+    const closing = queue.close();
+    const connection = await connect(amqpUrl());
+    const channel = await connection.createChannel();
+    // A message stays in the queue once RabbitMQ has cancelled the consumer.
+    await eventually("the consumer is cancelled", async () => {
+      await other.publish(event("user.changed", 99));
+      return (await channel.checkQueue(rabbitNames(name).queue("profile"))).messageCount > 0;
+    });
+    await connection.close();
+    release.resolve(undefined);
+    await closing;
+    const again = await handled(other, "profile");
+    await eventually("the next event is handled", () => revs(again).includes(99));
+    await other.publish(event("user.changed", 100));
+    await eventually("the last event is handled", () => revs(again).includes(100));
+    expect(revs(again).filter((rev) => rev < 10)).toEqual([]);
+  });
+
   test("cutting the publisher's and the consumer's connections loses no event", async () => {
     const { proxy, near, far } = await proxied();
     const profile: DurableEvent[] = [];
