@@ -28,7 +28,7 @@ export function openApi(rows: readonly RouteRow[], answers: Answers, version: st
     jsonSchemaDialect: "https://json-schema.org/draft/2020-12/schema",
     info: { title, version, summary: tagline, description: generalRules.map(({ name, text }) => `**${name}.** ${text}`).join("\n\n") },
     servers: [{ url: "/" }],
-    tags: tags.map((name) => ({ name, description: tagTitles[name] ?? name })),
+    tags: tags.map((name) => ({ name, description: tagTitles[name]! })),
     paths,
     components: {
       schemas: { Error: errorSchema, ...answers.schemas },

@@ -36,7 +36,7 @@ export const generalRules: readonly { readonly name: string; readonly text: stri
   },
 ];
 
-/** The tags' titles, by the first segment of a route's path. */
+/** The tags' titles, by the first segment of a route's path. A test checks that each tag has one. */
 export const tagTitles: Readonly<Record<string, string>> = {
   auth: "Accounts and sessions",
   profile: "Profiles",

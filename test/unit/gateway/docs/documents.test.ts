@@ -4,6 +4,7 @@ import { outOfDate } from "../../../../scripts/generate/api-answers.ts";
 import { readAnswers } from "../../../../services/gateway/docs/answers.ts";
 import { fixedPaths } from "../../../../services/gateway/docs/fixed-paths.ts";
 import { openApi, templated } from "../../../../services/gateway/docs/openapi.ts";
+import { tagTitles } from "../../../../services/gateway/docs/texts.ts";
 import { routes } from "../../../../services/gateway/http/routes/index.ts";
 
 const answers = readAnswers();
@@ -38,6 +39,16 @@ describe("the OpenAPI document", () => {
       const inPath = (operation.parameters ?? []).filter((parameter) => parameter["in"] === "path").map((parameter) => parameter["name"]);
       expect({ name, inPath }).toEqual({ name, inPath: [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter) });
     }
+  });
+
+  test("gives each tag a title, and has no other titles", () => {
+    const untitled = document.tags.flatMap(({ name }) =>
+      Object.hasOwn(tagTitles, name)
+        ? []
+        : [`tagTitles in services/gateway/docs/texts.ts has no title for ${name}, which a path begins with`],
+    );
+    expect(untitled).toEqual([]);
+    expect(document.tags.map(({ name }) => name).sort()).toEqual(Object.keys(tagTitles).sort());
   });
 
   test("has no dangling references", () => {

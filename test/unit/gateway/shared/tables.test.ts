@@ -1,4 +1,5 @@
 /** Tests that the gateway's tables take their params from contracts, so that a new param is public or does not compile. */
+import { readdirSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { contract, returns } from "../../../../core/contract/contract.ts";
 import { newId } from "../../../../core/ids.ts";
@@ -23,6 +24,18 @@ const shelf = contract("shelf", {
 });
 const basics = { method: "PUT", path: "/shelves/:shelfId", action: shelf.put, present: () => ({}) } as const;
 const picture = { type: "string", max: 9, optional: true, nullable: true } as const;
+
+test("the table has every row of every file in routes/", async () => {
+  const folder = new URL("../../../../services/gateway/http/routes/", import.meta.url);
+  const missing: string[] = [];
+  for (const file of readdirSync(folder).filter((name) => name !== "index.ts")) {
+    const exported = Object.values((await import(new URL(file, folder).href)) as Record<string, unknown>);
+    const rows = exported.flatMap((value) => (Array.isArray(value) ? (value as RouteRow[]) : []));
+    const left = rows.filter((found) => !routes.includes(found));
+    missing.push(...left.map(({ method, path }) => `${method} ${path} of ${file} is not in routes/index.ts: add the rows of the file`));
+  }
+  expect(missing).toEqual([]);
+});
 
 describe("a route", () => {
   test("takes the action's params, except those that it sets itself, and prefers its own rule to the action's", () => {
