@@ -4,6 +4,7 @@ import { eventually, within } from "../../support/eventually.ts";
 import { describeMesh } from "../../support/systems/describe-with.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../../support/infrastructure/infra.ts";
 import { cleanUpMesh } from "../../support/mesh/cleanup.ts";
+import { usualNodes } from "../../support/mesh/mesh.ts";
 import { freePort, startNode, type ServerEnv, type NodeProcess } from "../../support/servers/server.ts";
 import { openTcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
 
@@ -64,7 +65,8 @@ describeMesh("Starting a mesh", () => {
     );
     expect(parts).not.toBe("");
     expect((await fetch(`${gateway.statusUrl}/health`)).status).toBe(200);
-    for (const services of ["chat", "request,admin", "profile", "auth", "media"]) await node({ SERVICES: services });
+    const others = new Set<string>(Object.values(usualNodes).filter((services) => services !== "gateway"));
+    for (const services of others) await node({ SERVICES: services });
     await gateway.ready(180_000);
     cleanUps.unshift(() => cleanUpMesh(environment()));
   });

@@ -1,22 +1,35 @@
 /** Starts a mesh of real processes on the infrastructure: two gateways, two chat nodes, and nodes for the other services. */
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { serviceNames, serviceNamesIn } from "../../../core/service-names.ts";
 import { freeze } from "../fault-injection/freeze.ts";
 import { cleanUpMesh } from "./cleanup.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../infrastructure/infra.ts";
 import { freePort, startNode, type ServerEnv, type NodeProcess, type NodeLocation } from "../servers/server.ts";
 
-/** The services of each node. Each node is a process. */
-export const usualNodes = {
+const ownNodes = {
   gatewayA: "gateway",
   gatewayB: "gateway",
   chatA: "chat",
   chatB: "chat",
   auth: "auth",
   profile: "profile",
-  request: "request,admin",
   media: "media",
-} as const satisfies Readonly<Record<string, string>>;
+} as const;
+const others = serviceNames.filter((name) => !(Object.values(ownNodes) as readonly string[]).includes(name));
+
+/** The services of each node. Each node is a process. A service without a node of its own runs beside `request`. */
+export const usualNodes = { ...ownNodes, request: others.join(",") } as const satisfies Readonly<Record<string, string>>;
 export type MeshNodeName = keyof typeof usualNodes;
+
+/** Returns those of the services that the release in this folder has. */
+function servicesOfRelease(root: string, services: string): string {
+  const known = serviceNamesIn(join(root, "services"));
+  return services
+    .split(",")
+    .filter((name) => known.includes(name))
+    .join(",");
+}
 
 export interface TestMesh {
   /** The environment that all nodes share. A process with it joins the mesh. */
@@ -105,7 +118,11 @@ export async function startMesh({
     },
   };
   const wanted = Object.entries(usualNodes).filter(([role]) => !without.includes(role as MeshNodeName));
-  await Promise.all(wanted.map(([role, services]) => launch(role, services, {}, root === undefined ? {} : { root })));
+  await Promise.all(
+    wanted.map(([role, services]) =>
+      root === undefined ? launch(role, services) : launch(role, servicesOfRelease(root, services), {}, { root }),
+    ),
+  );
   try {
     await Promise.all([...nodes.values()].map((node) => node.ready(180_000)));
   } catch (error) {
