@@ -152,7 +152,7 @@ describe("a bad variable stops the start with a line that names it", () => {
   });
   test("an unknown service is named, and the known ones with it", () => {
     expect(complaints({ ...mesh, SERVICES: "gateway,chatt" })).toEqual([
-      'SERVICES must be a list of admin, auth, chat, gateway, media, profile, request; there is no service "chatt"',
+      `SERVICES must be a list of ${serviceNames.join(", ")}; there is no service "chatt"`,
     ]);
   });
   test("a secret is not repeated in the line about it", () => {
