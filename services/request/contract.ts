@@ -1,5 +1,6 @@
 /** Declares request's actions and events: contact requests, contacts and blocks. */
 import { contract, events, returns } from "../../core/contract/contract.ts";
+import { pageCursor } from "../../core/contract/paging.ts";
 import { emailAddress, id, pageLimit } from "../../core/contract/rules.ts";
 import type { Source } from "../profile/contract.ts";
 import type { ContactRequest, ListedRequest, PersonSince, RelationState } from "./documents.ts";
@@ -16,15 +17,7 @@ export interface Relation {
 
 const status = { type: "string", enum: ["pending", "accepted", "rejected"], optional: true } as const;
 
-const page = {
-  limit: pageLimit,
-  before: {
-    type: "string",
-    pattern: /^\d{1,15}-[0-9a-f]{24}$/,
-    messages: { stringPattern: "must be a cursor of an earlier answer" },
-    optional: true,
-  },
-} as const;
+const page = { limit: pageLimit, before: pageCursor } as const;
 const notInForce = "Saved, but not yet applied to chats: repeat the request to apply it.";
 /** Covers the change itself and the call that applies it in chat, with one retry. */
 const change = { timeoutMs: 10_000 } as const;

@@ -1,4 +1,5 @@
 /** Stores pairs of users, one row per pair in either direction and through all its states, and a row for each block. */
+import { newestFirst, type PagePosition } from "../../core/contract/paging.ts";
 import { collection, type Database } from "../../core/store/store.ts";
 import { pairKey, type Relation, type RelationState } from "./contract.ts";
 import type { PairState } from "./relations/transitions.ts";
@@ -47,8 +48,6 @@ export interface PersonEntry {
   /** Epoch milliseconds. */
   readonly since: number;
 }
-/** Position of the last entry of a page. */
-export type PeopleCursor = readonly [since: number, _id: string];
 
 const maxPerState = 1000;
 
@@ -71,10 +70,10 @@ export async function newestRequests(
 }
 
 /** A user's contacts, newest first, no matter which of the two sent the invite. */
-export async function contactsOf(db: Database, userId: string, limit: number, cursor: PeopleCursor | undefined): Promise<PersonEntry[]> {
+export async function contactsOf(db: Database, userId: string, limit: number, before: PagePosition | undefined): Promise<PersonEntry[]> {
   const page = async ({ index, own, user }: (typeof sides)[RequestSide]) => {
     const where = { [own]: userId, state: "accepted" } as const;
-    const rows = await db.page(requests, { index, where, ...(cursor === undefined ? {} : { before: cursor }), order: "desc", limit });
+    const rows = await db.page(requests, { index, where, ...(before === undefined ? {} : { before }), order: "desc", limit });
     return rows.map((row): PersonEntry => ({ _id: row._id, userId: row[user], since: row.updatedAt }));
   };
   const entries = (await Promise.all(Object.values(sides).map(page))).flat();
@@ -82,14 +81,11 @@ export async function contactsOf(db: Database, userId: string, limit: number, cu
 }
 
 /** Users that a user blocked, newest first. */
-export async function blockedBy(db: Database, blockerId: string, limit: number, cursor: PeopleCursor | undefined): Promise<PersonEntry[]> {
-  const bound = cursor === undefined ? {} : { before: cursor };
+export async function blockedBy(db: Database, blockerId: string, limit: number, before: PagePosition | undefined): Promise<PersonEntry[]> {
+  const bound = before === undefined ? {} : { before };
   const rows = await db.page(blocks, { index: "byBlocker", where: { blockerId }, ...bound, order: "desc", limit });
   return rows.map(({ _id, blockedId, since }) => ({ _id, userId: blockedId, since }));
 }
-
-const newestFirst = ([timeA, idA]: PeopleCursor, [timeB, idB]: PeopleCursor): number =>
-  timeB - timeA || (idA < idB ? 1 : idA > idB ? -1 : 0);
 
 /** Relations of a user to each of the others, in the given order. */
 export async function relationsOf(db: Database, userId: string, otherIds: readonly string[]): Promise<Relation[]> {

@@ -1,6 +1,7 @@
 /** Pages through a user's chats by last activity and a chat's members by seniority. A cursor is the position of the last entry. */
 import { Invalid } from "../../../core/errors.ts";
 import { isId } from "../../../core/ids.ts";
+import { newestFirst, pageOf, type PagePosition } from "../../../core/contract/paging.ts";
 import type { CallContext } from "../../../core/contract/call.ts";
 import type { ChatContext } from "../context.ts";
 import type { ChatRow } from "../store/collections.ts";
@@ -10,20 +11,16 @@ import { activeMember } from "./member.ts";
 import { viewsOf, type ChatAndReader } from "./views.ts";
 import { chatById, chatsById, membersAfter, membershipsOf } from "../store/repository.ts";
 
-type ListPosition = readonly [number, id: string];
-
-const compare = (a: ListPosition, b: ListPosition): number => b[0] - a[0] || (a[1] < b[1] ? 1 : a[1] > b[1] ? -1 : 0);
-const positionOf = ({ lastActivityAt, _id }: ChatRow): ListPosition => [lastActivityAt, _id];
+const positionOf = ({ lastActivityAt, _id }: ChatRow): PagePosition => [lastActivityAt, _id];
 
 /** @throws Invalid  not a cursor from an earlier answer */
-function parseCursor(field: string, cursor: string): ListPosition {
+function parseCursor(field: string, cursor: string): PagePosition {
   const [time = "", id] = cursor.split("-");
   if (!/^\d{1,15}$/.test(time) || !isId(id)) {
     throw new Invalid("Unknown cursor", [{ field, message: "must be a cursor of an earlier answer" }]);
   }
   return [Number(time), id];
 }
-const cursorOf = ([time, id]: ListPosition): string => `${time}-${id}`;
 
 export async function pageOfChats(
   context: CallContext<ChatContext>,
@@ -32,12 +29,12 @@ export async function pageOfChats(
   const { db, userId } = context;
   const from = before === undefined ? undefined : parseCursor("before", before);
   const memberships = new Map((await membershipsOf(db, userId)).map((row) => [row.chatId, row]));
-  const rows = (await chatsById(db, [...memberships.keys()]))
-    .filter((chat) => from === undefined || compare(positionOf(chat), from) > 0)
-    .sort((a, b) => compare(positionOf(a), positionOf(b)));
-  const page = rows.slice(0, limit).map((chat): ChatAndReader => [chat, memberships.get(chat._id)!]);
-  const last = rows.length > limit ? page.at(-1)![0] : undefined;
-  return { chats: await viewsOf(context, page), ...(last === undefined ? {} : { next: cursorOf(positionOf(last)) }) };
+  const found = (await chatsById(db, [...memberships.keys()]))
+    .filter((chat) => from === undefined || newestFirst(positionOf(chat), from) > 0)
+    .sort((a, b) => newestFirst(positionOf(a), positionOf(b)));
+  const { page, ...next } = pageOf(found, limit, positionOf);
+  const chats = page.map((chat): ChatAndReader => [chat, memberships.get(chat._id)!]);
+  return { chats: await viewsOf(context, chats), ...next };
 }
 
 export async function pageOfMembers(
@@ -48,8 +45,6 @@ export async function pageOfMembers(
   await activeMember(context, chatId);
   const from = after === undefined ? [] : parseCursor("after", after);
   const [chat, rows] = await Promise.all([chatById(db, chatId), membersAfter(db, chatId, from, limit + 1)]);
-  const page = rows.slice(0, limit);
-  const last = rows.length > limit ? page.at(-1) : undefined;
-  const next = last === undefined ? {} : { next: cursorOf([last.joinedSeq, last._id]) };
+  const { page, ...next } = pageOf(rows, limit, ({ joinedSeq, _id }) => [joinedSeq, _id]);
   return { members: page.map(presentMember), count: chat?.memberCount ?? 0, ...next };
 }

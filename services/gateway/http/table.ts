@@ -82,6 +82,9 @@ interface RouteRowSpec<A extends ActionRef, P> {
   readonly isSessionOptional?: true;
 }
 
+/** The usual `nextPage`, of an action with the param `before` and the result `next`. */
+export const pageBefore = ({ next }: { next?: string }): QueryParams | undefined => (next === undefined ? undefined : { before: next });
+
 /** Checks a row against its action's contract. */
 export const row = <A extends ActionRef, const P = object>(spec: RouteRow<A, P>): RouteRow => spec as RouteRow;
 

@@ -1,11 +1,12 @@
 /** Pages through a user's contacts and blocked users. */
 import type { Ctx } from "../../../core/contract/call.ts";
+import { pageOf, positionAt, type PagePosition } from "../../../core/contract/paging.ts";
 import type { PersonSince } from "../contract.ts";
 import { summariesById } from "./profile-summaries.ts";
-import type { PersonEntry, PeopleCursor } from "../requests.repository.ts";
+import type { PersonEntry } from "../requests.repository.ts";
 
-/** Reads so many entries, newest first, from this position on. */
-export type ReadPeople = (limit: number, cursor: PeopleCursor | undefined) => Promise<readonly PersonEntry[]>;
+/** Reads so many entries that follow this position, newest first. */
+export type ReadPeople = (limit: number, before: PagePosition | undefined) => Promise<readonly PersonEntry[]>;
 
 export interface PeoplePage {
   readonly people: PersonSince[];
@@ -19,15 +20,9 @@ export async function pageOfPeople(
   { limit, before }: { readonly limit: number; readonly before?: string | null | undefined },
   readPeople: ReadPeople,
 ): Promise<PeoplePage> {
-  const entries = await readPeople(limit + 1, before == null ? undefined : parseCursor(before));
-  const page = entries.slice(0, limit);
-  const last = entries.length > limit ? page.at(-1)! : undefined;
-  return { people: await withSummaries(ctx, page), ...(last === undefined ? {} : { next: `${last.since}-${last._id}` }) };
-}
-
-function parseCursor(cursor: string): PeopleCursor {
-  const [since, _id] = cursor.split("-") as [string, string];
-  return [Number(since), _id];
+  const entries = await readPeople(limit + 1, before == null ? undefined : positionAt(before));
+  const { page, ...next } = pageOf(entries, limit, ({ since, _id }) => [since, _id]);
+  return { people: await withSummaries(ctx, page), ...next };
 }
 
 const deletedPerson = { firstName: "Deleted", lastName: "user", profilePic: null } as const;

@@ -3,7 +3,7 @@ import { chat, type Message } from "../../../chat/contract.ts";
 import { maxFileBytes } from "../../../media/contract.ts";
 import { messageInputRules, requireStored, messageToSend } from "../../shared/message-input.ts";
 import type { Upload } from "../request/upload.ts";
-import { row } from "../table.ts";
+import { pageBefore, row } from "../table.ts";
 import { dataUriJsonBytes, dataUriOrNull } from "./pictures.ts";
 
 const megabyte = 1024 * 1024;
@@ -71,7 +71,7 @@ export const chatRows = [
     method: "GET",
     path: "/chat/my-chats",
     action: chat.myChats,
-    nextPage: ({ next }) => (next === undefined ? undefined : { before: next }),
+    nextPage: pageBefore,
     present: ({ chats }) => chats,
   }),
   row({ method: "PATCH", path: "/chat/settings/:chatId", action: chat.changeSettings, present: (chat) => chat }),

@@ -1,8 +1,6 @@
 /** Defines the routes of contact requests, contacts and blocks. */
 import { request } from "../../../request/contract.ts";
-import { row } from "../table.ts";
-
-const pageAfter = ({ next }: { next?: string }) => (next === undefined ? undefined : { before: next });
+import { pageBefore, row } from "../table.ts";
 
 export const requestRows = [
   row({
@@ -40,7 +38,7 @@ export const requestRows = [
     method: "GET",
     path: "/request/connections",
     action: request.connections,
-    nextPage: pageAfter,
+    nextPage: pageBefore,
     present: ({ people }) => ({ message: "Contacts", data: people, count: people.length }),
   }),
   row({
@@ -53,7 +51,7 @@ export const requestRows = [
     method: "GET",
     path: "/request/blocks",
     action: request.blocks,
-    nextPage: pageAfter,
+    nextPage: pageBefore,
     present: ({ people }) => ({ message: "People blocked", data: people, count: people.length }),
   }),
   row({ method: "PUT", path: "/request/blocks/:userId", action: request.block, present: () => ({ message: "Person blocked" }) }),
