@@ -9,7 +9,8 @@ import { deadLetters, queueRows } from "../queue/local-dispatcher.ts";
 import { retryPolicyOf, type ConsumerGroups } from "../queue/queue.ts";
 import type { StoreContents, DeclaredDatabase } from "../store/contents.ts";
 import type { Database, Store } from "../store/store.ts";
-import { deleteRedisKeys, assertMeshIdle } from "./mesh-idle.ts";
+import { deleteRedisKeys } from "./mesh-caches.ts";
+import { assertMeshIdle } from "./mesh-idle.ts";
 import { dataFiles } from "../config/data-files.ts";
 
 export interface InstallationData {

@@ -2,9 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type ChannelModel } from "amqplib";
-import { Redis } from "ioredis";
 import { ServiceBroker } from "moleculer";
-import { amqpTransporter } from "../broker/transporter.ts";
+import { amqpTransporter, serializer } from "../broker/transporter.ts";
 import type { MeshConfig } from "../config/config.ts";
 import { CommandError } from "../errors.ts";
 import type { ConsumerGroups, RetryPolicy } from "../queue/queue.ts";
@@ -23,18 +22,18 @@ export async function assertMeshIdle({ name, amqpUrl }: MeshConfig, groups: Cons
   } finally {
     await connection.close();
   }
-  const running = await nodesOf(name, amqpUrl);
-  if (running.length > 0) throw new CommandError(`Nodes of the mesh ${name} run: stop ${running.join(", ")} first`);
+  const running = await runningNodes(name, amqpUrl);
+  if (running.length > 0) throw new CommandError(`Nodes of the mesh ${name} are running: stop ${running.join(", ")} first`);
 }
 
 async function assertQueuesIdle(connection: ChannelModel, name: string, groups: ConsumerGroups, retry: RetryPolicy): Promise<void> {
   const names = rabbitNames(name);
   const perGroup = Object.keys(groups).flatMap((group) => [names.queue(group), names.dead(group)]);
   for (const queue of [...perGroup, ...retryDelays(retry).map(names.retry)]) {
-    const state = await stateOf(connection, queue);
+    const state = await queueState(connection, queue);
     if (state === undefined) continue;
     // A paused node keeps its consumer until RabbitMQ closes its connection.
-    if (state.consumerCount > 0) throw new CommandError(`Nodes of the mesh ${name} run: the queue ${queue} has a consumer`);
+    if (state.consumerCount > 0) throw new CommandError(`Nodes of the mesh ${name} are running: the queue ${queue} has a consumer`);
     if (state.messageCount > 0) {
       throw new CommandError(
         `The queue ${queue} holds ${state.messageCount} events of another time: let the nodes handle them, or delete the queues of the mesh ${name}`,
@@ -43,7 +42,7 @@ async function assertQueuesIdle(connection: ChannelModel, name: string, groups: 
   }
 }
 
-async function stateOf(connection: ChannelModel, queue: string): Promise<{ messageCount: number; consumerCount: number } | undefined> {
+async function queueState(connection: ChannelModel, queue: string): Promise<{ messageCount: number; consumerCount: number } | undefined> {
   const channel = await connection.createChannel();
   // RabbitMQ closes the channel if the queue does not exist.
   channel.on("error", () => undefined);
@@ -57,38 +56,29 @@ async function stateOf(connection: ChannelModel, queue: string): Promise<{ messa
   }
 }
 
-/** Returns the ids of a mesh's nodes that answer, including those that consume nothing. */
-async function nodesOf(name: string, amqpUrl: string): Promise<string[]> {
+/**
+ * Finds running nodes of a mesh, including those that consume nothing. It stops waiting at the first answer, so the result may lack nodes
+ * that answer later.
+ * @returns the ids of the nodes that have answered
+ */
+async function runningNodes(name: string, amqpUrl: string): Promise<string[]> {
   const nodeID = `restore-${randomBytes(4).toString("hex")}`;
   const broker = new ServiceBroker({
     namespace: name,
     nodeID,
     transporter: amqpTransporter(amqpUrl),
-    serializer: "JSONExt",
+    serializer,
     logger: false,
     skipProcessEventRegistration: true,
     internalServices: false,
   });
-  await broker.start();
   const others = () => broker.registry.nodes.list({ onlyAvailable: true }).filter(({ id }: { id: string }) => id !== nodeID);
-  const until = performance.now() + answerTimeoutMs;
-  while (others().length === 0 && performance.now() < until) await pause(100);
-  const ids = others().map(({ id }: { id: string }) => id);
-  await broker.stop();
-  return ids;
-}
-
-/** Removes all Redis keys of a mesh. */
-export async function deleteRedisKeys({ name, redisUrl }: MeshConfig): Promise<void> {
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
-  redis.on("error", () => undefined); // The command reports the error.
   try {
-    for await (const keys of redis.scanStream({ match: `${name}:*`, count: 1000 }) as AsyncIterable<string[]>) {
-      if (keys.length > 0) await redis.unlink(keys);
-    }
-  } catch (error) {
-    throw new CommandError(`The mesh's keys in Redis can't be removed: ${(error as Error).message}`);
+    await broker.start();
+    const deadline = performance.now() + answerTimeoutMs;
+    while (others().length === 0 && performance.now() < deadline) await pause(100);
+    return others().map(({ id }: { id: string }) => id);
   } finally {
-    redis.disconnect();
+    await broker.stop();
   }
 }

@@ -18,7 +18,7 @@ import { builtInMiddlewares } from "./built-in-middlewares.ts";
 import { Routing } from "./routing.ts";
 import { SpanExporter } from "./tracing/exporter.ts";
 import { requests } from "./tracing/requests.ts";
-import { amqpTransporter } from "./transporter.ts";
+import { amqpTransporter, serializer } from "./transporter.ts";
 
 export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOptions {
   const { mesh } = config;
@@ -29,7 +29,7 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
     logger: loggerConfig(config),
     ...(mesh === undefined ? {} : { transporter: amqpTransporter(mesh.amqpUrl) }),
     cacher: cacherOptions(mesh),
-    serializer: "JSONExt",
+    serializer,
     requestTimeout: defaultCallPolicy.timeoutMs,
     // A dead node is detected within 8 s: Moleculer also checks at the interval of the timeout. With less, a busy node would look dead.
     heartbeatInterval: 1,

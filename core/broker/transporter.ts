@@ -6,6 +6,9 @@
  */
 import { Transporters } from "moleculer";
 
+/** Moleculer's serializer; processes with different serializers cannot read each other's packets. */
+export const serializer = "JSONExt";
+
 class AtMostOnceAmqp extends Transporters.AMQP {
   /** Consumes every kind of packet without acknowledgements: with `noAck`, RabbitMQ forgets a packet once it is sent. */
   override _consumeCB(command: string): ReturnType<Transporters.AMQP["_consumeCB"]> {

@@ -123,8 +123,8 @@ describeMesh("A mesh", () => {
   });
 
   test("refuses a restore while its nodes run, while events are in its queues, or into a store with data", async () => {
-    expect(await refusal("restore", ["--from", at("loaded.tar")], env)).toMatch(/^Nodes of the mesh \S+ run/);
-    expect(await refusal("backup", ["--to", at("no.tar"), "--move"], env)).toMatch(/^Nodes of the mesh \S+ run/);
+    expect(await refusal("restore", ["--from", at("loaded.tar")], env)).toMatch(/^Nodes of the mesh \S+ are running/);
+    expect(await refusal("backup", ["--to", at("no.tar"), "--move"], env)).toMatch(/^Nodes of the mesh \S+ are running/);
     expect(await refusal("restore", ["--from", at("loaded.tar")], other)).toMatch(/^The target is not empty: there are rows of auth/);
     const queue = rabbitNames(other["MESH"]!).queue("chat");
     const connection = await connect(amqpUrl());
@@ -142,7 +142,7 @@ describeMesh("A mesh", () => {
   });
 
   test("refuses a new era while its nodes run", async () => {
-    expect(await refusal("new-era", [], env)).toMatch(/^Nodes of the mesh \S+ run/);
+    expect(await refusal("new-era", [], env)).toMatch(/^Nodes of the mesh \S+ are running/);
   });
 
   test("ends all sessions and sockets when a running node finds a new era", async () => {
