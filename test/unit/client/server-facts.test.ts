@@ -1,7 +1,7 @@
 /** Compares the server's facts that the client repeats, because it must not import the server's code. */
 import { expect, test } from "@jest/globals";
 import { maxPreviewCharacters, maxUnread } from "../../../client/chats/local-chat.ts";
-import { repeatMs } from "../../../client/chats/typists.ts";
+import { sendIntervalMs } from "../../../client/chats/typists.ts";
 import { maxListedReaders, maxMembersForReceipts } from "../../../client/chats/watermarks.ts";
 import { statusOf } from "../../../client/errors.ts";
 import { Parley } from "../../../client/parley.ts";
@@ -38,7 +38,7 @@ test("error codes and statuses are the server's, and OFFLINE", () => {
 });
 
 test("a typing note is repeated at least once before the server lets it expire", () => {
-  expect(repeatMs * 2).toBeLessThanOrEqual(expireAfterMs);
+  expect(sendIntervalMs * 2).toBeLessThanOrEqual(expireAfterMs);
 });
 
 test("an upload waits longer than the server does", () => {
