@@ -1,6 +1,6 @@
 /**
- * Writes `services/gateway/docs/answers.json`: the results of routes and events as JSON Schemas, generated from the types in their tables.
- * Run by `npm run docs:api`. The gateway reads the file when it starts, since types don't exist at run time. `--check` writes nothing and
+ * Writes `services/gateway/docs/answers.json`: JSON Schemas of the routes' response bodies, the answers to client events and the payloads of
+ * server events. They are generated from the types in the gateway's tables. Run by `npm run docs:api`. The gateway reads the file when it starts, since types don't exist at run time. `--check` writes nothing and
  * fails if the file is out of date.
  */
 import { readFile, writeFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { typeSchemas, type TypeSchemas } from "./api-types.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const file = new URL("../../services/gateway/docs/answers.json", import.meta.url);
-const [routesFolder, eventsFile, emittedFile] = ["http/routes/", "socket/client-events.ts", "socket/server-events.ts"].map(
+const [routesFolder, clientEventsFile, serverEventsFile] = ["http/routes/", "socket/client-events.ts", "socket/server-events.ts"].map(
   (path) => `${root}services/gateway/${path}`,
 ) as [string, string, string];
 
@@ -24,32 +24,39 @@ interface TableRow {
 }
 
 export function answers(): Answers {
-  const program = ts.createProgram([`${routesFolder}index.ts`, eventsFile, emittedFile], compilerOptions());
+  const program = ts.createProgram([`${routesFolder}index.ts`, clientEventsFile, serverEventsFile], compilerOptions());
   const checker = program.getTypeChecker();
   const schemas = typeSchemas(checker);
   const routes: Record<string, RouteAnswer> = {};
-  const events: Record<string, JsonSchema> = {};
+  const clientEvents: Record<string, JsonSchema> = {};
 
   for (const source of program.getSourceFiles()) {
     for (const row of source.fileName.startsWith(routesFolder) ? rowsOf(source, checker) : []) {
-      routes[`${row.text("method")} ${row.text("path")}`] = routeAnswer(row, schemas);
+      routes[routeName(row, source.fileName)] = routeAnswer(row, schemas);
     }
   }
-  for (const row of rowsOf(program.getSourceFile(eventsFile)!, checker)) {
+  for (const row of rowsOf(program.getSourceFile(clientEventsFile)!, checker)) {
     const data = row.type("answer")?.getProperty("data");
-    if (data !== undefined) events[row.text("event")!] = schemas.of(checker.getTypeOfSymbol(data));
+    if (data !== undefined) clientEvents[row.text("event")!] = schemas.of(checker.getTypeOfSymbol(data));
   }
-  const emitted = Object.fromEntries(
-    exportedType(program.getSourceFile(emittedFile)!, "ServerEventPayloads", checker)
+  const serverEvents = Object.fromEntries(
+    exportedType(program.getSourceFile(serverEventsFile)!, "ServerEventPayloads", checker)
       .getProperties()
       .map((property) => [property.name, schemas.of(checker.getTypeOfSymbol(property))]),
   );
-  return { routes, clientEvents: events, serverEvents: emitted, schemas: schemas.named() };
+  return { routes, clientEvents, serverEvents, schemas: schemas.named() };
 }
 
 function compilerOptions(): ts.CompilerOptions {
   const read: { readonly config?: unknown } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path));
   return ts.parseJsonConfigFileContent(read.config, ts.sys, root).options;
+}
+
+/** @throws Error  the route's method or path is missing, or is not a string literal */
+export function routeName({ text }: Pick<TableRow, "text">, fileName: string): string {
+  const [method, path] = [text("method"), text("path")];
+  if (method !== undefined && path !== undefined) return `${method} ${path}`;
+  throw new Error(`${fileName}: the method and the path of a route must be string literals: ${method ?? "?"} ${path ?? "?"}`);
 }
 
 /** Finds each call with an object literal that has a `path` or an `event`, whatever the function is called. */
@@ -90,13 +97,14 @@ function routeAnswer(row: TableRow, schemas: TypeSchemas): RouteAnswer {
   const statuses = status === undefined ? [200] : status.isUnion() ? status.types : [status];
   const body = row.type("present");
   return {
-    statuses: statuses.map((one) => (typeof one === "number" ? one : (one as ts.NumberLiteralType).value)),
+    statuses: statuses.map((code) => (typeof code === "number" ? code : (code as ts.NumberLiteralType).value)),
     ...(body === undefined ? {} : { body: schemas.of(body) }),
   };
 }
 
 function exportedType(source: ts.SourceFile, name: string, checker: ts.TypeChecker): ts.Type {
-  const symbol = checker.getExportsOfModule(checker.getSymbolAtLocation(source)!).find((one) => one.name === name);
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(source)!);
+  const symbol = exported.find((candidate) => candidate.name === name);
   if (symbol === undefined) throw new Error(`${source.fileName} has no type ${name}`);
   return checker.getDeclaredTypeOfSymbol(symbol);
 }
@@ -104,22 +112,22 @@ function exportedType(source: ts.SourceFile, name: string, checker: ts.TypeCheck
 /** The expected text of the file. */
 export const answersText = (): string => `${JSON.stringify(answers(), null, 2)}\n`;
 
-/** Returns what is wrong with the file, or undefined. */
-export async function outOfDate(): Promise<string | undefined> {
+/** Returns the problem if the file is out of date, or undefined. */
+export async function staleness(): Promise<string | undefined> {
   const text = await readFile(file, "utf8").catch(() => "");
   return text === answersText() ? undefined : "services/gateway/docs/answers.json is out of date: run `npm run docs:api`";
 }
 
 async function main(): Promise<string | undefined> {
-  if (process.argv.includes("--check")) return outOfDate();
+  if (process.argv.includes("--check")) return staleness();
   await writeFile(file, answersText());
   return undefined;
 }
 
 if (import.meta.main) {
-  const wrong = await main();
-  if (wrong !== undefined) {
-    console.error(wrong);
+  const problem = await main();
+  if (problem !== undefined) {
+    console.error(problem);
     process.exitCode = 1;
   }
 }

@@ -1,6 +1,6 @@
 /** Tests that the API's documents are complete, match the code, and can be read by other tools. */
 import { describe, expect, test } from "@jest/globals";
-import { outOfDate } from "../../../../scripts/generate/api-answers.ts";
+import { routeName, staleness } from "../../../../scripts/generate/api-answers.ts";
 import { readAnswers } from "../../../../services/gateway/docs/answers.ts";
 import { fixedPaths } from "../../../../services/gateway/docs/fixed-paths.ts";
 import { openApi, templated } from "../../../../services/gateway/docs/openapi.ts";
@@ -15,7 +15,12 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 
 describe("answers.json", () => {
   test("matches the types", async () => {
-    expect(await outOfDate()).toBeUndefined();
+    expect(await staleness()).toBeUndefined();
+  });
+
+  test("cannot be generated if a route's method is not a string literal", () => {
+    const literals: Readonly<Record<string, string>> = { path: "/chat" };
+    expect(() => routeName({ text: (key) => literals[key] }, "routes/chat.ts")).toThrow(/^routes\/chat\.ts: .*: \? \/chat$/);
   });
 
   test("has every route", () => {
