@@ -6,7 +6,7 @@ import { Agent } from "node:https";
 import { Readable } from "node:stream";
 import { v2 as cloudinary } from "cloudinary";
 import type { Logger } from "moleculer";
-import type { CloudinaryAccount } from "../config/config-values.ts";
+import type { CloudinaryAccount } from "../config/parsers.ts";
 import { StartError } from "../errors.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
 import { checkedBlobs, promisified } from "./adapter.ts";

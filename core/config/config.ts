@@ -19,7 +19,7 @@ import {
   trustProxy,
   url,
   mustBe,
-} from "./config-values.ts";
+} from "./parsers.ts";
 import { readSecretFile } from "./secret-files.ts";
 import { serviceNames } from "../service-names.ts";
 
