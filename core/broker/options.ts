@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { ServiceBroker, type BrokerOptions } from "moleculer";
 import { cacherOptions } from "../cache/cacher.ts";
 import type { Config } from "../config/config.ts";
-import { deploymentOf } from "../config/deployment.ts";
+import { modeFactsOf } from "../config/mode.ts";
 import { codeOf } from "../errors.ts";
 import { nodeMetrics } from "../node/node-metrics.ts";
 import { circuitBreakerDefaults, defaultCallPolicy } from "../contract/call-policy.ts";
@@ -23,7 +23,7 @@ import { amqpTransporter, serializer } from "./transporter.ts";
 export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOptions {
   const { mesh } = config;
   return {
-    namespace: deploymentOf(config).namespace,
+    namespace: modeFactsOf(config).namespace,
     // Random, because a fixed id would receive the queued requests of a dead process that had it before.
     nodeID: `${hostname()}-${randomBytes(4).toString("hex")}`,
     logger: loggerConfig(config),

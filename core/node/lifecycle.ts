@@ -5,7 +5,7 @@
 import type { Server } from "node:http";
 import type { Logger, Middleware, ServiceBroker } from "moleculer";
 import type { Config } from "../config/config.ts";
-import { deploymentOf } from "../config/deployment.ts";
+import { modeFactsOf } from "../config/mode.ts";
 import { StartError } from "../errors.ts";
 import { closePorts, openPorts, portsOf } from "./ports.ts";
 import type { ConsumerGroups } from "../queue/queue.ts";
@@ -16,7 +16,7 @@ import { operatorLoggerName } from "./logger.ts";
 const stopTimeoutMs = 10_000;
 
 export function lifecycle(config: Config, groups: ConsumerGroups): Middleware {
-  const { hasAdminServer, drainMs } = deploymentOf(config);
+  const { hasAdminServer, drainMs } = modeFactsOf(config);
   let adminServer: Server | undefined;
   let log: Logger;
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import type { Middleware, ServiceBroker } from "moleculer";
 import { readiness } from "./readiness.ts";
 import type { Config } from "../config/config.ts";
-import { deploymentOf } from "../config/deployment.ts";
+import { modeFactsOf } from "../config/mode.ts";
 import { version } from "../version.ts";
 import { gauge, processRegistry, registryOf } from "../metrics/declare.ts";
 import { measureProcess } from "../metrics/process.ts";
@@ -29,7 +29,7 @@ const diskSize = gauge("parley_disk_size_bytes", "Size of the disk of DATA_DIR (
 ]);
 
 export function nodeMetrics(config: Config): Middleware {
-  const { dataFolder } = deploymentOf(config);
+  const { dataFolder } = modeFactsOf(config);
   const disks = { ...(dataFolder === undefined ? {} : { data: dataFolder }), temporary: tmpdir() };
   const onDisks = (bytes: (of: StatsFs) => number) =>
     Promise.all(Object.entries(disks).map(async ([disk, path]) => [{ disk }, bytes(await statfs(path))] as const));

@@ -12,7 +12,7 @@ import { operatorLoggerName } from "../../core/node/logger.ts";
 import { addReadinessCheck, servicesAvailable } from "../../core/node/readiness.ts";
 import { beginRequest } from "../../core/broker/tracing/requests.ts";
 import type { Config } from "../../core/config/config.ts";
-import { deploymentOf } from "../../core/config/deployment.ts";
+import { modeFactsOf } from "../../core/config/mode.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { portsOf } from "../../core/node/ports.ts";
@@ -161,7 +161,7 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
   async stopped() {
     const { config } = portsOf(this.broker);
     await this.sockets.close();
-    await close(this.server, deploymentOf(config).finishRequestsMs);
+    await close(this.server, modeFactsOf(config).finishRequestsMs);
     this.context.sessions.stop();
   },
 };
@@ -169,5 +169,5 @@ export default gateway;
 
 function listening(config: Config, port: number): string {
   const host = config.HOST === "0.0.0.0" || config.HOST === "::" ? "localhost" : config.HOST;
-  return `Parley listens on http://${host}:${port} (${deploymentOf(config).description})`;
+  return `Parley listens on http://${host}:${port} (${modeFactsOf(config).description})`;
 }

@@ -1,7 +1,7 @@
 /** Opens the gateway to sockets: moleculer-io's server on the gateway's HTTP server, the client events, and live delivery. */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Server } from "socket.io";
-import { deploymentOf } from "../../../core/config/deployment.ts";
+import { modeFactsOf } from "../../../core/config/mode.ts";
 import { portsOf } from "../../../core/node/ports.ts";
 import { addressKey } from "../../../core/security/address-key.ts";
 import { rateLimited, socketLimitName, socketLimits } from "../shared/limits.ts";
@@ -56,7 +56,7 @@ export const socketSettings = {
 export function openSockets({ server, io, context, prepareRequest }: SocketsContext): Sockets {
   const { broker, log, security, sessions } = context;
   const { config, clock, feed } = portsOf(broker);
-  const { disconnectSpreadMs, isFeedLossy } = deploymentOf(config);
+  const { disconnectSpreadMs, isFeedLossy } = modeFactsOf(config);
   const limiter = (limit: keyof typeof socketLimits): LocalRateLimiter => {
     const { perSecond, burst } = socketLimits[limit];
     return config.LIMITS === "on" ? tokenBucket(perSecond, burst) : unlimited;

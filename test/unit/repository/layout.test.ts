@@ -102,7 +102,7 @@ const modeFiles = [
   "core/backup/installation-data.ts",
   "core/broker/options.ts",
   "core/cache/cacher.ts",
-  "core/config/deployment.ts",
+  "core/config/mode.ts",
   "core/node/ports.ts",
   "scripts/doctor.ts",
   "scripts/doctor/configuration.ts",
@@ -112,7 +112,7 @@ test("few files ask whether this is a mesh", () => {
   const asking = modules.filter((file) => /\bmesh [!=]== undefined/.test(readFileSync(file, "utf8")));
   const problems = asking
     .filter((file) => !modeFiles.includes(file))
-    .map((file) => `${file} asks for the mode: ask core/config/deployment.ts for a fact`);
+    .map((file) => `${file} asks for the mode: ask core/config/mode.ts for a fact`);
   expect(problems).toEqual([]);
   expect(modeFiles.filter((file) => !asking.includes(file))).toEqual([]);
 });

@@ -1,11 +1,11 @@
 /**
- * What differs between embedded mode and a mesh besides the adapters: names, times, and what a node offers to operators. Code asks for the
- * fact it needs, never for the mode.
+ * What differs between embedded mode and a mesh besides the adapters: names, durations, and what a node offers to operators. Code that does
+ * not choose an adapter asks for one of these facts, not for the mode.
  */
 import { relative } from "node:path";
 import type { Config } from "./config.ts";
 
-export interface Deployment {
+export interface ModeFacts {
   /** For the line that a gateway logs when it listens. */
   readonly description: string;
   /** Moleculer's namespace; nodes of different namespaces don't see each other. */
@@ -19,13 +19,13 @@ export interface Deployment {
   readonly drainMs: number;
   /** How long HTTP requests in flight may take once the gateway stops: a terminal waits 2 s for a process to end, a mesh node has 10 s. */
   readonly finishRequestsMs: number;
-  /** The time over which a stopping gateway disconnects its sockets, so that they don't reconnect to the other nodes all at once. */
+  /** The time over which a stopping gateway disconnects its sockets, so that they don't all reconnect to the other nodes at the same time. */
   readonly disconnectSpreadMs: number;
   /** Whether the feed may lose messages, so that gateways poll the store for missed changes. */
   readonly isFeedLossy: boolean;
 }
 
-export function deploymentOf({ mesh, DATA_DIR, ADMIN_PORT, DRAIN_MS }: Config): Deployment {
+export function modeFactsOf({ mesh, DATA_DIR, ADMIN_PORT, DRAIN_MS }: Config): ModeFacts {
   if (mesh === undefined) {
     const folder = relative(process.cwd(), DATA_DIR);
     return {
