@@ -10,6 +10,7 @@ import {
   integer,
   commaSeparated,
   longSecret,
+  minSecretLength,
   mongoUri,
   oneOf,
   optional,
@@ -28,16 +29,16 @@ interface Variable<T> {
   /** The default as shown in the README's table. */
   readonly default: string;
   /** Parses the text, or throws an error that says what is wrong. `undefined` stands for an unset or empty variable. */
-  readonly read: (text: string | undefined) => T;
+  readonly parse: (text: string | undefined) => T;
   /** Whether `<NAME>_FILE` can be set instead: the path of a file that contains the value. */
   readonly isSecret: boolean;
 }
 
-function variable<T>(meaning: string, fallback: string, read: (text: string | undefined) => T): Variable<T> {
-  return { meaning, default: fallback, read, isSecret: false };
+function variable<T>(meaning: string, fallback: string, parse: (text: string | undefined) => T): Variable<T> {
+  return { meaning, default: fallback, parse, isSecret: false };
 }
-function secretVariable<T>(meaning: string, read: (text: string | undefined) => T): Variable<T> {
-  return { meaning, default: "", read, isSecret: true };
+function secretVariable<T>(meaning: string, parse: (text: string | undefined) => T): Variable<T> {
+  return { meaning, default: "", parse, isSecret: true };
 }
 
 const services = (text: string): readonly string[] =>
@@ -64,7 +65,7 @@ export const variables = {
   ),
   CLOUDINARY_URL: secretVariable("Stores files at Cloudinary instead: `cloudinary://key:secret@cloud`", optional(cloudinaryAccount)),
   JWT_SECRET: secretVariable(
-    "Signs access tokens; at least 32 characters. Required in a mesh; otherwise generated once in DATA_DIR",
+    `Signs access tokens; at least ${minSecretLength} characters. Required in a mesh; otherwise generated once in DATA_DIR`,
     optional(longSecret),
   ),
   JWT_OLD_SECRETS: secretVariable(
@@ -145,7 +146,7 @@ export const variables = {
 } as const;
 
 type Variables = typeof variables;
-type ConfigValues = { readonly [K in keyof Variables]: ReturnType<Variables[K]["read"]> };
+type ConfigValues = { readonly [K in keyof Variables]: ReturnType<Variables[K]["parse"]> };
 
 export interface MeshConfig {
   readonly name: string;
@@ -194,13 +195,13 @@ export function readConfig(env: Environment): Config {
 }
 
 /** @throws Error  says what is wrong with the variable or its file, and never quotes the value */
-function readVariable(name: string, { isSecret, read }: Variable<unknown>, env: Environment): unknown {
+function readVariable(name: string, { isSecret, parse }: Variable<unknown>, env: Environment): unknown {
   const given = (key: string) => (env[key]?.trim() === "" ? undefined : env[key]?.trim());
   const [text, file] = [given(name), isSecret ? given(`${name}_FILE`) : undefined];
   if (text !== undefined && file !== undefined) throw new Error(`${name} and ${name}_FILE are both set: set one of them`);
   const value = file === undefined ? text : readSecretFile(`${name}_FILE`, file);
   try {
-    return read(value);
+    return parse(value);
   } catch (error) {
     throw new Error(`${name}${file === undefined ? "" : ` (from ${file})`} ${(error as Error).message}`, { cause: error });
   }

@@ -1,11 +1,13 @@
-/** Generates the secret of embedded mode once and keeps it in the data folder, readable by its owner only. */
+/**
+ * Makes the secret that signs access tokens in embedded mode, once, and keeps it in the data folder, readable by its owner only. Used if
+ * JWT_SECRET is not set.
+ */
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StartError } from "../errors.ts";
 import { dataFiles } from "./data-files.ts";
-
-const minCharacters = 32;
+import { minSecretLength } from "./parsers.ts";
 
 /**
  * The secret of this data folder. This process has already locked the folder, so no other process can create a secret meanwhile.
@@ -14,8 +16,11 @@ const minCharacters = 32;
 export function loadOrCreateSecret(folder: string): string {
   const file = join(folder, dataFiles.secret);
   const secret = readSecret(file) ?? createSecret(file);
-  if (secret.length < minCharacters)
-    throw new StartError(`${file} doesn't contain a secret of at least ${minCharacters} characters; remove it`);
+  if (secret.length < minSecretLength) {
+    throw new StartError(
+      `${file} doesn't contain a secret of at least ${minSecretLength} characters. Remove it to get a new secret, which logs all users out`,
+    );
+  }
   return secret;
 }
 

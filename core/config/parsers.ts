@@ -1,4 +1,10 @@
-/** Parsers for configuration variables. Each takes the text and returns the value, or throws an error that says what the text must be. */
+/**
+ * Parsers for configuration variables, and functions that make parsers. A parser takes the text and returns the value, or throws an error
+ * that completes the sentence `<NAME> must be ...`.
+ */
+
+/** Minimum number of characters of a secret that signs access tokens. */
+export const minSecretLength = 32;
 
 export interface CloudinaryAccount {
   readonly cloud: string;
@@ -15,9 +21,9 @@ export const mustBe = (expected: string): never => {
 };
 
 export const optional =
-  <T>(read: (text: string) => T) =>
+  <T>(parse: (text: string) => T) =>
   (text: string | undefined): T | undefined =>
-    text === undefined ? undefined : read(text);
+    text === undefined ? undefined : parse(text);
 export const integer =
   (min: number, max: number) =>
   (text: string): number => {
@@ -30,9 +36,9 @@ export const ratio = (text: string): number => {
   return /^[01](\.\d+)?$/.test(text) && value <= 1 ? value : mustBe("a number from 0 to 1, such as 0.01");
 };
 export const withDefault =
-  <T>(fallback: T, read: (text: string) => T) =>
+  <T>(fallback: T, parse: (text: string) => T) =>
   (text: string | undefined): T =>
-    text === undefined ? fallback : read(text);
+    text === undefined ? fallback : parse(text);
 export const oneOf =
   <const T extends string>(...values: readonly T[]) =>
   (text: string): T =>
@@ -71,13 +77,14 @@ export const origin = (text: string): string => {
 };
 /** The URL in Cloudinary's console. The names of the two query parameters are those of Cloudinary's SDK. */
 export const cloudinaryAccount = (text: string): CloudinaryAccount => {
-  const url = URL.parse(text);
-  const [apiUrl, deliveryHost] = ["upload_prefix", "secure_distribution"].map((name) => url?.searchParams.get(name) ?? undefined);
-  if (url?.protocol !== "cloudinary:" || url.username === "" || url.password === "" || url.hostname === "") {
+  const parsed = URL.parse(text);
+  const [apiUrl, deliveryHost] = ["upload_prefix", "secure_distribution"].map((name) => parsed?.searchParams.get(name) ?? undefined);
+  if (parsed?.protocol !== "cloudinary:" || parsed.username === "" || parsed.password === "" || parsed.hostname === "") {
     return mustBe("like cloudinary://key:secret@cloud");
   }
   if (apiUrl !== undefined && URL.parse(apiUrl)?.protocol !== "https:") return mustBe("given an upload_prefix that begins with https://");
-  return { cloud: url.hostname, key: url.username, secret: url.password, apiUrl, deliveryHost };
+  return { cloud: parsed.hostname, key: parsed.username, secret: parsed.password, apiUrl, deliveryHost };
 };
-export const longSecret = (text: string): string => (text.length >= 32 ? text : mustBe("at least 32 characters long"));
+export const longSecret = (text: string): string =>
+  text.length >= minSecretLength ? text : mustBe(`at least ${minSecretLength} characters long`);
 export const trustProxy = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? integer(0, 32)(text) : commaSeparated(text));
