@@ -123,7 +123,7 @@ const tracing: DoctorCheck<Configured> = {
       return fine(`${host} answers; ${TRACING_SAMPLE} of all requests are traced`);
     } catch (error) {
       const { cause } = error as Error;
-      return todo(`the collector ${host} can't be reached (${reasonOf(cause ?? error)}): spans are dropped`);
+      return todo(`the trace collector ${host} can't be reached (${reasonOf(cause ?? error)}): spans are dropped`);
     }
   },
 };

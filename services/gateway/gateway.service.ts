@@ -10,7 +10,7 @@ import type { Server as SocketServer } from "socket.io";
 import { abortStart } from "../../core/node/lifecycle.ts";
 import { operatorLoggerName } from "../../core/node/logger.ts";
 import { addReadinessCheck, servicesAvailable } from "../../core/node/readiness.ts";
-import { beginRequest } from "../../core/broker/tracing/requests.ts";
+import { startRequest } from "../../core/broker/tracing/requests.ts";
 import type { Config } from "../../core/config/config.ts";
 import { modeFactsOf } from "../../core/config/mode.ts";
 import { NotFound, StartError } from "../../core/errors.ts";
@@ -98,7 +98,7 @@ const gateway: ServiceSchema<object, object, object, GatewayService> = {
       // After SIGTERM: otherwise the client's next request might use a connection that is about to close.
       if (!this.broker.started) response.setHeader("Connection", "close");
       const begin = { requestId: request.requestId, name: "HTTP", service: "gateway" };
-      return beginRequest(this.broker, begin, async (span) => {
+      return startRequest(this.broker, begin, async (span) => {
         try {
           if (prepareRequest(this.context, request, response)) await this.route(request, response);
         } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * Sends finished spans to the trace collector as Zipkin's JSON (version 2). It replaces the queue of Moleculer's exporter, which is
- * unbounded, keeps whole calls with their params, and waits forever for a collector that does not respond.
+ * unbounded, keeps whole calls with their params, and waits forever for a trace collector that does not respond.
  */
 import { TracerExporters, type Logger, type Span, type Tracer } from "moleculer";
 import { codeOf } from "../../errors.ts";
@@ -8,19 +8,22 @@ import { counter } from "../../metrics/declare.ts";
 import { traceIdOf } from "../../request-context.ts";
 import { operatorLoggerName } from "../../node/logger.ts";
 
-const spans = counter("parley_trace_spans_total", "Spans of traces: sent, or dropped because the collector did not accept them in time", [
-  "outcome",
-]);
+const spansTotal = counter(
+  "parley_trace_spans_total",
+  "Spans of traces: sent, or dropped because the trace collector did not accept them in time",
+  ["outcome"],
+);
 
 /** Maximum number of spans that wait to be sent, about 0.5 kB each. More are dropped and counted. */
 const maxWaiting = 5000;
-const spansPerRequest = 500;
-const sendEveryMs = 1000;
+/** Maximum number of spans in one HTTP request. */
+const maxBatch = 500;
+const sendIntervalMs = 1000;
 const sendTimeoutMs = 5000;
-/** On stop the last spans are sent, but a collector that hangs delays the stop no longer than this. */
+/** On stop the last spans are sent, but a trace collector that hangs delays the stop no longer than this. */
 const finalSendTimeoutMs = 1000;
-/** Minimum time between two warnings about the collector. */
-const logEveryMs = 60_000;
+/** Minimum time between two warnings about the trace collector. */
+const warningIntervalMs = 60_000;
 
 interface TraceCollector {
   readonly url: string;
@@ -29,12 +32,12 @@ interface TraceCollector {
 
 export interface SpanCounts {
   readonly sent: number;
-  /** The collector did not accept them in time, or too many were waiting. */
+  /** The trace collector did not accept them in time, or too many were waiting. */
   readonly dropped: number;
   readonly waiting: number;
 }
 
-/** @param tracingUrl  the collector's URL, which may contain a user and a password; `/api/v2/spans` is appended if missing */
+/** @param tracingUrl  the trace collector's URL, which may contain a user and a password; `/api/v2/spans` is appended if missing */
 export function traceCollectorOf(tracingUrl: string): TraceCollector {
   const url = new URL(tracingUrl);
   const { username, password } = url;
@@ -54,7 +57,7 @@ export class SpanExporter extends TracerExporters.Zipkin {
   private log: Logger | undefined;
   private counts = { sent: 0, dropped: 0 };
   private readonly ending = new AbortController();
-  private loggedAt = -Infinity;
+  private lastWarningAt = -Infinity;
   private isCollectorDown = false;
 
   constructor(tracingUrl: string) {
@@ -63,13 +66,14 @@ export class SpanExporter extends TracerExporters.Zipkin {
   }
 
   override init(tracer: Tracer): void {
+    // Not super.init: it would also start Moleculer's own timer.
     TracerExporters.Base.prototype.init.call(this, tracer);
     this.log = tracer.broker.getLogger(operatorLoggerName);
-    spans.collect(tracer.broker, () => [
+    spansTotal.collect(tracer.broker, () => [
       [{ outcome: "sent" }, this.counts.sent],
       [{ outcome: "dropped" }, this.counts.dropped],
     ]);
-    this.timer = setInterval(() => this.flush(), sendEveryMs).unref();
+    this.timer = setInterval(() => this.flush(), sendIntervalMs).unref();
   }
 
   /** Sends the waiting spans, for at most a second. */
@@ -91,7 +95,7 @@ export class SpanExporter extends TracerExporters.Zipkin {
     this.sending ??= this.sendAll().finally(() => (this.sending = undefined));
   }
 
-  get spans(): SpanCounts {
+  get spanCounts(): SpanCounts {
     return { ...this.counts, waiting: this.waiting.length };
   }
 
@@ -113,9 +117,9 @@ export class SpanExporter extends TracerExporters.Zipkin {
 
   private async sendAll(): Promise<void> {
     while (this.waiting.length > 0) {
-      const spans = this.waiting.splice(0, spansPerRequest);
-      const refusal = await send(this.collector, spans, this.ending.signal);
-      this.counts[refusal === undefined ? "sent" : "dropped"] += spans.length;
+      const batch = this.waiting.splice(0, maxBatch);
+      const refusal = await send(this.collector, batch, this.ending.signal);
+      this.counts[refusal === undefined ? "sent" : "dropped"] += batch.length;
       this.logOutcome(refusal);
       if (refusal !== undefined) return;
     }
@@ -123,25 +127,25 @@ export class SpanExporter extends TracerExporters.Zipkin {
 
   private logOutcome(refusal: string | undefined): void {
     if (refusal === undefined) {
-      if (this.isCollectorDown) this.log?.info("The tracing collector accepts spans again");
+      if (this.isCollectorDown) this.log?.info("The trace collector accepts spans again");
       this.isCollectorDown = false;
       return;
     }
     this.isCollectorDown = true;
-    if (performance.now() - this.loggedAt < logEveryMs) return;
-    this.loggedAt = performance.now();
+    if (performance.now() - this.lastWarningAt < warningIntervalMs) return;
+    this.lastWarningAt = performance.now();
     const { host } = new URL(this.collector.url);
-    this.log?.warn(`The tracing collector ${host} does not accept spans (${refusal}); ${this.counts.dropped} dropped so far`);
+    this.log?.warn(`The trace collector ${host} does not accept spans (${refusal}); ${this.counts.dropped} dropped so far`);
   }
 }
 
-/** @returns why the collector did not accept them, or undefined */
-async function send({ url, headers }: TraceCollector, spans: readonly object[], ending: AbortSignal): Promise<string | undefined> {
+/** @returns why the trace collector did not accept them, or undefined */
+async function send({ url, headers }: TraceCollector, batch: readonly object[], ending: AbortSignal): Promise<string | undefined> {
   try {
     const answer = await fetch(url, {
       method: "POST",
       headers,
-      body: JSON.stringify(spans),
+      body: JSON.stringify(batch),
       redirect: "manual",
       signal: AbortSignal.any([ending, AbortSignal.timeout(sendTimeoutMs)]),
     });

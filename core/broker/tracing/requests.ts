@@ -19,9 +19,10 @@ interface RequestStart {
  * Runs a request from outside, and decides whether to trace it.
  * @param work  receives the request's span if it is traced
  */
-export function beginRequest<R>(broker: ServiceBroker, begin: RequestStart, work: (span?: Span) => Promise<R>): Promise<R> {
+export function startRequest<R>(broker: ServiceBroker, begin: RequestStart, work: (span?: Span) => Promise<R>): Promise<R> {
   const { requestId, name, service } = begin;
   const { tracer } = broker;
+  // Decided before a span exists, because an untraced request creates none. With a sampling rate, Moleculer does not read the span.
   if (!tracer.isEnabled() || !tracer.shouldSample(Object.create(null) as Span)) return inRequest({ requestId }, () => work());
   const span = tracer.startSpan(name, { type: "request", traceID: requestId, service: { name: service }, sampled: true });
   return inSpan(broker, span, work);
@@ -49,7 +50,7 @@ export function requests(): Middleware {
   let broker: ServiceBroker;
   return {
     name: "Requests",
-    created: (made) => void (broker = made),
+    created: (newBroker) => void (broker = newBroker),
     localAction(next, action) {
       const name = action.name!;
       return function (ctx) {

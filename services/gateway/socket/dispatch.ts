@@ -3,7 +3,7 @@
  * passed no callback.
  */
 import type { Span } from "moleculer";
-import { beginRequest } from "../../../core/broker/tracing/requests.ts";
+import { startRequest } from "../../../core/broker/tracing/requests.ts";
 import { Invalid, NotFound } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { inRequest } from "../../../core/request-context.ts";
@@ -28,7 +28,7 @@ function isPlainObject(payload: unknown): payload is Record<string, unknown> {
 
 /** Answers an event of the table. Never rejects. */
 export const dispatch: Dispatch = (row, context, socket, args) =>
-  beginRequest(context.broker, { requestId: newId(), name: `socket ${row.event}`, service: "gateway" }, (span) =>
+  startRequest(context.broker, { requestId: newId(), name: `socket ${row.event}`, service: "gateway" }, (span) =>
     answerEvent(row, context, socket, args, span),
   );
 type Dispatch = (row: ClientEventRow, context: SocketEventContext, socket: UserSocket, args: readonly unknown[]) => Promise<void>;

@@ -59,7 +59,7 @@ test("while the collector does not answer, a limited number of spans wait, and d
   exporter.flush();
   await eventually("it was asked", () => collector.requestCount.times === 1);
   finish(12_000);
-  expect(exporter.spans).toEqual({ sent: 0, dropped: 7000, waiting: 5000 });
+  expect(exporter.spanCounts).toEqual({ sent: 0, dropped: 7000, waiting: 5000 });
   exporter.flush();
   expect(collector.requestCount.times).toBe(1);
   expect(await registryOf(broker).metrics()).toContain('parley_trace_spans_total{outcome="dropped"} 7000');
@@ -72,12 +72,12 @@ test.each([
   collector.answer = (_request, response) => answer(response).end();
   finish(3);
   exporter.flush();
-  await eventually("they are dropped", () => exporter.spans.dropped === 3);
+  await eventually("they are dropped", () => exporter.spanCounts.dropped === 3);
   collector.answer = undefined;
   finish(2);
   await eventually("they are taken", () => {
     exporter.flush();
-    return exporter.spans.sent === 2;
+    return exporter.spanCounts.sent === 2;
   });
   expect(collector.spans).toHaveLength(2);
 });
@@ -86,12 +86,12 @@ test("spans are dropped when the answer is not HTTP or the collector is gone", a
   collector.answer = ({ socket }) => void socket.end("nonsense\r\n\r\n");
   finish(3);
   exporter.flush();
-  await eventually("they are dropped", () => exporter.spans.dropped === 3);
+  await eventually("they are dropped", () => exporter.spanCounts.dropped === 3);
   await collector.stop();
   finish(2);
   await eventually("they are dropped", () => {
     exporter.flush();
-    return exporter.spans.dropped === 5;
+    return exporter.spanCounts.dropped === 5;
   });
 });
 
@@ -102,7 +102,7 @@ test("stopping sends the waiting spans, and does not wait for a collector that h
   collector.answer = () => undefined;
   finish(2);
   await exporter.stop();
-  expect(exporter.spans).toEqual({ sent: 2, dropped: 2, waiting: 0 });
+  expect(exporter.spanCounts).toEqual({ sent: 2, dropped: 2, waiting: 0 });
 });
 
 test.each([
