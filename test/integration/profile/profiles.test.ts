@@ -27,7 +27,7 @@ import { describeStores } from "../../support/systems/describe-with.ts";
 import type { TestStore } from "../../support/store/stores.ts";
 
 let services: InProcessServices;
-/** Files that media was told to let go of. */
+/** Files that media was asked to release. */
 const dropped: string[] = [];
 beforeAll(async () => {
   services = await startServices(authService, profileService, requestService);

@@ -182,9 +182,9 @@ describe("while chat is away", () => {
 
     services.broker.createService(chatService);
     await services.broker.waitForServices("chat");
-    await eventually("chat heard of the end", async () => (await known(ada, ben))?.state === "ended");
-    await eventually("chat heard of the block", async () => (await known(carl, dora))?.state === "blocked");
-    await eventually("chat heard of the lifting", async () => (await known(eva, finn))?.state === "none");
+    await eventually("chat knows of the end", async () => (await known(ada, ben))?.state === "ended");
+    await eventually("chat knows of the block", async () => (await known(carl, dora))?.state === "blocked");
+    await eventually("chat knows of the lifted block", async () => (await known(eva, finn))?.state === "none");
     expect(await end(ben, ada)).toBeNull();
     expect(await block(carl, dora)).toBeNull();
     expect(await known(ada, ben)).toMatchObject({ state: "ended", rev: 3 });
@@ -264,7 +264,7 @@ describe("when a process is killed between a commit and the publishing of its ev
     await eventually("all events so far are out", () => waitingIn(dataDir) === 0, 60_000);
     await first.stop();
 
-    // Of an acceptance chat is told directly too; of a rejection it learns by the event alone.
+    // An acceptance is also a direct call to chat; a rejection is only an event.
     const doomed = await startEmbedded({ dataDir, env: { FAULTS: "outbox.publish=kill" } });
     await b
       .at(doomed.url)

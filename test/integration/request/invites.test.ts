@@ -65,7 +65,7 @@ describe("an invite", () => {
 
   test("is pending, shows in both lists, and notifies the recipient", async () => {
     const [ada, ben] = await pairOfPeople();
-    const heard = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
+    const notes = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
     const made = await invite(ada, { emailId: ` ${ben.emailId.toUpperCase()}` }, " Hello ");
     expect(made).toEqual({
       _id: expect.stringMatching(/^[0-9a-f]{24}$/),
@@ -82,8 +82,8 @@ describe("an invite", () => {
     const user = ({ userId, firstName }: SignedUpUser) => ({ userId, firstName, lastName: "Example", profilePic: null });
     expect(await sent(ada)).toEqual({ requests: [{ ...made, user: user(ben) }], source: "database" });
     expect(await received(ben)).toEqual({ requests: [{ ...made, user: user(ada) }], source: "database" });
-    await eventually("the recipient is told", () => heard.length > 0);
-    expect(heard).toEqual([{ channel: userChannel(ben.userId), message: { event: "requestReceived", data: made } }]);
+    await eventually("the recipient is notified", () => notes.length > 0);
+    expect(notes).toEqual([{ channel: userChannel(ben.userId), message: { event: "requestReceived", data: made } }]);
   });
 
   test("without a message carries a greeting", async () => {
@@ -114,11 +114,11 @@ describe("an invite", () => {
   test("that crosses the other user's accepts it, and notifies both", async () => {
     const [ada, ben] = await pairOfPeople();
     const first = await invite(ada, ben);
-    const heard = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
+    const notes = await recordFeed(services.broker, [userChannel(ada.userId), userChannel(ben.userId)]);
     expect(await invite(ben, ada)).toMatchObject({ _id: first._id, status: "accepted", fromUserId: ada.userId });
-    const told = () => heard.filter(({ message }) => message.event === "requestAnswered").map(({ channel }) => channel);
-    await eventually("both are told", () => told().length === 2);
-    expect(new Set(told())).toEqual(new Set([userChannel(ada.userId), userChannel(ben.userId)]));
+    const notified = () => notes.filter(({ message }) => message.event === "requestAnswered").map(({ channel }) => channel);
+    await eventually("both are notified", () => notified().length === 2);
+    expect(new Set(notified())).toEqual(new Set([userChannel(ada.userId), userChannel(ben.userId)]));
     expect(await relation(ada, ben)).toMatchObject({ state: "accepted", rev: 2 });
   });
 
@@ -159,11 +159,11 @@ describe("answering", () => {
   test("makes contacts, notifies the inviter, and announces it for chat", async () => {
     const [ada, ben] = await pairOfPeople();
     const made = await invite(ada, ben);
-    const heard = await recordFeed(services.broker, [userChannel(ada.userId)]);
+    const notes = await recordFeed(services.broker, [userChannel(ada.userId)]);
     const answered = await respond(ben, made, "accepted");
     expect(answered).toMatchObject({ _id: made._id, status: "accepted", createdAt: made.createdAt });
-    await eventually("the inviter is told", () => heard.length > 0);
-    expect(heard).toEqual([{ channel: userChannel(ada.userId), message: { event: "requestAnswered", data: answered } }]);
+    await eventually("the inviter is notified", () => notes.length > 0);
+    expect(notes).toEqual([{ channel: userChannel(ada.userId), message: { event: "requestAnswered", data: answered } }]);
     await eventually("the event is out", () => eventsOf(ada, ben).length > 0);
     expect(eventsOf(ada, ben).at(-1)).toMatchObject({
       topic: "request.accepted",
@@ -255,7 +255,7 @@ describe("a contact's end and a block", () => {
   test("are announced once each, with state and rev, however often they are repeated", async () => {
     const [ada, ben] = await pairOfPeople();
     await respond(ben, await invite(ada, ben), "accepted");
-    // Chat is not there to be told at once: the change stands, and may be repeated.
+    // Chat is away and gets no call: the change is stored, and may be repeated.
     const repeated = async (who: SignedUpUser, other: SignedUpUser, action: typeof request.end | typeof request.block) => {
       const answers = [1, 2, 3].map(() => call(services.broker, action, { userId: other.userId }, asUser(who)));
       expect(await countOutcomes(answers)).toEqual({ UNAVAILABLE: 3 });
@@ -264,8 +264,8 @@ describe("a contact's end and a block", () => {
     await repeated(ben, ada, request.block);
     await call(services.broker, request.unblock, { userId: ada.userId }, asUser(ben));
     await eventually("the events are out", () => eventsOf(ada, ben).length === 4);
-    const told = eventsOf(ada, ben).map(({ topic, rev, payload }) => [topic, rev, (payload as { state: string }).state]);
-    expect(told.sort()).toEqual([
+    const events = eventsOf(ada, ben).map(({ topic, rev, payload }) => [topic, rev, (payload as { state: string }).state]);
+    expect(events.sort()).toEqual([
       ["request.accepted", 2, "accepted"],
       ["request.blocked", 4, "blocked"],
       ["request.ended", 3, "ended"],
