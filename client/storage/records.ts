@@ -3,7 +3,7 @@ import type { Chat, Me, Message } from "../documents.ts";
 import type { QueuedMessage } from "../outbox/queued-message.ts";
 import type { Storage } from "./storage.ts";
 
-/** A chat with its newest messages. They miss no change up to `seq`. */
+/** A chat with its newest messages. The messages include every change up to `seq`. */
 export interface ChatRecord {
   readonly chat: Chat;
   readonly seq: number;
@@ -19,9 +19,10 @@ export interface SessionRecord {
 
 export const sessionKey = "session";
 export const outboxKey = "outbox";
-export const chatKey = (chatId: string): string => `chat/${chatId}`;
-/** Whether the key is a chat's. The server has the content of such records. */
-export const isChatKey = (key: string): boolean => key.startsWith("chat/");
+const chatPrefix = "chat/";
+export const chatKey = (chatId: string): string => chatPrefix + chatId;
+/** Whether this is a chat's key. Such records can be removed to make room: the server has their content. */
+export const isChatKey = (key: string): boolean => key.startsWith(chatPrefix);
 
 /** What a client restores when it starts. */
 export interface SavedRecords {
@@ -36,12 +37,11 @@ export async function loadRecords(storage: Storage): Promise<SavedRecords> {
     session: records[sessionKey] as SessionRecord | undefined,
     outbox: (records[outboxKey] ?? []) as readonly QueuedMessage[],
     chats: Object.keys(records)
-      .filter(isChatKey)
+      .filter((key) => isChatKey(key) && records[key] !== undefined)
       .map((key) => records[key] as ChatRecord),
   };
 }
 
-/** Removes all records. */
 export async function clearStorage(storage: Storage): Promise<void> {
   for (const key of Object.keys(await storage.load())) await storage.save(key, undefined);
 }

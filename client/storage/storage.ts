@@ -1,13 +1,15 @@
 /**
- * Stores a client's records between runs, by key. Each record is consistent by itself, so the process may end between any two writes.
+ * Defines where a client saves its records, by key, and implements it in memory and on `localStorage`. Each record is consistent by
+ * itself, so the process may end between any two writes.
  */
+
 export type Records = Readonly<Record<string, unknown>>;
 
 /** Used by one client at a time: two tabs need two storages. */
 export interface Storage {
-  /** All saved records, by key. */
+  /** All saved records, by key. A record that cannot be read is undefined: it has a key, so that it can be removed. */
   load(): Records | Promise<Records>;
-  /** Writes a JSON record, completely or not at all; undefined removes it. Called for one record at a time. */
+  /** Writes a JSON record, completely or not at all; undefined removes it. Not called again until the previous call has finished. */
   save(key: string, record: unknown): void | Promise<void>;
 }
 
@@ -25,7 +27,7 @@ export class MemoryStorage implements Storage {
   }
 }
 
-/** The part of a browser's `localStorage` that is used. */
+/** The properties and methods of `localStorage` that are used. */
 export interface KeyValues {
   readonly length: number;
   key(index: number): string | null;
@@ -39,8 +41,12 @@ export class LocalStorage implements Storage {
   private readonly area: KeyValues;
   private readonly prefix: string;
 
-  /** @param name  separates the clients that share the area */
+  /**
+   * @param name  separates the clients that share the area
+   * @throws TypeError  the name contains "/", so its records could be those of another name
+   */
   constructor(name = "parley", area: KeyValues = (globalThis as { localStorage: KeyValues }).localStorage) {
+    if (name.includes("/")) throw new TypeError(`The name of a storage must not contain "/": ${name}`);
     this.area = area;
     this.prefix = `${name}/`;
   }
@@ -48,15 +54,15 @@ export class LocalStorage implements Storage {
   load(): Records {
     const keys = Array.from({ length: this.area.length }, (_, index) => this.area.key(index) ?? "");
     const mine = keys.filter((key) => key.startsWith(this.prefix));
-    return Object.fromEntries(mine.flatMap((key) => this.read(key).map((record) => [key.slice(this.prefix.length), record] as const)));
+    return Object.fromEntries(mine.map((key) => [key.slice(this.prefix.length), this.read(key)]));
   }
 
-  /** Returns the record in an array; an empty one if the value is not JSON, so not a record of ours. */
-  private read(key: string): unknown[] {
+  /** @returns undefined if the value is not JSON */
+  private read(key: string): unknown {
     try {
-      return [JSON.parse(this.area.getItem(key) ?? "")];
+      return JSON.parse(this.area.getItem(key) ?? "");
     } catch {
-      return [];
+      return undefined;
     }
   }
 

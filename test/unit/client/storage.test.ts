@@ -58,6 +58,20 @@ test("two clients share a browser's localStorage under two names, and leave othe
   expect(b.load()).toEqual({ x: 2 });
 });
 
+test("clearing a storage also removes its records that cannot be read", async () => {
+  const area = areaOf();
+  area.setItem("a/session", "{");
+  area.setItem("a/chat/1", "{");
+  const storage = new LocalStorage("a", area);
+  expect(await loadRecords(storage)).toEqual({ session: undefined, outbox: [], chats: [] });
+  await clearStorage(storage);
+  expect(area.length).toBe(0);
+});
+
+test("a name with a slash is refused: its records could be those of another name", () => {
+  expect(() => new LocalStorage("a/chat", areaOf())).toThrow(TypeError);
+});
+
 test("records are written one at a time, each as it is when it is written", async () => {
   const saved: unknown[] = [];
   const gates: (() => void)[] = [];
