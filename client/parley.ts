@@ -121,7 +121,10 @@ export class Parley {
     return this.session.chats.get(chatId)?.hasOlder ?? false;
   }
 
-  /** Loads the page before the messages held. @returns the page; empty at the beginning of the chat */
+  /**
+   * Loads the page before the messages held.
+   * @returns the page; empty at the beginning of the chat, or if the window restarted meanwhile: see `hasOlder`
+   */
   loadOlder(chatId: string, limit = olderPageSize): Promise<readonly MessageView[]> {
     const loading = this.loadingOlder.get(chatId) ?? this.loadPageBefore(chatId, limit).finally(() => this.loadingOlder.delete(chatId));
     this.loadingOlder.set(chatId, loading);

@@ -8,6 +8,7 @@
 import type { Chat, Message, OwnPart, Since, SyncAnswer } from "../documents.ts";
 import type { IncomingEvents } from "../incoming-events.ts";
 import { LocalChat } from "./local-chat.ts";
+import type { PutResult } from "./message-window.ts";
 import type { ChatRecord } from "../storage/records.ts";
 import type { MessageView } from "./message-view.ts";
 
@@ -170,7 +171,7 @@ export class Chats {
     if (!follows) local.isContiguous = false;
     else if (local.isContiguous && local.seq !== undefined) local.seq = Math.max(local.seq, message.seq);
     this.context.onDirty(message.chatId);
-    if (result !== "old") this.emitChat(message.chatId);
+    if (result !== "stale") this.emitChat(message.chatId);
     return !follows;
   }
 
@@ -178,7 +179,7 @@ export class Chats {
   applyMessageResponse(message: Message): void {
     const local = this.localChats.get(message.chatId);
     if (local === undefined) this.context.confirmSent(message);
-    else if (this.putMessage(local, message) !== "old") {
+    else if (this.putMessage(local, message) !== "stale") {
       this.context.onDirty(message.chatId);
       this.emitChat(message.chatId);
     }
@@ -313,7 +314,7 @@ export class Chats {
     return message.senderId === this.context.myId && this.context.confirmSent(message);
   }
 
-  private putMessage(local: LocalChat, message: Message): "new" | "changed" | "old" | "outside" {
+  private putMessage(local: LocalChat, message: Message): PutResult {
     const wasPending = this.confirmIfOwn(message);
     this.fromThisConnection.add(message);
     const result = local.window.put(message);

@@ -4,17 +4,17 @@
  */
 import type { Message } from "../documents.ts";
 
-/** `old`: this state or a newer one is already held. `outside`: the message is before the window. */
-export type PutResult = "new" | "changed" | "old" | "outside";
+/** `stale`: this state or a newer one is already held. `outside`: the message is before the window. */
+export type PutResult = "new" | "changed" | "stale" | "outside";
 
 export class MessageWindow {
   private readonly byN = new Map<number, Message>();
   private sorted: Message[] = [];
-  /** Changes to messages before the window while a page of them is loading: the server may have read the page earlier. */
+  /** Changes to messages before the window, kept while a page of them is loading, because the page may be older than they are. */
   private olderChanges: Map<number, Message> | undefined;
   private firstN: number | undefined;
   /** Whether the window began with a page. Until then, an earlier message may arrive after a later one. */
-  private startsWithPage = false;
+  private beganWithPage = false;
   private lastContiguousN = 0;
 
   /** The `n` of the first message; in an empty window, of the next one to come. Undefined before the window begins. */
@@ -32,7 +32,7 @@ export class MessageWindow {
   }
 
   put(message: Message): PutResult {
-    if (this.firstN === undefined || (!this.startsWithPage && message.n < this.firstN)) {
+    if (this.firstN === undefined || (!this.beganWithPage && message.n < this.firstN)) {
       this.firstN = message.n;
       this.lastContiguousN = message.n - 1;
     }
@@ -42,7 +42,7 @@ export class MessageWindow {
       return "outside";
     }
     const known = this.byN.get(message.n);
-    if (known !== undefined && known.seq >= message.seq) return "old";
+    if (known !== undefined && known.seq >= message.seq) return "stale";
     this.insert(message);
     return known === undefined ? "new" : "changed";
   }
@@ -55,7 +55,7 @@ export class MessageWindow {
     const previous = this.sorted;
     this.sorted = [];
     this.byN.clear();
-    this.startsWithPage = true;
+    this.beganWithPage = true;
     this.firstN = page[0]?.n ?? next;
     this.lastContiguousN = this.firstN - 1;
     for (const message of [...page, ...previous]) if (message.n >= this.firstN) this.put(message);
@@ -85,7 +85,7 @@ export class MessageWindow {
     });
   }
 
-  /** Treats the remaining gaps as closed: the server's complete answer has no messages for them. */
+  /** Treats the remaining gaps as closed. Call it after a complete answer: the server has no messages for them. */
   closeGaps(): void {
     this.lastContiguousN = Math.max(this.lastContiguousN, this.messages.at(-1)?.n ?? 0);
   }
@@ -93,7 +93,7 @@ export class MessageWindow {
   private insert(message: Message): void {
     this.byN.set(message.n, message);
     while (this.byN.has(this.lastContiguousN + 1)) this.lastContiguousN++;
-    // Search from the end: a message nearly always goes last.
+    // Search from the end: new messages are the most frequent, and belong there.
     let index = this.sorted.length;
     while (index > 0 && this.sorted[index - 1]!.n >= message.n) index--;
     this.sorted.splice(index, this.sorted[index]?.n === message.n ? 1 : 0, message);

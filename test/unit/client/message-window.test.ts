@@ -25,8 +25,8 @@ test("before the first page, an earlier message may arrive after a later one", (
 test("a newer state replaces an older one, never the other way round", () => {
   const window = windowWith(1);
   expect(window.put(message({ n: 1, seq: 5, text: "edited" }))).toBe("changed");
-  expect(window.put(message({ n: 1, seq: 3, text: "older" }))).toBe("old");
-  expect(window.put(message({ n: 1, seq: 5, text: "again" }))).toBe("old");
+  expect(window.put(message({ n: 1, seq: 3, text: "older" }))).toBe("stale");
+  expect(window.put(message({ n: 1, seq: 5, text: "again" }))).toBe("stale");
   expect(window.messages.map(({ text }) => text)).toEqual(["edited"]);
 });
 
