@@ -70,7 +70,7 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
 
 /**
  * The environment variables with which moleculer-runner would overwrite broker options, bypassing the configuration: the upper-cased path
- * of every option, and all names that begin with MOL_.
+ * of every option, and all names that begin with MOL_, which it applies even if they are empty.
  */
 export function overwritingVariables(options: BrokerOptions, env: NodeJS.ProcessEnv): string[] {
   const paths = (value: object, prefix: string): string[] =>
@@ -80,5 +80,5 @@ export function overwritingVariables(options: BrokerOptions, env: NodeJS.Process
       return [path, ...(isPlain ? paths(inner as object, `${path}_`) : [])];
     });
   const names = new Set([...paths(ServiceBroker.defaultOptions, ""), ...paths(options, "")]);
-  return Object.keys(env).filter((name) => Boolean(env[name]) && (names.has(name) || name.startsWith("MOL_")));
+  return Object.keys(env).filter((name) => name.startsWith("MOL_") || (Boolean(env[name]) && names.has(name)));
 }
