@@ -73,8 +73,10 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
     } catch (error) {
       // A chunk without an answer may still arrive. The sweep removes the file later then.
       if (upload.state.outstandingRequests === 0) {
-        await rows.updateOne({ _id: key }, { $pull: { writing: fileId }, $push: { gone: fileId } });
-        await removeGone({ _id: key });
+        const { matchedCount } = await rows.updateOne({ _id: key }, { $pull: { writing: fileId }, $push: { gone: fileId } });
+        // A sweep that gave up this write may also have deleted the row.
+        if (matchedCount === 0) await deleteFile(fileId);
+        else await removeGone({ _id: key });
       }
       throw error;
     }
@@ -109,12 +111,14 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
     await rows.updateMany({ writing: { $lt: limit } }, givenUpBefore(limit));
     await removeGone({ gone: { $type: "objectId" } });
   }
-  let sweeping = Promise.resolve();
-  const sweepAgain = (): void => {
-    sweeping = sweep().catch((error: unknown) => log.warn(`Media storage can't be swept: ${(error as Error).message}`));
+  let sweeping: Promise<void> | undefined;
+  const startSweep = (): void => {
+    sweeping ??= sweep()
+      .catch((error: unknown) => log.warn(`Media storage can't be swept: ${(error as Error).message}`))
+      .finally(() => (sweeping = undefined));
   };
-  sweepAgain();
-  const timer = setInterval(sweepAgain, sweepEveryMs).unref();
+  startSweep();
+  const timer = setInterval(startSweep, sweepEveryMs).unref();
 
   return checkedBlobs(
     {

@@ -115,6 +115,25 @@ describeWith(["mongo"], "Blobs in GridFS", () => {
     expect(await opened.storedCount()).toBe(before);
   });
 
+  test("a writer whose source fails after its write was given up leaves nothing behind", async () => {
+    const before = await opened.storedCount();
+    const key = newId();
+    const source = new PassThrough();
+    const writing = opened.blobs.write(key, source);
+    source.write(randomBytes(600_000));
+    const fileId = await eventually("it is being written", async () => (await rows().findOne({ _id: key }))?.writing[0]);
+    await eventually("some of it is stored", async () => (await chunksOf(fileId)) > 1);
+    await rows().updateOne({ _id: key }, { $set: { writing: [], gone: [fileId] } });
+    await sweep();
+    expect(await rows().findOne({ _id: key })).toBeNull();
+    source.write(randomBytes(600_000));
+    await eventually("more of it is stored", async () => (await chunksOf(fileId)) > 1);
+    const failure = new Error("The client has disconnected");
+    source.destroy(failure);
+    await expect(writing).rejects.toBe(failure);
+    expect(await opened.storedCount()).toBe(before);
+  });
+
   test("readers and writers that lose the connection to MongoDB fail, and a partial write does not count", async () => {
     const proxy = await openTcpProxy(`${mongoUri().split("?")[0]}?directConnection=true`);
     cleanUps.push(() => proxy.close());
