@@ -1,7 +1,7 @@
 /**
- * Stores a mesh's blobs as GridFS files in the database `<mesh>_media`, with one row per key that names the current file. A file becomes
- * current in one update of the row, when all of it is stored. The row also names every other file that may have bytes, so that an index
- * finds the files that a dead process left.
+ * Stores a mesh's blobs as GridFS files in the database `<mesh>_media`, with one row per key, which names the key's current file. A file
+ * becomes current in one update of the row, when all of it is stored. The row also names every other file that may have bytes, so that an
+ * index finds the files that a dead process left.
  */
 import { Readable } from "node:stream";
 import type { Logger } from "moleculer";
@@ -17,7 +17,7 @@ interface BlobRow {
   /** The blob's key. */
   readonly _id: string;
   readonly current?: { readonly fileId: FileId; readonly size: number };
-  /** Files being written. Their ids contain the time of their start. */
+  /** Files being written. An id contains the time at which its write began. */
   readonly writing: readonly FileId[];
   /** Files whose bytes are to be removed. */
   readonly gone: readonly FileId[];
@@ -39,11 +39,11 @@ const sweepEveryMs = 900_000;
 
 /** Updates of a row's files, each a single pipeline. */
 const goneWithCurrent = { $concatArrays: ["$gone", { $cond: [{ $ifNull: ["$current", false] }, ["$current.fileId"], []] }] };
-const counts = (fileId: FileId, size: number) => [
+const makeCurrent = (fileId: FileId, size: number) => [
   { $set: { gone: goneWithCurrent, writing: { $setDifference: ["$writing", [fileId]] }, current: { fileId, size } } },
 ];
-const nothingCounts = [{ $set: { gone: goneWithCurrent } }, { $unset: "current" }];
-const givenUpBefore = (limit: FileId) => {
+const makeNoneCurrent = [{ $set: { gone: goneWithCurrent } }, { $unset: "current" }];
+const giveUpWritersBefore = (limit: FileId) => {
   const writing = (comparison: "$lt" | "$gte") => ({ $filter: { input: "$writing", cond: { [comparison]: ["$$this", limit] } } });
   return [{ $set: { gone: { $concatArrays: ["$gone", writing("$lt")] }, writing: writing("$gte") } }];
 };
@@ -71,7 +71,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
       await promisified((back) => upload.end(back));
       return upload.length;
     } catch (error) {
-      // A chunk without an answer may still arrive. The sweep removes the file later then.
+      // An unanswered chunk may still be stored, so the sweep removes this file later.
       if (upload.state.outstandingRequests === 0) {
         const { matchedCount } = await rows.updateOne({ _id: key }, { $pull: { writing: fileId }, $push: { gone: fileId } });
         // A sweep that gave up this write may also have deleted the row.
@@ -86,7 +86,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
   async function* bytesOf(fileId: FileId, first: number, last: number): AsyncGenerator<Uint8Array, void, void> {
     for (let n = Math.floor(first / chunkBytes), at = n * chunkBytes; at <= last; n++, at += chunkBytes) {
       const chunk = await chunksOfFiles.findOne({ files_id: fileId, n });
-      if (chunk === null) throw new Error("it was replaced or removed meanwhile");
+      if (chunk === null) throw new Error("the blob was replaced or removed while it was read");
       const bytes = chunk.data.value();
       yield bytes.subarray(Math.max(first - at, 0), Math.min(last + 1 - at, chunkBytes));
     }
@@ -108,7 +108,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
 
   async function sweep(): Promise<void> {
     const limit = ObjectId.createFromTime(Math.floor((Date.now() - maxWriteMs) / 1000));
-    await rows.updateMany({ writing: { $lt: limit } }, givenUpBefore(limit));
+    await rows.updateMany({ writing: { $lt: limit } }, giveUpWritersBefore(limit));
     await removeGone({ gone: { $type: "objectId" } });
   }
   let sweeping: Promise<void> | undefined;
@@ -126,7 +126,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
         const fileId = new ObjectId();
         await rows.updateOne({ _id: key }, { $push: { writing: fileId }, $setOnInsert: { gone: [] } }, { upsert: true });
         const size = await storeFile(key, fileId, chunks);
-        const { matchedCount } = await rows.updateOne({ _id: key, writing: fileId }, counts(fileId, size));
+        const { matchedCount } = await rows.updateOne({ _id: key, writing: fileId }, makeCurrent(fileId, size));
         if (matchedCount === 0) {
           await deleteFile(fileId);
           throw new Error("the upload took too long and was given up");
@@ -145,7 +145,7 @@ export async function openGridFsBlobs(uri: string, mesh: string, { log }: { log:
         for await (const { _id } of rows.find({ current: { $exists: true } }, { projection: { _id: 1 } })) yield _id;
       },
       async remove(keys) {
-        await rows.updateMany({ _id: { $in: [...keys] }, current: { $exists: true } }, nothingCounts);
+        await rows.updateMany({ _id: { $in: [...keys] }, current: { $exists: true } }, makeNoneCurrent);
         await removeGone({ _id: { $in: [...keys] } });
       },
       async health() {

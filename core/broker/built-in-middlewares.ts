@@ -1,4 +1,4 @@
-/** Lists Moleculer's own middlewares, some of them on one side of a call only. */
+/** Lists the middlewares that replace Moleculer's default list: its own, some on one side of a call only, and Parley's timeout. */
 import { Middlewares, type Middleware, type ServiceBroker } from "moleculer";
 import { callTimeout } from "./call-timeout.ts";
 
@@ -19,17 +19,24 @@ const without = (side: CallSide, make: MiddlewareFactory): Middleware => {
 };
 
 /**
- * Innermost first. The order is Moleculer's, except that the circuit breaker is outside the timeout: inside it, a node that does not
- * respond would never open the breaker. Parley replaces `Metrics`, `Timeout` and `Tracing`.
+ * Innermost first. The order is Moleculer's, except that the circuit breaker is outside the timeout: inside the timeout, it would never see
+ * a call time out, so a silent node would never open it. Parley replaces `Metrics`, `Timeout` and `Tracing`.
  *
- * On stop, a node waits for incoming calls, not for outgoing ones: a busy gateway always has some, and a call that timed out would never be
- * finished. The circuit breaker applies to outgoing calls only: before a node's own actions it would refuse calls that no other node could
- * answer either.
+ * On stop, a node waits for incoming calls but not for outgoing ones: a busy gateway always has some, and one that timed out would never
+ * count as finished. The circuit breaker applies to outgoing calls only: before a node's own actions it would refuse calls that no other
+ * node could answer either.
  */
 export const builtInMiddlewares: readonly (string | Middleware)[] = [
-  ...["ActionHook", "Validator", "Bulkhead", "Cacher"],
+  "ActionHook",
+  "Validator",
+  "Bulkhead",
+  "Cacher",
   without("remoteAction", Middlewares.ContextTracker),
   callTimeout(),
   without("localAction", Middlewares.CircuitBreaker),
-  ...["Retry", "Fallback", "ErrorHandler", "Debounce", "Throttle"],
+  "Retry",
+  "Fallback",
+  "ErrorHandler",
+  "Debounce",
+  "Throttle",
 ];

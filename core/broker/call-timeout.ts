@@ -1,7 +1,7 @@
 /**
- * Times out calls and heartbeats. Moleculer uses plain timers for both, and Node runs timers before it reads sockets. After a pause, a node
- * would therefore give up on responses that have already arrived, and take all other nodes for dead. Finished work would be done again or
- * reported as failed.
+ * Times out calls only after data that has already arrived was read, and delays Moleculer's check for dead nodes in the same way. Moleculer
+ * uses plain timers for both, and Node runs timers before it reads sockets: after a pause, a node would drop responses that have arrived
+ * and consider all other nodes dead.
  */
 import { Errors, type Context, type Middleware, type ServiceBroker } from "moleculer";
 import { withTimeout } from "../resilience/timeout.ts";
@@ -18,7 +18,7 @@ export function callTimeout(): Middleware {
     return (ctx) => {
       const timeoutMs = (ctx.options.timeout ??= action.timeout ?? this.options.requestTimeout ?? 0);
       if (timeoutMs <= 0) return handler(ctx);
-      // Moleculer uses it to limit a nested call to its caller's remaining time. The types lack it.
+      // Moleculer uses `startHrTime` to limit a nested call to its caller's remaining time. The types lack it.
       Object.assign(ctx, { startHrTime: "startHrTime" in ctx ? (ctx.startHrTime ?? process.hrtime()) : process.hrtime() });
       return withTimeout(handler(ctx), timeoutMs, () => {
         const data = { action: action.name ?? "", nodeID: ctx.nodeID ?? "" };

@@ -1,4 +1,4 @@
-/** Builds the broker's options from the configuration. */
+/** Builds the broker's options from the configuration, and finds environment variables that would overwrite them. */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { ServiceBroker, type BrokerOptions } from "moleculer";
@@ -24,7 +24,7 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
   const { mesh } = config;
   return {
     namespace: modeFactsOf(config).namespace,
-    // Random, because a fixed id would receive the queued requests of a dead process that had it before.
+    // Random: with a fixed id, a new process would receive requests queued for the dead process that had the id before.
     nodeID: `${hostname()}-${randomBytes(4).toString("hex")}`,
     logger: loggerConfig(config),
     ...(mesh === undefined ? {} : { transporter: amqpTransporter(mesh.amqpUrl) }),
@@ -38,7 +38,7 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
     tracking: { enabled: true, shutdownTimeout: 8000 },
     // With preferLocal, a node that offers an action would never use the routing.
     registry: { preferLocal: false, strategy: Routing },
-    // The default of 1 s is how long other nodes would not know the services of a node that reports ready. The types lack it.
+    // By default, other nodes learn of this node's services up to 1 s after it reports ready. The types lack this option.
     transit: { serviceChangedDebounceTime: 50 } as object,
     circuitBreaker: {
       enabled: true,
@@ -61,6 +61,7 @@ export function brokerOptions(config: Config, groups: ConsumerGroups): BrokerOpt
             sampling: { rate: config.TRACING_SAMPLE },
           },
     metadata: { routing: config.ROUTING },
+    // Innermost first. `access` must stay first, see access.ts.
     middlewares: [access, deadline(), lifecycle(config, groups), ...builtInMiddlewares, callMetrics(), nodeMetrics(config), requests()],
     internalMiddlewares: false,
     skipProcessEventRegistration: true,

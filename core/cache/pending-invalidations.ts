@@ -1,6 +1,6 @@
 /**
- * Remembers keys that could not be invalidated because Redis was away. While there are any, this node must not read the cache: it may hold
- * values from before writes that this node has acknowledged.
+ * Remembers keys that could not be invalidated because Redis could not be reached. While there are any, this node does not read the cache,
+ * because the cache may hold values older than writes that this node has acknowledged.
  */
 export interface PendingInvalidations {
   add(keys: readonly string[]): void;
@@ -11,13 +11,14 @@ export interface PendingInvalidations {
 
 const maxKeys = 1000;
 
-/** @param drop  removes these keys from the cache, or everything when there were too many to remember */
+/** @param drop  removes these keys from the cache, or all keys if there were too many to remember */
 export function pendingInvalidations(drop: (keys: readonly string[] | "everything") => Promise<unknown>): PendingInvalidations {
   const pending = new Set<string>();
   let everything = false;
   let dropping = false;
 
   const add = (keys: readonly string[]): void => {
+    if (everything) return;
     for (const key of keys) pending.add(key);
     if (pending.size <= maxKeys) return;
     everything = true;

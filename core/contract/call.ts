@@ -1,4 +1,7 @@
-/** Calls actions through their contracts: the reference gives the types of params and result, and no code names an action by a string. */
+/**
+ * Defines what a call carries (`Meta`, `Ctx`, `CallContext`), and calls actions through their contracts, which give the types of params and
+ * result. No code names an action by a string.
+ */
 import type { CallingOptions, Context } from "moleculer";
 import type { ActionRef } from "./contract.ts";
 import { defaultCallPolicy } from "./call-policy.ts";
@@ -22,7 +25,7 @@ export interface Meta {
 /** An action handler's context, with the contract's types for params and meta. */
 export type Ctx<P> = Context<P, Meta>;
 
-/** A service's context in one call: for whom the call is, and what calls others on their behalf. */
+/** A service's context during one call, with the caller's id and the `ctx` that further calls are made with. */
 export type CallContext<C extends object> = C & {
   readonly ctx: Ctx<unknown>;
   /** The caller's id; empty when a service calls without a user. */
@@ -34,7 +37,7 @@ export const inCall = <C extends object>(context: C, ctx: Ctx<unknown>): CallCon
   userId: ctx.meta.user?.id ?? "",
 });
 
-/** Is a handler's `ctx`, or a broker. */
+/** What can make a call: a handler's `ctx`, or a broker. */
 export interface Caller {
   /** Only contexts have one; brokers don't. */
   readonly requestID?: string | null;
@@ -45,7 +48,8 @@ export interface Caller {
  * Calls an action.
  * @param caller  the handler's `ctx`, which passes on the user and the request id; where there is no `ctx`, a broker: the request id then
  *                comes from the asynchronous context
- * @throws DomainError  thrown by the action; a Moleculer error with code 5xx when the action can't be reached in time
+ * @throws DomainError  thrown by the action
+ * @throws MoleculerError  with a code 5xx: the action can't be reached in time
  */
 export function call<P, R>(caller: Caller, action: ActionRef<P, R>, params: NoInfer<Input<P>>, options?: CallingOptions): Promise<R> {
   // Without an explicit timeout, Moleculer gives a nested call all the time that its caller has left. With one, it uses the shorter.

@@ -1,13 +1,13 @@
 /**
  * Renders images: decodes them, turns them upright and encodes them again without metadata, so that neither the location of a photo nor
- * hidden content reaches other users. The header gives the needed memory before anything is decoded. Runs in a child process, see
- * `image-workers.ts`.
+ * hidden content reaches other users. Images that would need too much memory are refused by their header, before anything is decoded. Runs
+ * in a child process, see `image-workers.ts`.
  */
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { Invalid } from "../../../core/errors.ts";
 import type { ImageType } from "../file-types.ts";
 
-// Each image is decoded once, one at a time, so neither a cache nor more threads help.
+// Images are rendered one at a time and not read again later, so neither a cache nor more threads help.
 sharp.cache(false);
 sharp.concurrency(1);
 
@@ -24,7 +24,7 @@ interface ImageFormat {
   /** MIME type of the copy. */
   readonly mimeType: string;
   /** sharp's name of the format. */
-  readonly reads: string;
+  readonly sharpFormat: string;
   readonly encode: (image: Sharp) => Sharp;
   readonly isAnimatable?: true;
   /** Peak memory while decoding, rotating and encoding, as measured. */
@@ -39,37 +39,40 @@ const gif = (image: Sharp): Sharp => image.gif({ effort: 1, dither: 0 });
 
 /** By the type detected from the bytes. */
 const formats: Readonly<Record<ImageType, ImageFormat>> = {
-  "image/jpeg": { mimeType: "image/jpeg", reads: "jpeg", encode: jpeg, bytesPerPixel: 8 },
-  "image/png": { mimeType: "image/png", reads: "png", encode: png, bytesPerPixel: 8 },
-  "image/apng": { mimeType: "image/png", reads: "png", encode: png, bytesPerPixel: 8 },
-  "image/gif": { mimeType: "image/gif", reads: "gif", encode: gif, isAnimatable: true, bytesPerPixel: 17 },
-  "image/webp": { mimeType: "image/webp", reads: "webp", encode: webp, isAnimatable: true, bytesPerPixel: 13 },
+  "image/jpeg": { mimeType: "image/jpeg", sharpFormat: "jpeg", encode: jpeg, bytesPerPixel: 8 },
+  "image/png": { mimeType: "image/png", sharpFormat: "png", encode: png, bytesPerPixel: 8 },
+  "image/apng": { mimeType: "image/png", sharpFormat: "png", encode: png, bytesPerPixel: 8 },
+  "image/gif": { mimeType: "image/gif", sharpFormat: "gif", encode: gif, isAnimatable: true, bytesPerPixel: 17 },
+  "image/webp": { mimeType: "image/webp", sharpFormat: "webp", encode: webp, isAnimatable: true, bytesPerPixel: 13 },
   // Encoding AVIF takes 60 bytes per pixel, and many seconds.
-  "image/avif": { mimeType: "image/webp", reads: "heif", encode: webp, bytesPerPixel: 20 },
+  "image/avif": { mimeType: "image/webp", sharpFormat: "heif", encode: webp, bytesPerPixel: 20 },
 };
 
-/** Maximum for one image. */
+/** Most memory that one image, or one frame of an animation, may need. */
 const maxDecodeBytes = 200 * 1024 * 1024;
-/** Maximum for all frames together, because each is encoded again. */
+/** Most pixels of all frames of an animation together. With more, it becomes a still image. */
 const maxFramePixels = 25e6;
+/** sharp's own limit. `checkHeader` accepts fewer pixels. */
+const inputPixelLimit = 2 * maxFramePixels;
 const maxThumbSide = 320;
 const pictureSide = 512;
 const pictureThumbSide = 96;
 
-/** Input options: no more pixels than the header declares, and stop at bad data. */
 interface ImageSource {
   readonly bytes: Buffer;
   readonly isAnimated: boolean;
 }
+/** Opens an image for decoding, which fails at bad data. */
 const openImage = ({ bytes, isAnimated }: ImageSource): Sharp =>
-  sharp(bytes, { animated: isAnimated, limitInputPixels: maxFramePixels * 2, failOn: "error", sequentialRead: true }).autoOrient();
+  sharp(bytes, { animated: isAnimated, limitInputPixels: inputPixelLimit, failOn: "error", sequentialRead: true }).autoOrient();
 
 /**
- * Renders an image for a message, with a thumbnail. Format and size stay; an animation keeps its frames unless there are too many.
+ * Renders an image for a message, with a thumbnail. Keeps the format and size, except that AVIF becomes WebP. A GIF or WebP animation keeps
+ * its frames unless they have too many pixels; an APNG becomes a still image.
  * @throws Invalid  the image can't be decoded, or is too large
  */
-export async function renderAttachedImage(known: ImageType, bytes: Buffer): Promise<RenderedImage> {
-  const { encode, mimeType, isAnimated } = await checkHeader(known, bytes);
+export async function renderAttachedImage(detectedType: ImageType, bytes: Buffer): Promise<RenderedImage> {
+  const { encode, mimeType, isAnimated } = await checkHeader(detectedType, bytes);
   return decodeOrRefuse(async () => {
     const { data: content, info } = await encode(openImage({ bytes, isAnimated })).toBuffer({ resolveWithObject: true });
     const inside = { width: maxThumbSide, height: maxThumbSide, fit: "inside", withoutEnlargement: true } as const;
@@ -78,9 +81,9 @@ export async function renderAttachedImage(known: ImageType, bytes: Buffer): Prom
   });
 }
 
-/** Renders a user's or group's picture: a square around the most prominent part, and a small copy. Throws like `attachedImage`. */
-export async function renderSquarePicture(known: ImageType, bytes: Buffer): Promise<RenderedImage> {
-  await checkHeader(known, bytes);
+/** Renders a user's or group's picture: a square around the most prominent part, and a small copy. Throws like `renderAttachedImage`. */
+export async function renderSquarePicture(detectedType: ImageType, bytes: Buffer): Promise<RenderedImage> {
+  await checkHeader(detectedType, bytes);
   return decodeOrRefuse(async () => {
     const cover = { width: pictureSide, height: pictureSide, fit: "cover", position: sharp.strategy.attention } as const;
     const content = await webp(openImage({ bytes, isAnimated: false }).resize(cover)).toBuffer();
@@ -90,10 +93,10 @@ export async function renderSquarePicture(known: ImageType, bytes: Buffer): Prom
 }
 
 /** Reads only the header. @throws Invalid  not the format that its first bytes show, or too large */
-async function checkHeader(known: ImageType, bytes: Buffer): Promise<ImageFormat & { isAnimated: boolean }> {
-  const format = formats[known];
+async function checkHeader(detectedType: ImageType, bytes: Buffer): Promise<ImageFormat & { isAnimated: boolean }> {
+  const format = formats[detectedType];
   const header = await decodeOrRefuse(() => sharp(bytes, { limitInputPixels: false }).metadata());
-  if (header.format !== format.reads) throw unreadable();
+  if (header.format !== format.sharpFormat) throw unreadable();
   refuseTooLarge(header, format);
   return { ...format, isAnimated: format.isAnimatable === true && framePixels(header) <= maxFramePixels };
 }
@@ -110,7 +113,7 @@ function refuseTooLarge({ width, height, depth, hasAlpha, isProgressive }: Metad
 
 const unreadable = (): Invalid => new Invalid("The image can't be read");
 
-/** Errors of sharp concern the image. Its texts are not passed on. */
+/** Reports every error of sharp as an unreadable image, without sharp's message. */
 async function decodeOrRefuse<T>(decode: () => Promise<T>): Promise<T> {
   return decode().catch(() => {
     throw unreadable();
