@@ -98,7 +98,9 @@ async function checkHeader(detectedType: ImageType, bytes: Buffer): Promise<Imag
   const header = await decodeOrRefuse(() => sharp(bytes, { limitInputPixels: false }).metadata());
   if (header.format !== format.sharpFormat) throw unreadable();
   refuseTooLarge(header, format);
-  return { ...format, isAnimated: format.isAnimatable === true && framePixels(header) <= maxFramePixels };
+  // libvips holds the frames of an animation as one tall image, which it cannot turn frame by frame.
+  const isUpright = (header.orientation ?? 1) === 1;
+  return { ...format, isAnimated: format.isAnimatable === true && isUpright && framePixels(header) <= maxFramePixels };
 }
 
 const framePixels = ({ width, height, pages = 1 }: Metadata): number => width * height * pages;

@@ -116,6 +116,31 @@ story("Contents of files", (world) => {
     }
   });
 
+  test.each([3, 6])(
+    "an animation that must be turned upright (EXIF orientation %i) becomes an upright still image",
+    async (orientation) => {
+      const { a, chatId } = await world.pair();
+      const frames = await Promise.all(
+        ["red", "blue"].map((background) =>
+          sharp({ create: { width: 40, height: 30, channels: 3, background } })
+            .png()
+            .toBuffer(),
+        ),
+      );
+      const bytes = await sharp(frames, { join: { animated: true } })
+        .withMetadata({ orientation })
+        .webp()
+        .toBuffer();
+      const sent = await sendFile(a, chatId, file(bytes, "turned.webp"));
+      const size = orientation === 6 ? { width: 30, height: 40 } : { width: 40, height: 30 };
+      expect(sent).toMatchObject({ status: 201, body: { file: { mimeType: "image/webp", ...size } } });
+      const kept = sharp((await download(a, sent.body.file.url)).bytes);
+      expect((await kept.metadata()).pages ?? 1).toBe(1);
+      const [red, , blue] = await kept.raw().toBuffer();
+      expect({ isRed: red! > 200, isBlue: blue! > 200 }).toEqual({ isRed: true, isBlue: false });
+    },
+  );
+
   test("an unreadable image, and one too large for memory, are refused", async () => {
     const { a, b, chatId } = await world.pair();
     const bomb = pngBomb(50_000, 50_000);
