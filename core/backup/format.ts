@@ -6,6 +6,7 @@
  *     blobs/<key>                                      the bytes of files and pictures
  *     manifest.json                                    expected contents, written last
  */
+import type { StoreKind } from "../store/contents.ts";
 export const formatVersion = 1;
 export const entryNames = { head: "parley-backup.json", manifest: "manifest.json" } as const;
 
@@ -20,7 +21,7 @@ export interface BackupHeader {
 }
 
 export interface BackupManifest extends BackupHeader {
-  readonly store: "sqlite" | "mongodb";
+  readonly store: StoreKind;
   /** The installation's era. */
   readonly era: string;
   /** The source was stopped and must not be started again, so the target may continue its era. */

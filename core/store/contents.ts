@@ -21,8 +21,11 @@ export interface StoreSnapshot {
   close(): Promise<void>;
 }
 
+/** The database behind a store, as backups name it. */
+export type StoreKind = "sqlite" | "mongodb";
+
 export interface StoreContents {
-  readonly kind: "sqlite" | "mongodb";
+  readonly kind: StoreKind;
   /**
    * Starts a snapshot of the present state. The store may keep that state for a limited time only; `say` gets a line when that could be too
    * short.
