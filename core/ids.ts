@@ -1,4 +1,4 @@
-/** Creates ids of 24 hex digits. The program creates them itself, so that both stores and all clients use one form. */
+/** Creates ids of 24 hex digits. The program creates them itself, so that all stores and all clients use one form. */
 import { randomBytes } from "node:crypto";
 
 const pattern = /^[0-9a-f]{24}$/;

@@ -1,4 +1,4 @@
-/** Builds rate-limiter-flexible counters from rate limits and converts their results, for both adapters. */
+/** Builds rate-limiter-flexible counters from rate limits and converts their results, for every adapter. */
 import { BurstyRateLimiter, RateLimiterRes, type IRateLimiterOptions, type RateLimiterAbstract } from "rate-limiter-flexible";
 import type { RateLimit, Limits, RateLimitResult } from "./limits.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Defines the store port: a service's access to its database. There are several ways to read and one to write, the commit: a list of
  * operations as plain data that succeeds or fails as a whole. Adapters: `sqlite/` (embedded), `mongo/` (mesh); one test suite runs against
- * both.
+ * each. Where a commit crosses a network, it reaches the fault point `store.commit` before it is sent.
  */
 import type { Health } from "../health.ts";
 
@@ -17,7 +17,7 @@ export interface Index<T> {
 }
 
 /**
- * A collection as its service declares it for both adapters. Index names are unique within the collection: `byEmail`, `byChatAndSeq`. Every
+ * A collection as its service declares it for every adapter. Index names are unique within the collection: `byEmail`, `byChatAndSeq`. Every
  * collection is also a plain `Collection` with an unknown row type.
  */
 export interface Collection<T extends Doc = never, I extends string = string> {

@@ -6,15 +6,12 @@ import type { DocumentedHttp, DocumentedSockets } from "../../support/api/docume
 import type { CallerRole } from "../calls/callers.ts";
 import type { RawCall } from "../calls/raw-http.ts";
 import type { FindingKind } from "./report.ts";
+import { internalTexts } from "../../support/api/internal-texts.ts";
 
 export interface AnswerProblem {
   readonly fault: FindingKind;
   readonly what: string;
 }
-
-/** Texts that reveal internals: stack traces, files, stores, libraries. */
-const inner =
-  /\bat .+:\d|\.[jt]s\b|node_modules|node:internal|SQL|constraint|mongo|E11000|Cast to|moleculer|fastest|busboy|\$node|ECONN|ENOENT|EACCES|[A-Z]\w*Error\b|undefined|\[object|is not a function|cannot read|position \d|\/tmp\/|\/work/i;
 
 /** Tokens, whose random characters could match. */
 const token = /[\w-]+\.[\w-]+\.[\w-]{20,}/g;
@@ -34,7 +31,7 @@ export function checkAnswer(document: DocumentedHttp, call: RawCall, role: Calle
   if (status >= 500) wrong("broken", `answered ${status}`);
   if (status >= 400 && !isHead && !isError(body)) wrong("undocumented", `answered ${status} without a documented error`);
   const text = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n") + (status >= 400 ? JSON.stringify(body) : "");
-  const [leak] = inner.exec(text.replace(token, "")) ?? [];
+  const [leak] = internalTexts.exec(text.replace(token, "")) ?? [];
   if (leak !== undefined) wrong("internal", `reveals "${leak}"`);
   if (call.isOffRoute === true) return problems;
   try {
@@ -57,7 +54,7 @@ export function checkAck(
   const problems: AnswerProblem[] = [];
   if (!ack.ok) {
     if (/^(?:INTERNAL|UNAVAILABLE)$/.test(ack.error.code)) problems.push({ fault: "broken", what: `answered ${ack.error.code}` });
-    const [leak] = inner.exec(JSON.stringify(ack)) ?? [];
+    const [leak] = internalTexts.exec(JSON.stringify(ack)) ?? [];
     if (leak !== undefined) problems.push({ fault: "internal", what: `reveals "${leak}"` });
   }
   try {

@@ -1,4 +1,4 @@
-/** Tests the cache port on both adapters, and the cache that two nodes share. */
+/** Tests the cache port on every adapter, and the cache that two nodes share. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { registryOf } from "../../../core/metrics/declare.ts";
 import { filledWith, neverFilled, startCacheNode, stopCacheNodes, loggedWarnings, type CacheNode } from "../../support/ports/cache-node.ts";

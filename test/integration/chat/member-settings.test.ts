@@ -1,4 +1,4 @@
-/** A member's own settings of a chat, on both stores. */
+/** A member's own settings of a chat, on every store. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openChats, seedGroup } from "../../../bench/seed/chats.ts";
 import { newId } from "../../../core/ids.ts";

@@ -1,4 +1,4 @@
-/** A chat's timeline on both stores: it stores every field that a change sets, and two nodes may write one chat. */
+/** A chat's timeline on every store: it stores every field that a change sets, and two nodes may write one chat. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openChats, seedGroup } from "../../../bench/seed/chats.ts";
 import { newId } from "../../../core/ids.ts";

@@ -1,4 +1,4 @@
-/** Tests what the feed port guarantees, on both adapters, and the failures of Redis: a lost connection, a freeze, a refusal. */
+/** Tests what the feed port guarantees, on every adapter, and the failures of Redis: a lost connection, a freeze, a refusal. */
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";

@@ -1,4 +1,4 @@
-/** Tests the limits port on both adapters, and Redis when it is shared, frozen, killed and started again. */
+/** Tests the limits port on every adapter, and Redis when it is shared, frozen, killed and started again. */
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";

@@ -1,4 +1,4 @@
-/** Tests of dead letters: in the queue port on both adapters, and in the REPL, where operators list and replay them. */
+/** Tests of dead letters: in the queue port on every adapter, and in the REPL, where operators list and replay them. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Tests what the queue port guarantees, on both adapters: publishing, retrying and consuming. */
+/** Tests what the queue port guarantees, on every adapter: publishing, retrying and consuming. */
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import type { DurableEvent, Queue } from "../../../core/queue/queue.ts";

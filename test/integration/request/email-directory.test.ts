@@ -1,4 +1,4 @@
-/** Tests request's directory of e-mail addresses, on both stores and in a running service. */
+/** Tests request's directory of e-mail addresses, on every store and in a running service. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { call } from "../../../core/contract/call.ts";
 import { newId } from "../../../core/ids.ts";

@@ -1,4 +1,4 @@
-/** Tests what core/store/store.ts guarantees about commits, on both adapters: all or nothing, concurrent, durable. */
+/** Tests what core/store/store.ts guarantees about commits, on every adapter: all or nothing, concurrent, durable. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

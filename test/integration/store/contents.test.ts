@@ -4,7 +4,7 @@ import { newId } from "../../../core/ids.ts";
 import type { StoreContents, DeclaredDatabase, StoreSnapshot } from "../../../core/store/contents.ts";
 import { collection, insert, update, type Database, type Doc } from "../../../core/store/store.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
-import { storeAdapters, silentLogger, type TestStore } from "../../support/store/stores.ts";
+import { openContentsAt, storeAdapters, type TestStore } from "../../support/store/stores.ts";
 
 interface CountRow extends Doc {
   readonly count: number;
@@ -15,11 +15,6 @@ const databases: readonly DeclaredDatabase[] = [
   { service: "first", collections: [heads] },
   { service: "second", collections: [tails] },
 ];
-
-async function openContents([adapter, where, mesh]: TestStore["location"]): Promise<StoreContents> {
-  if (adapter === "sqlite") return (await import("../../../core/store/sqlite/contents.ts")).openSqliteContents(where);
-  return (await import("../../../core/store/mongo/contents.ts")).openMongoContents(where, mesh, silentLogger);
-}
 
 for (const adapter of storeAdapters) {
   describeWith(adapter.needs, `The contents of a store on ${adapter.title}`, () => {
@@ -32,7 +27,7 @@ for (const adapter of storeAdapters) {
       opened = await adapter.open();
       first = await opened.store.open("first", [heads]);
       second = await opened.store.open("second", [tails]);
-      contents = await openContents(opened.location);
+      contents = await openContentsAt(opened.location);
     });
     afterEach(async () => {
       await contents.close();

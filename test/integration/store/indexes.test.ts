@@ -1,4 +1,4 @@
-/** Tests how indexes change when releases with different declarations open one store, on both adapters. */
+/** Tests how indexes change when releases with different declarations open one store, on every adapter. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { StartError } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";

@@ -1,4 +1,4 @@
-/** Tests schema versions and migrations on both adapters: several runners, killed or frozen at any step, and unsuitable releases. */
+/** Tests schema versions and migrations on every adapter: several runners, killed or frozen at any step, and unsuitable releases. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** Tests reads on both adapters: by key, in pages, counted, and with conditions that are refused. */
+/** Tests reads on every adapter: by key, in pages, counted, and with conditions that are refused. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import { insert, remove, update, updateAll, upsert, expect as unchanged, type Database } from "../../../core/store/store.ts";

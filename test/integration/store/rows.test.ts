@@ -1,4 +1,4 @@
-/** Tests how commits change rows, on both adapters: unique indexes, upserts, changes of many rows, and what is stored of a document. */
+/** Tests how commits change rows, on every adapter: unique indexes, upserts, changes of many rows, and what is stored of a document. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import { insert, remove, update, updateAll, upsert, expect as unchanged, type Database } from "../../../core/store/store.ts";

@@ -23,7 +23,7 @@ export function rabbitQueues(): RabbitTestQueues {
   return queues;
 }
 
-/** Describes tests that run on both adapters. */
+/** Describes tests that run on every adapter. */
 export function describeQueues(tests: (makeQueues: () => TestQueues | Promise<TestQueues>) => void): void {
   describe("The queue in process", () => tests(localQueues));
   describeWith(["amqp"], "The queue on RabbitMQ", () => tests(rabbitQueues));

@@ -1,4 +1,4 @@
-/** Opens queues for tests on both adapters, opens them again with the same contents, and cleans up. */
+/** Opens queues for tests on every adapter, opens them again with the same contents, and cleans up. */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { ServiceBroker, type Logger } from "moleculer";
 import mongoose from "mongoose";
+import type { StoreContents } from "../../../core/store/contents.ts";
 import type { Store } from "../../../core/store/store.ts";
 import { mongoUri, type InfraPart } from "../infrastructure/infra.ts";
 import { temporaryFolder } from "../servers/server.ts";
@@ -23,15 +24,28 @@ export interface StoreAdapter {
   open(): Promise<TestStore>;
 }
 
-/** Opens the store at this location, which may have data already. */
-export async function openStoreAt([adapter, where, mesh]: TestStore["location"], log = silentLogger): Promise<Store> {
-  if (adapter === "sqlite") {
-    const { openSqliteStore } = await import("../../../core/store/sqlite/store.ts");
-    return openSqliteStore(where, { log });
-  }
-  const { openMongoStore } = await import("../../../core/store/mongo/store.ts");
-  return openMongoStore(where, mesh, { log });
+/** How each adapter opens a store, and its whole contents, at a location. An adapter without a row does not compile. */
+const openers: Record<TestStore["location"][0], Opener> = {
+  sqlite: {
+    store: async (folder, _mesh, log) => (await import("../../../core/store/sqlite/store.ts")).openSqliteStore(folder, { log }),
+    contents: async (folder) => (await import("../../../core/store/sqlite/contents.ts")).openSqliteContents(folder),
+  },
+  mongo: {
+    store: async (uri, mesh, log) => (await import("../../../core/store/mongo/store.ts")).openMongoStore(uri, mesh, { log }),
+    contents: async (uri, mesh) => (await import("../../../core/store/mongo/contents.ts")).openMongoContents(uri, mesh, silentLogger),
+  },
+};
+interface Opener {
+  store(where: string, mesh: string, log: Logger): Promise<Store>;
+  contents(where: string, mesh: string): Promise<StoreContents>;
 }
+
+/** Opens the store at this location, which may have data already. */
+export const openStoreAt = ([adapter, where, mesh]: TestStore["location"], log = silentLogger): Promise<Store> =>
+  openers[adapter].store(where, mesh, log);
+
+export const openContentsAt = ([adapter, where, mesh]: TestStore["location"]): Promise<StoreContents> =>
+  openers[adapter].contents(where, mesh);
 
 export const sqlite: StoreAdapter = {
   title: "SQLite",
