@@ -187,7 +187,8 @@ story("Live delivery", (world) => {
 
   describe("as PingTalk's clients use it: with the cookie, joinChat and sendMessage, without acknowledgements", () => {
     const connectWithCookie = ({ url, token }: Person): Promise<TestSocket> => connect(url, { headers: { cookie: `token=${token}` } });
-    const events = ({ received }: TestSocket): string[] => received.map(({ event }) => event);
+    /** The events received, except the note of the new chat: on a busy machine it arrives after the socket has connected. */
+    const events = ({ received }: TestSocket): string[] => received.map(({ event }) => event).filter((event) => event !== "chatChanged");
     async function join(line: TestSocket, chatId: string): Promise<void> {
       line.socket.emit("joinChat", { chatId });
       await receiveAll(line);
@@ -197,7 +198,7 @@ story("Live delivery", (world) => {
       const { a, chatId } = await world.pair();
       const line = await connectWithCookie(a);
       await join(line, chatId);
-      expect(line.received).toEqual([]);
+      expect(events(line)).toEqual([]);
       line.close();
     });
 
