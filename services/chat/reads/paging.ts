@@ -1,7 +1,6 @@
 /** Pages through a user's chats by last activity and a chat's members by seniority. A cursor is the position of the last entry. */
 import { Invalid } from "../../../core/errors.ts";
-import { isId } from "../../../core/ids.ts";
-import { newestFirst, pageOf, type PagePosition } from "../../../core/contract/paging.ts";
+import { newestFirst, pageCursor, pageOf, positionAt, type PagePosition } from "../../../core/contract/paging.ts";
 import type { CallContext } from "../../../core/contract/call.ts";
 import type { ChatContext } from "../context.ts";
 import type { ChatRow } from "../store/collections.ts";
@@ -15,11 +14,8 @@ const positionOf = ({ lastActivityAt, _id }: ChatRow): PagePosition => [lastActi
 
 /** @throws Invalid  not a cursor from an earlier answer */
 function parseCursor(field: string, cursor: string): PagePosition {
-  const [time = "", id] = cursor.split("-");
-  if (!/^\d{1,15}$/.test(time) || !isId(id)) {
-    throw new Invalid("Unknown cursor", [{ field, message: "must be a cursor of an earlier answer" }]);
-  }
-  return [Number(time), id];
+  if (!pageCursor.pattern.test(cursor)) throw new Invalid("Unknown cursor", [{ field, message: pageCursor.messages.stringPattern }]);
+  return positionAt(cursor);
 }
 
 export async function pageOfChats(
