@@ -18,8 +18,8 @@ export function callTimeout(): Middleware {
     return (ctx) => {
       const timeoutMs = (ctx.options.timeout ??= action.timeout ?? this.options.requestTimeout ?? 0);
       if (timeoutMs <= 0) return handler(ctx);
-      // Moleculer uses `startHrTime` to limit a nested call to its caller's remaining time. The types lack it.
-      Object.assign(ctx, { startHrTime: "startHrTime" in ctx ? (ctx.startHrTime ?? process.hrtime()) : process.hrtime() });
+      // Moleculer uses `startHrTime` to limit a nested call to its caller's remaining time.
+      ctx.startHrTime ??= process.hrtime();
       return withTimeout(handler(ctx), timeoutMs, () => {
         const data = { action: action.name ?? "", nodeID: ctx.nodeID ?? "" };
         this.logger.warn(`Request '${data.action}' is timed out`, { ...data, requestId: ctx.requestID, timeout: timeoutMs });
