@@ -29,14 +29,22 @@ export function configuration(env: Environment): { readonly config?: Config; rea
   }
 }
 
-/** Collects every secret in the environment, to be removed from the output. */
+/** Collects every secret in the environment and the configuration, and the passwords in its URLs, to be removed from the output. */
 export function secretsOf(env: Environment, config: Config | undefined): string[] {
-  const { AMQP_URL, REDIS_URL, MONGO_URI, JWT_SECRET, JWT_OLD_SECRETS = [], CLOUDINARY_URL, TRACING_URL } = config ?? {};
-  const urls = [AMQP_URL, REDIS_URL, MONGO_URI, TRACING_URL].flatMap((url) => (url === undefined ? [] : [url, passwordOf(url)]));
-  const given = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [env[name] ?? ""] : []));
-  return [...given, ...urls, JWT_SECRET ?? "", ...JWT_OLD_SECRETS, CLOUDINARY_URL?.secret ?? ""];
+  const names = (Object.keys(variables) as (keyof typeof variables)[]).filter((name) => variables[name].isSecret);
+  const values = [...names.map((name) => config?.[name]), ...(config?.JWT_OLD_SECRETS ?? [])];
+  const texts = values.filter((value) => typeof value === "string");
+  return [...names.map((name) => env[name] ?? ""), ...texts, ...texts.map(passwordOf), config?.CLOUDINARY_URL?.secret ?? ""];
 }
-const passwordOf = (url: string): string => decodeURIComponent(/^[^:]+:\/\/[^:@/]*:([^@/]*)@/.exec(url)?.[1] ?? "");
+
+function passwordOf(url: string): string {
+  const [, password = ""] = /^[^:]+:\/\/[^:@/]*:([^@/]*)@/.exec(url) ?? [];
+  try {
+    return decodeURIComponent(password);
+  } catch {
+    return password; // Not a URL, but a secret that looks like one.
+  }
+}
 
 const isHere = (host: string): boolean => ["localhost", "127.0.0.1", "[::1]"].includes(host);
 
