@@ -65,7 +65,7 @@ export async function changeProfile(db: Database, userId: string, changes: Field
     const row = await db.get(profiles, userId);
     if (row?.deletedAt !== null) return { operations: [], outcome: false };
     const set: Fields<ProfileRow> = { ...changes, updatedAt: storeTime };
-    return { operations: [update(profiles, withPicture(row), set), ...announceReplacedPicture(row, changes.pictureId)], outcome: true };
+    return { operations: [update(profiles, expectedPicture(row), set), ...announceReplacedPicture(row, changes.pictureId)], outcome: true };
   });
   return outcome;
 }
@@ -77,7 +77,7 @@ export async function changeProfile(db: Database, userId: string, changes: Field
 export async function eraseProfile(db: Database, userId: string): Promise<void> {
   await commitWithRetry(db, async () => {
     const row = await db.get(profiles, userId);
-    const removal = row === undefined ? [] : [expect(profiles, withPicture(row)), remove(profiles, { _id: userId })];
+    const removal = row === undefined ? [] : [expect(profiles, expectedPicture(row)), remove(profiles, { _id: userId })];
     const createdAt = row?.createdAt ?? storeTime;
     const tombstone = insert(profiles, { _id: userId, ...blank, createdAt, updatedAt: storeTime, deletedAt: storeTime });
     return { operations: [...removal, tombstone, ...announceReplacedPicture(row, null)], outcome: undefined };
@@ -94,7 +94,7 @@ export async function picturesInUse(db: Database, fileIds: readonly string[]): P
 }
 
 /** Expects the picture that was read. Otherwise a picture could be replaced without being released. */
-const withPicture = ({ _id, deletedAt, pictureId }: ProfileRow) => ({ _id, deletedAt, pictureId: pictureId ?? null });
+const expectedPicture = ({ _id, deletedAt, pictureId }: ProfileRow) => ({ _id, deletedAt, pictureId: pictureId ?? null });
 
 /** @param next  undefined keeps the current picture */
 function announceReplacedPicture(row: ProfileRow | undefined, next: ProfileRow["pictureId"] | symbol): Operation[] {

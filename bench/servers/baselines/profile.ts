@@ -63,7 +63,7 @@ const answer = {
         createdAt: text,
         updatedAt: text,
         __v: { type: "integer" },
-      },
+      } satisfies Record<keyof Profile, object>,
     },
     source: text,
   },
