@@ -99,9 +99,8 @@ describeWith(["mongo"], "Blobs in GridFS", () => {
     expect(await opened.storedCount()).toBe(before);
   });
 
-  test("a writer that continues after its write was given up fails, and leaves nothing behind", async () => {
-    const before = await opened.storedCount();
-    const key = newId();
+  /** Starts a write of which some chunks are stored, and gives it up as a sweep does after an hour. */
+  async function giveUpWrite(key: string) {
     const source = new PassThrough();
     const writing = opened.blobs.write(key, source);
     source.write(randomBytes(600_000));
@@ -109,6 +108,13 @@ describeWith(["mongo"], "Blobs in GridFS", () => {
     await eventually("some of it is stored", async () => (await chunksOf(fileId)) > 1);
     await rows().updateOne({ _id: key }, { $set: { writing: [], gone: [fileId] } });
     await sweep();
+    return { source, writing, fileId };
+  }
+
+  test("a writer that continues after its write was given up fails, and leaves nothing behind", async () => {
+    const before = await opened.storedCount();
+    const key = newId();
+    const { source, writing } = await giveUpWrite(key);
     source.end(randomBytes(600_000));
     await expect(writing).rejects.toMatchObject(unavailable);
     expect(await opened.blobs.read(key)).toBeUndefined();
@@ -118,13 +124,7 @@ describeWith(["mongo"], "Blobs in GridFS", () => {
   test("a writer whose source fails after its write was given up leaves nothing behind", async () => {
     const before = await opened.storedCount();
     const key = newId();
-    const source = new PassThrough();
-    const writing = opened.blobs.write(key, source);
-    source.write(randomBytes(600_000));
-    const fileId = await eventually("it is being written", async () => (await rows().findOne({ _id: key }))?.writing[0]);
-    await eventually("some of it is stored", async () => (await chunksOf(fileId)) > 1);
-    await rows().updateOne({ _id: key }, { $set: { writing: [], gone: [fileId] } });
-    await sweep();
+    const { source, writing, fileId } = await giveUpWrite(key);
     expect(await rows().findOne({ _id: key })).toBeNull();
     source.write(randomBytes(600_000));
     await eventually("more of it is stored", async () => (await chunksOf(fileId)) > 1);

@@ -7,12 +7,20 @@ import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { insert, update, upsert, expect as unchanged, storeTime, type Database } from "../../../core/store/store.ts";
-import { all, chats, message, messages, messagesOf, newChat, outcomesOf, users } from "../../support/store/collections.ts";
+import {
+  all,
+  chats,
+  conflict,
+  duplicate,
+  message,
+  messages,
+  messagesOf,
+  newChat,
+  outcomesOf,
+  users,
+} from "../../support/store/collections.ts";
 import { openStoreAt, type TestStore } from "../../support/store/stores.ts";
 import { describeStores } from "../../support/systems/describe-with.ts";
-
-const conflict = { type: "CONFLICT" };
-const duplicate = (collection: string, index: string) => ({ name: "Duplicate", collection, index });
 
 describeStores("The store", (open) => {
   let opened: TestStore;

@@ -2,12 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { newId } from "../../../core/ids.ts";
 import { insert, remove, update, updateAll, upsert, expect as unchanged, type Database } from "../../../core/store/store.ts";
-import { all, chats, message, messages, messagesOf, outcomesOf, users } from "../../support/store/collections.ts";
+import { all, chats, conflict, duplicate, message, messages, messagesOf, outcomesOf, users } from "../../support/store/collections.ts";
 import { type TestStore } from "../../support/store/stores.ts";
 import { describeStores } from "../../support/systems/describe-with.ts";
-
-const conflict = { type: "CONFLICT" };
-const duplicate = (collection: string, index: string) => ({ name: "Duplicate", collection, index });
 
 describeStores("Rows in the store", (open) => {
   let opened: TestStore;

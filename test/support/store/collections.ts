@@ -64,3 +64,7 @@ export async function outcomesOf(
   const failures = settled.filter((one) => one.status === "rejected").map(({ reason }) => reason as unknown);
   return { succeeded: settled.length - failures.length, failures };
 }
+
+/** What a commit's error matches. */
+export const conflict = { type: "CONFLICT" };
+export const duplicate = (collection: string, index: string) => ({ name: "Duplicate", collection, index });
