@@ -113,12 +113,12 @@ describe("logging out", () => {
   test("ends this session only, notifies the gateways before it answers, and may be repeated", async () => {
     const ada = await signUpUser(services.broker);
     const { sessionId: another } = await logIn(ada);
-    const heard = await recordFeed(services.broker, [revocationsChannel]);
+    const revocations = await recordFeed(services.broker, [revocationsChannel]);
     await call(services.broker, auth.logOut, {}, asUser(ada));
-    await eventually("the gateways are told", () => heard.length > 0);
+    await eventually("the gateways are notified", () => revocations.length > 0);
     await call(services.broker, auth.logOut, {}, asUser(ada));
 
-    expect(heard.map(({ message }) => message)).toEqual([
+    expect(revocations.map(({ message }) => message)).toEqual([
       {
         sessionId: ada.sessionId,
         userId: ada.userId,
@@ -153,7 +153,7 @@ describe("changing the password", () => {
     const ada = await signUpUser(services.broker);
     const { sessionId: phone } = await logIn(ada);
     const stranger = await signUpUser(services.broker);
-    const heard = await recordFeed(services.broker, [revocationsChannel]);
+    const revocations = await recordFeed(services.broker, [revocationsChannel]);
     await change(ada);
 
     await expect(logIn(ada)).rejects.toEqual(refused("UNAUTHENTICATED"));
@@ -161,8 +161,8 @@ describe("changing the password", () => {
     expect(await isRevoked(phone)).toBe(true);
     expect(await isRevoked(ada.sessionId)).toBe(false);
     expect(await isRevoked(stranger.sessionId)).toBe(false);
-    await eventually("the gateways are told", () => heard.length > 0);
-    expect(heard.map(({ message }) => [message.sessionId, message.reason])).toEqual([[phone, "passwordChanged"]]);
+    await eventually("the gateways are notified", () => revocations.length > 0);
+    expect(revocations.map(({ message }) => [message.sessionId, message.reason])).toEqual([[phone, "passwordChanged"]]);
   });
 
   test("does not revive ended sessions, and an ended session cannot do it", async () => {

@@ -19,7 +19,7 @@ async function forEach<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Pr
 }
 const listen = (someone: Person): Promise<TestSocket> => someone.connectAndSubscribe();
 
-test(`a group of ${size}: every member is added, and hears one message once`, async () => {
+test(`a group of ${size}: every member is added, and receives a message once`, async () => {
   const [dataDir, port, secret] = [await temporaryFolder(), await freePort(), randomBytes(32).toString("hex")];
   const [stranger, ...members] = await seededPeople(dataDir, secret, `http://127.0.0.1:${port}`, size + 1);
   const [admin, second, third] = members as [Person, Person, Person];
@@ -37,9 +37,9 @@ test(`a group of ${size}: every member is added, and hears one message once`, as
 
     lines.push(...(await forEach(members.slice(early), listen)));
     const sent = (await admin.post("/chat/messages", { chatId, text: "Hello, everyone" })).body;
-    const heardBy = (line: TestSocket) => line.payloadsOf("receiveMessage").filter(({ _id }) => _id === sent._id).length;
-    await eventually("all have heard it", () => lines.every((line) => heardBy(line) > 0), 120_000);
-    expect(lines.filter((line) => heardBy(line) !== 1)).toEqual([]);
+    const receivedBy = (line: TestSocket) => line.payloadsOf("receiveMessage").filter(({ _id }) => _id === sent._id).length;
+    await eventually("all have received it", () => lines.every((line) => receivedBy(line) > 0), 120_000);
+    expect(lines.filter((line) => receivedBy(line) !== 1)).toEqual([]);
   } finally {
     for (const member of members) member.disconnectAll();
     await server.stop();

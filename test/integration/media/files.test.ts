@@ -111,8 +111,8 @@ function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): voi
       ]);
       // Every service answers that it uses none of the files.
       const inUse = { call: () => Promise.resolve([]) };
-      const asked: MediaContext = { ...tooLate(), filesInUse: (purpose, fileIds) => filesInUse(inUse, purpose, fileIds) };
-      await sweep(asked, () => false);
+      const context: MediaContext = { ...tooLate(), filesInUse: (purpose, fileIds) => filesInUse(inUse, purpose, fileIds) };
+      await sweep(context, () => false);
       expect(await states([known, unknown])).toEqual(["dropped", "reserved"]);
       await db.commit([remove(files, { _id: unknown })]);
     });

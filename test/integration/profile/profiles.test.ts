@@ -27,7 +27,7 @@ import { describeStores } from "../../support/systems/describe-with.ts";
 import type { TestStore } from "../../support/store/stores.ts";
 
 let services: InProcessServices;
-/** Files that media was asked to release. */
+/** Files that media was called to release. */
 const dropped: string[] = [];
 beforeAll(async () => {
   services = await startServices(authService, profileService, requestService);
@@ -199,7 +199,7 @@ describe("changing your profile", () => {
     await patch(ada, { firstName: "Augusta" });
     const account = await accountOf(ada);
     await publish(authEvents["user.created"], ada.userId, 1, account);
-    // Handled in order of their publishing or not, all three are through when the last one's effect shows.
+    // The marker is published last: once it took effect, the events before it were handled too.
     const marker = { ...account, userId: newId() };
     await publish(authEvents["user.created"], marker.userId, 1, marker);
     await eventually("the events are through", () => rowOf(marker.userId));

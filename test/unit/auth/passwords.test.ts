@@ -13,7 +13,7 @@ describe("a password", () => {
     expect(await isPassword("Correct-Horse-8", one, cost)).toBe(false);
   });
 
-  test("of nobody is always wrong, and takes as long to refuse", async () => {
+  test("of an unknown user is always wrong, and takes as long to refuse", async () => {
     const hash = await hashPassword("Correct-Horse-7", cost);
     const timed = async (known: string | undefined) => {
       const started = performance.now();

@@ -36,7 +36,7 @@ test("a rate-limited request is retried, whatever its method", async () => {
   expect(asked[0]!.headers).toMatchObject({ authorization: "Bearer token", "content-type": "application/json" });
 });
 
-test("but only five times, and not if the wait is long", async () => {
+test("a request is tried only five times, and not if the wait is long", async () => {
   const forever = await answering(tooMany);
   await expect(forever.http.request("GET", "/x")).rejects.toMatchObject({ code: "RATE_LIMITED", status: 429 });
   expect(forever.asked).toHaveLength(5);

@@ -72,7 +72,7 @@ test("a name with a slash is refused: its records could be those of another name
   expect(() => new LocalStorage("a/chat", areaOf())).toThrow(TypeError);
 });
 
-test("records are written one at a time, each as it is when it is written", async () => {
+test("records are written one at a time, each with its state at that time", async () => {
   const saved: unknown[] = [];
   const gates: (() => void)[] = [];
   let state = 1;

@@ -18,7 +18,7 @@ const mesh: ConfigEnv = {
   JWT_SECRET: "s".repeat(32),
 };
 
-/** What the operator is told. */
+/** The lines that the operator sees. */
 function complaints(env: ConfigEnv): readonly string[] {
   try {
     readConfig(env);
@@ -29,7 +29,7 @@ function complaints(env: ConfigEnv): readonly string[] {
   return [];
 }
 
-test("without any variable it is one process with everything in it", () => {
+test("without any variable, it is one process with all services", () => {
   expect(readConfig({})).toEqual({
     mesh: undefined,
     PORT: 3000,
@@ -66,12 +66,12 @@ test("without any variable it is one process with everything in it", () => {
   });
 });
 
-test("an empty variable is an unset one, and white space around a value does not count", () => {
+test("an empty variable counts as unset, and white space around a value is ignored", () => {
   expect(readConfig({ PORT: "", LIMITS: " " })).toEqual(readConfig({}));
   expect(readConfig({ PORT: " 8080 " }).PORT).toBe(8080);
 });
 
-test("values are read as what they are", () => {
+test("values are parsed to their types", () => {
   const config = readConfig({
     PORT: "0",
     DATA_DIR: "elsewhere",
@@ -143,19 +143,19 @@ describe("a bad variable stops the start with a line that names it", () => {
     expect(lines[0]).not.toContain("\n");
   });
 
-  test("several bad ones are named at once", () => {
+  test("all bad variables are named together", () => {
     expect(complaints({ PORT: "x", LIMITS: "x", LOG_LEVEL: "x" }).map((line) => line.split(" ")[0])).toEqual([
       "PORT",
       "LIMITS",
       "LOG_LEVEL",
     ]);
   });
-  test("an unknown service is named, and the known ones with it", () => {
+  test("the line about an unknown service also names the known ones", () => {
     expect(complaints({ ...mesh, SERVICES: "gateway,chatt" })).toEqual([
       `SERVICES must be a list of ${serviceNames.join(", ")}; there is no service "chatt"`,
     ]);
   });
-  test("a secret is not repeated in the line about it", () => {
+  test("the line about a secret does not contain it", () => {
     expect(complaints({ JWT_SECRET: "hunter2" })[0]).not.toContain("hunter2");
     expect(complaints({ CLOUDINARY_URL: "cloudinary://key:hunter2" })[0]).not.toContain("hunter2");
   });
@@ -179,13 +179,13 @@ describe("a mesh", () => {
     const lines = complaints({ ...mesh, ...Object.fromEntries(missing.map((name) => [name, undefined])) });
     expect(lines).toEqual([`${said}: a mesh needs all of AMQP_URL, REDIS_URL, MONGO_URI; embedded mode needs none`]);
   });
-  test("runs the services it is told to; embedded runs all", () => {
+  test("runs the services in SERVICES; embedded mode runs all", () => {
     expect(readConfig({ ...mesh, SERVICES: "gateway, chat" }).SERVICES).toEqual(["gateway", "chat"]);
     expect(complaints({ SERVICES: "gateway" })).toEqual([expect.stringMatching(/^SERVICES can only be set in a mesh/)]);
   });
 });
 
-test("production refuses what is for tests", () => {
+test("production refuses settings for tests", () => {
   expect(complaints({ NODE_ENV: "production", LIMITS: "off", FAULTS: "outbox.publish=kill" })).toEqual([
     "LIMITS=off is refused with NODE_ENV=production",
     "FAULTS is refused with NODE_ENV=production",
@@ -198,7 +198,7 @@ describe("the README's table", () => {
   test("is up to date", async () => {
     expect(await outOfDate(configTable)).toBeUndefined();
   });
-  test("has a line for every variable, and what is around it stays", async () => {
+  test("has a line for every variable, and leaves the text around it unchanged", async () => {
     const text = await withTable(configTable, "before\n<!-- config -->stale\n<!-- /config -->\nafter");
     for (const [name, { meaning }] of Object.entries(variables)) {
       expect(text.split("\n").filter((line) => line.startsWith(`| \`${name}\``) && line.includes(meaning))).toHaveLength(1);
@@ -208,13 +208,13 @@ describe("the README's table", () => {
     expect(text).not.toContain("stale");
     expect(await withTable(configTable, text)).toBe(text);
   });
-  test("without markers for it the script says so", async () => {
+  test("a page without markers is an error", async () => {
     await expect(withTable(configTable, "# Parley")).rejects.toThrow("README.md has no markers for the table");
   });
 });
 
 describe("the names of services", () => {
-  test("a folder with a file of its name is a service", () => {
+  test("a folder that contains a service file of its name is a service", () => {
     const folder = mkdtempSync(join(tmpdir(), "parley-services-"));
     for (const file of [
       "wave/wave.service.ts",
@@ -231,7 +231,7 @@ describe("the names of services", () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("each file that moleculer-runner loads is one of them, and bears its name", async () => {
+  test("each file that moleculer-runner loads is a service of its name", async () => {
     expect((await allSchemas()).map(({ name }) => name).sort()).toEqual(serviceNames);
   });
 });

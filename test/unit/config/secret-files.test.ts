@@ -1,4 +1,4 @@
-/** Secrets given as files: every secret variable has the twin, and whatever is wrong with a file is one line that keeps the secret. */
+/** Tests secrets in files: every secret variable has a `_FILE` variable, and a bad file causes one line that does not contain the secret. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,22 +42,22 @@ test("a value is the same from the variable and from a file, with or without a n
   }
 });
 
-test("an empty twin is an unset one", () => {
+test("an empty _FILE variable counts as unset", () => {
   expect(readConfig({ ...values, JWT_SECRET_FILE: " " })).toEqual(readConfig(values));
 });
 
-test("both at once are refused", () => {
+test("a variable and its _FILE variable together are refused", () => {
   expect(complaints({ ...values, JWT_SECRET_FILE: holding(values.JWT_SECRET) })).toEqual([
     "JWT_SECRET and JWT_SECRET_FILE are both set: set one of them",
   ]);
 });
 
-describe("a file that gives no secret is one line that names variable and file", () => {
+describe("a file without a secret causes one line that names the variable and the file", () => {
   test.each([
     ["missing", () => join(folder, "missing"), "does not exist"],
     ["below a file", () => join(holding("x"), "inner"), "does not exist"],
     ["a folder", () => folder, "is not a regular file"],
-    // Regular, and readable to nobody at its beginning: root, who may run the tests, is refused nothing else.
+    // A regular file whose first bytes nobody can read: the tests may run as root, whom file permissions do not stop.
     ["unreadable", () => "/proc/self/mem", "can't be read: EIO"],
     ["empty", () => holding(""), "is empty"],
     ["only a newline", () => holding("\n"), "is empty"],
@@ -71,12 +71,12 @@ describe("a file that gives no secret is one line that names variable and file",
     const file = holding("hunter2");
     expect(complaints({ JWT_SECRET_FILE: file })).toEqual([`JWT_SECRET (from ${file}) must be at least 32 characters long`]);
   });
-  test("every bad one is named", () => {
+  test("every bad file is named", () => {
     expect(complaints({ JWT_SECRET_FILE: "/nowhere", REDIS_URL_FILE: "/nowhere", PORT: "x" })).toHaveLength(3);
   });
 });
 
-test("the README names every variable that has a twin, and each that may hold a credential has one", async () => {
+test("the README names every variable with a _FILE variable, and each that may hold a credential has one", async () => {
   const secrets = Object.entries(variables).flatMap(([name, { isSecret }]) => (isSecret ? [name] : []));
   const text = await withTable(configTable, "<!-- config -->\n<!-- /config -->");
   const below = text.slice(text.lastIndexOf("|"));

@@ -1,6 +1,6 @@
 /**
- * Contracts: what becomes of a declaration at run time, and what the compiler makes of it. The types are asserted where they are
- * used: a wrong one fails `npm run types`, and so does a `@ts-expect-error` that no longer is one.
+ * Tests contracts at run time and in the compiler. Types are asserted where they are used: a wrong type fails `npm run types`, and so does
+ * a `@ts-expect-error` without an error.
  */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ServiceBroker, Validators } from "moleculer";
@@ -17,7 +17,7 @@ import type { Complete } from "../../../core/store/store.ts";
 /** True when the two types are the same, and not merely assignable. */
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(...differ: Equal<A, B> extends true ? [] : [never]): void => expect(differ).toEqual([]);
-/** Whether the validator takes the value, so that the types and the run-time check mean the same. */
+/** Whether the validator accepts the value, to compare the types with the check at run time. */
 const passes = (rules: object, value: object): boolean => new Validators.Fastest().compile({ ...rules })({ ...value }) === true;
 
 interface Note {
@@ -41,7 +41,7 @@ const notes = contract("notes", {
   },
 });
 
-describe("what the compiler knows", () => {
+describe("types", () => {
   test("a rule becomes the type of its value", () => {
     const rules = {
       string: { type: "string" },
@@ -85,19 +85,19 @@ describe("what the compiler knows", () => {
     expect(passes(rules, { ...value, one: "c" })).toBe(false);
   });
 
-  test("types that differ are told apart", () => {
-    // @ts-expect-error one has more
+  test("different types are distinguished", () => {
+    // @ts-expect-error one type has more fields
     const more = () => same<{ a: string }, { a: string; b: string }>();
-    // @ts-expect-error one is wider
+    // @ts-expect-error one type is wider
     const wider = () => same<{ a: string }, { a: string | null }>();
     expect([more, wider]).toHaveLength(2);
   });
 
-  test("a complete row names every field, the optional ones too", () => {
+  test("a complete row has every field, including optional ones", () => {
     same<Complete<{ a: string; b?: number }>, { readonly a: string; readonly b: number | undefined }>();
   });
 
-  test("what is optional may be left out; what has a default may be left out by the caller and is there for the handler", () => {
+  test("an optional param may be left out; one with a default may be left out by the caller, and the handler always gets it", () => {
     const rules = { must: { type: "string" }, may: { type: "number", optional: true }, usual: { type: "number", default: 50 } } as const;
     same<Input<typeof rules>, { must: string; may?: number | undefined; usual?: number | undefined }>();
     same<Infer<typeof rules>, { must: string; usual: number; may?: number | undefined }>();
@@ -148,7 +148,7 @@ describe("what the compiler knows", () => {
       // @ts-expect-error a message of another type
       (feed: Feed) => feed.publish(shelf, { n: 1 }),
       (feed: Feed) => feed.subscribe([shelf], ({ text }) => text.length),
-      // @ts-expect-error it brings notes
+      // @ts-expect-error the channel carries notes
       (feed: Feed) => feed.subscribe([shelf], (message: { n: number }) => message.n),
     ];
     expect(uses).toHaveLength(4);
@@ -182,7 +182,7 @@ describe("what the compiler knows", () => {
         write(ctx) {
           same<typeof ctx.params, { text: string; color: "red" | "blue" }>();
           this.count = this.double(ctx.params.text.length);
-          // @ts-expect-error neither a method nor a mixin put this here
+          // @ts-expect-error neither a method nor a mixin defines it
           this.counted = 1;
           return write();
         },
@@ -193,7 +193,7 @@ describe("what the compiler knows", () => {
   });
 });
 
-describe("what becomes of it", () => {
+describe("the schema that a contract becomes", () => {
   test("references are named after service and action, events after service and event", () => {
     expect(notes.write).toMatchObject({ name: "notes.write", access: "user", summary: "Keep a note" });
     expect(notes.list).toMatchObject({ name: "notes.list", service: "notes", access: "service", routeBy: "ownerId" });
@@ -203,7 +203,7 @@ describe("what becomes of it", () => {
     expect(events("notes", { written: returns() })).toEqual({ written: { topic: "notes.written", payload: {} } });
   });
 
-  test("access, policy and routing become what Moleculer acts on", () => {
+  test("access, policy and routing become settings of Moleculer's actions", () => {
     const { name, actions } = service(notes, { actions: { write: () => ({ _id: "1", text: "" }), list: () => [] } });
     expect(name).toBe("notes");
     expect(actions?.["write"]).toMatchObject({
@@ -241,7 +241,7 @@ describe("what becomes of it", () => {
     });
     afterAll(() => broker.stop());
 
-    test("a call arrives with its defaults, and without what the contract does not know", async () => {
+    test("a call arrives with defaults, and without params that the contract does not have", async () => {
       const params: { text: string } = { text: "x", more: 1 } as { text: string };
       expect(await call(broker, notes.write, params)).toEqual({ _id: "1", text: "x" });
       expect(seen).toEqual([{ text: "x", color: "red" }]);

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { expect, test } from "@jest/globals";
 import { isId, newId } from "../../../core/ids.ts";
 
-test("an id is 24 hex digits that begin with the second it was made in", () => {
+test("an id is 24 hex digits and begins with the second of its creation", () => {
   const before = Math.floor(Date.now() / 1000);
   const id = newId();
   expect(id).toMatch(/^[0-9a-f]{24}$/);
@@ -19,7 +19,7 @@ test("a hundred thousand ids are all different", () => {
   expect(ids.every(isId)).toBe(true);
 });
 
-test("two processes make different ones", async () => {
+test("two processes create different ids", async () => {
   const module = new URL("../../../core/ids.ts", import.meta.url).href;
   const script = `const { newId } = await import(${JSON.stringify(module)}); process.stdout.write(newId().slice(8, 18))`;
   const run = () => promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);

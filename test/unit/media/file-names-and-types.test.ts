@@ -83,12 +83,12 @@ describe("a range", () => {
   });
 });
 
-test("a client holds a version when it names it", () => {
+test("a client that names a version has it", () => {
   for (const header of ["*", '"a"', 'W/"a"', '"b", "a"']) expect(matchesEtag(header, '"a"')).toBe(true);
   for (const header of [undefined, "", '"b"', "a"]) expect(matchesEtag(header, '"a"')).toBe(false);
 });
 
-test("a data URI is bytes in base64, and nothing else", () => {
+test("a data URI must be base64", () => {
   const bytes = (uri: string) => dataUriBytes(uri, "picture", 4).toString();
   expect(bytes("data:image/png;base64,YWJj")).toBe("abc");
   expect(bytes("data:;base64,YQ==")).toBe("a");
@@ -98,7 +98,7 @@ test("a data URI is bytes in base64, and nothing else", () => {
   expect(() => bytes("data:image/png;base64,YWJjZGU=")).toThrow(expect.objectContaining({ type: "TOO_LARGE" }));
 });
 
-test("the longest data URI is cut out of a JSON text, whatever stands around it, and nothing where there is none", () => {
+test("the longest data URI is cut out of a JSON text; a text without one stays unchanged", () => {
   const cut = (json: string) => {
     const { rest, literal } = extractDataUri(Buffer.from(json))!;
     return { rest: JSON.parse(rest.toString()) as unknown, literal: JSON.parse(literal) as unknown };

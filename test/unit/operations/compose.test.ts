@@ -1,4 +1,4 @@
-/** The rules that the compose file and the Dockerfile hold to: what is closed, limited, pinned, and told to nobody. */
+/** Tests the rules of the compose file and the Dockerfile: closed ports, limits, pinned versions and secrets. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ describe.each(ours)("our own container %s", (_name, container) => {
     expect(container.cap_add).toBeUndefined();
     for (const key of ["privileged", "user", "pid", "ipc"]) expect(container).not.toHaveProperty(key);
   });
-  test("has time to stop", () => {
+  test("gets time to stop", () => {
     expect(container["stop_grace_period"]).toBe("20s");
   });
 });
@@ -62,21 +62,21 @@ describe.each(all)("container %s", (name, container) => {
     const files = (container["ulimits"] as { nofile?: { hard: number } } | undefined)?.nofile?.hard ?? 0;
     expect(files).toBeLessThanOrEqual(20_000);
   });
-  test("publishes no port unless people connect to it", () => {
+  test("publishes a port only if users connect to it", () => {
     const published = { proxy: 2, embedded: 1, grafana: 1 }[name] ?? 0;
     expect(container.ports ?? []).toHaveLength(published);
     if (name === "grafana") expect(container.ports![0]).toMatch(/^127\.0\.0\.1:/);
   });
-  test("has no secret in clear", () => {
+  test("has no secret in plain text", () => {
     const environment = Object.entries(container.environment ?? {});
     const secret = Object.entries(variables).flatMap(([variable, { isSecret }]) => (isSecret ? [variable] : []));
-    // Without a password in it, the address of a store is no secret.
+    // The address of a store is not a secret if it contains no password.
     const clear = environment.filter(([variable, value]) => secret.includes(variable) && /@|cloudinary:/.test(value));
     expect(clear).toEqual([]);
     const suspicious = environment.filter(([variable]) => /SECRET|PASSWORD(?!_COST)|TOKEN|AMQP_URL|REDIS_URL/.test(variable));
     for (const [variable, value] of suspicious) expect(`${variable} ${value}`).toMatch(/_FILE \//);
   });
-  test("mounts what exists", () => {
+  test("mounts only files that exist", () => {
     for (const mount of container.volumes ?? []) {
       const [source] = mount.replace(/\$\{\w+:-(.*?)\}/, "$1").split(":") as [string];
       if (source.startsWith("./")) expect(existsSync(join(root, source))).toBe(true);
@@ -85,18 +85,18 @@ describe.each(all)("container %s", (name, container) => {
   });
 });
 
-test("stores are on the inner network alone, which leads nowhere", () => {
+test("stores are only on the internal network, which has no route out", () => {
   expect(project.networks["inner"]).toEqual({ internal: true });
   for (const name of ["mongo", "rabbitmq", "redis", "prometheus", "chat"]) expect(networksOf(project.services[name]!)).toEqual(["inner"]);
 });
 
-test("nodes wait for nothing but their secrets, so that Compose does not give up on a store that is away", () => {
+test("nodes wait only for their secrets, so that Compose does not give up if a store is unavailable", () => {
   for (const [, { depends_on }] of nodes) expect(depends_on).toEqual({ secrets: { condition: "service_completed_successfully" } });
   for (const [, { depends_on = {} }] of all)
     for (const { condition } of Object.values(depends_on)) expect(condition).not.toBe("service_healthy");
 });
 
-test("`docker compose up` starts the mesh, and monitoring and the embedded server only where they are asked for", () => {
+test("`docker compose up` starts the mesh, and monitoring and the embedded server only on request", () => {
   const of = (profile: string) => all.filter(([, { profiles = [] }]) => profiles.includes(profile)).map(([name]) => name);
   expect(of("monitoring")).toEqual(["prometheus", "alertmanager", "grafana"]);
   expect(of("embedded")).toEqual(["embedded"]);
@@ -104,7 +104,7 @@ test("`docker compose up` starts the mesh, and monitoring and the embedded serve
   expect(all.filter(([, { profiles }]) => profiles === undefined)).toHaveLength(all.length - 4);
 });
 
-test("what .env.example sets is what the compose file asks for, with the same defaults, all of it optional", () => {
+test(".env.example has the variables of the compose file, with the same defaults, all optional", () => {
   const asked = new Map([...read("docker-compose.yml").matchAll(/\$\{([A-Z_]+):-([^$}]*)/g)].map(([, name, value]) => [name!, value!]));
   const offered = new Map([...read(".env.example").matchAll(/^#([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]));
   expect([...offered.keys()].sort()).toEqual([...asked.keys()].sort());
@@ -118,7 +118,7 @@ test("what .env.example sets is what the compose file asks for, with the same de
     if (asked.get(name) !== "" && name !== "GATEWAYS") expect([name, value]).toEqual([name, asked.get(name)]);
 });
 
-test("the example of an override is one: it names services that there are", () => {
+test("the example of an override names only existing services", () => {
   const override = parse(read("compose.override.example.yml")) as ComposeFile;
   expect(Object.keys(project.services)).toEqual(expect.arrayContaining(Object.keys(override.services)));
 });
@@ -134,7 +134,7 @@ describe("the Dockerfile", () => {
     expect(stdout).toBe("");
     expect(status).toBe(0);
   });
-  test("begins from one exact version, pulls no syntax, and runs as a user with a number", () => {
+  test("starts from one exact version, pulls no syntax image, and runs as a numeric user", () => {
     const { devDependencies } = JSON.parse(read("package.json")) as { devDependencies: Record<string, string> };
     expect([...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image)).toEqual(
       Array.from({ length: 2 }, () => `node:${devDependencies["node"]!}-bookworm-slim`),
@@ -147,14 +147,14 @@ describe("the Dockerfile", () => {
     expect(dockerfile).toMatch(/^CMD \["node", /m);
     expect(dockerfile).toMatch(/^HEALTHCHECK .* CMD \["node", /m);
   });
-  test("takes only what is named from the folder, so that no data and no secret slips in", () => {
+  test("copies only named files, so that the image contains no data and no secrets", () => {
     const lines = read(".dockerignore")
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#"));
     expect(lines[0]).toBe("*");
     const named = lines.filter((line) => line.startsWith("!")).map((line) => line.slice(1));
     for (const path of named) expect(existsSync(join(root, path))).toBe(true);
-    // The rest only leaves something out of a named folder.
+    // The other lines only exclude parts of a named folder.
     for (const line of lines.slice(1)) expect(line.startsWith("!") || named.some((folder) => line.startsWith(`${folder}/`))).toBe(true);
   });
 });

@@ -1,4 +1,4 @@
-/** The secrets of a compose project: made once, kept from then on, and the same for nodes and for the programs they log in to. */
+/** Tests the secrets of a compose project: created once, kept, and the same for nodes and for the programs that they log in to. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +22,7 @@ const all = () =>
       .map((name) => [name, readFileSync(join(folder, name), "utf8")]),
   );
 
-test("they are made once, and a second run changes nothing", () => {
+test("secrets are created once, and a second run changes nothing", () => {
   expect(make(folder)).toMatchObject({ status: 0, stderr: "" });
   const made = all();
   expect([...made.keys()].sort()).toEqual([
@@ -40,7 +40,7 @@ test("they are made once, and a second run changes nothing", () => {
   expect(all()).toEqual(made);
 });
 
-test("nodes take them, and log in with what RabbitMQ and Redis are told", () => {
+test("nodes read them, and log in with the passwords that RabbitMQ and Redis use", () => {
   make(folder);
   const config = readConfig({
     AMQP_URL_FILE: join(folder, "nodes/amqp-url"),
@@ -53,12 +53,12 @@ test("nodes take them, and log in with what RabbitMQ and Redis are told", () => 
   expect(files.get("redis/redis.conf")).toContain(`requirepass ${new URL(config.mesh!.redisUrl).password}\n`);
 });
 
-test("what nodes read is for their user alone; what other programs read, is not writable", () => {
+test("only the nodes' user can read the nodes' secrets, and other programs cannot write theirs", () => {
   make(folder);
   for (const name of all().keys()) expect(statSync(join(folder, name)).mode & 0o777).toBe(name.startsWith("nodes/") ? 0o400 : 0o444);
 });
 
-test("a new one is made for one that was removed, and no other changes", () => {
+test("a removed secret is created again, and no other changes", () => {
   make(folder);
   const before = all();
   rmSync(join(folder, "nodes/jwt-secret"));
@@ -82,6 +82,6 @@ test.each([
   expect(stderr.trimEnd().split("\n")).toEqual([expect.stringMatching(new RegExp(`^Can't make the secrets: .*${said}`))]);
 });
 
-test("without a folder it says how it is called", () => {
+test("without a folder it prints its usage", () => {
   expect(make()).toMatchObject({ status: 1, stderr: expect.stringContaining("Usage: ") });
 });

@@ -19,7 +19,7 @@ test("a disk has too little room below 1 GB, or below 15 % and 20 GB", () => {
   expect(roomFinding("disk", 2e9, 5e9).isFine).toBe(true);
 });
 
-test("clocks may differ by 2 s, and by what the asking took", () => {
+test("clocks may differ by 2 s plus the duration of the request", () => {
   expect(clockFinding(1900, 0).isFine).toBe(true);
   expect(clockFinding(-5000, 100)).toMatchObject({ isFine: false, text: expect.stringContaining("5.0 s behind") });
   expect(clockFinding(5000, 3500).isFine).toBe(true);
@@ -31,7 +31,7 @@ test("secrets and credentials of URLs are never printed", () => {
   );
 });
 
-test("a check that throws, and a part that can't be opened, are a line each", async () => {
+test("a check that throws, and a part that cannot be opened, cause one line each", async () => {
   const failing = { name: "Failing", run: () => Promise.reject(new Error("first line\n    at somewhere")) };
   expect(await linesOf([failing], undefined)).toEqual([{ name: "Failing", isFine: false, text: "first line" }]);
   const part = {

@@ -1,4 +1,4 @@
-/** Alerts, runbook and dashboards hold together, and ask for what is measured. */
+/** Tests that alerts, runbook and dashboards agree, and use metrics that exist. */
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { declarations } from "../../../core/metrics/declare.ts";
 import { loadDeclarations } from "../../../scripts/generate/metrics-table.ts";
@@ -32,33 +32,33 @@ test("every alert has a case in which it fires, and one in which it does not", (
   expect(of(false)).toEqual(names);
 });
 
-test("every alert compares one value with one number, and says how urgent it is", () => {
+test("every alert compares one value with one number, and has a severity", () => {
   for (const alert of alerts) {
     expect(valueOf(alert)).not.toBe("");
     expect(["page", "ticket"]).toContain(alert.labels?.["severity"]);
   }
 });
 
-test("the nodes that Prometheus looks for are those of the compose file", () => {
+test("Prometheus looks for the nodes of the compose file", () => {
   expect(scrapedNames.filter((name) => !composeNames().includes(name))).toEqual([]);
   expect(scrapedNames).toEqual(expect.arrayContaining(["gateway", "chat", "media", "core"]));
 });
 
-test("every panel says what it shows", () => {
+test("every panel has a description", () => {
   expect(new Set(dashboards.map(({ uid }) => uid)).size).toBe(3);
   const silent = dashboards.flatMap(({ panels }) => panels.filter(({ type, description }) => type !== "row" && (description ?? "") === ""));
   expect(silent).toEqual([]);
 });
 
-describe("what alerts and panels ask for", () => {
+describe("the metrics that alerts and panels use", () => {
   const queries = [...panelQueries.map(({ expr }) => expr), ...rules.map(({ expr }) => expr)].join("\n");
   beforeAll(() => loadDeclarations());
 
-  test("is measured", () => {
+  test("are measured", () => {
     const measured = new Set(declarations().flatMap(({ name, type }) => (type === "histogram" ? partsOf(name) : [name])));
     expect([...new Set(queries.match(/\bparley_\w+/g))].filter((name) => !measured.has(name))).toEqual([]);
   });
-  test("is recorded, and what is recorded is asked for", () => {
+  test("are recorded, and each recorded one is used", () => {
     const recorded = rules.flatMap(({ record }) => record ?? []);
     expect([...new Set(queries.match(/\bparley:[\w:]+/g))].sort()).toEqual(recorded.sort());
   });
@@ -66,7 +66,7 @@ describe("what alerts and panels ask for", () => {
 const partsOf = (histogram: string): string[] => ["bucket", "sum", "count"].map((part) => `${histogram}_${part}`);
 
 describeWithPrometheus("promtool", () => {
-  test("takes the configuration and the rules", () => {
+  test("accepts the configuration and the rules", () => {
     for (const args of [
       ["config", `${ops}prometheus/prometheus.yml`],
       ["rules", ...ruleFiles.map((file) => `${ops}prometheus/rules/${file}`)],

@@ -1,4 +1,4 @@
-/** Durable events: whoever follows one is in the map of all nodes, and handles it. */
+/** Tests the map of followers: each event has one, and each follower handles its events. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { events, returns, type EventRef } from "../../../core/contract/contract.ts";
@@ -10,7 +10,7 @@ import { followed, followers } from "../../../services/followers.ts";
 const services = new URL("../../../services/", import.meta.url);
 
 describe("The map of followers", () => {
-  test("has a running service behind each group, and no service follows what is not in it", async () => {
+  test("has a service for each group, and contains every group that a service follows", async () => {
     const schemas = await allSchemas();
     const groups = schemas.flatMap(({ name, mixins = [] }) =>
       (mixins as Partial<DeclaredFollowing>[]).flatMap(({ follows }) => (follows === undefined ? [] : [{ name, follows }])),
@@ -58,7 +58,7 @@ describe("The map of followers", () => {
     expect(sources.sort()).toEqual([...new Set(announcing)].sort());
   });
 
-  test("is what the queue gets", () => {
+  test("is passed to the queue", () => {
     expect(followers).toMatchObject({ media: ["chat.file.dropped", "profile.picture.dropped"] });
   });
 });

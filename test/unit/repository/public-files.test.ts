@@ -42,17 +42,17 @@ describe.each(workflows)("%s", (path) => {
     expect(used).not.toEqual([]);
   });
 
-  test("takes the whole history and leaves no token in it", () => {
+  test("checks out the whole history and leaves no token in it", () => {
     const checkouts = steps.filter(({ uses }) => uses?.startsWith("actions/checkout@"));
     expect(checkouts).not.toEqual([]);
     for (const { with: options } of checkouts) expect(options).toMatchObject({ "fetch-depth": 0, "persist-credentials": false });
   });
 
-  test("may only read, unless a job says more", () => {
+  test("may only read, unless a job declares more", () => {
     expect(permissions).toEqual({ contents: "read" });
   });
 
-  test("puts nothing into a shell command that others could have written", () => {
+  test("puts no text that others can write into a shell command", () => {
     expect(steps.filter(({ run }) => run?.includes("${{"))).toEqual([]);
   });
 });
@@ -63,7 +63,7 @@ test("CI and Jenkins run .ci/run", () => {
   expect(text("Jenkinsfile")).toMatch(/sh '[^']*\.ci\/run'/);
 });
 
-test("A tag is released when CI passes and the changelog tells of it", () => {
+test("a tag is released if CI passes and the changelog has a section for it", () => {
   const { on, jobs } = workflow("release");
   expect(on).toEqual({ push: { tags: ["v*"] } });
   expect(jobs["test"]?.uses).toBe("./.github/workflows/ci.yml");
@@ -71,7 +71,7 @@ test("A tag is released when CI passes and the changelog tells of it", () => {
   expect(stepsOf(workflow("release")).map(({ run = "" }) => /scripts\/release\/notes\.ts/.test(run))).toContain(true);
 });
 
-test("One Node is used everywhere, and it fits package.json's engines", () => {
+test("one version of Node is used everywhere, and fits package.json's engines", () => {
   const version = text(".nvmrc").trim();
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [, leastMajor, leastMinor] = /^>=(\d+)\.(\d+)\.\d+$/.exec(program.engines.node) ?? [];
@@ -84,7 +84,7 @@ test("One Node is used everywhere, and it fits package.json's engines", () => {
   expect(used.filter((line) => !line.endsWith(`: ${version}`))).toEqual([]);
 });
 
-test("Dependabot looks at everything that has versions", () => {
+test("Dependabot checks everything that has versions", () => {
   const { updates } = parse(text(".github/dependabot.yml")) as { updates: { "package-ecosystem": string }[] };
   expect(updates.map((update) => update["package-ecosystem"])).toEqual(["npm", "github-actions", "docker", "docker-compose"]);
 });
@@ -104,7 +104,7 @@ describe.each(globSync(["*.md", "docs/*.md", "k8s/*.md"]))("%s", (path) => {
   });
 });
 
-test("No page names an environment variable's file that is none", () => {
+test("no page names a _FILE variable that does not exist", () => {
   const named = globSync(["*.md", "docs/*.md", "k8s/*.md"]).flatMap((path) =>
     [...text(path).matchAll(/\b([A-Z_]+)_FILE\b/g)].map(([, name]) => name!),
   );

@@ -16,7 +16,7 @@ const decidedAt = 1_000_000;
 const justBefore = decidedAt + rejectionCooldownMs - 1;
 const dayLater = decidedAt + rejectionCooldownMs;
 
-/** A pair that the sender asked and that reached this state; blocked by the recipient, and contacts before only if that is over. */
+/** A pair in this state after an invite of the sender. The recipient is the one who blocked; they were contacts only if the contact ended. */
 const standing = (state: RelationState, wereContacts = state === "ended"): PairState => ({
   state,
   fromUserId: sender,
@@ -105,7 +105,7 @@ const table: { [S in RelationState]: { [A in RelationAction]: readonly [ofSender
   },
 };
 
-describe("how two people stand to each other", () => {
+describe("the relation of two users", () => {
   for (const [state, acts] of Object.entries(table) as [RelationState, (typeof table)[RelationState]][]) {
     for (const [act, [ofSender, ofRecipient]] of Object.entries(acts) as [RelationAction, [string, string]][]) {
       test(`${state}: the sender's ${act} leads to ${ofSender}, the recipient's to ${ofRecipient}`, () => {
@@ -115,7 +115,7 @@ describe("how two people stand to each other", () => {
     }
   }
 
-  test("two who never met stand as those whose state is none", () => {
+  test("two users without a request have the relation none", () => {
     for (const act of Object.keys(table.none) as RelationAction[]) expect(outcome(undefined, act, sender)).toBe(table.none[act][0]);
   });
 
@@ -124,7 +124,7 @@ describe("how two people stand to each other", () => {
     expect(outcome(standing("rejected"), "invite", sender, dayLater)).toBe("new pending");
   });
 
-  test("a new invite turns the direction to who sent it", () => {
+  test("a new invite gets the direction of its sender", () => {
     const next = transition(standing("ended"), "invite", { actor: recipient, other: sender, now: justBefore });
     const afresh: NextPairState = {
       state: "pending",
@@ -137,12 +137,12 @@ describe("how two people stand to each other", () => {
     expect(next).toEqual(afresh);
   });
 
-  test("a crossing invite keeps the first one's direction", () => {
+  test("a crossing invite keeps the direction of the first invite", () => {
     const next = transition(standing("pending"), "invite", { actor: recipient, other: sender, now: justBefore });
     expect(next).toMatchObject({ state: "accepted", fromUserId: sender, toUserId: recipient });
   });
 
-  test("when both blocked, the block stands until both have lifted it", () => {
+  test("if both blocked, the block lasts until both have lifted it", () => {
     const both = transition(standing("blocked"), "block", { actor: sender, other: recipient, now: justBefore })!;
     expect(both.blockedBy).toEqual([recipient, sender]);
     const one = transition({ ...both, updatedAt: decidedAt }, "unblock", { actor: recipient, other: sender, now: justBefore })!;
@@ -152,7 +152,7 @@ describe("how two people stand to each other", () => {
     expect(outcome(lifted, "unblock", sender)).toBe("none");
   });
 
-  test("two who were contacts once may end it again in whatever state they are now: nothing changes", () => {
+  test("former contacts may end the contact again in any state, and nothing changes", () => {
     for (const state of Object.keys(table) as RelationState[]) {
       for (const actor of [sender, recipient]) {
         expect(outcome(standing(state, true), "end", actor)).toBe(state === "accepted" ? "ended" : "as it is");
@@ -160,7 +160,7 @@ describe("how two people stand to each other", () => {
     }
   });
 
-  test("it is remembered that two were contacts, through an end, a block and a new invite", () => {
+  test("that two users were contacts is kept through an end, a block and a new invite", () => {
     const doing = { actor: sender, other: recipient, now: justBefore };
     for (const act of ["end", "block"] as const) {
       const left = transition(standing("accepted"), act, doing)!;
@@ -173,7 +173,7 @@ describe("how two people stand to each other", () => {
     }
   });
 
-  test("to who is blocked, every act but an invite looks as it does after the contact ended", () => {
+  test("for a blocked user, every act except an invite looks as it does after the contact ended", () => {
     for (const wereContacts of [true, false]) {
       for (const act of ["accept", "reject", "cancel", "end", "unblock"] as const) {
         expect(outcome(standing("blocked", wereContacts), act, sender)).toBe(outcome(standing("ended", wereContacts), act, sender));
@@ -182,7 +182,7 @@ describe("how two people stand to each other", () => {
   });
 });
 
-test("two users have one key, in either order", () => {
+test("two users have one key, whatever their order", () => {
   const [a, b] = [newId(), newId()];
   expect(pairKey(a, b)).toBe(pairKey(b, a));
   expect(pairKey(b, a)).toBe([a, b].sort().join(":"));

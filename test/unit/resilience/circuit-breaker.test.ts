@@ -1,4 +1,4 @@
-/** The circuit breaker: when it opens, what it lets through, and how it closes again. */
+/** Tests when the circuit breaker opens, which calls pass, and how it closes again. */
 import { afterEach, expect, test } from "@jest/globals";
 import { circuitBreaker, type Breaker, type BreakerState } from "../../../core/resilience/circuit-breaker.ts";
 import { eventually, within } from "../../support/eventually.ts";
@@ -25,7 +25,7 @@ const call = () => breaker.run(() => (calls++, works ? Promise.resolve("answer")
 const fails = (times: number) => Promise.allSettled(Array.from({ length: times }, call));
 const becomes = (state: BreakerState) => eventually(`the breaker is ${state}`, () => breaker.state() === state);
 
-test("what the call answers or throws is what the caller gets", async () => {
+test("the caller gets what the call returns or throws", async () => {
   start();
   expect(await call()).toBe("answer");
   works = false;
@@ -42,7 +42,7 @@ test("it opens after three failures in a row, and then calls nothing", async () 
   expect(calls).toBe(3);
 });
 
-test("a success between failures starts the count anew", async () => {
+test("a success between failures resets the count", async () => {
   start();
   works = false;
   await fails(2);
@@ -53,7 +53,7 @@ test("a success between failures starts the count anew", async () => {
   expect(breaker.state()).toBe("closed");
 });
 
-test("one call without an answer is given up and opens it", async () => {
+test("a single call that times out opens it", async () => {
   start(60_000);
   const refused = expect(breaker.run(() => new Promise(() => undefined))).rejects.toThrow("no answer within 50 ms");
   await within(1000, "the call is given up", refused);
@@ -71,7 +71,7 @@ test("a probe that succeeds closes it, and calls go through again", async () => 
   expect(await call()).toBe("answer");
 });
 
-test("a probe that fails opens it again, and the next one is later", async () => {
+test("a failed probe opens it again, and delays the next probe", async () => {
   start();
   works = false;
   await fails(3);
@@ -79,7 +79,7 @@ test("a probe that fails opens it again, and the next one is later", async () =>
   expect(changes.slice(0, 4)).toEqual(["closed > open", "open > half-open", "half-open > open", "open > half-open"]);
 });
 
-test("while it is half open only the probe is under way", async () => {
+test("while it is half open, only the probe is in progress", async () => {
   const probed = Promise.withResolvers<undefined>();
   breaker = circuitBreaker({ timeoutMs: 50, failures: 1, halfOpenMs: 1, probe: () => probed.promise, onChange: () => undefined });
   await breaker.run(() => Promise.reject(new Error("broken"))).catch(() => undefined);
@@ -89,7 +89,7 @@ test("while it is half open only the probe is under way", async () => {
   await becomes("closed");
 });
 
-test("an answer that waited for this busy process to look counts", async () => {
+test("an answer that arrived while this process was busy counts as in time", async () => {
   start();
   const answer = breaker.run(() => new Promise((resolve) => setTimeout(resolve, 40, "in time")));
   const busyUntil = performance.now() + 100;
@@ -98,7 +98,7 @@ test("an answer that waited for this busy process to look counts", async () => {
   expect(breaker.state()).toBe("closed");
 });
 
-test("a stopped breaker probes no more", async () => {
+test("a stopped breaker does not probe", async () => {
   start(5);
   works = false;
   const stopped = breaker;

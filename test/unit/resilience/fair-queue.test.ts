@@ -1,4 +1,4 @@
-/** How scarce places are shared: turn by turn, fairly, and not at the cost of what else the thread has to do. */
+/** Tests that the fair queue limits concurrent tasks, shares them fairly between users, and leaves the thread time for other work. */
 import { setImmediate as aTurn } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { processRegistry } from "../../../core/metrics/declare.ts";
@@ -9,7 +9,7 @@ const work = (began: string[], name: string, until: Promise<unknown>) => () => {
   began.push(name);
   return until;
 };
-test("those who ask first are served first, as many as there are places", async () => {
+test("tasks run in the order they were added, as many at a time as allowed", async () => {
   const { run: take } = fairQueue({ name: "test", concurrency: 2, maxQueued: 10, maxWaitMs: 60_000 });
   const began: string[] = [];
   const [first, second] = [held(), held()];
@@ -27,7 +27,7 @@ test("those who ask first are served first, as many as there are places", async 
   first.resolve(undefined);
   await all[0];
 });
-test("who asks for much waits behind who asks for little", async () => {
+test("a user with many tasks waits behind a user with few", async () => {
   const { run: take } = fairQueue({ name: "test", concurrency: 2, maxQueued: 10, maxWaitMs: 60_000 });
   const began: string[] = [];
   const gates = [held(), held()];
@@ -44,12 +44,12 @@ test("who asks for much waits behind who asks for little", async () => {
   await Promise.all(all);
   expect(began.slice(3)).toEqual(["Ada 2", "Ada 3"]);
 });
-test("a failure gives its turn back", async () => {
+test("a failed task frees its place", async () => {
   const { run: take } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
   await expect(take("Ada", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
 });
-test("a failure before there is a promise gives its turn back, too", async () => {
+test("a task that throws before it returns a promise frees its place, too", async () => {
   const { run: take } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
   const failing = (): Promise<unknown> => {
     throw new Error("broken");
@@ -57,7 +57,7 @@ test("a failure before there is a promise gives its turn back, too", async () =>
   await expect(take("Ada", failing)).rejects.toThrow("broken");
   expect(await take("Ada", () => Promise.resolve("done"))).toBe("done");
 });
-test("too many, and who has waited too long, are sent away", async () => {
+test("tasks are refused when too many wait, or when they have waited too long", async () => {
   const { run: take } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: -1 });
   const first = held();
   const { run: patient } = fairQueue({ name: "test", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
@@ -69,7 +69,7 @@ test("too many, and who has waited too long, are sent away", async () => {
   expect(await waiting).toBe("second");
   await expect(take("Ada", () => Promise.resolve())).rejects.toMatchObject({ type: "UNAVAILABLE" });
 });
-test("what else is due comes between those whose work never waits", async () => {
+test("other work of the process runs between tasks that never wait for I/O", async () => {
   const { run: take } = fairQueue({ name: "test", concurrency: 100, maxQueued: 100, maxWaitMs: 60_000 });
   let done = 0;
   const all = Array.from({ length: 100 }, (_, i) => take(`person ${i}`, () => Promise.resolve(done++)));
@@ -80,7 +80,7 @@ test("what else is due comes between those whose work never waits", async () => 
   await Promise.all(all);
   expect(done).toBe(100);
 });
-test("what is taken of the places, and how often they were full, is counted", async () => {
+test("metrics count the places in use, and how often all were in use", async () => {
   const { run: take } = fairQueue({ name: "counted", concurrency: 1, maxQueued: 1, maxWaitMs: 60_000 });
   const lines = async () => (await processRegistry.metrics()).split("\n").filter((line) => line.includes('resource="counted"'));
   const first = held();

@@ -1,4 +1,4 @@
-/** Giving up on what does not come: in time, and not sooner because this process stood still. */
+/** Tests stall-aware timeouts: they fire in time, and not earlier because this process was paused. */
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { startTimeout } from "../../../core/resilience/timeout.ts";
@@ -7,7 +7,7 @@ const standStill = (ms: number) => {
   for (const until = performance.now() + ms; performance.now() < until;);
 };
 
-/** @returns what came first: the answer, or that it was given up */
+/** @returns whichever is first: the answer, or the timeout */
 async function first(withinMs: number, answer: Promise<string>, meanwhile = () => undefined as unknown): Promise<string> {
   const late = Promise.withResolvers<string>();
   const hasCome = startTimeout(withinMs, () => late.resolve("given up"));
@@ -15,7 +15,7 @@ async function first(withinMs: number, answer: Promise<string>, meanwhile = () =
   return Promise.race([answer, late.promise]).finally(hasCome);
 }
 
-test("what does not come is given up", async () => {
+test("work that does not end in time is given up", async () => {
   for (const withinMs of [1, 50, 250]) {
     const began = performance.now();
     expect(await first(withinMs, new Promise(() => undefined))).toBe("given up");
@@ -23,7 +23,7 @@ test("what does not come is given up", async () => {
   }
 });
 
-test("what comes is not", async () => {
+test("work that ends in time is not given up", async () => {
   let hasGivenUp = false;
   const hasCome = startTimeout(20, () => (hasGivenUp = true));
   hasCome();
@@ -31,7 +31,7 @@ test("what comes is not", async () => {
   expect(hasGivenUp).toBe(false);
 });
 
-test("whoever stood still as well has its time to answer", async () => {
+test("a call that was paused together with its caller still has its time to answer", async () => {
   const answer = Promise.withResolvers<string>();
   const peer = () => {
     standStill(500);

@@ -13,11 +13,11 @@ const claims = { userId, sessionId, era, expiresAt };
 const payload = { sub: userId, sid: sessionId, era, iat: now / 1000, exp: expiresAt / 1000 };
 
 describe("an access token", () => {
-  test("says whom it speaks for and until when", () => {
+  test("says who its user is and when it expires", () => {
     expect(verifyToken(signToken(claims, [secret], now), [secret], now)).toEqual(claims);
   });
 
-  test("without an era is of the first, as those of a release that knew none", () => {
+  test("without an era counts as the first era's, as those of older releases do", () => {
     const { sub, sid, iat, exp } = payload;
     expect(verifyToken(jwt.sign({ sub, sid, iat, exp }, secret), [secret], now)).toEqual({ ...claims, era: "first" });
   });
@@ -35,7 +35,7 @@ describe("an access token", () => {
     expect(verifyToken(token, [other], now)).toBeUndefined();
   });
 
-  test("is refused from the second of its expiry on", () => {
+  test("is refused from the second in which it expires", () => {
     const token = signToken(claims, [secret], now);
     expect(verifyToken(token, [secret], expiresAt - 1)).toEqual(claims);
     expect(verifyToken(token, [secret], expiresAt)).toBeUndefined();
@@ -46,14 +46,14 @@ describe("an access token", () => {
     expect(verifyToken(jwt.sign(payload, "", { algorithm: "none" }), [secret], now)).toBeUndefined();
   });
 
-  test("is refused without a session, an expiry or an id of ours", () => {
+  test("is refused without a session, an expiry or a valid id", () => {
     for (const wrong of [{ sid: undefined }, { exp: undefined }, { sub: "me" }, { sid: { $ne: 1 } }]) {
       const token = jwt.sign(JSON.parse(JSON.stringify({ ...payload, ...wrong })) as object, secret);
       expect(verifyToken(token, [secret], now)).toBeUndefined();
     }
   });
 
-  test("is refused when it is no token at all", () => {
+  test("is refused if it is not a token", () => {
     for (const junk of ["", "x", "a.b.c", "null", `${signToken(claims, [secret], now)}x`])
       expect(verifyToken(junk, [secret], now)).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-/** How many lines security events may have, and what they may hold. */
+/** Tests how many lines the security log writes, and what they contain. */
 import { Writable } from "node:stream";
 import { expect, test } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
@@ -10,7 +10,7 @@ import { outOfDate } from "../../../scripts/generate/markdown-table.ts";
 import { securityTable } from "../../../scripts/generate/security-table.ts";
 import type { Received } from "../../support/people/person.ts";
 
-/** A broker whose log lines are kept. */
+/** A broker that keeps its log lines. */
 function listening(): { broker: ServiceBroker; lines: () => Received[] } {
   const lines: string[] = [];
   const destination = new Writable({
@@ -27,7 +27,7 @@ function listening(): { broker: ServiceBroker; lines: () => Received[] } {
 }
 const client = { address: "192.0.2.7", device: "Test" };
 
-test("one who causes an event without end has so many lines, and another still has theirs", () => {
+test("a user who causes an event endlessly gets a limited number of lines, and other users still get theirs", () => {
   const budget = new LineBudget({ perKey: 10, total: 100 });
   const told = Array.from({ length: 1000 }, () => budget.consume("a")).filter(Boolean);
   expect(told).toHaveLength(10);
@@ -37,7 +37,7 @@ test("one who causes an event without end has so many lines, and another still h
   expect(budget.consume("a")).toBe(true);
 });
 
-test("any number of addresses has so many lines together, and takes so much memory", () => {
+test("any number of addresses together get a limited number of lines, and take a limited amount of memory", () => {
   const budget = new LineBudget({ perKey: 10, total: 100 });
   const told = Array.from({ length: 100_000 }, (_, i) => budget.consume(`${i}`)).filter(Boolean);
   expect(told).toHaveLength(100);
@@ -46,7 +46,7 @@ test("any number of addresses has so many lines together, and takes so much memo
   expect(leftOut?.most).toHaveLength(5);
 });
 
-test("what was left out is told when the node stops", async () => {
+test("the lines that were left out are summarised when the node stops", async () => {
   const { broker, lines } = listening();
   await broker.start();
   for (let i = 0; i < 25; i++) securityLog(broker).record("access_denied", { client }, { request: "GET /chat/members/:chatId" });
@@ -56,7 +56,7 @@ test("what was left out is told when the node stops", async () => {
   expect(lines().at(-1)).toMatchObject({ security: "access_denied", leftOut: 15, most: [{ key: "192.0.2.7", count: 15 }] });
 });
 
-test("a client's name can't end a line, nor tell a terminal anything", async () => {
+test("a client's name cannot end a line or control a terminal", async () => {
   const { broker, lines } = listening();
   const device = 'Evil\r\n{"security":"logged_in"}\u001b[2J\u009b2J\u202e\u2028';
   securityLog(broker).record("logged_in", { userId: "65f0c0ffee65f0c0ffee65f0", client: { address: "192.0.2.7", device } });
@@ -65,7 +65,7 @@ test("a client's name can't end a line, nor tell a terminal anything", async () 
   await broker.stop();
 });
 
-test("a hash tells whether two addresses are one, to who has the secret only", () => {
+test("only someone with the secret can see from hashes whether two addresses are the same", () => {
   expect(accountHashOf("ada@example.org", "a")).toBe(accountHashOf("ada@example.org", "a"));
   expect(accountHashOf("ada@example.org", "a")).not.toBe(accountHashOf("ben@example.org", "a"));
   expect(accountHashOf("ada@example.org", "a")).not.toBe(accountHashOf("ada@example.org", "b"));

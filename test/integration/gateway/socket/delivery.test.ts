@@ -67,20 +67,20 @@ function badFeed(random: Random) {
 }
 
 /** The params of chat's actions. */
-interface Asked {
+interface ChatParams {
   readonly chatId: string;
   readonly chatIds: readonly string[];
   readonly userId: string;
   readonly since: number;
 }
 
-/** Answers as chat does, late, and sometimes not at all. */
+/** Answers as chat does, but late, and sometimes with an error. */
 function chatService(chats: readonly StoredChat[], random: Random) {
   let isBad = true;
-  const of = (chatId: string) => chats.find((one) => one.chatId === chatId)!;
-  const membershipsOf = (userId: string) => chats.filter((one) => one.isMember(userId)).map((one) => one.membership(userId)!);
+  const of = (chatId: string) => chats.find((chat) => chat.chatId === chatId)!;
+  const membershipsOf = (userId: string) => chats.filter((chat) => chat.isMember(userId)).map((chat) => chat.membership(userId)!);
   const view = (chat: StoredChat, userId: string) => ({ ...chat.shared(), unread: 0, ...chat.membership(userId)! });
-  const actions: Record<string, (params: Asked, userId: string) => unknown> = {
+  const actions: Record<string, (params: ChatParams, userId: string) => unknown> = {
     "chat.view"({ chatId }, userId) {
       if (!of(chatId).isMember(userId)) throw new Forbidden();
       return { chat: view(of(chatId), userId), membership: of(chatId).membership(userId) };
@@ -98,7 +98,7 @@ function chatService(chats: readonly StoredChat[], random: Random) {
       return { answer, positions };
     },
     "chat.changes": ({ chatId, since }) => of(chatId).since(since),
-    "chat.heads": ({ chatIds: asked }) => asked.map((chatId) => of(chatId).head()),
+    "chat.heads": ({ chatIds: ids }) => ids.map((chatId) => of(chatId).head()),
     "chat.moved": () => ({
       heads: chats.map((chat) => chat.head()),
       memberships: chats.flatMap((chat) => people.flatMap((userId) => chat.membership(userId) ?? [])),
@@ -109,38 +109,38 @@ function chatService(chats: readonly StoredChat[], random: Random) {
   const late = async () => {
     for (let turns = Math.floor(random() * 8); turns > 0; turns--) await turn();
   };
-  async function call(name: string, params: Asked, options: { meta?: { user?: { id: string } } } = {}) {
+  async function call(name: string, params: ChatParams, options: { meta?: { user?: { id: string } } } = {}) {
     await late();
     if (isBad && random() < 0.01) throw new Unavailable();
-    // As it was at this moment, whatever happens until it is told.
+    // The state of this moment, although the answer arrives later.
     const answer = structuredClone(actions[name]!(params, options.meta?.user?.id ?? ""));
     await late();
     return answer;
   }
   return {
-    // eslint-disable-next-line no-restricted-syntax -- a broker is asked for nothing else here
+    // eslint-disable-next-line no-restricted-syntax -- only `call` is used here
     broker: { call } as unknown as ServiceBroker,
     heal: () => (isBad = false),
     view,
   };
 }
 
-/** A device as a careful client keeps it: what it holds of each chat, and what was wrong with what it heard. */
+/** A device that checks its events: the messages that it holds of each chat, and which events were wrong. */
 class Device {
   readonly held = new Map<string, Map<number, number>>();
   readonly wrong: string[] = [];
   private readonly joined = new Map<string, Pick<Membership, "joinedN" | "joinedSeq">>();
   private readonly lastSeq = new Map<string, number>();
   private read = 0;
-  private readonly heard: readonly ReceivedSocketEvent[];
+  private readonly received: readonly ReceivedSocketEvent[];
 
-  constructor(heard: readonly ReceivedSocketEvent[]) {
-    this.heard = heard;
+  constructor(received: readonly ReceivedSocketEvent[]) {
+    this.received = received;
   }
 
   start({ chats, messages }: Pick<SyncAnswer, "chats" | "messages">, seqs: ReadonlyMap<string, number>): void {
     this.held.clear();
-    this.read = this.heard.length;
+    this.read = this.received.length;
     for (const { _id, ...joined } of chats as readonly (Chat & Membership)[]) {
       this.held.set(_id, new Map(messages[_id]!.map(({ n, seq }) => [n, seq])));
       this.joined.set(_id, joined);
@@ -148,31 +148,31 @@ class Device {
     }
   }
 
-  /** Takes in what was heard since it was asked last. */
+  /** Applies the events received since the last call. */
   follow(): void {
-    for (const { event, data } of this.heard.slice(this.read)) this.take(event, data);
-    this.read = this.heard.length;
+    for (const { event, data } of this.received.slice(this.read)) this.apply(event, data);
+    this.read = this.received.length;
   }
 
-  private take(event: string, data: ReceivedSocketEvent["data"]): void {
+  private apply(event: string, data: ReceivedSocketEvent["data"]): void {
     const chatId: string = data.chatId ?? data._id;
     const held = this.held.get(chatId);
     const complain = (what: string) => this.wrong.push(`${event} ${data.n ?? ""} in ${chatId.slice(0, 2)}: ${what}`);
     if (event === "chatRemoved") {
-      if (held === undefined) complain("was no member");
+      if (held === undefined) complain("was not a member");
       this.held.delete(chatId);
     } else if (event === "chatChanged") {
       const isNew = "unread" in data;
       if (isNew && held !== undefined) complain("is known");
-      if (!isNew && held === undefined) complain("is no member");
-      if (!isNew && data.sharedSeq <= this.joined.get(chatId)!.joinedSeq) complain("was told on joining");
+      if (!isNew && held === undefined) complain("is not a member");
+      if (!isNew && data.sharedSeq <= this.joined.get(chatId)!.joinedSeq) complain("was in the joining answer");
       if (!isNew || held !== undefined) return;
       this.held.set(chatId, new Map());
       this.joined.set(chatId, data);
       this.lastSeq.set(chatId, 0);
-    } else if (held === undefined) complain("is no member");
+    } else if (held === undefined) complain("is not a member");
     else {
-      if (data.n <= this.joined.get(chatId)!.joinedN) complain("is from before the joining");
+      if (data.n <= this.joined.get(chatId)!.joinedN) complain("is from before the join");
       if (data.seq <= this.lastSeq.get(chatId)!) complain("is out of order");
       if ((event === "receiveMessage") === held.has(data.n)) complain(event === "receiveMessage" ? "is known" : "is not known");
       held.set(data.n, data.seq);
@@ -193,7 +193,7 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was emitted 
   const devices: { userId: string; socket: UserSocket; device: Device }[] = [];
 
   const arrive = async (userId: string) => {
-    const { server, received: heard } = await listeners.connect();
+    const { server, received } = await listeners.connect();
     const socket = server as UserSocket;
     const session = { user: { id: userId, sessionId: "s" }, expiresAt: Infinity };
     Object.assign(socket.data, {
@@ -206,13 +206,13 @@ test.each(seeds)("everybody's view ends as the store's, and nothing was emitted 
     });
     socket.on("disconnecting", () => live.removeSocket(socket));
     live.addSocket(socket);
-    const device = new Device(heard);
+    const device = new Device(received);
     for (;;) {
       try {
         const { data, onAcknowledged: afterwards } = await live.subscribe(socket, { since: {} });
-        // What was heard before the answer came before it; the answer is the beginning.
+        // Events received before the answer are part of it: the device starts with the answer.
         socket.emit("error", "answered");
-        await eventually("the answer has come", () => heard.at(-1)?.event === "error");
+        await eventually("the answer arrives", () => received.at(-1)?.event === "error");
         device.start(data, new Map(data.chats.map(({ _id, lastSeq }) => [_id, lastSeq])));
         afterwards?.();
         devices.push({ userId, socket, device });
@@ -295,7 +295,7 @@ test("an event that only a newer release knows is dropped and counted, and the n
   const service = chatService([chat], () => 0.5);
   service.heal();
   const live = new LiveDelivery(service.broker, listeners.io, feed, silent);
-  const { server, received: heard } = await listeners.connect();
+  const { server, received } = await listeners.connect();
   const socket = server as UserSocket;
   const session = { user: { id: "a", sessionId: "s" }, expiresAt: Infinity };
   Object.assign(socket.data, {
@@ -320,9 +320,9 @@ test("an event that only a newer release knows is dropped and counted, and the n
     chat.commit(() => chat.send()),
   );
   feed.publish(userChannel("a"), { event: "requestReceived", data: { _id: newId() } as ContactRequest });
-  await eventually("what follows is heard", () => heard.some(({ event }) => event === "requestReceived"));
-  await eventually("the message too", () => heard.some(({ event }) => event === "receiveMessage"));
-  expect(heard.map(({ event }) => event).sort()).toEqual(["receiveMessage", "requestReceived"]);
+  await eventually("the request arrives", () => received.some(({ event }) => event === "requestReceived"));
+  await eventually("the message arrives, too", () => received.some(({ event }) => event === "receiveMessage"));
+  expect(received.map(({ event }) => event).sort()).toEqual(["receiveMessage", "requestReceived"]);
   expect(await unknown()).toEqual({ user: before["user"]! + 2, chat: before["chat"]! + 1 });
   socket.disconnect();
 });

@@ -25,7 +25,7 @@ const log = { error: (error: unknown) => process.emitWarning(String(error)), deb
 let services: InProcessServices;
 let listeners: ListeningSockets;
 let delivery: LiveDelivery;
-/** How often positions were emitted to whoever was due. */
+/** How often positions were emitted to the sockets that were due. */
 let rounds = 0;
 let stop: () => void;
 
