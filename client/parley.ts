@@ -123,7 +123,7 @@ export class Parley {
 
   /**
    * Loads the page before the messages held.
-   * @returns the page; empty at the beginning of the chat, or if the window restarted meanwhile: see `hasOlder`
+   * @returns the page; empty at the beginning of the chat, or if the chat was removed or restarted meanwhile: see `hasOlder`
    */
   loadOlder(chatId: string, limit = olderPageSize): Promise<readonly MessageView[]> {
     const loading = this.loadingOlder.get(chatId) ?? this.loadPageBefore(chatId, limit).finally(() => this.loadingOlder.delete(chatId));
@@ -143,7 +143,7 @@ export class Parley {
     } finally {
       page = local.window.prepend(page, before);
     }
-    return page.map((message) => chats.messageView(local, message));
+    return chats.get(chatId) === local ? page.map((message) => chats.messageView(local, message)) : [];
   }
 
   /** Sends a text. It is in the chat's messages immediately, and is sent when there is a connection, after the messages before it. */
