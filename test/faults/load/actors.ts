@@ -1,6 +1,7 @@
-/** Sends messages at a steady pace as one user of a storm, and edits, deletes and reacts; records each acknowledgement in the ledger. */
+/** Sends messages at a steady pace as one user of a storm, and changes messages; records each acknowledgement in the ledger. */
 import { setTimeout as pause } from "node:timers/promises";
-import { ParleyError, type Message, type MessageView } from "../../../client/index.ts";
+import { ParleyError } from "../../../client/index.ts";
+import { randomChange } from "../../support/client/message-changes.ts";
 import type { StormClient } from "../target/fault.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -14,7 +15,6 @@ const sendEveryMs = 1000;
 const changeEveryMs = 1500;
 /** A user with this many unacknowledged messages does not send more. */
 const maxUnacknowledged = 5;
-const emojis = ["👍", "❤️", "😂", "🎉"] as const;
 /** Changes are made to the newest messages only, so that several users change the same ones. */
 const recent = 30;
 
@@ -48,50 +48,17 @@ async function sending({ parley, chatIds, ledger, over }: StormActor, sends: Pro
   }
 }
 
-async function changing(actor: StormActor): Promise<void> {
-  const { parley, chatIds, over } = actor;
-  for (let i = 0; await nextTurn(changeEveryMs * (0.5 + Math.random()), over); i++) {
+async function changing({ parley, chatIds, ledger, over }: StormActor): Promise<void> {
+  while (await nextTurn(changeEveryMs * (0.5 + Math.random()), over)) {
     const stored = parley.messages(from(chatIds)!).filter(({ n, kind, deletedAt }) => n > 0 && kind === "text" && deletedAt === null);
+    const change = randomChange(parley, stored.slice(-recent), Math.random);
+    if (change === undefined) continue;
     try {
-      await change(actor, stored.slice(-recent), i);
+      await ledger.change(change);
     } catch (error) {
       if (!(error instanceof ParleyError)) throw error;
       // Expected: the message was deleted a moment ago, or the call got no answer and may or may not have taken effect.
-      if (error.code === "INTERNAL" || error.code === "VALIDATION") actor.ledger.refused.push(error.code);
+      if (error.code === "INTERNAL" || error.code === "VALIDATION") ledger.refused.push(error.code);
     }
-  }
-}
-
-/** Of 40 changes, 20 are reactions to any message, 15 edits and 5 deletions of the user's own messages. */
-async function change({ parley, ledger, person }: StormActor, stored: readonly MessageView[], i: number): Promise<void> {
-  const dice = Math.random() * 40;
-  const message = from(dice < 20 ? stored : stored.filter(({ senderId }) => senderId === person.id));
-  if (message === undefined) return;
-  const { _id } = message;
-  if (dice < 20) {
-    const emoji = from(emojis)!;
-    const isOn = Math.random() < 0.7;
-    const has = ({ reactions }: Message) => (reactions[emoji]?.userIds ?? []).includes(person.id);
-    await ledger.change(
-      `${emoji} of ${person.id} at ${_id}`,
-      _id,
-      () => parley.react(_id, emoji, isOn),
-      (now) => has(now) === isOn,
-    );
-  } else if (dice < 35) {
-    const text = `edit ${i}`;
-    await ledger.change(
-      `text of ${_id}`,
-      _id,
-      () => parley.edit(_id, text),
-      (now) => now.text === text,
-    );
-  } else {
-    await ledger.change(
-      `deletion of ${_id}`,
-      _id,
-      () => parley.delete(_id),
-      ({ deletedAt }) => deletedAt !== null,
-    );
   }
 }

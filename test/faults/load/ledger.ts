@@ -3,6 +3,7 @@
  * taken effect, so its entry is open until the next acknowledged change under the same key.
  */
 import type { Message } from "../../../client/index.ts";
+import type { MessageChange } from "../../support/client/message-changes.ts";
 
 /** A message that was sent, whether or not it was stored. */
 export interface SentMessage {
@@ -16,11 +17,8 @@ export interface SentMessage {
 }
 
 const open = Symbol("may or may not have taken effect");
-/** One property of a message after the last acknowledged change: its text, its deletion, or one user's reaction. */
-interface LedgerEntry {
-  readonly messageId: string;
-  readonly holds: (stored: Message) => boolean;
-}
+/** What must be true of one property of a message after its last acknowledged change. */
+type LedgerEntry = Pick<MessageChange, "messageId" | "holds">;
 
 export class Ledger {
   readonly sent: SentMessage[] = [];
@@ -51,17 +49,15 @@ export class Ledger {
 
   /**
    * Makes a change and records what must be stored afterwards. Each key has one writer, who waits for each answer.
-   * @param key  what is changed, such as "text of <id>"
-   * @param holds  whether a stored message shows the change
    */
-  async change(key: string, messageId: string, make: () => Promise<unknown>, holds: LedgerEntry["holds"]): Promise<void> {
+  async change({ key, messageId, make, holds }: MessageChange): Promise<void> {
     this.entries.set(key, open);
     await make();
     this.changes++;
     this.entries.set(key, { messageId, holds });
   }
 
-  /** Acknowledged changes that are not in the stored messages. Deleted messages are skipped: they have neither text nor reactions. */
+  /** Acknowledged changes that are not in the stored messages. Deleted messages are skipped: a deletion erases what was changed. */
   lost(stored: ReadonlyMap<string, Message>): string[] {
     return [...this.entries].flatMap(([key, entry]) => {
       if (entry === open) return [];

@@ -1,5 +1,5 @@
 /**
- * A storm: 50 users of the client library who send, edit, delete and react in ten chats, with old clients and newcomers beside them. Each
+ * A storm: 50 users of the client library who send and change messages in ten chats, with old clients and newcomers beside them. Each
  * fault gets a new storm with new users, so that its counts include nothing of an earlier one.
  */
 import { Parley, type State } from "../../../client/index.ts";

@@ -5,7 +5,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { DocumentedHttp, DocumentedSockets } from "../../support/api/documented.ts";
 import type { Factory } from "../../support/people/factory.ts";
 import type { ApiResponse, TestSocket } from "../../support/people/person.ts";
-import { seeded } from "../../support/seeded.ts";
+import { seeded } from "../../support/random.ts";
 import type { EmbeddedServer } from "../../support/servers/server.ts";
 import { makeCallers, type Callers, type CallerRole } from "../calls/callers.ts";
 import { checkAnswer, type AnswerProblem } from "../checks/answers.ts";

@@ -1,17 +1,17 @@
 /** Runs random actions of five clients over breaking lines and a killed server, and compares each view with the store field by field. */
 import { rm } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
-import { ParleyError, type Chat, type Message, type MessageView, type Parley } from "../../../client/index.ts";
+import { ParleyError, type Chat, type Message, type Parley } from "../../../client/index.ts";
 import { openDevice } from "../../support/client/devices.ts";
+import { randomChange } from "../../support/client/message-changes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { factory } from "../../support/people/factory.ts";
 import type { Person } from "../../support/people/person.ts";
-import { seeded } from "../../support/seeded.ts";
+import { seeded } from "../../support/random.ts";
 import { freePort, startEmbedded, temporaryFolder } from "../../support/servers/server.ts";
 import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
 
 const acts = 1200;
-const emojis = ["👍", "🎉", "😀"] as const;
 const seed = Date.now() % 1_000_000;
 
 interface User {
@@ -47,13 +47,13 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
 
   const stored = (client: Parley) =>
     client.messages(chatId).filter(({ n, kind, deletedAt }) => n > 0 && kind === "text" && deletedAt === null);
-  const own = ({ client }: User) => stored(client).filter(({ senderId }) => senderId === client.me._id);
   const act = (times: number, doing: (user: User, step: number) => unknown) => Array<typeof doing>(times).fill(doing);
   const doings = [
     ...act(12, ({ client }, step) => client.send(chatId, `${step} by ${client.me.emailId}`)),
-    ...act(5, (user) => attemptOn(pick(own(user)), ({ _id, text }) => user.client.edit(_id, `${text}.`))),
-    ...act(2, (user) => attemptOn(pick(own(user)), ({ _id }) => user.client.delete(_id))),
-    ...act(5, ({ client }) => attemptOn(pick(stored(client)), ({ _id }) => client.react(_id, pick(emojis)!, random() < 0.7))),
+    ...act(12, ({ client }) => {
+      const change = randomChange(client, stored(client), random);
+      if (change !== undefined) attempt(change.make());
+    }),
     ...act(2, ({ client }) => client.markRead(chatId, below((client.chat(chatId)?.lastN ?? 0) + 1))),
     ...act(1, ({ client }) => client.loadOlder(chatId, 10).catch(() => undefined)),
     ...act(1, ({ client }) => attempt(client.groups.set(chatId, { pinned: random() < 0.5, archived: random() < 0.5 }))),
@@ -63,9 +63,6 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
     ...act(2, () => attempt(founder.client.groups.add(chatId, pick(others)!.client.me._id))),
     ...act(1, ({ proxy }) => below(4) === 0 && proxy.cut().then(() => proxy.mend())),
   ];
-  function attemptOn(message: MessageView | undefined, act: (message: MessageView) => Promise<unknown>): void {
-    if (message !== undefined) attempt(act(message));
-  }
 
   for (let step = 0; step < acts; step++) {
     await pick(doings)!(pick(users)!, step);

@@ -6,7 +6,7 @@ import { describeMesh } from "../../support/systems/describe-with.ts";
 import { ownMesh } from "../../support/systems/own-mesh.ts";
 import type { Person } from "../../support/people/person.ts";
 import { performRandomOperation, viewDifferences, type DayParticipant } from "../../support/client/random-day.ts";
-import { seeded } from "../../support/seeded.ts";
+import { seeded } from "../../support/random.ts";
 import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
 
 const operations = 3000;

@@ -4,7 +4,7 @@ import type { Message } from "../../../services/chat/contract.ts";
 import { describeMesh } from "../../support/systems/describe-with.ts";
 import { ownMesh } from "../../support/systems/own-mesh.ts";
 import type { ApiResponse, Person, Received } from "../../support/people/person.ts";
-import { seeded } from "../../support/seeded.ts";
+import { seeded } from "../../support/random.ts";
 
 const rounds = 60;
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));

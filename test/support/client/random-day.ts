@@ -1,10 +1,12 @@
 /**
- * Performs random operations of users at their clients: they send, edit, delete, react, read, add, remove and leave, each based on what
+ * Performs random operations of users at their clients: they send and change messages, read, add, remove and leave, each based on what
  * their own client shows. Refusals and lost answers are accepted.
  */
 import { Parley, ParleyError } from "../../../client/index.ts";
 import type { MessageView } from "../../../client/index.ts";
 import type { Received } from "../people/person.ts";
+import { weighted } from "../random.ts";
+import { randomChange } from "./message-changes.ts";
 
 export interface DayParticipant {
   readonly parley: Parley;
@@ -14,28 +16,25 @@ interface RandomDay {
   readonly people: readonly DayParticipant[];
   readonly chance: () => number;
 }
-export type RandomOperation = "send" | "edit" | "delete" | "react" | "read" | "add" | "remove" | "leave";
+type RandomOperation = "send" | "change" | "read" | "add" | "remove" | "leave";
 
 const weights: readonly (readonly [RandomOperation, number])[] = [
   ["send", 45],
-  ["edit", 12],
-  ["delete", 5],
-  ["react", 15],
+  ["change", 32],
   ["read", 12],
   ["add", 6],
   ["remove", 3],
   ["leave", 2],
 ];
-const emojis = ["👍", "❤️", "😂", "🎉"] as const;
 
 /** Performs one operation of one user. @returns the operation and its refusal, if any; undefined if there was nothing to act on */
 export async function performRandomOperation(
   { people, chance }: RandomDay,
   i: number,
-): Promise<{ act: RandomOperation; refused?: string } | undefined> {
+): Promise<{ act: string; refused?: string } | undefined> {
   const pick = <T>(all: readonly T[]): T | undefined => all[Math.floor(chance() * all.length)];
   const person = pick(people)!;
-  const chosen = weighted(chance());
+  const [chosen] = weighted(weights, ([, weight]) => weight, chance());
   const chat = pick(person.parley.chats().toSorted((x, y) => (x._id < y._id ? -1 : 1)));
   if (chat === undefined) return undefined;
   const other = pick(people.filter(({ userId }) => userId !== person.userId))!;
@@ -47,8 +46,7 @@ export async function performRandomOperation(
       message,
       otherId: other.userId,
       text: `text ${i}`,
-      emoji: pick(emojis)!,
-      isOn: chance() < 0.7,
+      chance,
     });
     return { act: chosen };
   } catch (error) {
@@ -64,20 +62,18 @@ interface OperationContext extends DayParticipant {
   readonly message: MessageView | undefined;
   readonly otherId: string;
   readonly text: string;
-  readonly emoji: string;
-  readonly isOn: boolean;
+  readonly chance: () => number;
 }
-const onStored = (message: MessageView | undefined, change: (id: string) => Promise<unknown>): Promise<unknown> =>
-  message === undefined || message._id === "" || message.n < 1 ? Promise.resolve() : change(message._id);
 
 /** Whether the group still has two members after one leaves. */
 const isCrowded = (parley: Parley, chatId: string): boolean => (parley.chat(chatId)?.memberCount ?? 0) > 2;
 
 const operations: Readonly<Record<RandomOperation, (doing: OperationContext) => Promise<unknown>>> = {
   send: ({ parley, chatId, text }) => Promise.resolve(parley.send(chatId, text)),
-  edit: ({ parley, message, text }) => onStored(message, (id) => parley.edit(id, `${text}, edited`)),
-  delete: ({ parley, message }) => onStored(message, (id) => parley.delete(id)),
-  react: ({ parley, message, emoji, isOn }) => onStored(message, (id) => parley.react(id, emoji, isOn)),
+  change: ({ parley, message, chance }) => {
+    const isStored = message !== undefined && message._id !== "" && message.n >= 1;
+    return isStored ? (randomChange(parley, [message], chance)?.make() ?? Promise.resolve()) : Promise.resolve();
+  },
   read: ({ parley, chatId, message }) => {
     if (message !== undefined && message.n >= 1) parley.markRead(chatId, message.n);
     return Promise.resolve();
@@ -93,12 +89,6 @@ const operations: Readonly<Record<RandomOperation, (doing: OperationContext) => 
     if (isCrowded(parley, chatId)) await parley.groups.leave(chatId);
   },
 };
-
-function weighted(chance: number): RandomOperation {
-  let left = chance * weights.reduce((sum, [, weight]) => sum + weight, 0);
-  for (const [chosen, weight] of weights) if ((left -= weight) < 0) return chosen;
-  return "send";
-}
 
 /**
  * Lists where a client's view differs from the store, field by field: its chats, and the messages and members' marks of each.

@@ -1,7 +1,7 @@
 /** Lets writers and readers race for the same cached rows, to count reads that are older than a completed write. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Cache } from "../../../core/cache/cache.ts";
-import { seeded } from "../seeded.ts";
+import { seeded } from "../random.ts";
 
 /** One or several nodes' caches. */
 export type CacheRaceResult = Pick<Cache, "read" | "invalidate">;

@@ -4,7 +4,7 @@ import { Chats, type ChatEvents } from "../../../client/chats/chats.ts";
 import type { SyncAnswer } from "../../../client/index.ts";
 import { chatId, chatOf, me, member, message, other, sharedOf } from "../../support/client/documents.ts";
 import { ServerModel } from "../../support/client/server-model.ts";
-import { seeded } from "../../support/seeded.ts";
+import { seeded } from "../../support/random.ts";
 
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 

@@ -7,7 +7,7 @@ import type { Message } from "../../../client/index.ts";
 import { TooMany, Unavailable } from "../../../core/errors.ts";
 import { SendQueue } from "../../../services/gateway/socket/inbound/send-queue.ts";
 import { chatId, me, message } from "../../support/client/documents.ts";
-import { seeded } from "../../support/seeded.ts";
+import { seeded } from "../../support/random.ts";
 
 const queued = (clientId: string, chat = chatId): QueuedMessage => ({
   chatId: chat,

@@ -19,7 +19,7 @@ import type { UserSocket } from "../../../../services/gateway/socket/socket-stat
 import { KnownMemberships } from "../../../../services/gateway/socket/known-memberships.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { openListeningSockets, type ReceivedSocketEvent, type ListeningSockets } from "../../../support/gateway/listening-sockets.ts";
-import { seeded } from "../../../support/seeded.ts";
+import { seeded } from "../../../support/random.ts";
 import { StoredChat } from "../../../support/gateway/stored-chat.ts";
 
 const chatIds = ["0123456789abcdef01234567", "fedcba9876543210fedcba98"] as const;

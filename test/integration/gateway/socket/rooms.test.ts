@@ -18,7 +18,7 @@ import {
   testRooms,
   upTo,
 } from "../../../support/gateway/test-rooms.ts";
-import { seeded } from "../../../support/seeded.ts";
+import { seeded } from "../../../support/random.ts";
 
 type BatchNote = Extract<ChatNote, { kind: "batch" }>;
 

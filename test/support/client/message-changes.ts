@@ -1,0 +1,84 @@
+/**
+ * The changes that random users make to stored messages. The types ask for each action of chat that changes a message, so that the tests
+ * of faults and of clients' views try all of them.
+ */
+import type { Message, Parley } from "../../../client/index.ts";
+import type { Returns } from "../../../core/contract/contract.ts";
+import type { chat } from "../../../services/chat/contract.ts";
+import { weighted } from "../random.ts";
+
+type ReturnsMessage<Action> = Action extends { result: Returns<infer R> } ? ([R] extends [Message] ? true : false) : never;
+type MessageAction = { [K in keyof typeof chat]: ReturnsMessage<(typeof chat)[K]> extends true ? K : never }[keyof typeof chat];
+/** The actions whose result is a message. `changeMessage` is internal: it carries out some of the others. */
+type MessageChangeName = Exclude<MessageAction, "changeMessage">;
+
+/** One change of one message. */
+export interface MessageChange {
+  readonly messageId: string;
+  /** The property that changes, such as "text of <id>". A later change with the same key replaces it. */
+  readonly key: string;
+  readonly make: () => Promise<unknown>;
+  /** Whether a stored message shows the change. */
+  readonly holds: (stored: Message) => boolean;
+}
+
+interface ChangeKind {
+  /** How often it is chosen, compared with the others. */
+  readonly weight: number;
+  /** Whether only the sender makes it: others may not, or a property that several users change would have no expected value. */
+  readonly isSendersOnly: boolean;
+  /** @param chance  returns random numbers from 0 to 1 */
+  readonly on: (messageId: string, parley: Parley, chance: () => number) => Omit<MessageChange, "messageId">;
+}
+
+const emojis = ["👍", "❤️", "😂", "🎉"] as const;
+
+const messageChanges: Readonly<Record<MessageChangeName, ChangeKind>> = {
+  edit: {
+    weight: 15,
+    isSendersOnly: true,
+    on(messageId, parley, chance) {
+      const edited = `edit ${Math.floor(chance() * 1e9)}`;
+      return { key: `text of ${messageId}`, make: () => parley.edit(messageId, edited), holds: ({ text }) => text === edited };
+    },
+  },
+  remove: {
+    weight: 5,
+    isSendersOnly: true,
+    on: (messageId, parley) => ({
+      key: `deletion of ${messageId}`,
+      make: () => parley.delete(messageId),
+      holds: ({ deletedAt }) => deletedAt !== null,
+    }),
+  },
+  react: {
+    weight: 20,
+    isSendersOnly: false,
+    on(messageId, parley, chance) {
+      const emoji = emojis[Math.floor(chance() * emojis.length)]!;
+      const isOn = chance() < 0.7;
+      const userId = parley.me._id;
+      return {
+        key: `${emoji} of ${userId} at ${messageId}`,
+        make: () => parley.react(messageId, emoji, isOn),
+        holds: ({ reactions }) => (reactions[emoji]?.userIds ?? []).includes(userId) === isOn,
+      };
+    },
+  },
+};
+
+/**
+ * Chooses a change and a message for it.
+ * @param messages  those that the user sees
+ * @returns undefined if there is no message for the chosen change
+ */
+export function randomChange(
+  parley: Parley,
+  messages: readonly Pick<Message, "_id" | "senderId">[],
+  chance: () => number,
+): MessageChange | undefined {
+  const kind = weighted(Object.values(messageChanges), ({ weight }) => weight, chance());
+  const choice = kind.isSendersOnly ? messages.filter(({ senderId }) => senderId === parley.me._id) : messages;
+  const message = choice[Math.floor(chance() * choice.length)];
+  return message && { messageId: message._id, ...kind.on(message._id, parley, chance) };
+}
