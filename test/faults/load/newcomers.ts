@@ -136,11 +136,14 @@ async function relationsLost({ pairs }: NewcomerRecord, store: Store): Promise<s
   });
 }
 
+/** The services that announce durable events: each has an outbox. */
+const announcing = new Set(Object.values(followers).flatMap((topics) => topics.map((topic) => topic.split(".")[0]!)));
+
 /** Outbox entries that were not published. */
 async function waitingEvents(store: Store): Promise<string[]> {
   const ofService = async (service: string): Promise<string[]> => {
     const db: Database = await store.open(service, [outbox]);
     return (await db.page(outbox, { index: "byLease", limit: 200 })).map(({ topic, key }) => `outbox of ${service}: ${topic} ${key}`);
   };
-  return (await Promise.all(["auth", "request", "chat", "profile"].map(ofService))).flat();
+  return (await Promise.all([...announcing].map(ofService))).flat();
 }
