@@ -1,6 +1,10 @@
-/** README.md and docs/protocol.md name everything that a client can use. The generated documents are at /docs; these pages are written by hand. */
+/**
+ * README.md, docs/protocol.md and docs/client.md name everything that a client can use. The generated documents are at /docs; these pages
+ * are written by hand.
+ */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
+import ts from "typescript";
 import { readAnswers } from "../../../services/gateway/docs/answers.ts";
 import { routes } from "../../../services/gateway/http/routes/index.ts";
 import { clientEvents } from "../../../services/gateway/socket/client-events.ts";
@@ -9,7 +13,19 @@ import { serverEvents } from "../../../services/gateway/socket/server-events.ts"
 const pageOf = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
 const readme = pageOf("README.md");
 const protocol = pageOf("docs/protocol.md");
+const clientPage = pageOf("docs/client.md");
 const lacking = (page: string, names: readonly string[]): string[] => names.filter((name) => !new RegExp(`\\b${name}\\b`).test(page));
+
+/** The public members of a class or an interface of the client library. */
+function membersOf(file: string, name: string): string[] {
+  const source = ts.createSourceFile(file, pageOf(file), ts.ScriptTarget.Latest, true);
+  const declarations = source.statements.filter((one) => ts.isClassDeclaration(one) || ts.isInterfaceDeclaration(one));
+  const members: readonly (ts.ClassElement | ts.TypeElement)[] = declarations.find((one) => one.name?.text === name)?.members ?? [];
+  return members.flatMap((member) => {
+    const isPrivate = (ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private) !== 0;
+    return member.name === undefined || isPrivate ? [] : [member.name.getText()];
+  });
+}
 
 describe("Names that clients use are documented", () => {
   const events = [...clientEvents.map(({ event }) => event), ...Object.keys(serverEvents)];
@@ -27,5 +43,22 @@ describe("Names that clients use are documented", () => {
   test.each(["Message", "MessageFile", "Chat", "Receipt"])("each field of %s in docs/protocol.md", (document) => {
     const { properties } = readAnswers().schemas[document] as { properties: object };
     expect(lacking(protocol, Object.keys(properties))).toEqual([]);
+  });
+
+  test("each field of Profile in docs/client.md", () => {
+    const { properties } = readAnswers().schemas["Profile"] as { properties: object };
+    expect(lacking(clientPage, Object.keys(properties))).toEqual([]);
+  });
+
+  test.each([
+    ["client/parley.ts", "Parley"],
+    ["client/http/contacts.ts", "Contacts"],
+    ["client/http/groups.ts", "Groups"],
+    ["client/session.ts", "Events"],
+    ["client/chats/chats.ts", "ChatEvents"],
+  ])("each public member of %s's %s in docs/client.md", (file, name) => {
+    const members = membersOf(file, name);
+    expect(members.length).toBeGreaterThan(2);
+    expect(lacking(clientPage, members)).toEqual([]);
   });
 });
