@@ -14,7 +14,7 @@ import type { MessageView } from "./message-view.ts";
 
 export interface ChatEvents {
   readonly message: MessageView;
-  /** A message that was edited, deleted or reacted to, or whose state changed. */
+  /** A message that changed, or whose state did. */
   readonly messageChanged: MessageView;
   /** A chat that is new or changed. Each new message changes its chat. */
   readonly chat: Chat;

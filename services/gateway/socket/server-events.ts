@@ -17,7 +17,7 @@ export const serverEvents = {
     data: returns<Message>(),
   },
   messageChanged: {
-    summary: "A message after an edit, a deletion or a reaction",
+    summary: "A message that was changed, for example edited or deleted",
     audience: "sockets that joined the chat or subscribed",
     data: returns<Message>(),
   },
