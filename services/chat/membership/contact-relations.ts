@@ -3,6 +3,7 @@
  * copy, so a block and a new chat that race have one order.
  */
 import type { CallContext } from "../../../core/contract/call.ts";
+import { codeOf } from "../../../core/errors.ts";
 import { newId } from "../../../core/ids.ts";
 import { commitWithRetry } from "../../../core/store/commit-with-retry.ts";
 import { expect, insert, update, type Complete, type Operation } from "../../../core/store/store.ts";
@@ -104,4 +105,14 @@ export async function refreshDirectChatRelation(context: CallContext<ChatContext
   if (relation === undefined || relation.rev <= chat.relation!.rev) return false;
   await applyRelation(context, relation);
   return mayChat(config.CONTACTS, relation.state);
+}
+
+/** Does something that the relation of a direct chat's users may refuse. If it is refused because of an old relation, does it again. */
+export async function withCurrentRelation<T>(context: CallContext<ChatContext>, chatId: string, attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (codeOf(error) !== "FORBIDDEN" || !(await refreshDirectChatRelation(context, chatId))) throw error;
+    return attempt();
+  }
 }

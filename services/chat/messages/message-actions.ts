@@ -3,6 +3,7 @@ import { call, type CallContext } from "../../../core/contract/call.ts";
 import type { Infer } from "../../../core/contract/schema.ts";
 import type { ChatContext } from "../context.ts";
 import { chat as actions, type Message } from "../contract.ts";
+import { withCurrentRelation } from "../membership/contact-relations.ts";
 import { deleteChange, editChange } from "./edit.ts";
 import { noSuchMessage } from "./visible-message.ts";
 import { messageById } from "../store/repository.ts";
@@ -22,10 +23,13 @@ export async function routeToChat(context: CallContext<ChatContext>, messageId: 
 
 /** Applies an action on this node, which handles the message's chat. */
 export function applyAction(
-  { config, reactionBatcher, timelines, userId }: CallContext<ChatContext>,
+  context: CallContext<ChatContext>,
   { chatId, messageId, act, text = "", emoji = "", on = true }: Infer<typeof actions.changeMessage.params>,
 ): Promise<Message> {
-  if (act === "react") return reactionBatcher.react(chatId, messageId, { userId, emoji, on });
-  const change = act === "edit" ? editChange(config.CONTACTS, userId, messageId, text) : deleteChange(userId, messageId);
-  return timelines.append(chatId, change);
+  const { config, reactionBatcher, timelines, userId } = context;
+  return withCurrentRelation(context, chatId, () => {
+    if (act === "react") return reactionBatcher.react(chatId, messageId, { userId, emoji, on });
+    const change = act === "edit" ? editChange(config.CONTACTS, userId, messageId, text) : deleteChange(userId, messageId);
+    return timelines.append(chatId, change);
+  });
 }

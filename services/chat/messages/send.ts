@@ -11,7 +11,7 @@ import { chat, type Message, type SendResult } from "../contract.ts";
 import type { ChangeBatch } from "../timeline/batch.ts";
 import { authorizePost, isVisible, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
-import { refreshDirectChatRelation } from "../membership/contact-relations.ts";
+import { refreshDirectChatRelation, withCurrentRelation } from "../membership/contact-relations.ts";
 import { expiry, type Change } from "../timeline/change.ts";
 import type { ChatContext } from "../context.ts";
 
@@ -145,9 +145,11 @@ export async function send(context: CallContext<ChatContext>, chatId: string, ou
 
 /** Stores a message with a file. */
 export async function sendFile(
-  { config, timelines, db, userId }: CallContext<ChatContext>,
+  context: CallContext<ChatContext>,
   { chatId, ...outgoing }: Infer<typeof chat.sendFile.params>,
 ): Promise<StoredMessage> {
+  const { config, timelines, db, userId } = context;
   const replies = await messagesRepliedTo(db, [outgoing]);
-  return timelines.append(chatId, fileChange(config.CONTACTS, userId, outgoing, replies.get(outgoing.replyTo ?? "")));
+  const change = fileChange(config.CONTACTS, userId, outgoing, replies.get(outgoing.replyTo ?? ""));
+  return withCurrentRelation(context, chatId, () => timelines.append(chatId, change));
 }
