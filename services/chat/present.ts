@@ -1,5 +1,5 @@
 /** Makes documents from rows: ISO-8601 times, computed fields, nothing internal. */
-import type { AttachedFile, ChatRow, MemberRow, MessageRow, PreviewRow } from "./store/collections.ts";
+import { erased, type AttachedFile, type ChatRow, type MemberRow, type MessageRow, type PreviewRow } from "./store/collections.ts";
 import type { Chat, ChatHead, Membership, MemberView, Message, MessageFile, OwnPart, Preview, Receipt, SharedChat } from "./contract.ts";
 
 const iso = (time: number): string => new Date(time).toISOString();
@@ -9,7 +9,9 @@ const isoOrNull = (time: number | null): string | null => (time === null ? null 
 export const maxListedReaders = 50;
 
 /** @param readers  the chat's members, longest-standing first; empty for a new message, which no one has read */
-export function presentMessage(row: MessageRow, readers: readonly MemberRow[] = []): Message {
+export function presentMessage(stored: MessageRow, readers: readonly MemberRow[] = []): Message {
+  // A node of the release before, which deleted the message, left the fields that it does not know.
+  const row: MessageRow = stored.deletedAt === null ? stored : { ...stored, ...erased };
   const createdAt = iso(row.createdAt);
   const editedAt = isoOrNull(row.editedAt);
   const deletedAt = isoOrNull(row.deletedAt);

@@ -2,11 +2,10 @@
 import { Conflict } from "../../../core/errors.ts";
 import { remove } from "../../../core/store/store.ts";
 import { releaseFile } from "../files/references.ts";
-import { reactions } from "../store/collections.ts";
+import { erased, reactions } from "../store/collections.ts";
 import type { Message } from "../contract.ts";
 import { authorizeDelete, authorizeEdit, authorizePost, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
-import type { MessageChange } from "../timeline/batch.ts";
 import type { Change } from "../timeline/change.ts";
 import { visibleMessage } from "./visible-message.ts";
 
@@ -23,9 +22,6 @@ export const editChange = (contacts: ContactPolicy, userId: string, messageId: s
     return batch.changeMessage(message, { text, editedAt: batch.now });
   },
 });
-
-/** What remains of a deleted message's fields. Each field that a change can set is here, or it does not compile. */
-const erased: Required<Omit<MessageChange, "editedAt" | "deletedAt">> = { text: "", file: null, reactions: {} };
 
 /** Deleting again changes nothing. */
 export const deleteChange = (userId: string, messageId: string): Change<Message> => ({

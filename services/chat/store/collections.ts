@@ -105,6 +105,14 @@ export interface MessageRow {
   readonly editedAt: number | null;
   readonly deletedAt: number | null;
 }
+/** Fields that never change after the send, and `seq`, which the batch fills in. */
+type ImmutableField =
+  "_id" | "chatId" | "n" | "seq" | "kind" | "senderId" | "authorId" | "clientId" | "bodyHash" | "replyTo" | "system" | "createdAt";
+/** Fields that a later change of a message may set. */
+export type MessageChange = Partial<Omit<MessageRow, ImmutableField>>;
+/** What remains of a deleted message's fields. Each field that a change can set is here, or it does not compile. */
+export const erased: Required<Omit<MessageChange, "editedAt" | "deletedAt">> = { text: "", file: null, reactions: {} };
+
 export const messages = collection<MessageRow>()("messages", {
   byN: { fields: ["chatId", "n"], unique: true },
   bySeq: { fields: ["chatId", "seq"], unique: true },

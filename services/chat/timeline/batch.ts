@@ -4,7 +4,16 @@
  */
 import { newId } from "../../../core/ids.ts";
 import { storeTime, type Operation } from "../../../core/store/store.ts";
-import { chats, members, messages, type ChatRow, type MemberRow, type MessageRow, type RelationRow } from "../store/collections.ts";
+import {
+  chats,
+  members,
+  messages,
+  type ChatRow,
+  type MemberRow,
+  type MessageChange,
+  type MessageRow,
+  type RelationRow,
+} from "../store/collections.ts";
 import type { Batch, Message, Role, SharedChat, SystemNote } from "../contract.ts";
 import { isActive } from "../policy.ts";
 import { presentMembership, presentMessage } from "../present.ts";
@@ -13,11 +22,6 @@ import { TrackedRow } from "./tracked-row.ts";
 
 /** The fields of a new message that its sender's change sets. The batch fills in the others. */
 export type NewMessage = Omit<MessageRow, "_id" | "chatId" | "n" | "seq" | "authorId" | "createdAt" | "editedAt" | "deletedAt">;
-/** Fields that never change after the send, and `seq`, which the batch fills in. */
-type ImmutableField =
-  "_id" | "chatId" | "n" | "seq" | "kind" | "senderId" | "authorId" | "clientId" | "bodyHash" | "replyTo" | "system" | "createdAt";
-/** Fields that a later change of a message may set. */
-export type MessageChange = Partial<Omit<MessageRow, ImmutableField>>;
 
 /** Length of a chat's preview, in characters of the message. */
 export const maxPreviewCharacters = 100;
