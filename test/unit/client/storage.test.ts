@@ -1,6 +1,6 @@
 /** Tests that a client saves complete, current records, and nothing of other clients. */
 import { describe, expect, test } from "@jest/globals";
-import { LocalStorage, MemoryStorage, type KeyValues, type Storage } from "../../../client/index.ts";
+import { LocalStorage, MemoryStorage, type Chat, type KeyValues, type Message, type Storage } from "../../../client/index.ts";
 import { chatRecordOf, LocalChat } from "../../../client/chats/local-chat.ts";
 import { StorageWriter } from "../../../client/storage/storage-writer.ts";
 import { clearStorage, loadRecords } from "../../../client/storage/records.ts";
@@ -168,4 +168,32 @@ describe("a chat's record", () => {
     expect(record.messages.map(({ n }) => n)).toEqual([...numbers(201, 300), 302]);
     expect(record).toMatchObject({ seq: 300, wantedN: 250, chat: { readN: 0 } });
   });
+});
+
+/** The fields that a document always has. */
+type RequiredKeys<T> = { [K in keyof T]-?: object extends Pick<T, K> ? never : K }[keyof T];
+
+test("a field added to Message or Chat is optional, because documents that clients saved earlier, and those of older nodes, lack it", () => {
+  const inMessage: Record<RequiredKeys<Message>, true> = {
+    ...{
+      _id: true,
+      chatId: true,
+      senderId: true,
+      n: true,
+      seq: true,
+      kind: true,
+      text: true,
+      clientId: true,
+      replyTo: true,
+      reactions: true,
+    },
+    ...{ readBy: true, readCount: true, createdAt: true, updatedAt: true, editedAt: true, deletedAt: true, __v: true },
+  };
+  const inChat: Record<RequiredKeys<Chat>, true> = {
+    ...{ _id: true, chatType: true, picture: true, participants: true, admins: true, members: true, memberCount: true, lastMessage: true },
+    ...{ lastMessagePreview: true, lastN: true, lastSeq: true, createdAt: true, updatedAt: true, __v: true },
+    ...{ title: true, unread: true, readN: true, joinedN: true, muted: true, mutedUntil: true, archived: true, pinned: true },
+  };
+  expect(Object.keys(message({ n: 1 })).sort()).toEqual(Object.keys(inMessage).sort());
+  expect(Object.keys(chatOf()).sort()).toEqual(Object.keys(inChat).sort());
 });
