@@ -11,7 +11,7 @@ import { openBalancer, type Balancer } from "../support/fault-injection/balancer
 import { eventually } from "../support/eventually.ts";
 import { skipReason } from "../support/infrastructure/infra.ts";
 import { startMesh, usualNodes, type TestMesh, type MeshNodeName } from "../support/mesh/mesh.ts";
-import { checkOut, lackingRelease, oldRelease, type Checkout } from "../support/servers/old-release.ts";
+import { checkOut, lackingRelease, oldActions, oldRelease, type Checkout } from "../support/servers/old-release.ts";
 import { recordErrors } from "../support/recorded-errors.ts";
 import { freePort } from "../support/servers/server.ts";
 
@@ -65,7 +65,8 @@ describeUpgrade(`A rolling upgrade${reasons.length === 0 ? "" : ` (skipped, it n
       inspect: (read) => inspectMesh(mesh.env, read),
       stop: () => Promise.resolve(),
     };
-    const storm: RunningStorm = await startStorm(target, { name: "upgrade", what: "all nodes", promiseMs: promises.processMs }, smallSize);
+    const fault = { name: "upgrade", what: "all nodes", promiseMs: promises.processMs };
+    const storm: RunningStorm = await startStorm(target, fault, smallSize, oldActions);
     const errors = recordErrors(target.gateways, expected);
     try {
       const from = Date.now();

@@ -1,12 +1,14 @@
 /** Sends messages at a steady pace as one user of a storm, and changes messages; records each acknowledgement in the ledger. */
 import { setTimeout as pause } from "node:timers/promises";
 import { ParleyError } from "../../../client/index.ts";
-import { randomChange } from "../../support/client/message-changes.ts";
+import { randomChange, type ChangingAction } from "../../support/client/message-changes.ts";
 import type { StormClient } from "../target/fault.ts";
 import type { Ledger } from "./ledger.ts";
 
 export interface StormActor extends StormClient {
   readonly ledger: Ledger;
+  /** The changes of messages that it makes. */
+  readonly actions: readonly ChangingAction[];
   readonly over: AbortSignal;
 }
 
@@ -48,10 +50,10 @@ async function sending({ parley, chatIds, ledger, over }: StormActor, sends: Pro
   }
 }
 
-async function changing({ parley, chatIds, ledger, over }: StormActor): Promise<void> {
+async function changing({ parley, chatIds, ledger, actions, over }: StormActor): Promise<void> {
   while (await nextTurn(changeEveryMs * (0.5 + Math.random()), over)) {
     const stored = parley.messages(from(chatIds)!).filter(({ n, kind, deletedAt }) => n > 0 && kind === "text" && deletedAt === null);
-    const change = randomChange(parley, stored.slice(-recent), Math.random);
+    const change = randomChange(parley, stored.slice(-recent), Math.random, actions);
     if (change === undefined) continue;
     try {
       await ledger.change(change);

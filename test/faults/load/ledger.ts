@@ -3,7 +3,7 @@
  * taken effect, so its entry is open until the next acknowledged change under the same key.
  */
 import type { Message } from "../../../client/index.ts";
-import type { MessageChange } from "../../support/client/message-changes.ts";
+import type { RandomChange } from "../../support/client/message-changes.ts";
 
 /** A message that was sent, whether or not it was stored. */
 export interface SentMessage {
@@ -18,7 +18,7 @@ export interface SentMessage {
 
 const open = Symbol("may or may not have taken effect");
 /** What must be true of one property of a message after its last acknowledged change. */
-type LedgerEntry = Pick<MessageChange, "messageId" | "holds">;
+type LedgerEntry = Pick<RandomChange, "messageId" | "holds">;
 
 export class Ledger {
   readonly sent: SentMessage[] = [];
@@ -50,7 +50,7 @@ export class Ledger {
   /**
    * Makes a change and records what must be stored afterwards. Each key has one writer, who waits for each answer.
    */
-  async change({ key, messageId, make, holds }: MessageChange): Promise<void> {
+  async change({ key, messageId, make, holds }: RandomChange): Promise<void> {
     this.entries.set(key, open);
     await make();
     this.changes++;

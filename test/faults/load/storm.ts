@@ -4,6 +4,7 @@
  */
 import { Parley, type State } from "../../../client/index.ts";
 import { eventually } from "../../support/eventually.ts";
+import { changingActions } from "../../support/client/message-changes.ts";
 import { factory, type Factory } from "../../support/people/factory.ts";
 import type { Person } from "../../support/people/person.ts";
 import { openTcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
@@ -64,8 +65,13 @@ export interface RunningStorm extends Storm {
 export const afterMs = 3000;
 const concurrency = 10;
 
-/** Starts a storm on this target, and waits until it is under way. */
-export async function startStorm(target: ReachableTarget, { proxied = 0 }: FaultEntry, size: StormSize): Promise<RunningStorm> {
+/** Starts a storm on this target, and waits until it is under way. @param actions  the changes of messages that it makes */
+export async function startStorm(
+  target: ReachableTarget,
+  { proxied = 0 }: FaultEntry,
+  size: StormSize,
+  actions = changingActions,
+): Promise<RunningStorm> {
   const made = factory(() => target.gateways);
   const people = await signUp(made, size.people);
   const readers = await signUp(made, 2 * size.oldClientsAtEachGateway);
@@ -80,7 +86,7 @@ export async function startStorm(target: ReachableTarget, { proxied = 0 }: Fault
   const stalls = recordStalls();
 
   const over = new AbortController();
-  const acting = clients.map((client) => runActor({ ...client, ledger, over: over.signal }));
+  const acting = clients.map((client) => runActor({ ...client, ledger, actions, over: over.signal }));
   const storm: RunningStorm = {
     clients,
     oldClients,

@@ -8,12 +8,12 @@ import type { chat } from "../../../services/chat/contract.ts";
 import { weighted } from "../random.ts";
 
 type ReturnsMessage<Action> = Action extends { result: Returns<infer R> } ? ([R] extends [Message] ? true : false) : never;
-type MessageAction = { [K in keyof typeof chat]: ReturnsMessage<(typeof chat)[K]> extends true ? K : never }[keyof typeof chat];
+type ActionOnMessage = { [K in keyof typeof chat]: ReturnsMessage<(typeof chat)[K]> extends true ? K : never }[keyof typeof chat];
 /** The actions whose result is a message. `changeMessage` is internal: it carries out some of the others. */
-type MessageChangeName = Exclude<MessageAction, "changeMessage">;
+export type ChangingAction = Exclude<ActionOnMessage, "changeMessage">;
 
 /** One change of one message. */
-export interface MessageChange {
+export interface RandomChange {
   readonly messageId: string;
   /** The property that changes, such as "text of <id>". A later change with the same key replaces it. */
   readonly key: string;
@@ -28,12 +28,12 @@ interface ChangeKind {
   /** Whether only the sender makes it: others may not, or a property that several users change would have no expected value. */
   readonly isSendersOnly: boolean;
   /** @param chance  returns random numbers from 0 to 1 */
-  readonly on: (messageId: string, parley: Parley, chance: () => number) => Omit<MessageChange, "messageId">;
+  readonly on: (messageId: string, parley: Parley, chance: () => number) => Omit<RandomChange, "messageId">;
 }
 
 const emojis = ["👍", "❤️", "😂", "🎉"] as const;
 
-const messageChanges: Readonly<Record<MessageChangeName, ChangeKind>> = {
+const messageChanges: Readonly<Record<ChangingAction, ChangeKind>> = {
   edit: {
     weight: 15,
     isSendersOnly: true,
@@ -67,17 +67,22 @@ const messageChanges: Readonly<Record<MessageChangeName, ChangeKind>> = {
   },
 };
 
+export const changingActions = Object.keys(messageChanges) as ChangingAction[];
+
 /**
  * Chooses a change and a message for it.
  * @param messages  those that the user sees
+ * @param actions  those to choose from
  * @returns undefined if there is no message for the chosen change
  */
 export function randomChange(
   parley: Parley,
   messages: readonly Pick<Message, "_id" | "senderId">[],
   chance: () => number,
-): MessageChange | undefined {
-  const kind = weighted(Object.values(messageChanges), ({ weight }) => weight, chance());
+  actions: readonly ChangingAction[] = changingActions,
+): RandomChange | undefined {
+  const kinds = actions.map((action) => messageChanges[action]);
+  const kind = weighted(kinds, ({ weight }) => weight, chance());
   const choice = kind.isSendersOnly ? messages.filter(({ senderId }) => senderId === parley.me._id) : messages;
   const message = choice[Math.floor(chance() * choice.length)];
   return message && { messageId: message._id, ...kind.on(message._id, parley, chance) };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { cleanUpOnExit } from "../cleanup-on-exit.ts";
+import type { ChangingAction } from "../client/message-changes.ts";
 import { temporaryFolder } from "./server.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -13,6 +14,8 @@ const git = ["-C", root, "-c", "core.hooksPath=/dev/null", "-c", "safe.directory
 
 /** The last commit before schema versions, eras and secrets in files. Tests of the rolling upgrade begin with it. */
 export const oldRelease = "64bf2a4156f373559f041b0bac5d96a0b418e9de";
+/** The changes of messages that its nodes know. */
+export const oldActions: ChangingAction[] = ["edit", "remove", "react"];
 
 /** Returns why a commit can't be checked out, or undefined when it can. */
 export function lackingRelease(commit: string): string | undefined {
