@@ -11,7 +11,7 @@ const fieldsOf = ({ indexes }: Collection, index: string): string => indexes[ind
 export const changedIndex = ({ name }: Collection, index: string): StartError =>
   new StartError(`The index ${index} of ${name} differs from the index of that name in the store: give a changed index a new name`);
 
-/** An index with the same fields and uniqueness exists under another name. MongoDB doesn't keep both. */
+/** An index with the same fields and uniqueness exists under another name. MongoDB doesn't keep both, so no adapter does. */
 export const renamedIndex = ({ name }: Collection, index: string, existing: string): StartError =>
   new StartError(`The index ${index} of ${name} already exists under the name ${existing}: keep that name`);
 

@@ -1,11 +1,14 @@
 /**
  * Defines the store port: a service's access to its database. There are several ways to read and one to write, the commit: a list of
  * operations as plain data that succeeds or fails as a whole. Adapters: `sqlite/` (embedded), `mongo/` (mesh); one test suite runs against
- * each. Where a commit crosses a network, it reaches the fault point `store.commit` before it is sent.
+ * each. Where a commit of several operations crosses a network, it reaches the fault point `store.commit` before it is completed.
  */
 import type { Health } from "../health.ts";
 
-/** A stored document: plain JSON with a 24-digit hexadecimal id. Indexes and conditions don't distinguish an absent field from null. */
+/**
+ * A stored document: plain JSON with a 24-digit hexadecimal id. Texts have any characters, U+0000 too. Indexes and conditions don't
+ * distinguish an absent field from null.
+ */
 export interface Doc {
   readonly _id: string;
 }
@@ -102,7 +105,8 @@ export const expect = <T extends Doc>(c: Collection<T>, where: Where<T>): Operat
 /**
  * A page of rows in the order of an index, read from the index: the store examines only the rows it returns. `where` gives values for the
  * index's first fields. `after` and `before` are exclusive bounds with values for the fields after those (fewer values are a prefix), so
- * that the last row's own fields serve as the cursor.
+ * that the last row's own fields serve as the cursor. Null sorts before numbers, and numbers before texts, which are in the order of their
+ * bytes in UTF-8. Null is not below a bound.
  */
 export interface PageQuery<T, I extends string = string> {
   readonly index: I;
@@ -140,7 +144,8 @@ export interface Database {
 export interface Store {
   /**
    * Opens a service's database and creates missing collections and indexes. Collections that the service does not declare stay.
-   * @throws StartError   an index differs from the index of that name in the store, or can't be created on the existing rows
+   * @throws StartError   an index differs from the index of that name in the store, exists under another name, or can't be created on
+   *                      the existing rows
    * @throws Unavailable  the store can't be reached
    */
   open(service: string, collections: readonly Collection[]): Promise<Database>;

@@ -16,13 +16,14 @@ import { sweep } from "../../../services/media/lifecycle/sweeper.ts";
 import { diskBlobs, gridFsBlobs, type BlobsAdapter, type TestBlobs } from "../../support/ports/blobs.ts";
 import { gpsPhoto } from "../../support/files/images.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
-import { mongo, silentLogger, sqlite, type StoreAdapter, type TestStore } from "../../support/store/stores.ts";
+import { silentLogger, storeAdapters, type StoreAdapter, type StoreAdapterName, type TestStore } from "../../support/store/stores.ts";
 
 const graceMs = 60_000;
 const notFound = { type: "NOT_FOUND" };
 
-describeOn(sqlite, diskBlobs);
-describeOn(mongo, gridFsBlobs);
+/** The storage that a node uses beside each store, unless it is configured otherwise. */
+const blobsBeside: Record<StoreAdapterName, BlobsAdapter> = { sqlite: diskBlobs, mongo: gridFsBlobs };
+for (const adapter of storeAdapters) describeOn(adapter, blobsBeside[adapter.name]);
 
 function describeOn(storeAdapter: StoreAdapter, blobsAdapter: BlobsAdapter): void {
   describeWith([...storeAdapter.needs, ...blobsAdapter.needs], `media on ${storeAdapter.title} and ${blobsAdapter.title}`, () => {

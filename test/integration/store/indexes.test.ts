@@ -16,7 +16,7 @@ const people = <const I extends Readonly<Record<string, Index<IndexedPersonRow>>
   collection<IndexedPersonRow>()("people", indexes);
 const person = (born: number, email = `${born}@example.org`): IndexedPersonRow => ({ _id: newId(), email, born });
 
-describeStores("Indexes", (open) => {
+describeStores("Indexes", (open, { isShared }) => {
   let opened: TestStore;
   beforeEach(async () => (opened = await open()));
   afterEach(() => opened.remove());
@@ -92,8 +92,7 @@ describeStores("Indexes", (open) => {
     const earlier = people({ byBirth: { fields: ["born"] } });
     const later = people({ byBirthAndId: { fields: ["born", "_id"] } });
     await add(await as(earlier), earlier, person(2), person(1));
-    const alone = opened.location[0] === "sqlite";
-    const others = alone ? [] : await Promise.all([1, 2].map(() => openStoreAt(opened.location)));
+    const others = isShared ? await Promise.all([1, 2].map(() => openStoreAt(opened.location))) : [];
     const stores = [opened.store, opened.store, ...others];
     const databases = await Promise.all(stores.map((store, i) => store.open("chat", [i % 2 === 0 ? earlier : later])));
     for (const [i, db] of databases.entries()) {

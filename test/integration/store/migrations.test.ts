@@ -10,9 +10,9 @@ import { checkMigrations, contract, expand, schemaOf } from "../../../core/store
 import { insert, update, type Store } from "../../../core/store/store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { isFrozen } from "../../support/fault-injection/freeze.ts";
-import { describeStores, describeWith } from "../../support/systems/describe-with.ts";
+import { describeSharedStores, describeStores } from "../../support/systems/describe-with.ts";
 import { addThings, contents, kept, migrated, openAs, releases, things } from "../../support/store/migrating-service.ts";
-import { mongo, openStoreAt, silentLogger, type TestStore } from "../../support/store/stores.ts";
+import { openStoreAt, silentLogger, type TestStore } from "../../support/store/stores.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -32,14 +32,14 @@ const lines = (): { log: Logger; logged: string[] } => {
   return { logged, log: { ...silentLogger, info: note, warn: note } };
 };
 
-describeStores("Migrations", (open) => {
+describeStores("Migrations", (open, { isShared }) => {
   let opened: TestStore;
   beforeEach(async () => (opened = await open()));
   afterEach(() => opened.remove());
 
   /** Returns one store for each node. An embedded server has only one, so it is repeated. */
   async function stores(count: number): Promise<Store[]> {
-    if (opened.location[0] === "sqlite") return Array.from({ length: count }, () => opened.store);
+    if (!isShared) return Array.from({ length: count }, () => opened.store);
     const others = await Promise.all(Array.from({ length: count - 1 }, () => openStoreAt(opened.location)));
     cleanUps.push(() => Promise.all(others.map((store) => store.close())));
     return [opened.store, ...others];
@@ -77,8 +77,7 @@ describeStores("Migrations", (open) => {
       const world = await open();
       try {
         await addThings(await openAs(world.store, 1), count);
-        const alone = world.location[0] === "sqlite";
-        const others = await Promise.all(Array.from({ length: alone ? 0 : runners - 1 }, () => openStoreAt(world.location)));
+        const others = await Promise.all(Array.from({ length: isShared ? runners - 1 : 0 }, () => openStoreAt(world.location)));
         const all = Array.from({ length: runners }, (_, i) => others[i - 1] ?? world.store);
         const [db] = await Promise.all(all.map((store) => openAs(store, 4)));
         expect(await contents(db!)).toEqual(migrated(count));
@@ -91,8 +90,7 @@ describeStores("Migrations", (open) => {
 
   test("when a runner is killed at every third page, the next one continues", async () => {
     await addThings(await openAs(opened.store, 1), 45);
-    const isEmbedded = opened.location[0] === "sqlite";
-    if (isEmbedded) await opened.store.close();
+    if (!isShared) await opened.store.close();
     let kills = 0;
     for (let runs = 0; runs < 20; runs++) {
       const child = node(opened.location, 2, "schema.page=kill");
@@ -102,9 +100,9 @@ describeStores("Migrations", (open) => {
       kills++;
     }
     expect(kills).toBeGreaterThanOrEqual(7);
-    const store = isEmbedded ? await openStoreAt(opened.location) : opened.store;
+    const store = isShared ? opened.store : await openStoreAt(opened.location);
     expect(await contents(await openAs(store, 4))).toEqual(migrated(45));
-    if (isEmbedded) await store.close();
+    if (!isShared) await store.close();
   });
 
   // Pages of the first migration, whose rows all exist in schema 3, and of the last one: only the schema row prevents their commits.
@@ -174,11 +172,11 @@ describeStores("Migrations", (open) => {
   });
 });
 
-describeWith(["mongo"], "A migration's runner on a mesh", () => {
+describeSharedStores("A migration's runner, beside others,", (open) => {
   test.each(["schema.page", "store.commit"])(
     "frozen at %s does not block the others, and changes nothing when it continues",
     async (point) => {
-      const opened = await mongo.open();
+      const opened = await open();
       cleanUps.push(() => opened.remove());
       await addThings(await openAs(opened.store, 1), 45);
       const frozen = node(opened.location, 13, `${point}=freeze`);

@@ -71,6 +71,20 @@ describeStores("Queries of the store", (open) => {
     expect(prefix.map(({ seq }) => seq)).toEqual([21, 22, 23, 24, 25, 26, 27]);
   });
 
+  test("texts are in the order of their bytes in UTF-8, and null is first but not below a bound", async () => {
+    const [chatId, senderId] = [newId(), newId()];
+    const inOrder = ["A", "B", "a", "a\u0000", "aa", "z", "é", "日", "\uffee", "🙂"];
+    const rows = [...inOrder.toReversed(), null].map((clientId, n) => insert(messages, message(chatId, n, { senderId, clientId })));
+    await db.commit(rows);
+    const page = async (bounds: { after?: string[]; before?: string[]; order?: "desc" }) =>
+      (await db.page(messages, { index: "byTexts", where: { chatId, senderId }, limit: 100, ...bounds })).map(({ clientId }) => clientId);
+    expect(await page({})).toEqual([null, ...inOrder]);
+    expect(await page({ order: "desc" })).toEqual([...inOrder.toReversed(), null]);
+    expect(await page({ after: ["a"], before: ["é"] })).toEqual(["a\u0000", "aa", "z"]);
+    expect(await page({ before: ["B"] })).toEqual(["A"]);
+    expect(await page({ after: ["日"] })).toEqual(["\uffee", "🙂"]);
+  });
+
   test("a count is capped at its limit and takes the same bounds", async () => {
     const chatId = newId();
     await db.commit(Array.from({ length: 12 }, (_, n) => insert(messages, message(chatId, n))));

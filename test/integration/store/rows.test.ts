@@ -99,4 +99,17 @@ describeStores("Rows in the store", (open) => {
     await db.commit([unchanged(users, { _id, firstSeen: null, visits: null, vip: true })]);
     await expect(db.commit([unchanged(users, { _id, vip: null })])).rejects.toMatchObject(conflict);
   });
+
+  test("texts have any characters, U+0000 too, also in keys", async () => {
+    const chatId = newId();
+    const texts = ["a\u0000b", "\u0000", "a", "", " ", "\u{10ffff}", "\r\n'\"\\%_$"];
+    await db.commit(texts.map((clientId, n) => insert(messages, message(chatId, n, { senderId: "x", clientId, text: clientId }))));
+    const found = await db.find(
+      messages,
+      texts.map((clientId) => ({ chatId, senderId: "x", clientId })),
+    );
+    expect(found.map(({ n, text }) => [n, text]).sort()).toEqual(texts.map((text, n) => [n, text]));
+    const again = insert(messages, message(chatId, 99, { senderId: "x", clientId: "a\u0000b" }));
+    await expect(db.commit([again])).rejects.toMatchObject({ name: "Duplicate", index: "byClientId" });
+  });
 });

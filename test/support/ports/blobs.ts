@@ -10,8 +10,24 @@ import { mongoUri, type InfraPart } from "../infrastructure/infra.ts";
 import { temporaryFolder } from "../servers/server.ts";
 import { silentLogger } from "../store/stores.ts";
 
+/** Opens each adapter's storage at a location. An adapter is a row here. */
+const openers = {
+  disk: async (folder: string, _name: string, log: Logger): Promise<Blobs> => {
+    const { openDiskBlobs } = await import("../../../core/blobs/disk.ts");
+    return openDiskBlobs(folder, { log });
+  },
+  gridfs: async (uri: string, mesh: string, log: Logger): Promise<Blobs> => {
+    const { openGridFsBlobs } = await import("../../../core/blobs/gridfs.ts");
+    return openGridFsBlobs(uri, mesh, { log });
+  },
+  cloudinary: async (account: string, folder: string, log: Logger): Promise<Blobs> => {
+    const { openCloudinaryBlobs } = await import("../../../core/blobs/cloudinary.ts");
+    return openCloudinaryBlobs(readConfig({ CLOUDINARY_URL: account }).CLOUDINARY_URL!, folder, { log });
+  },
+};
+
 /** Location of a storage, also for another process: a folder; a MongoDB and the mesh's name; an account and its folder. */
-export type BlobsLocation = readonly [adapter: "disk" | "gridfs" | "cloudinary", where: string, name: string];
+export type BlobsLocation = readonly [adapter: keyof typeof openers, where: string, name: string];
 
 export interface TestBlobs {
   readonly blobs: Blobs;
@@ -28,18 +44,8 @@ export interface BlobsAdapter {
 }
 
 /** Opens the storage at this location, which may have blobs already. */
-export async function openBlobs([adapter, where, name]: BlobsLocation, log: Logger = silentLogger): Promise<Blobs> {
-  if (adapter === "disk") {
-    const { openDiskBlobs } = await import("../../../core/blobs/disk.ts");
-    return openDiskBlobs(where, { log });
-  }
-  if (adapter === "gridfs") {
-    const { openGridFsBlobs } = await import("../../../core/blobs/gridfs.ts");
-    return openGridFsBlobs(where, name, { log });
-  }
-  const { openCloudinaryBlobs } = await import("../../../core/blobs/cloudinary.ts");
-  return openCloudinaryBlobs(readConfig({ CLOUDINARY_URL: where }).CLOUDINARY_URL!, name, { log });
-}
+export const openBlobs = ([adapter, where, name]: BlobsLocation, log: Logger = silentLogger): Promise<Blobs> =>
+  openers[adapter](where, name, log);
 
 export const diskBlobs: BlobsAdapter = {
   title: "disk",

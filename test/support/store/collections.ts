@@ -21,6 +21,7 @@ export interface SampleMessageRow extends Doc {
 export const messages = collection<SampleMessageRow>()("messages", {
   byN: { fields: ["chatId", "n"], unique: true },
   byClientId: { fields: ["chatId", "senderId", "clientId"], unique: true },
+  byTexts: { fields: ["chatId", "senderId", "clientId", "_id"] },
 });
 
 export interface SampleUserRow extends Doc {

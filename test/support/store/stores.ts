@@ -10,22 +10,27 @@ import { temporaryFolder } from "../servers/server.ts";
 
 export const silentLogger: Logger = new ServiceBroker({ logger: false }).getLogger("TEST");
 
+export type StoreAdapterName = "sqlite" | "mongo";
+
 /** An empty store. */
 export interface TestStore {
   readonly store: Store;
   /** Where another process finds the store: arguments of `writer-process.ts`. */
-  readonly location: readonly [adapter: "sqlite" | "mongo", where: string, mesh: string];
+  readonly location: readonly [adapter: StoreAdapterName, where: string, mesh: string];
   remove(): Promise<void>;
 }
 
 export interface StoreAdapter {
+  readonly name: StoreAdapterName;
   readonly title: string;
   readonly needs: readonly InfraPart[];
+  /** Whether several processes can open a store at the same time. */
+  readonly isShared: boolean;
   open(): Promise<TestStore>;
 }
 
 /** How each adapter opens a store, and its whole contents, at a location. An adapter without a row does not compile. */
-const openers: Record<TestStore["location"][0], Opener> = {
+const openers: Record<StoreAdapterName, Opener> = {
   sqlite: {
     store: async (folder, _mesh, log) => (await import("../../../core/store/sqlite/store.ts")).openSqliteStore(folder, { log }),
     contents: async (folder) => (await import("../../../core/store/sqlite/contents.ts")).openSqliteContents(folder),
@@ -48,8 +53,10 @@ export const openContentsAt = ([adapter, where, mesh]: TestStore["location"]): P
   openers[adapter].contents(where, mesh);
 
 export const sqlite: StoreAdapter = {
+  name: "sqlite",
   title: "SQLite",
   needs: [],
+  isShared: false,
   async open() {
     const place = ["sqlite", await temporaryFolder(), ""] as const;
     const store = await openStoreAt(place);
@@ -65,8 +72,10 @@ export const sqlite: StoreAdapter = {
 };
 
 export const mongo: StoreAdapter = {
+  name: "mongo",
   title: "MongoDB",
   needs: ["mongo"],
+  isShared: true,
   async open() {
     const place = ["mongo", mongoUri(), `test-${randomBytes(5).toString("hex")}`] as const;
     const store = await openStoreAt(place);

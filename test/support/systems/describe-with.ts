@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { describe } from "@jest/globals";
 import { skipReason, type InfraPart } from "../infrastructure/infra.ts";
-import { storeAdapters, type TestStore } from "../store/stores.ts";
+import { storeAdapters, type StoreAdapter, type TestStore } from "../store/stores.ts";
 
 export function describeWith(parts: readonly InfraPart[], title: string, tests: () => void): void {
   const reason = skipReason(...parts);
@@ -20,6 +20,14 @@ export function describeOwnRedis(title: string, tests: () => void): void {
 }
 
 /** Declares the same tests for each adapter of the store. */
-export function describeStores(title: string, tests: (open: () => Promise<TestStore>) => void): void {
-  for (const adapter of storeAdapters) describeWith(adapter.needs, `${title} on ${adapter.title}`, () => tests(() => adapter.open()));
+export function describeStores(title: string, tests: (open: () => Promise<TestStore>, adapter: StoreAdapter) => void): void {
+  for (const adapter of storeAdapters)
+    describeWith(adapter.needs, `${title} on ${adapter.title}`, () => tests(() => adapter.open(), adapter));
+}
+
+/** Declares the same tests for each adapter of the store that several processes can use at once. */
+export function describeSharedStores(title: string, tests: (open: () => Promise<TestStore>) => void): void {
+  for (const adapter of storeAdapters.filter(({ isShared }) => isShared)) {
+    describeWith(adapter.needs, `${title} on ${adapter.title}`, () => tests(() => adapter.open()));
+  }
 }
