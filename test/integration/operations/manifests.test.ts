@@ -51,6 +51,17 @@ describeWith(["kustomize"], "The manifests", () => {
     }
   });
 
+  test("include every overlay and every component", () => {
+    const root = resolve(import.meta.dirname, "../../..");
+    expect(Object.keys(folders).slice(1)).toEqual(globSync("k8s/overlays/*", { cwd: root }).sort());
+    const used = Object.keys(folders).flatMap((folder) => {
+      const { components = [] } = parse(readFileSync(join(root, folder, "kustomization.yaml"), "utf8")) as { components?: string[] };
+      return components.map((path) => basename(path));
+    });
+    const components = globSync("k8s/components/*", { cwd: root }).map((path) => basename(path));
+    expect([...new Set(used)].sort()).toEqual(components.sort());
+  });
+
   describe.each(Object.entries(folders))("of %s", (folder, rules) => {
     test.each(rules)("$title", ({ violations }) => {
       expect(violations(manifests(folder))).toEqual([]);

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { serviceNames } from "../../../core/service-names.ts";
 import { eventually, within } from "../../support/eventually.ts";
 import { amqpUrl, mongoUri, redisUrl } from "../../support/infrastructure/infra.ts";
 import { describeWith } from "../../support/systems/describe-with.ts";
@@ -56,7 +57,7 @@ describeWith(["amqp", "redis", "mongo", "kustomize"], "Nodes started as in the m
   });
 
   test("become ready, and every probe succeeds", async () => {
-    expect(started.length).toBe(7);
+    expect(started.length).toBe(serviceNames.length);
     await Promise.all(started.map(({ node }) => node.ready(180_000)));
     for (const one of started) {
       for (const probe of one.probes) expect(await status(one, probe?.httpGet?.path ?? "")).toBe(200);

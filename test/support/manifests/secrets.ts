@@ -35,7 +35,7 @@ const parleyContainers = (manifests: readonly KubernetesManifest[]): { pod: Pod;
 /** Parley's own errors about an environment, with example values in place of the secret files. */
 function complaints(environment: Record<string, string>): string[] {
   const plain = Object.entries(environment).filter(([name]) => !name.endsWith("_FILE"));
-  const given = Object.entries(examples).filter(([name]) => environment[`${name}_FILE`] !== undefined);
+  const given = Object.entries(examples).filter(([name]) => (environment[`${name}_FILE`] ?? "") !== "");
   try {
     const { mesh, JWT_SECRET } = readConfig(Object.fromEntries([...plain, ...given]));
     return mesh === undefined || JWT_SECRET === undefined ? ["no mesh"] : [];
@@ -79,7 +79,7 @@ export const secretRules: readonly ManifestRule[] = [
         const environment = environmentOf(manifests, container);
         const volume = pod.spec.volumes?.find(({ secret }) => secret?.secretName === "parley");
         const mount = container.volumeMounts?.find(({ name }) => name === volume?.name);
-        const files = Object.entries(environment).filter(([name]) => name.endsWith("_FILE"));
+        const files = Object.entries(environment).filter(([name, value]) => name.endsWith("_FILE") && value !== "");
         return [
           ...unless(
             files,

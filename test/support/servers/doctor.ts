@@ -37,7 +37,7 @@ export async function doctor(env: ServerEnv, { url, uid }: { url?: string; uid?:
     once(child, "exit") as Promise<[number | null]>,
   ]);
   const all = output.split("\n").filter((line) => line.startsWith("todo"));
-  const isOfMachine = (line: string): boolean => /^todo {2}(Disk|MongoDB disk|Temporary files|Open files):/.test(line);
+  const isOfMachine = (line: string): boolean => /^todo {2}(Disk|\w+ disk|Temporary files|Open files):/.test(line);
   return { code, output, errors, todo: all.filter((line) => !isOfMachine(line)), ofMachine: all.filter(isOfMachine) };
 }
 
