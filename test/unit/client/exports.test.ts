@@ -26,6 +26,15 @@ function exportedNames(): { values: string[]; types: string[] } {
   return { values: named(true), types: named(false) };
 }
 
+test("the classes that Parley's properties have are exported as types", () => {
+  const { types, values } = exportedNames();
+  const files = ts.sys.readDirectory(`${root}client/http`, [".ts"]).map((file) => ts.sys.readFile(file)!);
+  const classes = files.flatMap((text) => [...text.matchAll(/^export class (\w+)/gm)].map(([, name]) => name!));
+  expect(classes.length).toBeGreaterThan(2);
+  // Only the library uses the HTTP client.
+  expect(classes.filter((name) => name !== "HttpClient" && ![...types, ...values].includes(name))).toEqual([]);
+});
+
 test("the library exports these names", () => {
   expect(exportedNames()).toEqual({
     values: ["LocalStorage", "MemoryStorage", "Parley", "ParleyError"],

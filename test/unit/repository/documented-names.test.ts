@@ -2,7 +2,7 @@
  * README.md, docs/protocol.md and docs/client.md name everything that a client can use. The generated documents are at /docs; these pages
  * are written by hand.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import ts from "typescript";
 import { readAnswers } from "../../../services/gateway/docs/answers.ts";
@@ -15,6 +15,13 @@ const readme = pageOf("README.md");
 const protocol = pageOf("docs/protocol.md");
 const clientPage = pageOf("docs/client.md");
 const lacking = (page: string, names: readonly string[]): string[] => names.filter((name) => !new RegExp(`\\b${name}\\b`).test(page));
+
+/** The files of a folder, each with the class that it exports. */
+const classesIn = (folder: string): [string, string][] =>
+  readdirSync(new URL(`../../../${folder}`, import.meta.url)).flatMap((name) => {
+    const file = `${folder}/${name}`;
+    return [...pageOf(file).matchAll(/^export class (\w+)/gm)].map(([, exported]): [string, string] => [file, exported!]);
+  });
 
 /** The public members of a class or an interface of the client library. */
 function membersOf(file: string, name: string): string[] {
@@ -52,8 +59,7 @@ describe("Names that clients use are documented", () => {
 
   test.each([
     ["client/parley.ts", "Parley"],
-    ["client/http/contacts.ts", "Contacts"],
-    ["client/http/groups.ts", "Groups"],
+    ...classesIn("client/http").filter(([, name]) => name !== "HttpClient"),
     ["client/session.ts", "Events"],
     ["client/chats/chats.ts", "ChatEvents"],
   ])("each public member of %s's %s in docs/client.md", (file, name) => {
