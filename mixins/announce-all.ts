@@ -5,7 +5,8 @@ const pageSize = 200;
 
 /**
  * Writes an event for each row to the outbox, page by page. It can be repeated: each run announces the same state.
- * @param index     a unique index that contains every row to announce. It leaves out rows without one of its fields
+ * @param index     one that contains every row to announce, whose fields do not change, and which is unique or ends in `_id`. A unique
+ *                  index leaves out rows without one of its fields
  * @param cursorOf  a row's values in the index
  */
 export async function announceAll<T extends Doc, I extends string>(

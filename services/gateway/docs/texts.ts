@@ -28,7 +28,7 @@ export const generalRules: readonly { readonly name: string; readonly text: stri
   },
   {
     name: "Paging",
-    text: 'Lists take `limit` (1-200) and a cursor. If the body is a bare array, a header has the URL of the next page: `Link: <...>; rel="next"`.',
+    text: 'Lists take `limit` (1-200) and a cursor. If there is a next page, a header has its URL: `Link: <...>; rel="next"`.',
   },
   {
     name: "Requests",
