@@ -28,7 +28,7 @@ interface ChangeKind {
   /** Whether only the sender makes it: others may not, or a property that several users change would have no expected value. */
   readonly isSendersOnly: boolean;
   /** @param chance  returns random numbers from 0 to 1 */
-  readonly on: (messageId: string, parley: Parley, chance: () => number) => Omit<RandomChange, "messageId">;
+  readonly on: (message: Pick<Message, "_id" | "chatId">, parley: Parley, chance: () => number) => Omit<RandomChange, "messageId">;
 }
 
 const emojis = ["👍", "❤️", "😂", "🎉"] as const;
@@ -37,30 +37,30 @@ const messageChanges: Readonly<Record<ChangingAction, ChangeKind>> = {
   edit: {
     weight: 15,
     isSendersOnly: true,
-    on(messageId, parley, chance) {
+    on({ _id }, parley, chance) {
       const edited = `edit ${Math.floor(chance() * 1e9)}`;
-      return { key: `text of ${messageId}`, make: () => parley.edit(messageId, edited), holds: ({ text }) => text === edited };
+      return { key: `text of ${_id}`, make: () => parley.edit(_id, edited), holds: ({ text }) => text === edited };
     },
   },
   remove: {
     weight: 5,
     isSendersOnly: true,
-    on: (messageId, parley) => ({
-      key: `deletion of ${messageId}`,
-      make: () => parley.delete(messageId),
+    on: ({ _id }, parley) => ({
+      key: `deletion of ${_id}`,
+      make: () => parley.delete(_id),
       holds: ({ deletedAt }) => deletedAt !== null,
     }),
   },
   react: {
     weight: 20,
     isSendersOnly: false,
-    on(messageId, parley, chance) {
+    on({ _id }, parley, chance) {
       const emoji = emojis[Math.floor(chance() * emojis.length)]!;
       const isOn = chance() < 0.7;
       const userId = parley.me._id;
       return {
-        key: `${emoji} of ${userId} at ${messageId}`,
-        make: () => parley.react(messageId, emoji, isOn),
+        key: `${emoji} of ${userId} at ${_id}`,
+        make: () => parley.react(_id, emoji, isOn),
         holds: ({ reactions }) => (reactions[emoji]?.userIds ?? []).includes(userId) === isOn,
       };
     },
@@ -77,7 +77,7 @@ export const changingActions = Object.keys(messageChanges) as ChangingAction[];
  */
 export function randomChange(
   parley: Parley,
-  messages: readonly Pick<Message, "_id" | "senderId">[],
+  messages: readonly Pick<Message, "_id" | "chatId" | "senderId">[],
   chance: () => number,
   actions: readonly ChangingAction[] = changingActions,
 ): RandomChange | undefined {
@@ -85,5 +85,5 @@ export function randomChange(
   const kind = weighted(kinds, ({ weight }) => weight, chance());
   const choice = kind.isSendersOnly ? messages.filter(({ senderId }) => senderId === parley.me._id) : messages;
   const message = choice[Math.floor(chance() * choice.length)];
-  return message && { messageId: message._id, ...kind.on(message._id, parley, chance) };
+  return message && { messageId: message._id, ...kind.on(message, parley, chance) };
 }
