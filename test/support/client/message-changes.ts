@@ -8,9 +8,7 @@ import type { chat } from "../../../services/chat/contract.ts";
 import { weighted } from "../random.ts";
 
 type ReturnsMessage<Action> = Action extends { result: Returns<infer R> } ? ([R] extends [Message] ? true : false) : never;
-type ActionOnMessage = { [K in keyof typeof chat]: ReturnsMessage<(typeof chat)[K]> extends true ? K : never }[keyof typeof chat];
-/** The actions whose result is a message. `changeMessage` is internal: it carries out some of the others. */
-export type ChangingAction = Exclude<ActionOnMessage, "changeMessage">;
+type ActionsOnMessages = { [K in keyof typeof chat]: ReturnsMessage<(typeof chat)[K]> extends true ? K : never }[keyof typeof chat];
 
 /** One change of one message. */
 export interface RandomChange {
@@ -33,7 +31,10 @@ interface ChangeKind {
 
 const emojis = ["👍", "❤️", "😂", "🎉"] as const;
 
-const messageChanges: Readonly<Record<ChangingAction, ChangeKind>> = {
+/** Each action whose result is a message, and how a user changes one with it. Null if users do not change one with it. */
+const messageChanges = {
+  // Internal: it carries out some of the others.
+  changeMessage: null,
   edit: {
     weight: 15,
     isSendersOnly: true,
@@ -65,9 +66,14 @@ const messageChanges: Readonly<Record<ChangingAction, ChangeKind>> = {
       };
     },
   },
-};
+} as const satisfies Readonly<Record<ActionsOnMessages, ChangeKind | null>>;
 
-export const changingActions = Object.keys(messageChanges) as ChangingAction[];
+type ChangeKinds = typeof messageChanges;
+/** The actions that change a message. */
+export type ChangingAction = { [K in keyof ChangeKinds]: ChangeKinds[K] extends null ? never : K }[keyof ChangeKinds];
+export const changingActions = Object.keys(messageChanges).filter(
+  (action): action is ChangingAction => messageChanges[action as keyof ChangeKinds] !== null,
+);
 
 /**
  * Chooses a change and a message for it.
@@ -81,7 +87,7 @@ export function randomChange(
   chance: () => number,
   actions: readonly ChangingAction[] = changingActions,
 ): RandomChange | undefined {
-  const kinds = actions.map((action) => messageChanges[action]);
+  const kinds = actions.map((action): ChangeKind => messageChanges[action]);
   const kind = weighted(kinds, ({ weight }) => weight, chance());
   const choice = kind.isSendersOnly ? messages.filter(({ senderId }) => senderId === parley.me._id) : messages;
   const message = choice[Math.floor(chance() * choice.length)];

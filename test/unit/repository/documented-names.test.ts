@@ -64,7 +64,7 @@ describe("Names that clients use are documented", () => {
     ["client/chats/chats.ts", "ChatEvents"],
   ])("each public member of %s's %s in docs/client.md", (file, name) => {
     const members = membersOf(file, name);
-    expect(members.length).toBeGreaterThan(2);
+    expect(members).not.toEqual([]);
     expect(lacking(clientPage, members)).toEqual([]);
   });
 });
