@@ -6,11 +6,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { eventually } from "../../support/eventually.ts";
+import { eventsOnTheirWay, isOfEvents, tablesOf } from "../../support/store/events-on-their-way.ts";
 
 /** Rows by table and id. */
 export type StoredTables = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-const onTheirWay = /_outbox$|^queue_rows$/;
 /** The part of a row that is compared; undefined if the row is left out. */
 const compared: Readonly<Record<string, (doc: string) => string | undefined>> = {
   chat_members: (doc) => doc.replace(/"deliveredN":\d+/, ""),
@@ -25,10 +25,7 @@ export class StoreInspector {
   constructor(dataDir: string) {
     this.database = new DatabaseSync(join(dataDir, "parley.db"), { readOnly: true });
     this.blobs = join(dataDir, "blobs");
-    this.tables = this.database
-      .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
-      .all()
-      .map(({ name }) => String(name));
+    this.tables = tablesOf(this.database);
   }
 
   /** A number that changes with every commit. */
@@ -38,13 +35,11 @@ export class StoreInspector {
 
   /** Resolves when every event has been published and handled. */
   async settled(): Promise<void> {
-    const waiting = this.tables.filter((table) => onTheirWay.test(table));
-    const isEmpty = (table: string) => this.database.prepare(`SELECT 1 FROM "${table}" LIMIT 1`).get() === undefined;
-    await eventually("every event has been handled", () => waiting.every(isEmpty));
+    await eventually("every event has been handled", () => eventsOnTheirWay(this.database) === 0);
   }
 
   state(): StoredTables {
-    const tables = this.tables.filter((table) => !onTheirWay.test(table));
+    const tables = this.tables.filter((table) => !isOfEvents(table));
     const rowsOf = (table: string): ReadonlyMap<string, string> => {
       const value = compared[table] ?? String;
       return new Map(

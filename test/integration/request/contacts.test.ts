@@ -24,6 +24,7 @@ import {
 import { eventually } from "../../support/eventually.ts";
 import { factory } from "../../support/people/factory.ts";
 import type { Person } from "../../support/people/person.ts";
+import { eventsOnTheirWay } from "../../support/store/events-on-their-way.ts";
 import { startEmbedded, temporaryFolder, type EmbeddedServer } from "../../support/servers/server.ts";
 
 const refused = (code: string) => expect.objectContaining({ type: code });
@@ -237,23 +238,19 @@ describe("with CONTACTS=open", () => {
 });
 
 describe("when a process is killed between a commit and the publishing of its event", () => {
-  function rowsIn(dataDir: string, query: string): Record<string, unknown>[] {
-    const file = new DatabaseSync(join(dataDir, "parley.db"), { readOnly: true });
+  function readFrom<T>(dataDir: string, read: (database: DatabaseSync) => T): T {
+    const database = new DatabaseSync(join(dataDir, "parley.db"), { readOnly: true });
     try {
-      return file.prepare(query).all();
+      return read(database);
     } finally {
-      file.close();
+      database.close();
     }
   }
   /** What chat knows of how people stand to each other. */
   const relationsIn = (dataDir: string): string[] =>
-    rowsIn(dataDir, "SELECT doc ->> '$.state' AS state FROM chat_relations").map(({ state }) => String(state));
-  /** How many events wait to be published, of all services. */
-  function waitingIn(dataDir: string): number {
-    const outboxes = rowsIn(dataDir, "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '*_outbox'");
-    expect(outboxes.length).toBeGreaterThan(0);
-    return outboxes.flatMap(({ name }) => rowsIn(dataDir, `SELECT 1 FROM "${String(name)}"`)).length;
-  }
+    readFrom(dataDir, (database) => database.prepare("SELECT doc ->> '$.state' AS state FROM chat_relations").all()).map(({ state }) =>
+      String(state),
+    );
 
   test("a rejection whose event was not published yet reaches chat after the restart", async () => {
     const dataDir = await temporaryFolder();
@@ -261,7 +258,7 @@ describe("when a process is killed between a commit and the publishing of its ev
     const made = factory(() => [first.url]);
     const [a, b] = await made.people(2);
     const { _id } = (await a.post("/request/invite/send", { toEmail: b.emailId })).body.data;
-    await eventually("all events so far are out", () => waitingIn(dataDir) === 0, 60_000);
+    await eventually("all events so far are handled", () => readFrom(dataDir, eventsOnTheirWay) === 0, 60_000);
     await first.stop();
 
     // An acceptance is also a direct call to chat; a rejection is only an event.
