@@ -34,6 +34,9 @@ async function step(title: string, work: () => Promise<unknown>): Promise<void> 
 const demo = async (url: string, env: Readonly<Record<string, string>> = {}): Promise<string> =>
   (await run(process.execPath, ["scripts/demo.ts", "--url", url], { cwd: root, env })).trimEnd().split("\n").at(-1)!;
 
+/** The files that operators copy, each with the compose file. */
+const examples = ["compose.override.example.yml", "compose.own-mongo.example.yml"];
+
 async function prepare(engine: DockerEngine, project: ComposeProject, cache: string): Promise<void> {
   const named = (await readFile(join(root, "Dockerfile"), "utf8")).matchAll(/^FROM (\S+)/gm);
   const wanted = (await project.compose(["--profile", "*", "config", "--images"])).trim().split("\n");
@@ -46,6 +49,14 @@ async function prepare(engine: DockerEngine, project: ComposeProject, cache: str
     await project.compose(["build", "secrets"]);
     return imageSizes((args) => engine.docker(args));
   });
+}
+
+async function checkExamples(project: ComposeProject): Promise<void> {
+  for (const example of examples) {
+    await step(`docker compose accepts ${example}`, async () => {
+      await project.with({}, [join(root, example)]).compose(["config", "-q"]);
+    });
+  }
 }
 
 async function tryMesh(project: ComposeProject, url: string): Promise<void> {
@@ -127,6 +138,7 @@ async function deployTest(): Promise<void> {
   const env = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
   const project = new ComposeProject(engine, "parley-deploy-test", env);
   try {
+    await checkExamples(project);
     await prepare(engine, project, join(cache, "images"));
     await tryMesh(project, `http://localhost:${ports.HTTP_PORT}`);
     await tryTls("npm run demo -- --url, over TLS", { project, folder, port: ports.HTTPS_PORT });

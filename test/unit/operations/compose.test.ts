@@ -123,6 +123,25 @@ test("the example of an override names only existing services", () => {
   expect(Object.keys(project.services)).toEqual(expect.arrayContaining(Object.keys(override.services)));
 });
 
+test("the example with a MongoDB of your own tells each node its address, gives it a way there, and leaves nobody waiting for another", () => {
+  // `!reset` removes what the compose file says.
+  const own = parse(read("compose.own-mongo.example.yml").replaceAll("!reset {}", "null")) as ComposeFile;
+  for (const [name] of nodes) {
+    const { environment, networks, volumes } = own.services[name] ?? {};
+    expect({ name, environment, networks, volumes }).toEqual({
+      name,
+      environment: { MONGO_URI: "", MONGO_URI_FILE: "/run/secrets/mongo-uri" },
+      networks: { outside: {} },
+      volumes: ["./mongo-uri:/run/secrets/mongo-uri:ro"],
+    });
+  }
+  const unused = Object.entries(own.services).flatMap(([name, { profiles }]) => (profiles === undefined ? [] : [name]));
+  const waiting = all.filter(([, { depends_on = {} }]) => unused.some((name) => name in depends_on)).map(([name]) => name);
+  expect(unused.sort()).toEqual(["mongo", "replica-set"]);
+  const isReset = (name: string) => "depends_on" in (own.services[name] ?? {});
+  expect(waiting.filter((name) => !unused.includes(name) && !isReset(name))).toEqual([]);
+});
+
 describe("the Dockerfile", () => {
   const dockerfile = read("Dockerfile");
   const tool = process.env["HADOLINT"] ?? "hadolint";
