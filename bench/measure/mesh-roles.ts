@@ -1,4 +1,5 @@
 /** Groups a mesh's processes by role: its nodes, and RabbitMQ, Redis and MongoDB if they run on this machine. */
+import { readConfig } from "../../core/config/config.ts";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { TestMesh } from "../../test/support/mesh/mesh.ts";
 import { during, type Used } from "./measure.ts";
@@ -19,7 +20,7 @@ export function pidsOf({ env, nodes }: TestMesh): Pids {
     "other nodes": nodesOf("auth", "profile", "request", "media"),
     RabbitMQ: listeningOn(env["AMQP_URL"]!, 5672),
     Redis: listeningOn(env["REDIS_URL"]!, 6379),
-    mongod: listeningOn(env["MONGO_URI"]!, 27017),
+    mongod: listeningOn(readConfig(env).mesh!.mongoUri, 27017),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Starts Parley, embedded or as a mesh, on a store with seeded data. */
 import { rm } from "node:fs/promises";
+import { readConfig } from "../../core/config/config.ts";
 import type { Store } from "../../core/store/store.ts";
 import setUpInfra, { tearDownInfra } from "../../test/support/jest/infra.setup.ts";
 import { skipReason } from "../../test/support/infrastructure/infra.ts";
@@ -86,7 +87,7 @@ export async function filledMesh<T>(fill: Fill<T>, without: readonly MeshNodeNam
   if (whyNot !== undefined) throw new Error(whyNot);
   const mesh = await startMesh({ env: { JWT_SECRET: secret, CONTACTS: "open" }, without });
   meshes++;
-  const location = ["mongo", mesh.env["MONGO_URI"]!, mesh.env["MESH"]!] as const;
+  const location = ["mongo", readConfig(mesh.env).mesh!.mongoUri, mesh.env["MESH"]!] as const;
   const stopServer = () => Promise.all([...mesh.nodes.values()].map((node) => node.stop()));
   return {
     urls: mesh.gateways,

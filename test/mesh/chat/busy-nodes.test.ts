@@ -1,6 +1,7 @@
 /** Nodes under load: a chat whose writes are blocked does not block other chats, and a busy gateway shuts down in time. */
 import mongoose from "mongoose";
 import { afterAll, expect, test } from "@jest/globals";
+import { readConfig } from "../../../core/config/config.ts";
 import type { MongoRow } from "../../../core/store/mongo/collections.ts";
 import { settlesWithin, succeedsOnceInThree } from "../../support/attempts.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -36,7 +37,7 @@ describeMesh("Busy nodes", () => {
     const held = await Promise.all(upTo(150).map((i) => members[i % 3]!.at(own.mesh.gateways[i % 2]!).connect()));
     const lines = await Promise.all(others.map(({ members: [first] }) => first.connect()));
     const nodes = [own.mesh.node("chatA"), own.mesh.node("chatB")];
-    const client = new mongoose.mongo.MongoClient(own.mesh.env["MONGO_URI"]!);
+    const client = new mongoose.mongo.MongoClient(readConfig(own.mesh.env).mesh!.mongoUri);
     const session = client.startSession();
     try {
       session.startTransaction();

@@ -9,6 +9,7 @@ import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import mongoose from "mongoose";
 import { serviceDataOf } from "../../../core/backup/service-data.ts";
+import { readConfig } from "../../../core/config/config.ts";
 import type { ActionRef } from "../../../core/contract/contract.ts";
 import { declarations } from "../../../core/metrics/declare.ts";
 import { rabbitNames as queueNames } from "../../../core/queue/rabbit-topology.ts";
@@ -129,7 +130,7 @@ export async function observeNames(mesh: TestMesh): Promise<NameObservation> {
     { noAck: true },
   );
 
-  const mongo = await mongoose.createConnection(mesh.env["MONGO_URI"]!).asPromise();
+  const mongo = await mongoose.createConnection(readConfig(mesh.env).mesh!.mongoUri).asPromise();
   const changes = mongo.getClient().watch([], { fullDocument: "updateLookup" });
   changes.on("error", (error) => process.stderr.write(`change stream: ${error.message}\n`));
   changes.on("change", (change) => {
