@@ -227,7 +227,7 @@ export const chat = contract("chat", {
   },
   remove: {
     summary:
-      "Delete a message: its text, file and reactions are removed, its position stays. Group admins may delete any message, others only their own",
+      "Delete a message: its content is removed, its position stays. Group admins may delete any message, others only their own",
     access: "user",
     errors: { FORBIDDEN: "The message is another user's or a system message.", NOT_FOUND: noSuchMessage },
     params: { messageId: id },
