@@ -94,7 +94,10 @@ export const upsert = <T extends Doc>(c: Collection<T>, key: Where<T>, set: Fiel
   set,
   insert,
 });
-/** Removes every row with these values, possibly none. */
+/**
+ * Removes every row with these values, possibly none. A store may limit a commit's time (MongoDB to 3 s), so remove page by page where the
+ * number of rows has no limit.
+ */
 export const remove = <T extends Doc>(c: Collection<T>, where: Where<T>): Operation => ({ op: "remove", in: c, where });
 /**
  * Requires that the row with this `_id` or unique key has these values until the commit completes. Otherwise the commit fails with

@@ -130,5 +130,6 @@ export const auth = contract("auth", {
 export const authEvents = events("auth", {
   "user.created": returns<Account>(),
   "user.changed": returns<Account>(),
+  /** To be announced only when no call of the user can come any more: their sessions have ended on every gateway, and calls under way too. */
   "user.deleted": returns<{ readonly userId: string }>(),
 });
