@@ -226,8 +226,7 @@ export const chat = contract("chat", {
     policy: chatChangePolicy,
   },
   remove: {
-    summary:
-      "Delete a message: its content is removed, its position stays. Group admins may delete any message, others only their own",
+    summary: "Delete a message: its content is removed, its position stays. Group admins may delete any message, others only their own",
     access: "user",
     errors: { FORBIDDEN: "The message is another user's or a system message.", NOT_FOUND: noSuchMessage },
     params: { messageId: id },

@@ -2,6 +2,7 @@
  * `npm run deploy:test`: tests the repository's Dockerfile and compose file, unchanged, on a separate Docker engine. Images from registries
  * are replaced by stand-ins built from Debian packages. It needs root and Debian, and names what is missing.
  */
+import { globSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -35,7 +36,7 @@ const demo = async (url: string, env: Readonly<Record<string, string>> = {}): Pr
   (await run(process.execPath, ["scripts/demo.ts", "--url", url], { cwd: root, env })).trimEnd().split("\n").at(-1)!;
 
 /** The files that operators copy, each with the compose file. */
-const examples = ["compose.override.example.yml", "compose.own-mongo.example.yml"];
+const examples = globSync("compose.*.example.yml", { cwd: root });
 
 async function prepare(engine: DockerEngine, project: ComposeProject, cache: string): Promise<void> {
   const named = (await readFile(join(root, "Dockerfile"), "utf8")).matchAll(/^FROM (\S+)/gm);

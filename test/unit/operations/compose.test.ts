@@ -1,6 +1,6 @@
 /** Tests the rules of the compose file and the Dockerfile: closed ports, limits, pinned versions and secrets. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
@@ -118,29 +118,37 @@ test(".env.example has the variables of the compose file, with the same defaults
     if (asked.get(name) !== "" && name !== "GATEWAYS") expect([name, value]).toEqual([name, asked.get(name)]);
 });
 
-test("the example of an override names only existing services", () => {
-  const override = parse(read("compose.override.example.yml")) as ComposeFile;
-  expect(Object.keys(project.services)).toEqual(expect.arrayContaining(Object.keys(override.services)));
+/** Files that operators copy. `!reset` removes what the compose file says. */
+const examples = globSync("compose.*.example.yml", { cwd: root }).map(
+  (name) => [name, parse(read(name).replaceAll("!reset {}", "null"), { merge: true }) as ComposeFile] as const,
+);
+
+test.each(examples)("%s names only existing services, and git ignores its copy and the files that it mounts", (name, { services }) => {
+  expect(Object.keys(project.services)).toEqual(expect.arrayContaining(Object.keys(services)));
+  const mounted = Object.values(services).flatMap(({ volumes = [] }) => volumes.map((volume) => volume.split(":")[0]!));
+  const own = [name.replace(".example", ""), ...mounted.map((path) => path.replace("./", ""))];
+  const ignored = read(".gitignore").split("\n");
+  expect(own.filter((file) => !ignored.includes(file))).toEqual([]);
 });
 
-test("the example with a MongoDB of your own tells each node its address, gives it a way there, and leaves nobody waiting for another", () => {
-  // `!reset` removes what the compose file says.
-  const own = parse(read("compose.own-mongo.example.yml").replaceAll("!reset {}", "null")) as ComposeFile;
-  for (const [name] of nodes) {
-    const { environment, networks, volumes } = own.services[name] ?? {};
-    expect({ name, environment, networks, volumes }).toEqual({
-      name,
-      environment: { MONGO_URI: "", MONGO_URI_FILE: "/run/secrets/mongo-uri" },
-      networks: { outside: {} },
-      volumes: ["./mongo-uri:/run/secrets/mongo-uri:ro"],
-    });
-  }
-  const unused = Object.entries(own.services).flatMap(([name, { profiles }]) => (profiles === undefined ? [] : [name]));
-  const waiting = all.filter(([, { depends_on = {} }]) => unused.some((name) => name in depends_on)).map(([name]) => name);
-  expect(unused.sort()).toEqual(["mongo", "replica-set"]);
-  const isReset = (name: string) => "depends_on" in (own.services[name] ?? {});
-  expect(waiting.filter((name) => !unused.includes(name) && !isReset(name))).toEqual([]);
-});
+const withOwnStore = examples.filter(([name]) => name.startsWith("compose.own-"));
+test.each(withOwnStore)(
+  "%s tells each node the store's address, gives it a way there, and leaves nobody waiting for another",
+  (_name, own) => {
+    const variable = Object.keys(own.services["chat"]!.environment!).find((key) => key.endsWith("_FILE"))!;
+    for (const [name] of nodes) {
+      const { environment = {}, networks, volumes } = own.services[name] ?? {};
+      // The compose file's own address is emptied, and the new one is a mounted file.
+      expect({ name, MONGO_URI: environment["MONGO_URI"], networks }).toEqual({ name, MONGO_URI: "", networks: { outside: {} } });
+      expect(volumes?.map((volume) => volume.split(":")[1])).toEqual([environment[variable]]);
+    }
+    const unused = Object.entries(own.services).flatMap(([name, { profiles }]) => (profiles === undefined ? [] : [name]));
+    const waiting = all.filter(([, { depends_on = {} }]) => unused.some((name) => name in depends_on)).map(([name]) => name);
+    expect(unused.sort()).toEqual(["mongo", "replica-set"]);
+    const isReset = (name: string) => "depends_on" in (own.services[name] ?? {});
+    expect(waiting.filter((name) => !unused.includes(name) && !isReset(name))).toEqual([]);
+  },
+);
 
 describe("the Dockerfile", () => {
   const dockerfile = read("Dockerfile");
