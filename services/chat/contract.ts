@@ -31,7 +31,7 @@ export type SendResult =
 const cursorDescription = "Where the last page ended, as its `Link` says";
 /** Changes of one chat go to one node. A retry is safe: a second run finds what the first one stored. */
 const chatChangePolicy = { timeoutMs: 10_000, retries: 1 } as const;
-/** Group changes are not retried: a second run could undo what another member did after the first. */
+/** For what several members may change. It is not retried: a second run could undo what another member did after the first. */
 const groupChangePolicy = { timeoutMs: 10_000 } as const;
 
 const notAMember = "The chat does not exist, or you are not a member of it.";

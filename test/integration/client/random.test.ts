@@ -1,12 +1,13 @@
 /** Runs random actions of five clients over breaking lines and a killed server, and compares each view with the store field by field. */
 import { rm } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
-import { ParleyError, type Chat, type Message, type Parley } from "../../../client/index.ts";
+import { ParleyError, type Parley } from "../../../client/index.ts";
 import { openDevice } from "../../support/client/devices.ts";
 import { randomChange } from "../../support/client/message-changes.ts";
+import { viewDifferences } from "../../support/client/random-day.ts";
 import { eventually } from "../../support/eventually.ts";
 import { factory } from "../../support/people/factory.ts";
-import type { Person } from "../../support/people/person.ts";
+import type { Person, Received } from "../../support/people/person.ts";
 import { seeded } from "../../support/random.ts";
 import { freePort, startEmbedded, temporaryFolder } from "../../support/servers/server.ts";
 import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
@@ -84,7 +85,12 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
   for (const user of others) await eventually("everyone is in again", () => isIn(user), 60_000);
   await Promise.all(users.map(({ client }) => client.allSent()));
 
-  const differences = () => Promise.all(users.map(async (user) => differencesOf(await stateOf(user.person, chatId), user.client, chatId)));
+  const differences = () =>
+    Promise.all(
+      users.map(({ client: parley, person }) =>
+        viewDifferences({ parley, userId: person.id }, async (path) => (await person.get(path)).body as Received),
+      ),
+    );
   const counts = await eventually(
     "all views are the store's",
     async () => (await differences()).every((found) => found.length === 0),
@@ -103,41 +109,3 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
   await server.stop();
   await rm(dataDir, { recursive: true });
 });
-
-interface StoredChatState {
-  readonly chat: Chat;
-  readonly messages: readonly Message[];
-}
-
-async function stateOf(person: Person, chatId: string): Promise<StoredChatState> {
-  const messages: Message[] = [];
-  for (;;) {
-    const { body } = await person.get(`/chat/messages/${chatId}?limit=200&after=${messages.at(-1)?.n ?? 0}`);
-    messages.push(...body);
-    if (body.length < 200) break;
-  }
-  const { body } = await person.get("/chat/my-chats");
-  return { chat: body.find(({ _id }: Chat) => _id === chatId), messages };
-}
-
-/** Lists the fields in which a client's view differs from the store, from its oldest message on. */
-function differencesOf(stored: StoredChatState, client: Parley, chatId: string): string[] {
-  const shown = client.messages(chatId).filter(({ n }) => n > 0);
-  const first = shown[0]?.n ?? 0;
-  const visible = stored.messages.filter(({ n }) => n >= first);
-  const who = client.me.emailId;
-  const found = shown.length === visible.length ? [] : [`${who} holds ${shown.length} of ${visible.length} messages`];
-  const view = client.chat(chatId);
-  for (const [field, value] of Object.entries(stored.chat)) {
-    const mine = (view as Record<string, unknown> | undefined)?.[field];
-    if (JSON.stringify(mine) !== JSON.stringify(value)) found.push(`${who} ${field}: ${JSON.stringify(mine)} is ${JSON.stringify(value)}`);
-  }
-  for (const [index, message] of visible.entries()) {
-    for (const [field, value] of Object.entries(message)) {
-      const mine = (shown[index] as Record<string, unknown> | undefined)?.[field];
-      if (JSON.stringify(mine) !== JSON.stringify(value))
-        found.push(`${who} ${message.n} ${field}: ${JSON.stringify(mine)} is ${JSON.stringify(value)}`);
-    }
-  }
-  return found;
-}
