@@ -7,7 +7,7 @@ import { randomChange } from "../../support/client/message-changes.ts";
 import { viewDifferences } from "../../support/client/random-day.ts";
 import { eventually } from "../../support/eventually.ts";
 import { factory } from "../../support/people/factory.ts";
-import type { Person, Received } from "../../support/people/person.ts";
+import type { Person } from "../../support/people/person.ts";
 import { seeded } from "../../support/random.ts";
 import { freePort, startEmbedded, temporaryFolder } from "../../support/servers/server.ts";
 import { openTcpProxy, type TcpProxy } from "../../support/fault-injection/tcp-proxy.ts";
@@ -88,7 +88,7 @@ test(`seed ${seed}: after ${acts} random acts every view equals the store`, asyn
   const differences = () =>
     Promise.all(
       users.map(({ client: parley, person }) =>
-        viewDifferences({ parley, userId: person.id }, async (path) => (await person.get(path)).body as Received),
+        viewDifferences({ parley, userId: person.id }, async (path) => (await person.get(path)).body),
       ),
     );
   const counts = await eventually(

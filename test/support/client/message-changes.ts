@@ -1,6 +1,6 @@
 /**
- * The changes that random users make to stored messages. The types ask for each action of chat that changes a message, so that the tests
- * of faults and of clients' views try all of them.
+ * The changes that random users make to stored messages. The types ask about each action of chat that returns one, so that the tests of
+ * faults and of clients' views try all that change one.
  */
 import type { Message, Parley } from "../../../client/index.ts";
 import type { Returns } from "../../../core/contract/contract.ts";
