@@ -1,7 +1,7 @@
 /**
  * Reads the environment: every variable with its type, default and meaning. Each bad variable is reported in one line, and the node does
  * not start. A secret can be given as a file instead: `JWT_SECRET_FILE` is the path of a file that contains `JWT_SECRET`. The README's
- * table is generated from `variables` (`npm run docs:config`). Nothing else reads `process.env`.
+ * table is generated from `variables` (`npm run docs:config`). `moleculer.config.ts` passes the environment in; nothing else reads it.
  */
 import { resolve } from "node:path";
 import {

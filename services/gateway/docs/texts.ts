@@ -6,7 +6,7 @@ export const title = "Parley";
 export const tagline = "A self-hosted messaging server with accounts, contacts and chats. Messages are not lost, duplicated or reordered.";
 
 export const credentials =
-  "The credential is an access token (JWT), returned by sign-up and log-in. Browsers keep it in the cookie `token`; other clients send `Authorization: Bearer <token>`. A token is valid for 24 hours, or until its session is revoked.";
+  "The credential is an access token (JWT). Sign-up and log-in set it as the cookie `token`, which browsers keep. Log-in also returns it, and other clients send `Authorization: Bearer <token>`. A token is valid for 24 hours, or until its session is revoked.";
 
 const { messages, others } = socketLimits;
 
