@@ -1,6 +1,6 @@
 /** Groups a mesh's processes by role: its nodes, and RabbitMQ, Redis and MongoDB if they run on this machine. */
-import { readConfig } from "../../core/config/config.ts";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readConfig } from "../../core/config/config.ts";
 import type { TestMesh } from "../../test/support/mesh/mesh.ts";
 import { during, type Used } from "./measure.ts";
 

@@ -12,6 +12,7 @@ import { relations, type RelationRow } from "../store/collections.ts";
 import { isActive, mayChat } from "../policy.ts";
 import type { ChatContext } from "../context.ts";
 import { fetchRelations } from "../peers.ts";
+import { expiry } from "../timeline/change.ts";
 import { chatById, directChatOf, memberOf, relationsOfPairs } from "../store/repository.ts";
 
 /** The fields of a relation that chat stores. An event has more. */
@@ -107,12 +108,20 @@ export async function refreshDirectChatRelation(context: CallContext<ChatContext
   return mayChat(config.CONTACTS, relation.state);
 }
 
-/** Does something that the relation of a direct chat's users may refuse. If it is refused because of an old relation, does it again. */
-export async function withCurrentRelation<T>(context: CallContext<ChatContext>, chatId: string, attempt: () => Promise<T>): Promise<T> {
+/**
+ * Does something that the relation of a direct chat's users may refuse. If it is refused because of an old relation, does it again.
+ * @param attempt  gets the call's expiry. Both attempts have the same, or the second could take effect after the caller gave up
+ */
+export async function withCurrentRelation<T>(
+  context: CallContext<ChatContext>,
+  chatId: string,
+  attempt: (expiresAt: number) => Promise<T>,
+): Promise<T> {
+  const expiresAt = expiry(context.clock);
   try {
-    return await attempt();
+    return await attempt(expiresAt);
   } catch (error) {
     if (codeOf(error) !== "FORBIDDEN" || !(await refreshDirectChatRelation(context, chatId))) throw error;
-    return attempt();
+    return attempt(expiresAt);
   }
 }

@@ -27,9 +27,9 @@ export function applyAction(
   { chatId, messageId, act, text = "", emoji = "", on = true }: Infer<typeof actions.changeMessage.params>,
 ): Promise<Message> {
   const { config, reactionBatcher, timelines, userId } = context;
-  return withCurrentRelation(context, chatId, () => {
-    if (act === "react") return reactionBatcher.react(chatId, messageId, { userId, emoji, on });
+  return withCurrentRelation(context, chatId, (expiresAt) => {
+    if (act === "react") return reactionBatcher.react(chatId, messageId, { userId, emoji, on }, expiresAt);
     const change = act === "edit" ? editChange(config.CONTACTS, userId, messageId, text) : deleteChange(userId, messageId);
-    return timelines.append(chatId, change);
+    return timelines.append(chatId, change, expiresAt);
   });
 }

@@ -10,7 +10,7 @@ import type { ChangeBatch } from "../timeline/batch.ts";
 import { visibleMessage } from "./visible-message.ts";
 import { authorizePost, type ContactPolicy } from "../policy.ts";
 import { presentMessage } from "../present.ts";
-import { expiry, type Change } from "../timeline/change.ts";
+import type { Change } from "../timeline/change.ts";
 import type { Timelines } from "../timeline/registry.ts";
 import { ReactionSummary, type ReactionChange } from "./reaction-summary.ts";
 
@@ -41,14 +41,14 @@ export class ReactionBatcher {
     this.clock = clock;
   }
 
-  react(chatId: string, messageId: string, change: ReactionChange): Promise<Message> {
+  react(chatId: string, messageId: string, change: ReactionChange, expiresAt: number): Promise<Message> {
     return new Promise((resolve, reject) => {
       const queue = this.queues.get(messageId);
       if ((queue?.length ?? 0) >= maxQueuedReactions) {
         reject(new Unavailable("Too many react to this message, try again"));
         return;
       }
-      const queued = { ...change, expiresAt: expiry(this.clock), resolve, reject };
+      const queued = { ...change, expiresAt, resolve, reject };
       queue?.push(queued);
       if (queue === undefined) void this.run(chatId, messageId, [queued]);
     });

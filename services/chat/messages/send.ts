@@ -151,5 +151,5 @@ export async function sendFile(
   const { config, timelines, db, userId } = context;
   const replies = await messagesRepliedTo(db, [outgoing]);
   const change = fileChange(config.CONTACTS, userId, outgoing, replies.get(outgoing.replyTo ?? ""));
-  return withCurrentRelation(context, chatId, () => timelines.append(chatId, change));
+  return withCurrentRelation(context, chatId, (expiresAt) => timelines.append(chatId, change, expiresAt));
 }

@@ -47,9 +47,7 @@ export class Ledger {
     this.sends++;
   }
 
-  /**
-   * Makes a change and records what must be stored afterwards. Each key has one writer, who waits for each answer.
-   */
+  /** Makes a change and records what must be stored afterwards. Each key has one writer, who waits for each answer. */
   async change({ key, messageId, make, holds }: RandomChange): Promise<void> {
     this.entries.set(key, open);
     await make();

@@ -1,12 +1,14 @@
 /** Chat's copy of two users' relation may be old. Chat asks `request` before it refuses anything in their direct chat. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { ServiceSchema } from "moleculer";
 import { call } from "../../../core/contract/call.ts";
 import { newId } from "../../../core/ids.ts";
+import { portsOf } from "../../../core/node/ports.ts";
 import { update } from "../../../core/store/store.ts";
 import authService from "../../../services/auth/auth.service.ts";
 import chatService from "../../../services/chat/chat.service.ts";
 import { chat } from "../../../services/chat/contract.ts";
-import { chats } from "../../../services/chat/store/collections.ts";
+import { chats, messages } from "../../../services/chat/store/collections.ts";
 import profileService from "../../../services/profile/profile.service.ts";
 import { request } from "../../../services/request/contract.ts";
 import requestService from "../../../services/request/request.service.ts";
@@ -20,8 +22,26 @@ describe("A direct chat", () => {
   let ben: SignedUpUser;
   let chatId: string;
   let messageId: string;
+  /** How far the nodes' clock is ahead of the real time. */
+  let passedMs = 0;
+  /** How long the answer about a relation seems to take. */
+  let relationsTakeMs = 0;
+  const slowRequestService: ServiceSchema = {
+    ...requestService,
+    hooks: {
+      after: {
+        relations(_ctx: unknown, answer: unknown) {
+          passedMs += relationsTakeMs;
+          return answer;
+        },
+      },
+    },
+  };
   beforeAll(async () => {
-    services = await startServices(authService, profileService, requestService, chatService);
+    services = await startServices(authService, profileService, slowRequestService, chatService);
+    const { clock } = portsOf(services.broker);
+    const now = clock.now.bind(clock);
+    clock.now = () => now() + passedMs;
     [ada, ben] = [await signUpUser(services.broker, "Ada"), await signUpUser(services.broker, "Ben")];
     const invite = await call(services.broker, request.invite, { toEmail: ben.emailId }, asUser(ada));
     await call(services.broker, request.respond, { requestId: invite._id, status: "accepted" }, asUser(ben));
@@ -33,6 +53,7 @@ describe("A direct chat", () => {
 
   const admitted = { purpose: "message", expiresAt: Date.now() + 60_000 } as const;
   const file = () => ({ fileId: newId(), name: "a.txt", mimeType: "text/plain", size: 1, hasThumb: false, ...admitted });
+  const fileMessage = () => ({ chatId, clientId: newId(), file: file(), sha256: "0".repeat(64) });
   /** The actions that need the right to post. */
   type PostingAction = "authorize" | "send" | "sendFile" | "typing" | Exclude<ChangingAction, "remove">;
   const attempts: Readonly<Record<PostingAction, () => Promise<unknown>>> = {
@@ -61,6 +82,27 @@ describe("A direct chat", () => {
     await attempt();
     const stored = await services.db("chat").get(chats, chatId);
     expect(stored!.relation).toEqual({ state: "accepted", rev });
+  });
+
+  // No repeats: in reality the caller does not wait any more, and so repeats nothing.
+  const once = { retries: 0 };
+  const change = { act: "edit", text: "Too late" } as const;
+  const reaction = { act: "react", emoji: "🎉", on: true } as const;
+  test.each([
+    ["an edit", () => call(services.broker, chat.changeMessage, { chatId, messageId, ...change }, { ...asUser(ada), ...once })],
+    ["a reaction", () => call(services.broker, chat.changeMessage, { chatId, messageId, ...reaction }, { ...asUser(ada), ...once })],
+    ["a file", () => call(services.broker, chat.sendFile, fileMessage(), { ...asUser(ada), ...once })],
+  ])("does not store %s if the caller gave up while the relation was fetched", async (_name, attempt) => {
+    const read = async () => [await services.db("chat").get(messages, messageId), (await services.db("chat").get(chats, chatId))!.n];
+    const before = await read();
+    await renewUnnoticed();
+    relationsTakeMs = 20_000;
+    try {
+      await expect(attempt()).rejects.toMatchObject({ type: "UNAVAILABLE" });
+    } finally {
+      [relationsTakeMs, passedMs] = [0, 0];
+    }
+    expect(await read()).toEqual(before);
   });
 
   test.each(Object.entries(attempts))("refuses %s once the contact has ended", async (_name, attempt) => {
