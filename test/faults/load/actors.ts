@@ -53,7 +53,7 @@ async function sending({ parley, chatIds, ledger, over }: StormActor, sends: Pro
 async function changing({ parley, chatIds, ledger, actions, over }: StormActor): Promise<void> {
   while (await nextTurn(changeEveryMs * (0.5 + Math.random()), over)) {
     const stored = parley.messages(from(chatIds)!).filter(({ n, kind, deletedAt }) => n > 0 && kind === "text" && deletedAt === null);
-    const change = randomChange(parley, stored.slice(-recent), Math.random, actions);
+    const change = randomChange(parley, stored.slice(-recent), Math.random, { actions });
     if (change === undefined) continue;
     try {
       await ledger.change(change);

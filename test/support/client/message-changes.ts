@@ -78,18 +78,19 @@ export const changingActions = Object.keys(messageChanges).filter(
 /**
  * Chooses a change and a message for it.
  * @param messages  those that the user sees
- * @param actions  those to choose from
+ * @param actions  those to choose from. Default all
+ * @param isRefusable  whether users also try what only the sender may do. Default no
  * @returns undefined if there is no message for the chosen change
  */
 export function randomChange(
   parley: Parley,
   messages: readonly Pick<Message, "_id" | "chatId" | "senderId">[],
   chance: () => number,
-  actions: readonly ChangingAction[] = changingActions,
+  { actions = changingActions, isRefusable = false }: { readonly actions?: readonly ChangingAction[]; readonly isRefusable?: boolean } = {},
 ): RandomChange | undefined {
   const kinds = actions.map((action): ChangeKind => messageChanges[action]);
   const kind = weighted(kinds, ({ weight }) => weight, chance());
-  const choice = kind.isSendersOnly ? messages.filter(({ senderId }) => senderId === parley.me._id) : messages;
+  const choice = kind.isSendersOnly && !isRefusable ? messages.filter(({ senderId }) => senderId === parley.me._id) : messages;
   const message = choice[Math.floor(chance() * choice.length)];
   return message && { messageId: message._id, ...kind.on(message, parley, chance) };
 }

@@ -72,7 +72,7 @@ const operations: Readonly<Record<RandomOperation, (doing: OperationContext) => 
   send: ({ parley, chatId, text }) => Promise.resolve(parley.send(chatId, text)),
   change: ({ parley, message, chance }) => {
     const isStored = message !== undefined && message._id !== "" && message.n >= 1;
-    return isStored ? (randomChange(parley, [message], chance)?.make() ?? Promise.resolve()) : Promise.resolve();
+    return isStored ? (randomChange(parley, [message], chance, { isRefusable: true })?.make() ?? Promise.resolve()) : Promise.resolve();
   },
   read: ({ parley, chatId, message }) => {
     if (message !== undefined && message.n >= 1) parley.markRead(chatId, message.n);
