@@ -67,6 +67,7 @@ describe("Names that clients use are documented", () => {
   ])("each public member of %s's %s in docs/client.md", (file, name) => {
     const members = membersOf(file, name);
     expect(members).not.toEqual([]);
-    expect(lacking(clientPage, members)).toEqual([]);
+    // As code, because many of the names are also words: `end(`, `me.` or `state` with its backtick.
+    expect(members.filter((member) => !new RegExp(`\\b${member}[(.\`]`).test(clientPage))).toEqual([]);
   });
 });
